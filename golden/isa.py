@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instruction table: every instruction once, with syntax, encoding, operands, function, unit and latency.
+
+Assembler, disassembler, RTL decoder, golden model, program generators and the instruction reference all read this table.
+RV64I, Zicsr and fence.i follow the RISC-V specification; Xd1, in the custom-0 to custom-3 opcodes, is this project's own.
+
+Syntax strings name operands and write punctuation literally: ``rd, imm_i(rs1)``. Operand names double as field names:
+
+========= ======================================= =========================================
+operand   field                                   written as
+========= ======================================= =========================================
+rd        bits 7-11                               scalar register
+rs1, rs2  bits 15-19, 20-24                       scalar register
+vd        bits 7-11                               vector register v0 to v31
+vs1, vs2  bits 15-19, 20-24                       vector register
+md        bits 7-11                               accumulator m0 to m7
+sem       bits 7-11                               semaphore number
+imm_i     bits 20-31                              signed 12 bits
+imm_s     bits 25-31 and 7-11                     signed 12 bits
+imm_b     branch offset                           signed 13 bits, even; label
+imm_j     jump offset                             signed 21 bits, even; label
+imm_u     bits 12-31                              20 bits, signed or unsigned
+shamt     bits 20-25                              0 to 63
+shamtw    bits 20-24                              0 to 31
+csr       bits 20-31                              CSR name or number
+zimm      bits 15-19                              0 to 31
+pred,succ bits 24-27, 20-23                       letters of "iorw", or 0
+========= ======================================= =========================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Unit(Enum):
+    """Which part of the core executes an instruction."""
+
+    ALU = "alu"
+    BRANCH = "branch"
+    LOAD = "load"
+    STORE = "store"
+    CSR = "csr"
+    SYSTEM = "system"
+    VECTOR_LOAD = "vector load"
+    VECTOR_STORE = "vector store"
+    SIMD = "simd"
+    MATRIX = "matrix"
+    ACCUMULATOR_STORE = "accumulator store"
+    NETWORK = "network"
+    SYNC = "synchronisation"
+
+
+class Extension(Enum):
+    """Where an instruction comes from."""
+
+    RV64I = "RV64I"
+    ZICSR = "Zicsr"
+    ZIFENCEI = "Zifencei"
+    PRIVILEGED = "Privileged"
+    XD1 = "Xd1"
+
+
+#: Operand name -> bits of the instruction word that it fills, as a mask.
+OPERAND_FIELDS: dict[str, int] = {
+    "rd": 0x1F << 7, "vd": 0x1F << 7, "md": 0x1F << 7, "sem": 0x1F << 7,
+    "rs1": 0x1F << 15, "vs1": 0x1F << 15, "zimm": 0x1F << 15,
+    "rs2": 0x1F << 20, "vs2": 0x1F << 20, "shamtw": 0x1F << 20,
+    "shamt": 0x3F << 20,
+    "imm_i": 0xFFF << 20, "csr": 0xFFF << 20,
+    "imm_s": 0x7F << 25 | 0x1F << 7, "imm_b": 0x7F << 25 | 0x1F << 7,
+    "imm_u": 0xFFFFF << 12, "imm_j": 0xFFFFF << 12,
+    "pred": 0xF << 24, "succ": 0xF << 20,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One row of the table.
+
+    Attributes
+    ----------
+    mnemonic : str
+        Unique name, as the assembler takes it.
+    syntax : str
+        Operands as written after the mnemonic; names are keys of OPERAND_FIELDS.
+    match, mask : int
+        A word encodes this instruction exactly if ``word & mask == match``.
+    unit : Unit
+        The part of the core that executes it.
+    extension : Extension
+        Where it comes from.
+    latency_cycles : int
+        Cycles from its issue to that of an instruction of the same thread that needs its result, without conflicts.
+    function : str
+        What it does, for readers.
+    post_increment : tuple of str
+        Address operands that it advances.
+    """
+
+    mnemonic: str
+    syntax: str
+    match: int
+    mask: int
+    unit: Unit
+    extension: Extension
+    latency_cycles: int
+    function: str
+    post_increment: tuple[str, ...] = ()
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """Operand names in the order in which they are written."""
+        return tuple(re.findall(r"[a-z_0-9]+", self.syntax))
+
+    def encodes(self, word: int) -> bool:
+        """Whether the 32-bit word is this instruction."""
+        return word & self.mask == self.match
+
+
+_TABLE: list[Instruction] = []
+
+_OPCODE, _FUNCT3, _FUNCT7 = 0x7F, 0x7 << 12, 0x7F << 25
+
+
+def _row(
+    mnemonic: str,
+    syntax: str,
+    match: int,
+    unit: Unit,
+    extension: Extension,
+    latency: int,
+    function: str,
+    post_increment: tuple[str, ...] = (),
+    ignored: int = 0,
+) -> None:
+    """Append a row; every bit that no operand fills is fixed, but for the ``ignored`` ones."""
+    filled = ignored
+    row = Instruction(mnemonic, syntax, match, 0, unit, extension, latency, function, post_increment)
+    for operand in row.operands:
+        if filled & OPERAND_FIELDS[operand]:
+            raise ValueError(f"{mnemonic}: operand {operand} overlaps another")
+        filled |= OPERAND_FIELDS[operand]
+    if match & filled:
+        raise ValueError(f"{mnemonic}: fixed bits lie in an operand field")
+    _TABLE.append(Instruction(mnemonic, syntax, match, 0xFFFF_FFFF & ~filled, unit, extension, latency, function, post_increment))
+
+
+def _word(opcode: int, funct3: int = 0, funct7: int = 0) -> int:
+    return funct7 << 25 | funct3 << 12 | opcode
+
+
+def _rv64i() -> None:
+    alu = (Unit.ALU, Extension.RV64I, 1)
+    branch = (Unit.BRANCH, Extension.RV64I, 1)
+    _row("lui", "rd, imm_u", _word(0x37), *alu, "rd = sext(imm << 12)")
+    _row("auipc", "rd, imm_u", _word(0x17), *alu, "rd = pc + sext(imm << 12)")
+    _row("jal", "rd, imm_j", _word(0x6F), *branch, "rd = pc + 4; pc += imm")
+    _row("jalr", "rd, imm_i(rs1)", _word(0x67), *branch, "rd = pc + 4; pc = (rs1 + imm) & ~1")
+    for name, funct3, condition in (
+        ("beq", 0, "rs1 == rs2"), ("bne", 1, "rs1 != rs2"), ("blt", 4, "signed rs1 < rs2"),
+        ("bge", 5, "signed rs1 >= rs2"), ("bltu", 6, "unsigned rs1 < rs2"), ("bgeu", 7, "unsigned rs1 >= rs2"),
+    ):  # fmt: skip
+        _row(name, "rs1, rs2, imm_b", _word(0x63, funct3), *branch, f"if {condition}: pc += imm")
+    for name, funct3, meaning in (
+        ("lb", 0, "sext(byte)"), ("lh", 1, "sext(2 bytes)"), ("lw", 2, "sext(4 bytes)"), ("ld", 3, "8 bytes"),
+        ("lbu", 4, "zext(byte)"), ("lhu", 5, "zext(2 bytes)"), ("lwu", 6, "zext(4 bytes)"),
+    ):  # fmt: skip
+        _row(name, "rd, imm_i(rs1)", _word(0x03, funct3), Unit.LOAD, Extension.RV64I, 2, f"rd = {meaning} at rs1 + imm")
+    for name, funct3, count in (("sb", 0, 1), ("sh", 1, 2), ("sw", 2, 4), ("sd", 3, 8)):
+        function = f"low {count} byte(s) of rs2 to rs1 + imm"
+        _row(name, "rs2, imm_s(rs1)", _word(0x23, funct3), Unit.STORE, Extension.RV64I, 1, function)
+    for name, funct3, operator in (
+        ("addi", 0, "rs1 + imm"), ("slti", 2, "signed rs1 < imm"), ("sltiu", 3, "unsigned rs1 < imm"),
+        ("xori", 4, "rs1 ^ imm"), ("ori", 6, "rs1 | imm"), ("andi", 7, "rs1 & imm"),
+    ):  # fmt: skip
+        _row(name, "rd, rs1, imm_i", _word(0x13, funct3), *alu, f"rd = {operator}")
+    _row("slli", "rd, rs1, shamt", _word(0x13, 1), *alu, "rd = rs1 << shamt")
+    _row("srli", "rd, rs1, shamt", _word(0x13, 5), *alu, "rd = rs1 >> shamt, zeros in")
+    _row("srai", "rd, rs1, shamt", _word(0x13, 5, 0x20), *alu, "rd = rs1 >> shamt, sign in")
+    for name, funct3, funct7, operator in (
+        ("add", 0, 0x00, "rs1 + rs2"), ("sub", 0, 0x20, "rs1 - rs2"), ("sll", 1, 0, "rs1 << (rs2 & 63)"),
+        ("slt", 2, 0, "signed rs1 < rs2"), ("sltu", 3, 0, "unsigned rs1 < rs2"), ("xor", 4, 0, "rs1 ^ rs2"),
+        ("srl", 5, 0, "rs1 >> (rs2 & 63), zeros in"), ("sra", 5, 0x20, "rs1 >> (rs2 & 63), sign in"),
+        ("or", 6, 0, "rs1 | rs2"), ("and", 7, 0, "rs1 & rs2"),
+    ):  # fmt: skip
+        _row(name, "rd, rs1, rs2", _word(0x33, funct3, funct7), *alu, f"rd = {operator}")
+    _row("addiw", "rd, rs1, imm_i", _word(0x1B), *alu, "rd = sext32(rs1 + imm)")
+    _row("slliw", "rd, rs1, shamtw", _word(0x1B, 1), *alu, "rd = sext32(rs1 << shamt)")
+    _row("srliw", "rd, rs1, shamtw", _word(0x1B, 5), *alu, "rd = sext32(low 32 bits of rs1 >> shamt, zeros in)")
+    _row("sraiw", "rd, rs1, shamtw", _word(0x1B, 5, 0x20), *alu, "rd = sext32(low 32 bits of rs1 >> shamt, sign in)")
+    for name, funct3, funct7, operator in (
+        ("addw", 0, 0, "rs1 + rs2"), ("subw", 0, 0x20, "rs1 - rs2"), ("sllw", 1, 0, "rs1 << (rs2 & 31)"),
+        ("srlw", 5, 0, "low 32 bits of rs1 >> (rs2 & 31), zeros in"),
+        ("sraw", 5, 0x20, "low 32 bits of rs1 >> (rs2 & 31), sign in"),
+    ):  # fmt: skip
+        _row(name, "rd, rs1, rs2", _word(0x3B, funct3, funct7), *alu, f"rd = sext32({operator})")
+    system = (Unit.SYSTEM, Extension.RV64I, 1)
+    # fm, rs1 and rd of fence are reserved; the RISC-V specification has implementations ignore them.
+    _row(
+        "fence", "pred, succ", _word(0x0F), *system, "memory of a thread is already in order: does nothing",
+        ignored=0xF << 28 | 0x1F << 15 | 0x1F << 7,
+    )  # fmt: skip
+    _row("ecall", "", 0x0000_0073, *system, "trap ECALL_MACHINE")
+    _row("ebreak", "", 0x0010_0073, *system, "trap BREAKPOINT, mtval = pc")
+    _row(
+        "fence.i", "", _word(0x0F, 1), Unit.SYSTEM, Extension.ZIFENCEI, 1,
+        "later fetches of this thread see all earlier stores",
+    )  # fmt: skip
+    _row("mret", "", 0x3020_0073, Unit.SYSTEM, Extension.PRIVILEGED, 1, "pc = mepc; MIE = MPIE; MPIE = 1")
+    _row("wfi", "", 0x1050_0073, Unit.SYSTEM, Extension.PRIVILEGED, 1, "does nothing: there are no interrupts")
+
+
+def _zicsr() -> None:
+    for name, funct3, action in (("csrrw", 1, "csr = src"), ("csrrs", 2, "csr |= src"), ("csrrc", 3, "csr &= ~src")):
+        condition = "" if name == "csrrw" else "; not written if the source field is 0"
+        for suffix, extra, source in (("", 0, "rs1"), ("i", 4, "zimm")):
+            function = f"rd = csr; {action}, src = {source}{condition}"
+            _row(
+                name + suffix, f"rd, csr, {source}", _word(0x73, funct3 + extra), Unit.CSR, Extension.ZICSR, 1, function
+            )
+
+
+CUSTOM_0, CUSTOM_1, CUSTOM_2, CUSTOM_3 = 0x0B, 0x2B, 0x5B, 0x7B
+
+
+def _vector_memory() -> None:
+    load = (Unit.VECTOR_LOAD, Extension.XD1, 4)
+    store = (Unit.VECTOR_STORE, Extension.XD1, 1)
+    _row("vld", "vd, imm_i(rs1)", _word(CUSTOM_0, 0), *load, "vd = line at rs1 + imm, which must be line-aligned")
+    _row("vld.p", "vd, (rs1), imm_i", _word(CUSTOM_0, 1), *load, "vd = line at rs1; rs1 += imm", ("rs1",))
+    _row("vst", "vs2, imm_s(rs1)", _word(CUSTOM_0, 2), *store, "line at rs1 + imm, line-aligned, = vs2")
+    _row("vst.p", "vs2, (rs1), imm_s", _word(CUSTOM_0, 3), *store, "line at rs1 = vs2; rs1 += imm", ("rs1",))
+
+
+def _simd() -> None:
+    simd = (Unit.SIMD, Extension.XD1, 4)
+    _row("vadd.f32", "vd, vs1, vs2", _word(CUSTOM_1, 0, 0), *simd, "FP32 lanes: vd[i] = vs1[i] + vs2[i]")
+    _row(
+        "vcvt.f32.bf16l", "vd, vs1", _word(CUSTOM_1, 1, 0), *simd,
+        "vd[i] = FP32 of BF16 lane i of the lower half of vs1",
+    )  # fmt: skip
+    _row(
+        "vcvt.f32.bf16h", "vd, vs1", _word(CUSTOM_1, 1, 1), *simd,
+        "vd[i] = FP32 of BF16 lane i of the upper half of vs1",
+    )  # fmt: skip
+    _row(
+        "vcvt.bf16.f32", "vd, vs1, vs2", _word(CUSTOM_1, 1, 2), *simd,
+        "lower half of vd = BF16 of the FP32 lanes of vs1, upper half = of vs2; nearest, ties to even",
+    )  # fmt: skip
+
+
+def _matrix() -> None:
+    matrix = (Unit.MATRIX, Extension.XD1, 2)
+    for prefix, zero, start in (("mstep", 0, "md"), ("mstepz", 1, "0")):
+        _row(
+            f"{prefix}.bf16", "md, vs1, vs2", _word(CUSTOM_2, 0, zero), *matrix,
+            f"md = {start} + A.B, A = M x 4 BF16 tile in vs1, B = 4 x N BF16 tile in vs2, both row-major",
+        )  # fmt: skip
+        for a_plus in (0, 1):
+            for b_plus in (0, 1):
+                suffix = "mp"[a_plus] + "mp"[b_plus]
+                syntax = f"md, (rs1){'+' * a_plus}, (rs2){'+' * b_plus}"
+                advance = [f"{r} += line" for r, p in (("rs1", a_plus), ("rs2", b_plus)) if p]
+                parity = ["rs1 and rs2 must be one even and one odd register"] if a_plus and b_plus else []
+                function = "; ".join([f"md = {start} + A.B, A = line at rs1, B = line at rs2", *advance, *parity])
+                post = tuple(r for r, p in (("rs1", a_plus), ("rs2", b_plus)) if p)
+                funct7 = b_plus << 2 | a_plus << 1 | zero
+                _row(f"{prefix}.bf16.{suffix}", syntax, _word(CUSTOM_2, 1, funct7), *matrix, function, post)
+    _row("mzero", "md", _word(CUSTOM_2, 2), *matrix, "md = +0 in all elements")
+    for suffix, plus in (("", 0), (".p", 1)):
+        post = ("rs1",) if plus else ()
+        advance = "; rs1 += accumulator's bytes in memory" if plus else ""
+        syntax = f"md, (rs1){'+' * plus}"
+        _row(
+            f"mld.f32{suffix}", syntax, _word(CUSTOM_2, 3, plus << 1), *matrix,
+            f"md = M x N FP32, row-major, from rs1, line-aligned{advance}", post,
+        )  # fmt: skip
+        store = (Unit.ACCUMULATOR_STORE, Extension.XD1, 1)
+        _row(
+            f"mst.f32{suffix}", syntax, _word(CUSTOM_2, 4, plus << 1), *store,
+            f"M x N FP32, row-major, at rs1, line-aligned, = md{advance}", post,
+        )  # fmt: skip
+        _row(
+            f"mst.bf16{suffix}", syntax, _word(CUSTOM_2, 4, 1 << 3 | plus << 1), *store,
+            "M x N BF16, row-major, at rs1, aligned to the smaller of line and tile, = md rounded to nearest, ties to "
+            f"even{advance}", post,
+        )  # fmt: skip
+
+
+def _network() -> None:
+    network = (Unit.NETWORK, Extension.XD1, 1)
+    for post in (0, 1):
+        for plus in (0, 1):
+            suffix = ("." if post or plus else "") + "s" * post + "p" * plus
+            function = "send vs2 to the line at global address rs1"
+            function += ", then post semaphore sem of that node by one" if post else ""
+            function += "; rs1 += line" if plus else ""
+            _row(
+                f"nwrite{suffix}", f"vs2, (rs1){'+' * plus}{', sem' * post}", _word(CUSTOM_3, 0, plus << 1 | post),
+                *network, function, ("rs1",) if plus else (),
+            )  # fmt: skip
+    _row("nread", "vd, (rs1)", _word(CUSTOM_3, 1), *network, "vd = line at global address rs1, when its response arrives")
+    _row("nsd", "rs2, (rs1)", _word(CUSTOM_3, 2), *network, "send rs2 to the 8 bytes at global address rs1")
+    sync = (Unit.SYNC, Extension.XD1, 1)
+    _row("swait", "sem, rs1", _word(CUSTOM_3, 3), *sync, "wait until semaphore sem >= low 16 bits of rs1, then subtract them")
+    _row("spost", "sem, rs1", _word(CUSTOM_3, 4), *sync, "semaphore sem += low 16 bits of rs1; stops at 65,535 and reports it")
+    _row("halt", "rs1", _word(CUSTOM_3, 5), *sync, "the thread ends with exit code rs1")
+
+
+_rv64i()
+_zicsr()
+_vector_memory()
+_simd()
+_matrix()
+_network()
+
+#: All instructions by mnemonic, in the order of the reference.
+INSTRUCTIONS: dict[str, Instruction] = {row.mnemonic: row for row in _TABLE}
+
+#: ABI names of the scalar registers.
+SCALAR_REGISTERS: tuple[str, ...] = (
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7",
+    "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+)  # fmt: skip
+
+_BY_OPCODE: dict[int, tuple[Instruction, ...]] = {
+    opcode: tuple(row for row in _TABLE if row.match & _OPCODE == opcode) for opcode in {r.match & _OPCODE for r in _TABLE}
+}
+
+
+def decode(word: int) -> Instruction | None:
+    """The instruction that a 32-bit word encodes, or None if it encodes none."""
+    for row in _BY_OPCODE.get(word & _OPCODE, ()):
+        if row.encodes(word):
+            return row
+    return None

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layouts that every part shares: addresses, packets, the control page, CSRs and trap causes.
+
+This is specification data. Hardware, models, host software and documentation take it from here; nothing here computes results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Addresses
+# ---------------------------------------------------------------------------------------------------------------------
+
+#: Where a node sees its own SRAM.
+SRAM_BASE = 0x8000_0000
+
+OFFSET_BITS = 21
+#: Bits of a mesh coordinate. The upper 8 are the die, the lower 5 the node in the die. Routing only compares, so an
+#: array without dies may count straight through.
+COORDINATE_BITS = 13
+NODE_COORDINATE_BITS = 5
+EXIT_BITS = 3
+GLOBAL_ADDRESS_BITS = OFFSET_BITS + 2 * COORDINATE_BITS + EXIT_BITS
+
+
+class Port(IntEnum):
+    """Ports of a router; as the ``exit`` field of an address: where the packet leaves at its destination node."""
+
+    LOCAL = 0
+    NORTH = 1
+    EAST = 2
+    SOUTH = 3
+    WEST = 4
+
+    @property
+    def opposite(self) -> Port:
+        """The port at the other end of a link."""
+        return {Port.NORTH: Port.SOUTH, Port.SOUTH: Port.NORTH, Port.EAST: Port.WEST, Port.WEST: Port.EAST}[self]
+
+
+#: The four link ports, in the order that ``links`` masks use (bit 0 north, 1 east, 2 south, 3 west).
+LINK_PORTS = (Port.NORTH, Port.EAST, Port.SOUTH, Port.WEST)
+
+
+@dataclass(frozen=True)
+class GlobalAddress:
+    """A byte in the array: node coordinates, offset in the node's 2 MiB window, and the exit port.
+
+    Layout, low bit first: offset 21, x 13, y 13, exit 3; bits 50 to 63 are zero. x grows to the east, y to the south.
+    ``exit`` other than LOCAL addresses whatever is attached to that link of the node (hosts, memories).
+    """
+
+    x: int
+    y: int
+    offset: int = 0
+    exit: int = Port.LOCAL
+
+    def __post_init__(self) -> None:
+        limits = (("x", COORDINATE_BITS), ("y", COORDINATE_BITS), ("offset", OFFSET_BITS))
+        for field, bits in limits:
+            if not 0 <= getattr(self, field) < 1 << bits:
+                raise ValueError(f"{field} = {getattr(self, field):#x} does not fit into {bits} bits")
+        if self.exit not in tuple(Port):
+            raise ValueError(f"exit = {self.exit} is no port; ports are 0 to 4")
+
+    def __int__(self) -> int:
+        return (
+            self.offset
+            | self.x << OFFSET_BITS
+            | self.y << OFFSET_BITS + COORDINATE_BITS
+            | self.exit << OFFSET_BITS + 2 * COORDINATE_BITS
+        )
+
+    @classmethod
+    def unpack(cls, value: int) -> GlobalAddress:
+        """The inverse of ``int()``; ValueError if bits 50 to 63 are set or the exit is no port."""
+        if not 0 <= value < 1 << GLOBAL_ADDRESS_BITS:
+            raise ValueError(f"global address {value:#x} does not fit into {GLOBAL_ADDRESS_BITS} bits")
+        mask = (1 << COORDINATE_BITS) - 1
+        return cls(
+            offset=value & (1 << OFFSET_BITS) - 1,
+            x=value >> OFFSET_BITS & mask,
+            y=value >> OFFSET_BITS + COORDINATE_BITS & mask,
+            exit=value >> OFFSET_BITS + 2 * COORDINATE_BITS,
+        )
+
+
+def hart_id(x: int, y: int, thread: int) -> int:
+    """``mhartid`` of a thread: y | x | thread, with 13, 13 and 2 bits."""
+    return y << COORDINATE_BITS + 2 | x << 2 | thread
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Packets
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class TrafficClass(IntEnum):
+    """Classes with buffers and credits of their own on every link."""
+
+    REQUEST = 0
+    RESPONSE = 1
+
+
+class Kind(IntEnum):
+    """What a packet is. WRITE and READ travel as requests, READ_DATA and ERROR as responses."""
+
+    WRITE = 0
+    READ = 1
+    READ_DATA = 2
+    ERROR = 3
+
+
+class NetworkError(IntEnum):
+    """Why a request failed: field ``sem`` of an ERROR packet.
+
+    ERROR packets carry the destination that failed in ``src_x``, ``src_y``, ``src_exit`` and ``offset``, and the tag of
+    the request. A thread takes trap NETWORK_ERROR with that global address in ``mtval``.
+    """
+
+    UNREACHABLE = 1
+    BAD_OFFSET = 2
+
+
+TAG_BITS = 8
+SEMAPHORE_ID_BITS = 5
+SEMAPHORE_VALUE_BITS = 16
+
+
+def flit_fields(config: NodeConfig) -> tuple[tuple[str, int], ...]:
+    """Fields of a flit, low bit first, as (name, bits).
+
+    kind      Kind.
+    x, y, exit, offset   destination; ``offset`` in a response is the offset of the request that it answers.
+    src_x, src_y, src_exit   who sent it, and where a response goes (back along ``src_exit`` for a host at an edge).
+    tag       of a request: returned unchanged in its response. A node's own requests use thread << 5 | vector register.
+    post, sem WRITE: post semaphore ``sem`` at the receiver by one, after the data is visible. ERROR: sem = NetworkError.
+    mask      WRITE: one bit per byte of the line.
+    data      the line, byte 0 lowest.
+    """
+    return (
+        ("kind", 3),
+        ("x", COORDINATE_BITS),
+        ("y", COORDINATE_BITS),
+        ("exit", EXIT_BITS),
+        ("offset", OFFSET_BITS),
+        ("src_x", COORDINATE_BITS),
+        ("src_y", COORDINATE_BITS),
+        ("src_exit", EXIT_BITS),
+        ("tag", TAG_BITS),
+        ("post", 1),
+        ("sem", SEMAPHORE_ID_BITS),
+        ("mask", config.line_bytes),
+        ("data", 8 * config.line_bytes),
+    )
+
+
+def flit_bits(config: NodeConfig) -> int:
+    """Bits of a flit with its side-band header."""
+    return sum(bits for _, bits in flit_fields(config))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Control page: 64-bit registers, little endian, at CONTROL_PAGE_OFFSET of the window
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class ControlRegister(IntEnum):
+    """Byte offsets in the control page of registers that exist once per node."""
+
+    CONFIG = 0x000
+    """Read only. The node's self-description (NodeConfig.descriptor)."""
+    COORDINATES = 0x008
+    """Read only. The node's own global address with offset 0."""
+    CYCLE = 0x010
+    """Read only. The cycle count that comes in from outside."""
+    TOHOST_ADDRESS = 0x018
+    """Address (0x8000_0000 based, 8-byte aligned) whose store with bit 0 set ends the node's program; 0 disables."""
+    TOHOST = 0x020
+    """Read only. The value stored there; 0 as long as there was none. Writing TOHOST_ADDRESS clears it."""
+    STATUS = 0x028
+    """Read only. Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
+    13 a semaphore overflowed, 14 a response was undeliverable, 16-19 links present (north, east, south, west)."""
+    FIRST_START = 0x030
+    """Read only. Cycle in which a thread was started while none was active."""
+    LAST_STOP = 0x038
+    """Read only. Cycle in which the last active thread stopped."""
+    MATRIX_STEPS = 0x040
+    """Read only. Matrix steps issued."""
+    RETIRED = 0x048
+    """Read only. Instructions retired, all threads."""
+    REQUESTS_SENT = 0x050
+    """Read only. Request packets sent by this node's threads."""
+    REQUESTS_RECEIVED = 0x058
+    """Read only. Request packets delivered to this node."""
+    BANK_CONFLICTS = 0x060
+    """Read only. Accesses that lost a bank in a cycle, summed over requesters."""
+
+
+THREAD_BLOCK = 0x100
+THREAD_STRIDE = 0x40
+
+
+class ThreadRegister(IntEnum):
+    """Byte offsets in a thread's block, which lies at THREAD_BLOCK + thread * THREAD_STRIDE."""
+
+    PC = 0x00
+    """Write: start the thread at this address (a thread that runs is moved there). Read: address of the next
+    instruction; of a trapped thread, of the instruction that trapped."""
+    STATE = 0x08
+    """Read: ThreadState. Write of any value: stop the thread; it becomes HALTED."""
+    CAUSE = 0x10
+    """Read only. mcause of the last trap."""
+    VALUE = 0x18
+    """Read only. mtval of the last trap."""
+    EXIT_CODE = 0x20
+    """Read only. Operand of the halt instruction; 0 after a start."""
+    RETIRED = 0x28
+    """Read only. Instructions retired by this thread (minstret)."""
+
+
+SEMAPHORE_BLOCK = 0x200
+SEMAPHORE_STRIDE = 0x08
+"""Semaphore s lies at SEMAPHORE_BLOCK + s * SEMAPHORE_STRIDE. Read: its value. Write: add the low 16 bits."""
+
+
+class ThreadState(IntEnum):
+    """What a thread does."""
+
+    HALTED = 0
+    RUNNING = 1
+    WAITING = 2
+    TRAPPED = 3
+
+
+def control_offset(register: ControlRegister) -> int:
+    """Offset in the node's window of a per-node register."""
+    return CONTROL_PAGE_OFFSET + register
+
+
+def thread_offset(thread: int, register: ThreadRegister) -> int:
+    """Offset in the node's window of a register of a thread."""
+    return CONTROL_PAGE_OFFSET + THREAD_BLOCK + thread * THREAD_STRIDE + register
+
+
+def semaphore_offset(semaphore: int) -> int:
+    """Offset in the node's window of a semaphore."""
+    return CONTROL_PAGE_OFFSET + SEMAPHORE_BLOCK + semaphore * SEMAPHORE_STRIDE
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# CSRs and traps
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Csr(IntEnum):
+    """CSRs of a thread. Any other number is an illegal instruction, and so is a write to a read-only one."""
+
+    MSTATUS = 0x300
+    """MIE (bit 3) and MPIE (bit 7) are writable, MPP (11-12) reads 3, the rest 0."""
+    MISA = 0x301
+    """Reads RV64I with X (non-standard extension): 1<<63 | 1<<8 | 1<<23. Writes are ignored."""
+    MIE = 0x304
+    """Reads 0, writes are ignored: there are no interrupts."""
+    MTVEC = 0x305
+    """Direct mode only: bits 0 and 1 read 0. 0 means that there is no handler."""
+    MSCRATCH = 0x340
+    MEPC = 0x341
+    """Bits 0 and 1 read 0."""
+    MCAUSE = 0x342
+    """All 64 bits are writable."""
+    MTVAL = 0x343
+    MIP = 0x344
+    """Reads 0, writes are ignored."""
+    MCYCLE = 0xB00
+    """The cycle count that comes in from outside; writes are ignored."""
+    MINSTRET = 0xB02
+    """Instructions retired by the thread before this one; writable. A write takes effect after the writing
+    instruction, which itself does not count on top of it."""
+    MNODE = 0xFC0
+    """Read only. The node's own global address with offset 0."""
+    MCONFIG = 0xFC1
+    """Read only. NodeConfig.descriptor."""
+    MVENDORID = 0xF11
+    MARCHID = 0xF12
+    MIMPID = 0xF13
+    MHARTID = 0xF14
+    """Read only: hart_id(x, y, thread). MVENDORID, MARCHID, MIMPID read 0."""
+
+
+MISA_VALUE = 1 << 63 | 1 << 8 | 1 << 23
+
+
+class Cause(IntEnum):
+    """Values of ``mcause``. 24 is in the range that RISC-V leaves to implementations."""
+
+    INSTRUCTION_MISALIGNED = 0
+    INSTRUCTION_ACCESS_FAULT = 1
+    ILLEGAL_INSTRUCTION = 2
+    BREAKPOINT = 3
+    LOAD_MISALIGNED = 4
+    LOAD_ACCESS_FAULT = 5
+    STORE_MISALIGNED = 6
+    STORE_ACCESS_FAULT = 7
+    ECALL_MACHINE = 11
+    NETWORK_ERROR = 24
