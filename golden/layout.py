@@ -137,7 +137,8 @@ def flit_fields(config: NodeConfig) -> tuple[tuple[str, int], ...]:
     kind      Kind.
     x, y, exit, offset   destination; ``offset`` in a response is the offset of the request that it answers.
     src_x, src_y, src_exit   who sent it, and where a response goes (back along ``src_exit`` for a host at an edge).
-    tag       of a request: returned unchanged in its response. A node's own requests use thread << 5 | vector register.
+    tag       of a request: returned unchanged in its response. A node's own requests use read << 7 | thread << 5 | vector
+              register (0 for a WRITE).
     post, sem WRITE: post semaphore ``sem`` at the receiver by one, after the data is visible. ERROR: sem = NetworkError.
     mask      WRITE: one bit per byte of the line.
     data      the line, byte 0 lowest.

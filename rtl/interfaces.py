@@ -125,11 +125,11 @@ class CoreNetworkPort(wiring.Signature):
 
     Requests: ``tx_valid`` with the fields beside it enters one request; the interface always takes it, since the core only
     issues when ``tx_room`` was set (room for two more at least). ``tx_read`` makes it a READ, else a WRITE. ``tx_tag`` is
-    thread << 5 | vector register.
+    read << 7 | thread << 5 | vector register (0 for a WRITE).
 
     Read responses: ``rx_valid``, ``rx_tag``, ``rx_data`` hold until ``rx_ready``.
 
-    Errors: ``error_valid`` strobes with thread and global address of a request that failed.
+    Errors: ``error_valid`` strobes with tag and global address of a request that failed.
 
     Semaphores: ``post_valid`` strobes with ``post_sem`` (below ``config.semaphores``) and ``post_amount``; always taken.
     """
@@ -151,7 +151,7 @@ class CoreNetworkPort(wiring.Signature):
                 "rx_data": In(8 * config.line_bytes),
                 "rx_ready": Out(1),
                 "error_valid": In(1),
-                "error_thread": In(2),
+                "error_tag": In(TAG_BITS),
                 "error_address": In(GLOBAL_ADDRESS_BITS),
                 "post_valid": In(1),
                 "post_sem": In(SEMAPHORE_ID_BITS),
