@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point of the ``d1`` command: a group whose subcommands are imported when they are called.
+
+Bad input never shows a traceback: whatever a subcommand raises ends as one message on stderr and an exit code. A defect of
+the command itself is reported as such; with ``D1_TRACEBACK=1`` in the environment its traceback is shown.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from scripts.d1.errors import CommandError, ExitCode
+
+#: Subcommand -> module that defines it, as a click command of the subcommand's name.
+COMMANDS: dict[str, str] = {
+    "doctor": "scripts.d1.commands.doctor",
+    "demo": "scripts.d1.commands.demo",
+    "config": "scripts.d1.commands.config",
+    "build": "scripts.d1.commands.build",
+    "run": "scripts.d1.commands.run",
+    "matmul": "scripts.d1.commands.matmul",
+    "asm": "scripts.d1.commands.asm",
+    "disasm": "scripts.d1.commands.disasm",
+    "isa": "scripts.d1.commands.isa",
+    "bench": "scripts.d1.commands.bench",
+    "verilog": "scripts.d1.commands.verilog",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand's module when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 passed, 1 failed, 2 wrong use or bad input, 3 a tool is missing.",
+)
+@click.version_option(package_name="opend1", prog_name="d1")
+def d1() -> None:
+    """Build, program and run arrays of D1 nodes."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with arguments (default: those of the process) and return its exit code."""
+    try:
+        result: Any = d1.main(args=None if arguments is None else list(arguments), prog_name="d1", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else ExitCode.PASSED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return ExitCode.USAGE
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "d1"
+        return _fail(f"{error.format_message()}\nsee: {path} --help", ExitCode.USAGE)
+    except click.ClickException as error:
+        return _fail(error.format_message(), ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough; keep the interpreter from flushing into it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.PASSED
+    except CommandError as error:
+        return _fail(str(error), error.exit_code)
+    except Exception as error:
+        known = _known(error)
+        if known is not None:
+            return _fail(str(error), known)
+        if os.environ.get("D1_TRACEBACK"):
+            raise
+        return _fail(
+            f"internal error, {type(error).__name__}: {error}\nplease report it, with the output under D1_TRACEBACK=1",
+            ExitCode.INTERNAL,
+        )
+
+
+def _fail(message: str, code: ExitCode) -> ExitCode:
+    click.echo(f"d1: {message}", err=True)
+    return code
+
+
+def _known(error: Exception) -> ExitCode | None:
+    """Exit code of an error that the libraries below raise for bad input, or None for any other.
+
+    Only modules that are loaded already can have raised, so their classes are looked up without importing them.
+    """
+    for module, name, code in (
+        ("golden.config", "ConfigError", ExitCode.USAGE),
+        ("sw.assembler", "AssemblyError", ExitCode.USAGE),
+        ("sw.elf", "ProgramError", ExitCode.USAGE),
+        ("scripts.simulator.toolchain", "ToolMissing", ExitCode.MISSING),
+    ):
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(error, getattr(loaded, name, ())):
+            return code
+    if isinstance(error, OSError) and error.filename is not None:
+        return ExitCode.USAGE
+    return None
+
+
+def main() -> None:
+    """Console entry point."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
