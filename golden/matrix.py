@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix unit: four products, one rounding, one binary32 addition; and whole matrix products, K in ascending steps of four.
+
+The sum S of a step is defined by `_windowed`: products p of non-zero operands have exponents E (the sum of the operands' own),
+Emax is the largest E or -126, and what lies below 2**(Emax - 34) of a product is cut off before the exact sum is rounded to
+binary32. A sum of zero is +0; a sum that only rounds to zero keeps its sign, as IEEE 754 has it.
+
+FP64 holds all of this exactly: products have 16 bits, windowed sums 39, and exponents stay within -266 to 256. The same cut is
+too expensive for every element of a large product, so `_sums` takes S from FP64 matrix products (BLAS) wherever it can show
+that they give the same bits:
+
+- If no product of a batch has a bit below any window, S is the rounded exact sum, which FP64 finds in any order of addition.
+- Else the windowed sum lies within X +- d of the FP64 sum X, and where both ends round to the same binary32 number, that is S.
+  The others, about one in 300, go through `_windowed`.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.arithmetic import Bf16Codes, Fp32Codes, fp32_codes
+from golden.config import MATRIX_K
+from golden.formats import BF16, decode
+
+Float64 = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
+Int16 = npt.NDArray[np.int16]
+
+#: Bits of the window below 2**Emax: F of the architecture.
+WINDOW_BITS = 34
+
+#: The window never lies lower than that of binary32's smallest normal exponent.
+MINIMUM_EXPONENT = -126
+
+#: Exponents that never decide a maximum or minimum (zero operands), or always decide the minimum (Inf, NaN).
+_NEUTRAL = 1000
+_NEVER_EXACT = -10_000
+
+#: Bound of |windowed sum - FP64 sum| relative to the sum of 2**E and 2**-126: four cuts of less than 2**(Emax - 34), and
+#: 2**-44 for the rounding errors of nine FP64 additions, which are below 9 * 2**-53 * 4.
+_SLACK = 2.0 ** (2 - WINDOW_BITS) + 2.0**-44
+
+#: Elements of a batch of sums in `matmul`: its FP64 arrays should stay in a core's cache.
+_BATCH_ELEMENTS = 1 << 15
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Per code: its value (NaN for Inf as well, in ``guarded``), 2**e, e, and the exponent of its lowest set bit."""
+
+    values: Float64
+    guarded: Float64
+    powers: Float64
+    high: Int16
+    low: Int16
+
+
+@functools.cache
+def _table() -> _Table:
+    values = decode(np.arange(1 << BF16.bits, dtype=BF16.dtype), BF16).astype(np.float64)
+    special = ~np.isfinite(values)
+    number = ~special & (values != 0)
+    fraction, exponent = np.frexp(np.where(number, values, 1.0))
+    significand = np.abs(fraction * 256).astype(np.int64)
+    trailing_zeros = np.log2(significand & -significand).astype(np.int64)
+    return _Table(
+        values=values,
+        guarded=np.where(special, np.nan, values),
+        powers=np.where(number, np.ldexp(1.0, exponent - 1), 0.0),
+        high=np.where(number, exponent - 1, -_NEUTRAL).astype(np.int16),
+        low=np.where(special, _NEVER_EXACT, np.where(number, exponent - 8 + trailing_zeros, _NEUTRAL)).astype(np.int16),
+    )
+
+
+def _windowed(a: Bf16Codes, b: Bf16Codes) -> Float32:
+    """S by definition: a (4, ...) and b (4, ...), broadcast against each other; NaN is not canonical."""
+    table = _table()
+    window = np.maximum((table.powers[a] * table.powers[b]).max(axis=0), 2.0**MINIMUM_EXPONENT)
+    scale = 2.0**WINDOW_BITS / window
+    total = np.trunc(table.values[a] * table.values[b] * scale).sum(axis=0)
+    # The sum of negative zeros is -0, and adding +0 makes it +0.
+    return ((total + 0.0) / scale).astype(np.float32)
+
+
+def _sums(a: Bf16Codes, b: Bf16Codes) -> Float32:
+    """S of a batch of steps: a (B, M, 4), b (B, 4, N) -> (B, M, N); NaN is not canonical."""
+    table = _table()
+    lowest = int(table.low[a].min()) + int(table.low[b].min())
+    highest = int(table.high[a].max()) + int(table.high[b].max())
+    if lowest >= max(MINIMUM_EXPONENT, highest) - WINDOW_BITS:
+        exact = table.values[a] @ table.values[b]
+        return np.add(exact, 0.0, out=np.empty(exact.shape, np.float32), casting="same_kind")
+
+    # Nine products: the four, 2**E of the four times the slack, and 2**-126 times the slack.
+    left = np.empty((*a.shape[:-1], 2 * MATRIX_K + 1))
+    left[..., :MATRIX_K] = table.guarded[a]
+    left[..., MATRIX_K:-1] = table.powers[a] * _SLACK
+    left[..., -1] = 2.0**MINIMUM_EXPONENT * _SLACK
+    right = np.empty((b.shape[0], 2 * MATRIX_K + 1, b.shape[2]))
+    right[:, :MATRIX_K] = table.guarded[b]
+    right[:, MATRIX_K:-1] = table.powers[b]
+    right[:, -1] = 1.0
+    sums = (left @ right).astype(np.float32)
+    left[..., MATRIX_K:] *= -1.0
+    # Also true for Inf and NaN operands, which make both ends NaN.
+    open_ends = sums != (left @ right).astype(np.float32)
+    if lowest < -149:
+        # Only here can a sum round to zero, and its sign is not known.
+        open_ends |= sums == 0.0
+    where = np.nonzero(open_ends)
+    if 8 * len(where[0]) > sums.size:
+        return _windowed(np.moveaxis(a, -1, 0)[..., None], b.swapaxes(0, 1)[:, :, None, :])
+    batch, row, column = where
+    sums[where] = _windowed(a[batch, row].T, b[batch, :, column].T)
+    return sums
+
+
+def step_sums(a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
+    """Sums S of matrix steps, before they are added to an accumulator.
+
+    Parameters
+    ----------
+    a : uint16 array (..., M, 4), BF16 codes
+    b : uint16 array (..., 4, N), BF16 codes, leading dimensions equal to those of ``a``
+
+    Returns
+    -------
+    uint32 array (..., M, N), binary32 codes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+    """
+    a, b = np.asarray(a, np.uint16), np.asarray(b, np.uint16)
+    if a.ndim < 2 or b.ndim < 2 or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != MATRIX_K or b.shape[-2] != MATRIX_K:
+        raise ValueError(f"a step takes (..., M, {MATRIX_K}) and (..., {MATRIX_K}, N), not {a.shape} and {b.shape}")
+    shape = (*a.shape[:-1], b.shape[-1])
+    if 0 in shape:
+        return np.zeros(shape, np.uint32)
+    with np.errstate(all="ignore"):
+        sums = _sums(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]))
+    return fp32_codes(sums).reshape(shape)
+
+
+def accumulate(acc: Fp32Codes, sums: Fp32Codes) -> Fp32Codes:
+    """``acc + sums[0] + sums[1] + ...``, each addition rounded to binary32, in this order.
+
+    Parameters
+    ----------
+    acc : uint32 array (...)
+    sums : uint32 array (steps, ...)
+
+    Returns
+    -------
+    uint32 array (...), NaN canonical; ``acc`` itself is not changed
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+    """
+    acc, sums = np.asarray(acc, np.uint32), np.asarray(sums, np.uint32)
+    if sums.shape[1:] != acc.shape or sums.ndim == 0:
+        raise ValueError(f"sums of shape {sums.shape} cannot be added to an accumulator of shape {acc.shape}")
+    total = acc.copy().view(np.float32)
+    with np.errstate(all="ignore"):
+        for term in sums.view(np.float32):
+            total += term
+    return fp32_codes(total)
+
+
+def matrix_step(acc: Fp32Codes, a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
+    """One step of the matrix unit, ``acc + S(a, b)``: acc uint32 (..., M, N), a uint16 (..., M, 4), b uint16 (..., 4, N)."""
+    return accumulate(acc, step_sums(a, b)[None])
+
+
+def matmul(a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
+    """The matrix product as the matrix unit computes it: accumulators start at +0, K ascends in steps of four.
+
+    Parameters
+    ----------
+    a : uint16 array (M, K), BF16 codes
+    b : uint16 array (K, N), BF16 codes; if K is no multiple of four, +0 is appended
+
+    Returns
+    -------
+    uint32 array (M, N), binary32 codes
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not two-dimensional or disagree on K.
+    """
+    a, b = np.asarray(a, np.uint16), np.asarray(b, np.uint16)
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        raise ValueError(f"a matrix product takes (M, K) and (K, N), not {a.shape} and {b.shape}")
+    (m, k), n = a.shape, b.shape[1]
+    total = np.zeros((m, n), np.float32)
+    if 0 in (m, k, n):
+        return total.view(np.uint32)
+    steps = -(-k // MATRIX_K)
+    padding = steps * MATRIX_K - k
+    a_steps = np.pad(a, ((0, 0), (0, padding))).reshape(m, steps, MATRIX_K).swapaxes(0, 1)
+    b_steps = np.pad(b, ((0, padding), (0, 0))).reshape(steps, MATRIX_K, n)
+    columns = min(n, 256)
+    rows = min(m, max(1, _BATCH_ELEMENTS // columns))
+    depth = max(1, _BATCH_ELEMENTS // (columns * rows))
+    with np.errstate(all="ignore"):
+        for row in range(0, m, rows):
+            for column in range(0, n, columns):
+                block = total[row : row + rows, column : column + columns]
+                for step in range(0, steps, depth):
+                    steps_here = slice(step, step + depth)
+                    for term in _sums(a_steps[steps_here, row : row + rows], b_steps[steps_here, :, column : column + columns]):
+                        block += term
+    return fp32_codes(total)
