@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Four products, summed exactly in a window, rounded once."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import MATRIX_K
+from rtl.arithmetic.operand import Operand
+from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, NormaliseRound
+
+__all__ = ["WINDOW_BITS", "Dot4"]
+
+#: Bits of the window below the largest exponent.
+WINDOW_BITS = 34
+
+#: A product of two normalised significands has 16 bits, the lower 14 behind the point.
+_PRODUCT_FRACTION_BITS = 14
+_ALIGNED_BITS = WINDOW_BITS + 2
+_SUM_BITS = _ALIGNED_BITS + 2
+_SHIFT_BITS = (_ALIGNED_BITS - 1).bit_length()
+
+
+class Dot4(wiring.Component):
+    """S of a matrix step for one element: the sum of four products as binary32.
+
+    Takes operands in every cycle; ``sum`` belongs to the operands of four cycles before. Stages, each ending in registers:
+
+    1. products, sums of exponents, special values;
+    2. the largest exponent, products aligned to it and cut off below the window;
+    3. signed sum, its magnitude;
+    4. normalise, round, pack.
+
+    Members
+    -------
+    a, b : In(4 x Operand)
+    sum : Out(32)   binary32; never -0 unless a negative sum rounds to zero; NaN is canonical
+
+    Source: steps 2 to 6 of the matrix unit's arithmetic.
+    """
+
+    def __init__(self):
+        operands = data.ArrayLayout(Operand, MATRIX_K)
+        super().__init__({"a": In(operands), "b": In(operands), "sum": Out(32)})
+
+    def elaborate(self, platform):
+        m = Module()
+
+        def register(shape, name):
+            return Signal(shape, name=name, reset_less=True)
+
+        # Stage 1.
+        products, exponents, signs = [], [], []
+        invalid, positive, negative = [], [], []
+        for k in range(MATRIX_K):
+            a, b = self.a[k], self.b[k]
+            product, exponent, sign = register(16, f"product{k}"), register(signed(10), f"exponent{k}"), register(1, f"sign{k}")
+            m.d.sync += [
+                product.eq(a.significand * b.significand),
+                exponent.eq(a.exponent + b.exponent),
+                sign.eq(a.sign ^ b.sign),
+            ]
+            products.append(product)
+            exponents.append(exponent)
+            signs.append(sign)
+            infinite = a.infinite | b.infinite
+            invalid.append(a.nan | b.nan | a.infinite & b.zero | a.zero & b.infinite)
+            positive.append(infinite & (a.sign == b.sign))
+            negative.append(infinite & (a.sign != b.sign))
+        any_invalid, any_positive, any_negative = (register(1, f"any_{name}") for name in ("invalid", "positive", "negative"))
+        m.d.sync += [
+            any_invalid.eq(Cat(invalid).any()),
+            any_positive.eq(Cat(positive).any()),
+            any_negative.eq(Cat(negative).any()),
+        ]
+
+        # Stage 2. Exponents count from the window's lowest position, so the floor of the maximum is 0.
+        largest = exponents
+        while len(largest) > 1:
+            winners = []
+            for pair, (left, right) in enumerate(zip(largest[0::2], largest[1::2], strict=True)):
+                winner = Signal(signed(10), name=f"largest{len(largest)}_{pair}")
+                m.d.comb += winner.eq(Mux(left > right, left, right))
+                winners.append(winner)
+            largest = winners
+        top = Signal(9)
+        m.d.comb += top.eq(Mux(largest[0] < 0, 0, largest[0]))
+        terms = []
+        for k in range(MATRIX_K):
+            distance = Signal(10, name=f"distance{k}")
+            aligned = Signal(_ALIGNED_BITS, name=f"aligned{k}")
+            # One's complement; what negative terms lack is carried into the additions of stage 3.
+            term, term_sign = register(_ALIGNED_BITS + 1, f"term{k}"), register(1, f"term_sign{k}")
+            m.d.comb += [
+                distance.eq(top - exponents[k]),
+                aligned.eq((products[k] << WINDOW_BITS - _PRODUCT_FRACTION_BITS) >> distance[:_SHIFT_BITS]),
+            ]
+            outside = distance[_SHIFT_BITS:].any()
+            m.d.sync += [
+                term.eq(Mux(outside, 0, aligned) ^ signs[k].replicate(_ALIGNED_BITS + 1)),
+                term_sign.eq(signs[k]),
+            ]
+            terms.append((term.as_signed(), term_sign))
+        exponent2, special2 = register(9, "exponent2"), register(2, "special2")
+        m.d.sync += [
+            exponent2.eq(top),
+            special2.eq(Cat(any_positive | any_invalid, any_negative | any_invalid)),
+        ]
+
+        # Stage 3.
+        def add(name, x, y, carry):
+            total = Signal(signed(max(len(x), len(y)) + 1), name=name)
+            chain = Signal(signed(len(total) + 1), name=f"{name}_chain")
+            m.d.comb += [chain.eq(Cat(carry, x).as_signed() + Cat(carry, y).as_signed()), total.eq(chain >> 1)]
+            return total
+
+        (term0, sign0), (term1, sign1), (term2, sign2), (term3, sign3) = terms
+        pair0 = add("pair0", term0, term1, sign0)
+        pair1 = add("pair1", term2, term3, sign1)
+        # Still one too small if the fourth term is negative.
+        total = add("total", pair0, pair1, sign2)
+        negative_total = total[-1]
+        magnitude, sign = register(_SUM_BITS, "magnitude"), register(1, "sign")
+        limit, special3 = register(9, "limit"), register(2, "special3")
+        m.d.sync += [
+            magnitude.eq((total ^ negative_total.replicate(len(total)))[:_SUM_BITS] + (negative_total ^ sign3)),
+            # A total of -1 that lacks one is zero, which is positive.
+            sign.eq(negative_total & ~(total.all() & sign3)),
+            # The magnitude's top bit counts 2**3 at the window's exponent.
+            limit.eq(exponent2 + (_SUM_BITS - WINDOW_BITS - 1)),
+            special3.eq(special2),
+        ]
+
+        # Stage 4.
+        m.submodules.rounding = rounding = NormaliseRound(_SUM_BITS)
+        m.d.comb += [rounding.magnitude.eq(magnitude), rounding.limit.eq(limit)]
+        result = register(32, "result")
+        m.d.comb += self.sum.eq(result)
+        with m.Switch(special3):
+            with m.Case(0):
+                m.d.sync += result.eq(Cat(rounding.code, sign))
+            with m.Case(0b01):
+                m.d.sync += result.eq(INFINITY)
+            with m.Case(0b10):
+                m.d.sync += result.eq(1 << 31 | INFINITY)
+            with m.Default():
+                m.d.sync += result.eq(CANONICAL_NAN)
+        return m
