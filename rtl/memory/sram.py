@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's SRAM: five readers and two writers on banks of one read and one write port."""
+
+from amaranth import Cat, ClockSignal, Instance, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import NodeConfig
+from rtl.interfaces import ReadPort, WritePort
+from rtl.memory.arbiter import BankArbiter
+from rtl.memory.banks import SramArray, bank_of
+from rtl.memory.macro import READ_PORTS, WRITE_PORTS, array_signature, macro_name
+
+__all__ = ["Sram"]
+
+
+class Sram(wiring.Component):
+    """Arbitrates accesses over banks, by :class:`rtl.memory.arbiter.BankArbiter`, and hands those granted to the array.
+
+    Reads and writes do not compete with each other. Grants come in the cycle of the request, read data in the next.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    reference : bool
+        Hold the array's reference RTL inside instead of an instance of the macro
+        (:func:`rtl.memory.macro.macro_name`), so that the design stands alone.
+
+    Members
+    -------
+    fetch, scalar, network_read, load1, load0 : In(ReadPort), in this order of priority
+    network_write, store : In(WritePort), in this order of priority
+    conflicts : Out(3), requesters that lost a bank in this cycle
+    """
+
+    def __init__(self, config: NodeConfig, *, reference: bool = False):
+        self.config = config
+        self.reference = reference
+        super().__init__(
+            {
+                "fetch": In(ReadPort(config)),
+                "scalar": In(ReadPort(config)),
+                "network_read": In(ReadPort(config)),
+                "load1": In(ReadPort(config)),
+                "load0": In(ReadPort(config)),
+                "network_write": In(WritePort(config)),
+                "store": In(WritePort(config)),
+                "conflicts": Out(3),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        readers = dict(zip(READ_PORTS, (self.fetch, self.scalar, self.network_read, self.load1, self.load0), strict=True))
+        writers = dict(zip(WRITE_PORTS, (self.network_write, self.store), strict=True))
+
+        losers = []
+        for kind, ports in (("read", readers), ("write", writers)):
+            arbiter = BankArbiter(len(ports), len(bank_of(config, self.fetch.address)))
+            m.submodules[f"{kind}_arbiter"] = arbiter
+            losers.append(arbiter.lost)
+            for index, port in enumerate(ports.values()):
+                m.d.comb += [
+                    arbiter.request[index].eq(port.req),
+                    arbiter.bank[index].eq(bank_of(config, port.address)),
+                    port.grant.eq(arbiter.grant[index]),
+                ]
+        m.d.comb += self.conflicts.eq(sum(Cat(losers)))
+
+        array = array_signature(config).flip().create()
+        for name, port in readers.items():
+            m.d.comb += [
+                getattr(array, f"{name}_r_en").eq(port.grant),
+                getattr(array, f"{name}_r_address").eq(port.address),
+                port.data.eq(getattr(array, f"{name}_r_data")),
+            ]
+        for name, port in writers.items():
+            m.d.comb += [
+                getattr(array, f"{name}_w_en").eq(port.grant),
+                getattr(array, f"{name}_w_address").eq(port.address),
+                getattr(array, f"{name}_w_mask").eq(port.mask),
+                getattr(array, f"{name}_w_data").eq(port.data),
+            ]
+        if self.reference:
+            m.submodules.array = reference = SramArray(config)
+            wiring.connect(m, array, reference)
+        else:
+            pins = {}
+            for path, member, value in array_signature(config).flatten(array):
+                pins[f"{'i' if member.flow == In else 'o'}_{path[0]}"] = value
+            m.submodules.array = Instance(macro_name(config), i_clk=ClockSignal(), **pins)
+        return m

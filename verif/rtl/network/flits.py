@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flits as numbers, and where a router must send them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from golden.config import NodeConfig
+from golden.layout import LINK_PORTS, Kind, Port, TrafficClass, flit_fields
+
+#: Names of the links, in the order of LINK_PORTS.
+LINKS = ("north", "east", "south", "west")
+
+#: Names of the traffic classes, by number.
+CLASSES = tuple(c.name.lower() for c in TrafficClass)
+
+#: Configuration of network benches of every line size; a channel depth other than a power of two is among them.
+CONFIGS = {
+    "line16_depth3": NodeConfig(line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=16, semaphores=8, channel_depth=3),
+    "line16_depth4": NodeConfig(line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=32, semaphores=4, channel_depth=4),
+    "line64_depth5": NodeConfig(line_bytes=64, sram_blocks=3, sram_ways=4, bank_lines=16, semaphores=32, channel_depth=5),
+}
+
+
+def pack(config: NodeConfig, fields: Mapping[str, int]) -> int:
+    """A flit as a number; fields that are not named are 0.
+
+    Raises
+    ------
+    ValueError
+        If a name is no field or a value does not fit.
+    """
+    value, low, names = 0, 0, set()
+    for name, bits in flit_fields(config):
+        field = int(fields.get(name, 0))
+        if not 0 <= field < 1 << bits:
+            raise ValueError(f"{name} = {field:#x} does not fit into {bits} bits")
+        value |= field << low
+        low += bits
+        names.add(name)
+    if unknown := set(fields) - names:
+        raise ValueError(f"a flit has no field {', '.join(sorted(unknown))}")
+    return value
+
+
+def unpack(config: NodeConfig, value: int) -> dict[str, int]:
+    """The fields of a flit."""
+    fields = {}
+    for name, bits in flit_fields(config):
+        fields[name] = value & ((1 << bits) - 1)
+        value >>= bits
+    return fields
+
+
+def payload_of(handle: Any) -> int:
+    """A handle's value as a number; bits that are undefined in simulation read 0."""
+    return int(handle.value)
+
+
+def expected_way(fields: Mapping[str, int], x: int, y: int, links: int) -> tuple[str, bool]:
+    """Name of the link that a flit must leave by, or "local"; and whether it is undeliverable."""
+    if fields["x"] != x:
+        port = int(Port.WEST if fields["x"] < x else Port.EAST)
+    elif fields["y"] != y:
+        port = int(Port.NORTH if fields["y"] < y else Port.SOUTH)
+    else:
+        port = fields["exit"]
+    if port == Port.LOCAL:
+        return "local", False
+    if port in tuple(LINK_PORTS) and links >> (port - 1) & 1:
+        return LINKS[port - 1], False
+    return "local", True
+
+
+def kind_of(traffic_class: int, number: int) -> Kind:
+    """One of the kinds that travel in a class."""
+    return (
+        (Kind.WRITE, Kind.READ)[number % 2] if traffic_class == TrafficClass.REQUEST else (Kind.READ_DATA, Kind.ERROR)[number % 2]
+    )
