@@ -218,9 +218,7 @@ def _zicsr() -> None:
         condition = "" if name == "csrrw" else "; not written if the source field is 0"
         for suffix, extra, source in (("", 0, "rs1"), ("i", 4, "zimm")):
             function = f"rd = csr; {action}, src = {source}{condition}"
-            _row(
-                name + suffix, f"rd, csr, {source}", _word(0x73, funct3 + extra), Unit.CSR, Extension.ZICSR, 1, function
-            )
+            _row(name + suffix, f"rd, csr, {source}", _word(0x73, funct3 + extra), Unit.CSR, Extension.ZICSR, 1, function)
 
 
 CUSTOM_0, CUSTOM_1, CUSTOM_2, CUSTOM_3 = 0x0B, 0x2B, 0x5B, 0x7B

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registers of the control page that are not somebody else's, and the page's read selector."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import NodeConfig
+from golden.layout import (
+    SEMAPHORE_BLOCK,
+    SEMAPHORE_ID_BITS,
+    SEMAPHORE_VALUE_BITS,
+    THREAD_BLOCK,
+    THREAD_STRIDE,
+    ControlRegister,
+    ThreadRegister,
+    ThreadState,
+)
+from rtl.core.semaphores import PostLayout
+from rtl.interfaces import ControlPort
+
+__all__ = ["ControlPage", "ThreadStatus"]
+
+
+class ThreadStatus(data.StructLayout):
+    """What the control page shows of a thread."""
+
+    def __init__(self):
+        super().__init__({"pc": 64, "state": 2, "cause": 64, "value": 64, "exit_code": 64, "retired": 64})
+
+
+class ControlPage(wiring.Component):
+    """Reads and writes of the control page, and the node's own registers in it, as ``golden.layout`` lists them.
+
+    Members
+    -------
+    port : In(ControlPort)
+    descriptor, coordinates, cycle : In(64)
+    threads : In(threads x ThreadStatus), semaphores : In(semaphores x 16)
+    links : In(4)
+    semaphore_overflow, dropped, stepped, sent, received : In(1); conflicts : In(3); retired : In(2)
+        Events of the cycle (``semaphore_overflow`` is a level).
+    exit : In(1), exit_value : In(64)
+        A store has ended the program.
+    tohost : Out(64)
+        Address of that store, 0 if there is none.
+    start, stop : Out(threads), start_pc : Out(64)
+    post : Out(PostLayout)
+    exited : Out(1)
+    busy : Out(1)
+        A register changes by itself.
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        threads = config.threads
+        super().__init__(
+            {
+                "port": In(ControlPort()),
+                "descriptor": In(64),
+                "coordinates": In(64),
+                "cycle": In(64),
+                "threads": In(data.ArrayLayout(ThreadStatus(), threads)),
+                "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
+                "links": In(4),
+                "semaphore_overflow": In(1),
+                "dropped": In(1),
+                "stepped": In(1),
+                "sent": In(1),
+                "received": In(1),
+                "conflicts": In(3),
+                "retired": In(2),
+                "exit": In(1),
+                "exit_value": In(64),
+                "tohost": Out(64),
+                "start": Out(threads),
+                "stop": Out(threads),
+                "start_pc": Out(64),
+                "post": Out(PostLayout()),
+                "exited": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        port, threads = self.port, self.config.threads
+
+        def mask(state: ThreadState):
+            return Cat(self.threads[t].state == state for t in range(threads))
+
+        running, waiting, trapped = (mask(state) for state in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED))
+        exit_value, first_start, last_stop = Signal(64), Signal(64), Signal(64)
+        steps, retired, sent, received, conflicts = (
+            Signal(64, name=name) for name in ("steps", "retired_count", "sent_count", "received_count", "conflict_count")
+        )
+        undeliverable = Signal()
+        status = Signal(64)
+        m.d.comb += [
+            status[0:4].eq(running),
+            status[4:8].eq(waiting),
+            status[8:12].eq(trapped),
+            status[12].eq(self.exited),
+            status[13].eq(self.semaphore_overflow),
+            status[14].eq(undeliverable),
+            status[16:20].eq(self.links),
+        ]
+
+        readable = {
+            ControlRegister.CONFIG: self.descriptor,
+            ControlRegister.COORDINATES: self.coordinates,
+            ControlRegister.CYCLE: self.cycle,
+            ControlRegister.TOHOST_ADDRESS: self.tohost,
+            ControlRegister.TOHOST: exit_value,
+            ControlRegister.STATUS: status,
+            ControlRegister.FIRST_START: first_start,
+            ControlRegister.LAST_STOP: last_stop,
+            ControlRegister.MATRIX_STEPS: steps,
+            ControlRegister.RETIRED: retired,
+            ControlRegister.REQUESTS_SENT: sent,
+            ControlRegister.REQUESTS_RECEIVED: received,
+            ControlRegister.BANK_CONFLICTS: conflicts,
+        }
+        assert set(readable) == set(ControlRegister)
+        with m.Switch(port.register):
+            for register, value in readable.items():
+                with m.Case(register // 8):
+                    m.d.comb += port.read_data.eq(value)
+            for number in range(threads):
+                thread = self.threads[number]
+                block = (THREAD_BLOCK + number * THREAD_STRIDE) // 8
+                for register, value in (
+                    (ThreadRegister.PC, thread.pc),
+                    (ThreadRegister.STATE, thread.state),
+                    (ThreadRegister.CAUSE, thread.cause),
+                    (ThreadRegister.VALUE, thread.value),
+                    (ThreadRegister.EXIT_CODE, thread.exit_code),
+                    (ThreadRegister.RETIRED, thread.retired),
+                ):
+                    with m.Case(block + register // 8):
+                        m.d.comb += port.read_data.eq(value)
+            for number in range(self.config.semaphores):
+                with m.Case(SEMAPHORE_BLOCK // 8 + number):
+                    m.d.comb += port.read_data.eq(self.semaphores[number])
+
+        semaphore = port.register - SEMAPHORE_BLOCK // 8
+        m.d.comb += [
+            self.start_pc.eq(port.write_data),
+            self.post.valid.eq(port.write & (semaphore >= 0) & (semaphore < self.config.semaphores)),
+            self.post.sem.eq(semaphore[:SEMAPHORE_ID_BITS]),
+            self.post.amount.eq(port.write_data[:SEMAPHORE_VALUE_BITS]),
+        ]
+        for number in range(threads):
+            block = (THREAD_BLOCK + number * THREAD_STRIDE) // 8
+            m.d.comb += [
+                self.start[number].eq(port.write & (port.register == block + ThreadRegister.PC // 8)),
+                self.stop[number].eq(port.write & (port.register == block + ThreadRegister.STATE // 8)),
+            ]
+
+        with m.If(self.exit):
+            m.d.sync += [self.exited.eq(1), exit_value.eq(self.exit_value)]
+        with m.If(port.write & (port.register == ControlRegister.TOHOST_ADDRESS // 8)):
+            m.d.sync += [self.tohost.eq(port.write_data), self.exited.eq(0), exit_value.eq(0)]
+        with m.If(self.dropped):
+            m.d.sync += undeliverable.eq(1)
+        for count, event in (
+            (steps, self.stepped),
+            (retired, self.retired),
+            (sent, self.sent),
+            (received, self.received),
+            (conflicts, self.conflicts),
+        ):
+            with m.If(event.any()):
+                m.d.sync += count.eq(count + event)
+
+        active, was_active = Signal(), Signal()
+        m.d.comb += [active.eq(running.any() | waiting.any()), self.busy.eq(active != was_active)]
+        m.d.sync += was_active.eq(active)
+        with m.If(self.start.any() & ~active):
+            m.d.sync += first_start.eq(self.cycle)
+        with m.If(was_active & ~active):
+            m.d.sync += last_stop.eq(self.cycle)
+        return m

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The core of a node: all that executes instructions, with the control page behind it."""
+
+from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import NodeConfig
+from golden.layout import COORDINATE_BITS, OFFSET_BITS, ThreadState
+from rtl.core.control_page import ControlPage
+from rtl.core.csr import ThreadCsrs
+from rtl.core.fetch import Fetch
+from rtl.core.issue import Issue
+from rtl.core.matrix_slot import MatrixSlot
+from rtl.core.scalar_slot import ScalarSlot
+from rtl.core.semaphores import Semaphores
+from rtl.core.thread_control import ThreadControl
+from rtl.core.vector_registers import VectorRegisters
+from rtl.interfaces import ControlPort, CoreNetworkPort, ReadPort, RetirementSignature, WritePort
+from rtl.matrix.array import matrix_name
+from rtl.simd.lanes import simd_name
+
+__all__ = ["Core", "VectorWriteLayout"]
+
+
+class VectorWriteLayout(data.StructLayout):
+    """A vector register that was written: the counterpart of retirement for vector results."""
+
+    def __init__(self, config: NodeConfig):
+        super().__init__({"valid": 1, "thread": 2, "register": 5, "data": 8 * config.line_bytes})
+
+
+class Core(wiring.Component):
+    """Four threads (or fewer), their two slots, the vector registers, the matrix and SIMD macros, semaphores, control page.
+
+    Members
+    -------
+    x, y : In(13), links : In(4), cycle : In(64)
+    fetch, scalar, load0, load1 : Out(ReadPort), store : Out(WritePort)
+        To SRAM.
+    network : Out(CoreNetworkPort), control : In(ControlPort)
+        To and from the network interface.
+    sent, received, dropped : In(1), conflicts : In(3)
+        Events for the counters.
+    running, waiting, trapped : Out(threads), exited : Out(1)
+        Thread states, in this cycle.
+    retirement : Out(RetirementSignature) per thread, vector_write : Out(VectorWriteLayout)
+        Flip-flops.
+    quiet : Out(1)
+        Nothing in here changes by itself.
+    retires : Out(1)
+        An instruction retires.
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        threads = config.threads
+        super().__init__(
+            {
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "links": In(4),
+                "cycle": In(64),
+                "fetch": Out(ReadPort(config)),
+                "scalar": Out(ReadPort(config)),
+                "load0": Out(ReadPort(config)),
+                "load1": Out(ReadPort(config)),
+                "store": Out(WritePort(config)),
+                "network": Out(CoreNetworkPort(config)),
+                "control": In(ControlPort()),
+                "sent": In(1),
+                "received": In(1),
+                "dropped": In(1),
+                "conflicts": In(3),
+                "running": Out(threads),
+                "waiting": Out(threads),
+                "trapped": Out(threads),
+                "exited": Out(1),
+                "retirement": Out(RetirementSignature()).array(threads),
+                "vector_write": Out(VectorWriteLayout(config)),
+                "quiet": Out(1),
+                "retires": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        threads = range(config.threads)
+
+        m.submodules.fetch = fetch = Fetch(config)
+        m.submodules.issue = issue = Issue(config)
+        m.submodules.scalar_slot = scalar = ScalarSlot(config)
+        m.submodules.matrix_slot = matrix = MatrixSlot(config)
+        m.submodules.vector_registers = vectors = VectorRegisters(config)
+        m.submodules.semaphores = semaphores = Semaphores(config)
+        m.submodules.control_page = page = ControlPage(config)
+        csrs = [ThreadCsrs() for _ in threads]
+        controls = [ThreadControl(config.semaphores) for _ in threads]
+        for thread in threads:
+            m.submodules[f"csrs{thread}"] = csrs[thread]
+            m.submodules[f"control{thread}"] = controls[thread]
+
+        self._connect_memory(m, fetch, scalar, matrix)
+        self._connect_macros(m, scalar, matrix)
+        self._connect_threads(m, fetch, issue, scalar, matrix, page, semaphores, csrs, controls)
+        self._connect_issue(m, issue, scalar, matrix, vectors)
+        self._connect_vectors(m, issue, scalar, matrix, vectors)
+        self._connect_network(m, scalar)
+        self._connect_page(m, page, scalar, matrix, semaphores, csrs, controls, fetch)
+        self._retire(m, scalar, matrix, vectors)
+
+        states = [control.state for control in controls]
+        m.d.comb += [
+            self.running.eq(Cat(state == ThreadState.RUNNING for state in states)),
+            self.waiting.eq(Cat(state == ThreadState.WAITING for state in states)),
+            self.trapped.eq(Cat(state == ThreadState.TRAPPED for state in states)),
+            self.exited.eq(page.exited),
+            self.retires.eq(scalar.retire.valid | matrix.retire.valid),
+            self.quiet.eq(
+                ~(
+                    Cat(control.busy for control in controls).any()
+                    | fetch.busy
+                    | scalar.busy
+                    | matrix.busy
+                    | page.busy
+                    | self.network.rx_valid
+                    | self.vector_write.valid
+                    | Cat(self.retirement[thread].valid for thread in threads).any()
+                )
+            ),
+        ]
+        return m
+
+    def _connect_memory(self, m, fetch, scalar, matrix):
+        wiring.connect(m, wiring.flipped(self.fetch), fetch.port)
+        wiring.connect(m, wiring.flipped(self.scalar), scalar.scalar)
+        wiring.connect(m, wiring.flipped(self.store), scalar.store)
+        wiring.connect(m, wiring.flipped(self.load1), matrix.load1)
+        # A vector load takes the port of operand A for a cycle.
+        m.d.comb += [
+            self.load0.req.eq(scalar.vector_req | matrix.load0.req),
+            self.load0.address.eq(Mux(scalar.vector_req, scalar.vector_address, matrix.load0.address)),
+            scalar.vector_grant.eq(self.load0.grant & scalar.vector_req),
+            matrix.load0.grant.eq(self.load0.grant & ~scalar.vector_req),
+            scalar.vector_data.eq(self.load0.data),
+            matrix.load0.data.eq(self.load0.data),
+        ]
+
+    def _connect_macros(self, m, scalar, matrix):
+        m.submodules.matrix_array = Instance(
+            matrix_name(self.config),
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_op=matrix.op,
+            i_entry=matrix.entry,
+            i_line=matrix.line,
+            i_zero=matrix.zero,
+            i_a=matrix.a,
+            i_b=matrix.b,
+            i_read_entry=scalar.accumulator_entry,
+            i_read_line=scalar.accumulator_line,
+            o_read_data=scalar.accumulator_data,
+        )
+        m.submodules.simd_lanes = Instance(
+            simd_name(self.config),
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_valid=scalar.simd_valid,
+            i_op=scalar.simd_op,
+            i_a=scalar.vs1,
+            i_b=scalar.vs2,
+            o_result=scalar.simd_result,
+        )
+
+    def _connect_threads(self, m, fetch, issue, scalar, matrix, page, semaphores, csrs, controls):
+        for thread, (control, csr) in enumerate(zip(controls, csrs, strict=True)):
+            front = fetch.threads[thread]
+            in_scalar, in_matrix = Signal(name=f"in_scalar{thread}"), Signal(name=f"in_matrix{thread}")
+            retired = Signal(name=f"retired{thread}")
+            m.d.comb += [
+                in_scalar.eq(scalar.x_valid & (scalar.x.thread == thread)),
+                in_matrix.eq(matrix.x_valid & (matrix.x.thread == thread)),
+                retired.eq(
+                    (scalar.retire.valid & ~scalar.retire.trap & (scalar.retire.thread == thread))
+                    | (matrix.retire.valid & ~matrix.retire.trap & (matrix.retire.thread == thread))
+                ),
+                control.start.eq(page.start[thread]),
+                control.start_pc.eq(page.start_pc),
+                control.stop.eq(page.stop[thread]),
+                control.exit.eq(scalar.exit),
+                control.jump.eq(in_scalar & scalar.redirect),
+                control.target.eq(scalar.target),
+                control.halt.eq(in_scalar & scalar.halt),
+                control.exit_operand.eq(scalar.x.rs1),
+                control.park.eq(in_scalar & scalar.park),
+                control.park_sem.eq(scalar.park_sem),
+                control.park_amount.eq(scalar.park_amount),
+                control.error.eq(self.network.error_valid & (self.network.error_tag[5:7] == thread)),
+                control.error_address.eq(self.network.error_address),
+                control.in_slot.eq(in_scalar | in_matrix),
+                control.next_pc.eq(front.next_pc),
+                control.vector.eq(csr.vector),
+                control.semaphores.eq(semaphores.values),
+                front.run.eq(control.run),
+                front.redirect.eq(control.redirect),
+                front.target.eq(control.redirect_target),
+                front.flush.eq(control.flush | (in_scalar & scalar.flush)),
+                front.take.eq(issue.take[thread]),
+                csr.number.eq(scalar.csr_number),
+                csr.operand.eq(scalar.csr_operand),
+                csr.trap.eq(control.taken),
+                csr.mret.eq(in_scalar & scalar.mret),
+                csr.retired.eq(retired),
+                csr.retiring.eq(retired),
+                csr.hart.eq(Cat(C(thread, 2), self.x, self.y)),
+                csr.node.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
+                csr.config.eq(self.config.descriptor),
+                csr.cycle.eq(self.cycle),
+            ]
+            with m.If(in_matrix & matrix.trap.valid):
+                m.d.comb += control.trap.eq(matrix.trap)
+            with m.Elif(in_scalar):
+                m.d.comb += control.trap.eq(scalar.trap)
+            with m.If(in_scalar):
+                m.d.comb += [
+                    csr.op.eq(scalar.csr_op),
+                    scalar.csr_read.eq(csr.read),
+                    scalar.csr_exists.eq(csr.exists),
+                    scalar.exception_pc.eq(csr.exception_pc),
+                ]
+            m.d.comb += [
+                issue.heads_valid[thread].eq(front.head_valid),
+                issue.heads[thread].eq(front.head),
+                issue.run[thread].eq(control.run),
+                issue.hold[thread].eq(control.hold),
+                issue.kill[thread].eq(control.redirect),
+            ]
+        m.d.comb += [
+            scalar.semaphores.eq(semaphores.values),
+            scalar.tohost.eq(page.tohost),
+            semaphores.take.eq(scalar.take),
+            semaphores.posts[0].eq(scalar.post),
+            semaphores.posts[1].valid.eq(self.network.post_valid),
+            semaphores.posts[1].sem.eq(self.network.post_sem),
+            semaphores.posts[1].amount.eq(self.network.post_amount),
+            semaphores.posts[2].eq(page.post),
+        ]
+
+    def _connect_issue(self, m, issue, scalar, matrix, vectors):
+        for view, slot in ((issue.scalar, scalar), (issue.matrix, matrix)):
+            m.d.comb += [
+                view.x_valid.eq(slot.x_valid),
+                view.x.eq(slot.x),
+                view.stall.eq(slot.stall),
+                view.x_writes.eq(slot.x_writes),
+                view.retire.eq(slot.retire),
+            ]
+        m.d.comb += [
+            scalar.issue_valid.eq(issue.scalar_valid),
+            scalar.issue.eq(issue.scalar_issue),
+            matrix.issue_valid.eq(issue.matrix_valid),
+            matrix.issue.eq(issue.matrix_issue),
+            issue.vector_busy.eq(vectors.busy),
+            issue.accumulators_busy.eq(matrix.accumulators_busy),
+            issue.response_waiting.eq(self.network.rx_valid),
+            issue.network_room.eq(self.network.tx_room),
+        ]
+
+    def _connect_vectors(self, m, issue, scalar, matrix, vectors):
+        issued = issue.scalar_issue
+        insn = issued.fetched.insn
+        for port, number in enumerate((insn[15:20], insn[20:25])):
+            m.d.comb += [
+                vectors.scalar_read[port].valid.eq(issue.scalar_valid),
+                vectors.scalar_read[port].number.eq(number),
+                vectors.scalar_read[port].thread.eq(issued.thread),
+            ]
+        tag = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.error_tag)
+        response = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.rx_tag)
+        in_x = scalar.x.fetched
+
+        def register(port: data.View, valid, number, thread):
+            return [port.valid.eq(valid), port.number.eq(number), port.thread.eq(thread)]
+
+        m.d.comb += [
+            scalar.vs1.eq(vectors.scalar_data[0]),
+            scalar.vs2.eq(vectors.scalar_data[1]),
+            vectors.matrix_read[0].eq(matrix.vs1_address),
+            vectors.matrix_read[1].eq(matrix.vs2_address),
+            matrix.vs1.eq(vectors.matrix_data[0]),
+            matrix.vs2.eq(vectors.matrix_data[1]),
+            *register(vectors.reserve, issue.scalar_valid & issued.fetched.decoded.writes_vd, insn[7:12], issued.thread),
+            *register(vectors.release, scalar.trap.valid & in_x.decoded.writes_vd, in_x.insn[7:12], scalar.x.thread),
+            *register(vectors.abandon, self.network.error_valid & tag.read, tag.number, tag.thread),
+            self.network.rx_ready.eq(~scalar.vector_write),
+        ]
+        with m.If(scalar.vector_write):
+            m.d.comb += [
+                *register(vectors.write, 1, scalar.vector_register, scalar.vector_thread),
+                vectors.write_data.eq(scalar.vector_value),
+            ]
+        with m.Else():
+            m.d.comb += [
+                *register(vectors.write, self.network.rx_valid, response.number, response.thread),
+                vectors.write_data.eq(self.network.rx_data),
+            ]
+
+    def _connect_network(self, m, scalar):
+        names = ("tx_valid", "tx_read", "tx_address", "tx_mask", "tx_data", "tx_post", "tx_sem", "tx_tag")
+        m.d.comb += [getattr(self.network, name).eq(getattr(scalar, name)) for name in names]
+
+    def _connect_page(self, m, page, scalar, matrix, semaphores, csrs, controls, fetch):
+        wiring.connect(m, wiring.flipped(self.control), page.port)
+        m.d.comb += [
+            page.descriptor.eq(self.config.descriptor),
+            page.coordinates.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
+            page.cycle.eq(self.cycle),
+            page.semaphores.eq(semaphores.values),
+            page.links.eq(self.links),
+            page.semaphore_overflow.eq(semaphores.overflow),
+            page.dropped.eq(self.dropped),
+            page.stepped.eq(matrix.stepped),
+            page.sent.eq(self.sent),
+            page.received.eq(self.received),
+            page.conflicts.eq(self.conflicts),
+            page.retired.eq((scalar.retire.valid & ~scalar.retire.trap) + (matrix.retire.valid & ~matrix.retire.trap)),
+            page.exit.eq(scalar.exit),
+            page.exit_value.eq(scalar.exit_value),
+        ]
+        for thread, (control, csr) in enumerate(zip(controls, csrs, strict=True)):
+            shown = page.threads[thread]
+            m.d.comb += [
+                shown.pc.eq(fetch.threads[thread].next_pc),
+                shown.state.eq(control.state),
+                shown.cause.eq(csr.cause),
+                shown.value.eq(csr.value),
+                shown.exit_code.eq(control.exit_code),
+                shown.retired.eq(csr.instret),
+            ]
+
+    def _retire(self, m, scalar, matrix, vectors):
+        for thread in range(self.config.threads):
+            port = self.retirement[thread]
+            of_scalar, of_matrix = (slot.retire.valid & (slot.retire.thread == thread) for slot in (scalar, matrix))
+            m.d.sync += port.valid.eq(of_scalar | of_matrix)
+            for slot, mine in ((scalar, of_scalar), (matrix, of_matrix)):
+                retire = slot.retire
+                with m.If(mine):
+                    m.d.sync += [
+                        port.trap.eq(retire.trap),
+                        port.cause.eq(retire.cause),
+                        port.value.eq(retire.value),
+                        port.pc.eq(retire.pc),
+                        port.insn.eq(retire.insn),
+                        port.rd_valid.eq(Cat(retire.writes.valid[0], retire.writes.valid[1])),
+                        *(
+                            statement
+                            for parity in range(2)
+                            for statement in (
+                                port.rd_address[parity].eq(Cat(C(parity, 1), retire.writes.number[parity])),
+                                port.rd_data[parity].eq(retire.writes.data[parity]),
+                            )
+                        ),
+                    ]
+        m.d.sync += self.vector_write.valid.eq(vectors.write.valid)
+        with m.If(vectors.write.valid):
+            m.d.sync += [
+                self.vector_write.thread.eq(vectors.write.thread),
+                self.vector_write.register.eq(vectors.write.number),
+                self.vector_write.data.eq(vectors.write_data),
+            ]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Control and status registers of one thread."""
+
+from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.layout import GLOBAL_ADDRESS_BITS, MISA_VALUE, Csr
+
+__all__ = ["CsrOp", "ThreadCsrs", "TrapLayout"]
+
+
+class CsrOp(enum.Enum, shape=2):
+    """What a CSR instruction does to the register: bits 0 and 1 of its funct3."""
+
+    NONE = 0
+    WRITE = 1
+    SET = 2
+    CLEAR = 3
+
+
+class TrapLayout(data.StructLayout):
+    """A trap that a thread takes at the end of the cycle."""
+
+    def __init__(self):
+        super().__init__({"valid": 1, "cause": 6, "value": 64, "pc": 64})
+
+
+class ThreadCsrs(wiring.Component):
+    """CSRs of one thread: read without a register, written at the end of the cycle.
+
+    Members
+    -------
+    number : In(12), read : Out(64), exists : Out(1)
+        Register number, its value, and whether there is one; read-only numbers (0xC00 and above) exist too.
+    op : In(CsrOp), operand : In(64)
+        Modifies register ``number`` at the end of the cycle; ignored for read-only ones.
+    trap : In(TrapLayout)
+        Writes mepc, mcause, mtval and stacks MIE.
+    mret : In(1)
+        Unstacks MIE.
+    retired : In(1)
+        Counts minstret. ``retiring`` tells how many instructions before the reading one are not counted yet.
+    retiring : In(1)
+    hart : In(64), node : In(GLOBAL_ADDRESS_BITS), config : In(64), cycle : In(64)
+        Values from outside for mhartid, mnode, mconfig and mcycle.
+    vector : Out(64), exception_pc : Out(64), cause : Out(64), value : Out(64), instret : Out(64)
+        mtvec, mepc, mcause, mtval, minstret.
+    """
+
+    number: In(12)
+    read: Out(64)
+    exists: Out(1)
+    op: In(CsrOp)
+    operand: In(64)
+    trap: In(TrapLayout())
+    mret: In(1)
+    retired: In(1)
+    retiring: In(1)
+    hart: In(64)
+    node: In(GLOBAL_ADDRESS_BITS)
+    config: In(64)
+    cycle: In(64)
+    vector: Out(64)
+    exception_pc: Out(64)
+    cause: Out(64)
+    value: Out(64)
+    instret: Out(64)
+
+    def elaborate(self, platform):
+        m = Module()
+        enable, enable_before = Signal(), Signal()
+        scratch = Signal(64)
+        mstatus = Cat(C(0, 3), enable, C(0, 3), enable_before, C(0, 3), C(3, 2))
+
+        readable = {
+            Csr.MSTATUS: mstatus,
+            Csr.MISA: C(MISA_VALUE, 64),
+            Csr.MIE: C(0, 64),
+            Csr.MTVEC: self.vector,
+            Csr.MSCRATCH: scratch,
+            Csr.MEPC: self.exception_pc,
+            Csr.MCAUSE: self.cause,
+            Csr.MTVAL: self.value,
+            Csr.MIP: C(0, 64),
+            Csr.MCYCLE: self.cycle,
+            Csr.MINSTRET: (self.instret + self.retiring)[:64],
+            Csr.MNODE: self.node,
+            Csr.MCONFIG: self.config,
+            Csr.MVENDORID: C(0, 64),
+            Csr.MARCHID: C(0, 64),
+            Csr.MIMPID: C(0, 64),
+            Csr.MHARTID: self.hart,
+        }
+        assert set(readable) == set(Csr)
+        with m.Switch(self.number):
+            for number, value in readable.items():
+                with m.Case(number):
+                    m.d.comb += [self.read.eq(value), self.exists.eq(1)]
+
+        written = Signal(64)
+        with m.Switch(self.op):
+            with m.Case(CsrOp.SET):
+                m.d.comb += written.eq(self.read | self.operand)
+            with m.Case(CsrOp.CLEAR):
+                m.d.comb += written.eq(self.read & ~self.operand)
+            with m.Default():
+                m.d.comb += written.eq(self.operand)
+
+        with m.If(self.retired):
+            m.d.sync += self.instret.eq(self.instret + 1)
+        with m.If(self.op != CsrOp.NONE):
+            with m.Switch(self.number):
+                with m.Case(Csr.MSTATUS):
+                    m.d.sync += [enable.eq(written[3]), enable_before.eq(written[7])]
+                with m.Case(Csr.MTVEC):
+                    m.d.sync += self.vector.eq(Cat(C(0, 2), written[2:]))
+                with m.Case(Csr.MSCRATCH):
+                    m.d.sync += scratch.eq(written)
+                with m.Case(Csr.MEPC):
+                    m.d.sync += self.exception_pc.eq(Cat(C(0, 2), written[2:]))
+                with m.Case(Csr.MCAUSE):
+                    m.d.sync += self.cause.eq(written)
+                with m.Case(Csr.MTVAL):
+                    m.d.sync += self.value.eq(written)
+                with m.Case(Csr.MINSTRET):
+                    # The instruction that writes is counted when it retires, which the written value must not show.
+                    m.d.sync += self.instret.eq(written - 1)
+        with m.If(self.mret):
+            m.d.sync += [enable.eq(enable_before), enable_before.eq(1)]
+        with m.If(self.trap.valid):
+            m.d.sync += [
+                enable_before.eq(enable),
+                enable.eq(0),
+                self.cause.eq(self.trap.cause),
+                self.value.eq(self.trap.value),
+                self.exception_pc.eq(Cat(C(0, 2), self.trap.pc[2:])),
+            ]
+        return m

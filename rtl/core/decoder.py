@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instruction decoder, generated from the instruction table."""
+
+from amaranth.hdl import C, Cat, Module, Signal, unsigned
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import NodeConfig
+from golden.isa import INSTRUCTIONS, Instruction, Unit
+
+__all__ = ["AluOp", "DecodedLayout", "Decoder", "ImmediateFormat"]
+
+
+class AluOp(enum.Enum, shape=4):
+    """Function of the ALU."""
+
+    ADD = 0
+    SUB = 1
+    SLL = 2
+    SLT = 3
+    SLTU = 4
+    XOR = 5
+    SRL = 6
+    SRA = 7
+    OR = 8
+    AND = 9
+
+
+class ImmediateFormat(enum.Enum, shape=3):
+    """Where an instruction keeps its immediate."""
+
+    NONE = 0
+    I = 1  # noqa: E741 - the field's own name
+    S = 2
+    B = 3
+    U = 4
+    J = 5
+
+
+_FLAGS = (
+    "illegal",
+    "matrix_slot",
+    "reads_rs1", "reads_rs2", "writes_rd",
+    "reads_vs1", "reads_vs2", "writes_vd",
+    "post_rs1", "post_rs2",
+    "source_pc", "source_immediate", "word",
+    "branch", "jal", "jalr", "load", "store", "csr",
+    "ecall", "ebreak", "mret", "fence_i",
+    "vector_load", "vector_store", "simd", "accumulator_store",
+    "step", "step_memory", "clear", "accumulator_load",
+    "nwrite", "nread", "nsd", "swait", "spost", "halt",
+)  # fmt: skip
+
+
+class DecodedLayout(data.StructLayout):
+    """What the pipeline needs to know of an instruction; everything else it takes from the instruction's own fields.
+
+    All members but ``alu`` (AluOp) and ``immediate`` (32 bits, to be sign-extended) are single bits named after what they say.
+    ``matrix_slot`` sends it to the matrix slot. ``source_pc`` and ``source_immediate`` choose the ALU's operands.
+    """
+
+    def __init__(self):
+        super().__init__({**{flag: unsigned(1) for flag in _FLAGS}, "alu": AluOp, "immediate": unsigned(32)})
+
+
+_ALU_OPS = {
+    "add": AluOp.ADD, "sub": AluOp.SUB, "sll": AluOp.SLL, "slt": AluOp.SLT, "sltu": AluOp.SLTU, "xor": AluOp.XOR,
+    "srl": AluOp.SRL, "sra": AluOp.SRA, "or": AluOp.OR, "and": AluOp.AND,
+}  # fmt: skip
+
+#: Flags that a single mnemonic sets, named alike.
+_OWN_FLAG = ("jal", "jalr", "ecall", "ebreak", "mret", "nread", "nsd", "swait", "spost", "halt")
+
+_UNIT_FLAG = {
+    Unit.LOAD: "load",
+    Unit.STORE: "store",
+    Unit.CSR: "csr",
+    Unit.VECTOR_LOAD: "vector_load",
+    Unit.VECTOR_STORE: "vector_store",
+    Unit.SIMD: "simd",
+    Unit.ACCUMULATOR_STORE: "accumulator_store",
+}
+
+_IMMEDIATES = {
+    "imm_i": ImmediateFormat.I,
+    "imm_s": ImmediateFormat.S,
+    "imm_b": ImmediateFormat.B,
+    "imm_u": ImmediateFormat.U,
+    "imm_j": ImmediateFormat.J,
+    "shamt": ImmediateFormat.I,
+    "shamtw": ImmediateFormat.I,
+}
+
+
+def _alu_op(mnemonic: str) -> tuple[AluOp, bool]:
+    """ALU function of a mnemonic of unit ALU, and whether it works on the low 32 bits."""
+    word = mnemonic.endswith("w") and mnemonic != "slw"
+    stem = mnemonic.removesuffix("w") if word else mnemonic
+    if stem == "sltiu":
+        return AluOp.SLTU, word
+    if stem not in _ALU_OPS and stem.endswith("i"):
+        stem = stem.removesuffix("i")
+    return _ALU_OPS[stem], word
+
+
+def _flags(row: Instruction) -> set[str]:
+    """Flags that are set for a row of the table."""
+    operands = set(row.operands)
+    flags = {f"reads_{o}" for o in ("rs1", "rs2", "vs1", "vs2") if o in operands}
+    flags |= {f"writes_{o}" for o in ("rd", "vd") if o in operands}
+    flags |= {f"post_{o}" for o in row.post_increment}
+    if row.unit in _UNIT_FLAG:
+        flags.add(_UNIT_FLAG[row.unit])
+    if row.mnemonic in _OWN_FLAG:
+        flags.add(row.mnemonic)
+    if row.mnemonic == "fence.i":
+        flags.add("fence_i")
+    if row.mnemonic.startswith("nwrite"):
+        flags.add("nwrite")
+    if row.unit is Unit.BRANCH and "imm_b" in operands:
+        flags.add("branch")
+    if row.unit is Unit.ALU:
+        if row.mnemonic == "auipc":
+            flags.add("source_pc")
+        if "rs2" not in operands:
+            flags.add("source_immediate")
+        if row.mnemonic not in ("lui", "auipc") and _alu_op(row.mnemonic)[1]:
+            flags.add("word")
+    if row.unit is Unit.MATRIX:
+        flags.add("matrix_slot")
+        if row.mnemonic.startswith("mstep"):
+            flags.add("step_memory" if "rs1" in operands else "step")
+        else:
+            flags.add("clear" if row.mnemonic == "mzero" else "accumulator_load")
+    return flags
+
+
+class Decoder(wiring.Component):
+    """Decodes one instruction, without a register.
+
+    Everything that the table and the configuration's counts reject is ``illegal``; CSR numbers are checked by the CSR file.
+
+    Members
+    -------
+    insn : In(32)
+    decoded : Out(DecodedLayout)
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        super().__init__({"insn": In(32), "decoded": Out(DecodedLayout())})
+
+    def elaborate(self, platform):
+        m = Module()
+        insn = self.insn
+        # What the table says, before the checks that the table's masks cannot express.
+        out = Signal(DecodedLayout())
+        immediate_format = Signal(ImmediateFormat)
+        accumulators, semaphores = self.config.accumulators, self.config.semaphores
+
+        # Two levels, opcode first, make small selectors in synthesis and in simulation.
+        by_opcode: dict[int, list[Instruction]] = {}
+        for row in INSTRUCTIONS.values():
+            by_opcode.setdefault(row.match & 0x7F, []).append(row)
+        with m.Switch(insn[0:7]):
+            for opcode, rows in by_opcode.items():
+                with m.Case(opcode), m.Switch(insn[7:32]):
+                    for row in rows:
+                        with m.Case(_pattern(row)):
+                            _decode_row(m, row, out, immediate_format)
+                    with m.Default():
+                        m.d.comb += out.illegal.eq(1)
+            with m.Default():
+                m.d.comb += out.illegal.eq(1)
+
+        sign = insn[31]
+        immediate = Signal(32)
+        with m.Switch(immediate_format):
+            with m.Case(ImmediateFormat.I):
+                m.d.comb += immediate.eq(Cat(insn[20:32], sign.replicate(20)))
+            with m.Case(ImmediateFormat.S):
+                m.d.comb += immediate.eq(Cat(insn[7:12], insn[25:32], sign.replicate(20)))
+            with m.Case(ImmediateFormat.B):
+                m.d.comb += immediate.eq(Cat(C(0, 1), insn[8:12], insn[25:31], insn[7], sign.replicate(20)))
+            with m.Case(ImmediateFormat.U):
+                m.d.comb += immediate.eq(Cat(C(0, 12), insn[12:32]))
+            with m.Case(ImmediateFormat.J):
+                m.d.comb += immediate.eq(Cat(C(0, 1), insn[21:31], insn[20], insn[12:20], sign.replicate(12)))
+
+        rd = insn[7:12]
+        names_accumulator = out.step | out.step_memory | out.clear | out.accumulator_load | out.accumulator_store
+        names_semaphore = out.swait | out.spost
+        same_parity = out.post_rs1 & out.post_rs2 & (insn[15] == insn[20])
+        m.d.comb += self.decoded.eq(out)
+        m.d.comb += self.decoded.immediate.eq(immediate)
+        with m.If((names_accumulator & (rd >= accumulators)) | (names_semaphore & (rd >= semaphores)) | same_parity):
+            # Nothing but the flag may survive: an illegal instruction reads, writes and starts nothing.
+            m.d.comb += [self.decoded.eq(0), self.decoded.illegal.eq(1)]
+        return m
+
+
+def _decode_row(m: Module, row: Instruction, decoded: data.View, immediate_format: Signal):
+    """Statements that set ``decoded`` and the immediate's format for a row of the table."""
+    m.d.comb += [decoded[flag].eq(1) for flag in sorted(_flags(row))]
+    if row.unit is Unit.ALU and row.mnemonic not in ("lui", "auipc"):
+        m.d.comb += decoded.alu.eq(_alu_op(row.mnemonic)[0])
+    if row.unit is Unit.BRANCH and "imm_b" in row.operands:
+        # The comparisons come out of the subtraction.
+        m.d.comb += decoded.alu.eq(AluOp.SUB)
+    for operand in row.operands:
+        if operand in _IMMEDIATES:
+            m.d.comb += immediate_format.eq(_IMMEDIATES[operand])
+
+
+def _pattern(row: Instruction) -> str:
+    """Bits 31 to 7 of the row's encoding as a pattern for ``m.Case``."""
+    return "".join(str(row.match >> bit & 1) if row.mask >> bit & 1 else "-" for bit in range(31, 6, -1))

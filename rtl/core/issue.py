@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Issue: which thread's instruction enters which slot, with which operands."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.config import NodeConfig
+from rtl.core.arbiter import RoundRobin
+from rtl.core.bundles import IssueLayout, RetireLayout
+from rtl.core.fetch import FetchedLayout
+from rtl.core.scalar_registers import ScalarRegisters, ScalarWrites
+
+__all__ = ["Issue", "SlotView"]
+
+
+class SlotView(data.StructLayout):
+    """What issue sees of a slot: the instruction in X and what it writes, and the one in M."""
+
+    def __init__(self):
+        super().__init__({"x_valid": 1, "x": IssueLayout(), "stall": 1, "x_writes": ScalarWrites(), "retire": RetireLayout()})
+
+
+class Issue(wiring.Component):
+    """Hazards, arbitration and scalar operands.
+
+    A thread's head is ready if the thread runs, the thread's instruction in X is not stalled there, and nothing that it needs
+    is still on its way. Each slot takes one ready head per cycle, round-robin over threads. Scalar operands come from the
+    registers or, younger first, from the instructions of the thread in X and M.
+
+    Members
+    -------
+    heads_valid : In(threads), heads : In(threads x FetchedLayout)
+    run, hold, kill : In(threads)
+        ``hold`` and ``kill`` keep a thread from issuing in this cycle; ``kill`` may come late.
+    take : Out(threads)
+        The head has been issued.
+    scalar, matrix : In(SlotView)
+    scalar_valid, scalar_issue, matrix_valid, matrix_issue : Out
+        To the slots.
+    vector_busy : In(threads x 32), accumulators_busy : In(threads * accumulators)
+    response_waiting : In(1)
+        A read response waits for the vector registers' write port: nothing else may claim it.
+    network_room : In(1)
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        threads = config.threads
+        super().__init__(
+            {
+                "heads_valid": In(threads),
+                "heads": In(data.ArrayLayout(FetchedLayout(), threads)),
+                "run": In(threads),
+                "hold": In(threads),
+                "kill": In(threads),
+                "take": Out(threads),
+                "scalar": In(SlotView()),
+                "matrix": In(SlotView()),
+                "scalar_valid": Out(1),
+                "scalar_issue": Out(IssueLayout()),
+                "matrix_valid": Out(1),
+                "matrix_issue": Out(IssueLayout()),
+                "vector_busy": In(data.ArrayLayout(32, threads)),
+                "accumulators_busy": In(threads * config.accumulators),
+                "response_waiting": In(1),
+                "network_room": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        threads = config.threads
+        scalar, matrix = self.scalar, self.matrix
+        accumulators = config.accumulators
+        accumulator_bits = ceil_log2(accumulators)
+
+        ready_scalar, ready_matrix = Signal(threads), Signal(threads)
+        operands = []
+        for thread in range(threads):
+            head = self.heads[thread]
+            decoded, insn = head.decoded, head.insn
+            rd, rs1, rs2 = insn[7:12], insn[15:20], insn[20:25]
+            mine_scalar = scalar.x_valid & (scalar.x.thread == thread)
+            mine_matrix = matrix.x_valid & (matrix.x.thread == thread)
+
+            # Scalar operands, with what the thread's instructions in X and M are about to write.
+            m.submodules[f"registers{thread}"] = registers = ScalarRegisters()
+            in_x, in_m = Signal(ScalarWrites(), name=f"in_x{thread}"), Signal(ScalarWrites(), name=f"in_m{thread}")
+            with m.If(mine_scalar):
+                m.d.comb += in_x.eq(scalar.x_writes)
+            with m.Elif(mine_matrix):
+                m.d.comb += in_x.eq(matrix.x_writes)
+            with m.If(scalar.retire.valid & (scalar.retire.thread == thread)):
+                m.d.comb += in_m.eq(scalar.retire.writes)
+            with m.Elif(matrix.retire.valid & (matrix.retire.thread == thread)):
+                m.d.comb += in_m.eq(matrix.retire.writes)
+            m.d.comb += registers.writes.eq(in_m)
+            values = []
+            for port, number in enumerate((rs1, rs2)):
+                value = Signal(64, name=f"operand{thread}_{port}")
+                m.d.comb += [registers.address[port].eq(number), value.eq(registers.read[port])]
+                for writes in (in_m, in_x):
+                    for parity in range(2):
+                        hit = writes.valid[parity] & (number[0] == parity) & (number[1:] == writes.number[parity])
+                        with m.If(hit):
+                            m.d.comb += value.eq(writes.data[parity])
+                values.append(value)
+            operands.append(values)
+
+            loading = scalar.x.fetched.insn[7:12]
+            waits_for_load = (
+                mine_scalar
+                & scalar.x.fetched.decoded.load
+                & loading.any()
+                & ((decoded.reads_rs1 & (rs1 == loading)) | (decoded.reads_rs2 & (rs2 == loading)))
+            )
+            busy = self.vector_busy[thread]
+            waits_for_vector = (
+                (decoded.reads_vs1 & busy.bit_select(rs1, 1))
+                | (decoded.reads_vs2 & busy.bit_select(rs2, 1))
+                | (decoded.writes_vd & busy.bit_select(rd, 1))
+            )
+            mine = self.accumulators_busy[thread * accumulators : (thread + 1) * accumulators]
+            waits_for_accumulator = decoded.accumulator_store & mine.bit_select(rd[:accumulator_bits], 1)
+            # The adder needs two cycles, so the same accumulator cannot take an operation in the very next one.
+            follows_too_soon = mine_matrix & (matrix.x.fetched.insn[7:12] == rd)
+            remote = decoded.nwrite | decoded.nread | decoded.nsd
+            claims_write_port = decoded.writes_vd & ~decoded.nread
+            free = Signal(name=f"free{thread}")
+            m.d.comb += free.eq(
+                self.heads_valid[thread]
+                & self.run[thread]
+                & ~self.hold[thread]
+                & ~(mine_scalar & scalar.stall)
+                & ~(mine_matrix & matrix.stall)
+                & ~waits_for_load
+                & ~waits_for_vector
+            )
+            m.d.comb += [
+                ready_scalar[thread].eq(
+                    free
+                    & ~decoded.matrix_slot
+                    & ~waits_for_accumulator
+                    & ~(remote & ~self.network_room)
+                    & ~(claims_write_port & self.response_waiting)
+                ),
+                ready_matrix[thread].eq(free & decoded.matrix_slot & ~follows_too_soon),
+            ]
+
+        taken = []
+        for name, ready, view, valid, issue in (
+            ("scalar", ready_scalar, scalar, self.scalar_valid, self.scalar_issue),
+            ("matrix", ready_matrix, matrix, self.matrix_valid, self.matrix_issue),
+        ):
+            m.submodules[f"{name}_arbiter"] = arbiter = RoundRobin(threads)
+            chosen = Signal(threads, name=f"{name}_chosen")
+            m.d.comb += [
+                arbiter.requests.eq(ready),
+                arbiter.advance.eq(~view.stall),
+                chosen.eq(Mux(view.stall, 0, arbiter.grant)),
+                valid.eq((chosen & ~self.kill).any()),
+            ]
+            for thread in range(threads):
+                with m.If(arbiter.grant[thread]):
+                    m.d.comb += [
+                        issue.thread.eq(thread),
+                        issue.fetched.eq(self.heads[thread]),
+                        issue.rs1.eq(operands[thread][0]),
+                        issue.rs2.eq(operands[thread][1]),
+                    ]
+            taken.append(chosen)
+        m.d.comb += self.take.eq(taken[0] | taken[1])
+        return m

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""State of one thread: started, waiting, halted or trapped; where its traps and jumps go."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.layout import GLOBAL_ADDRESS_BITS, SEMAPHORE_VALUE_BITS, Cause, ThreadState
+from rtl.core.csr import TrapLayout
+
+__all__ = ["ThreadControl"]
+
+
+class ThreadControl(wiring.Component):
+    """One thread's state machine.
+
+    Where several things happen in one cycle, the order is: exit of the node, start, stop, trap, halt or park, wake.
+
+    Members
+    -------
+    start : In(1), start_pc : In(64); stop : In(1)
+        From the control page. A misaligned start traps.
+    exit : In(1)
+        The node's program has ended: halt.
+    trap : In(TrapLayout)
+        Of the instruction that the thread has in X.
+    jump : In(1), target : In(64)
+        The instruction in X continues elsewhere.
+    halt : In(1), exit_operand : In(64); park : In(1), park_sem, park_amount : In
+        From the instruction in X.
+    error : In(1), error_address : In
+        A request of this thread has failed.
+    in_slot : In(1)
+        An instruction of this thread is in X.
+    next_pc : In(64)
+        Address of the next instruction to issue.
+    vector : In(64)
+        mtvec.
+    semaphores : In
+    state : Out(2)
+        ThreadState.
+    run : Out(1)
+        RUNNING.
+    hold : Out(1)
+        Nothing may be issued: a network error is to be taken first.
+    taken : Out(TrapLayout)
+        The trap that the thread takes at the end of the cycle, for the CSRs.
+    redirect : Out(1), redirect_target : Out(64), flush : Out(1)
+        To fetch; what is issued in this cycle is dropped as well.
+    exit_code : Out(64)
+    busy : Out(1)
+        The state may change by itself.
+    """
+
+    def __init__(self, semaphores: int):
+        super().__init__(
+            {
+                "start": In(1),
+                "start_pc": In(64),
+                "stop": In(1),
+                "exit": In(1),
+                "trap": In(TrapLayout()),
+                "jump": In(1),
+                "target": In(64),
+                "halt": In(1),
+                "exit_operand": In(64),
+                "park": In(1),
+                "park_sem": In(5),
+                "park_amount": In(SEMAPHORE_VALUE_BITS),
+                "error": In(1),
+                "error_address": In(GLOBAL_ADDRESS_BITS),
+                "in_slot": In(1),
+                "next_pc": In(64),
+                "vector": In(64),
+                "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, semaphores)),
+                "state": Out(2, init=ThreadState.HALTED),
+                "run": Out(1),
+                "hold": Out(1),
+                "taken": Out(TrapLayout()),
+                "redirect": Out(1),
+                "redirect_target": Out(64),
+                "flush": Out(1),
+                "exit_code": Out(64),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        state = self.state
+        wait_sem, wait_amount = Signal(5), Signal(SEMAPHORE_VALUE_BITS)
+        failed, failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS)
+
+        waiting = state == ThreadState.WAITING
+        available = Signal(SEMAPHORE_VALUE_BITS)
+        for number in range(len(self.semaphores)):
+            with m.If(wait_sem == number):
+                m.d.comb += available.eq(self.semaphores[number])
+        wake = Signal()
+        m.d.comb += [
+            self.run.eq(state == ThreadState.RUNNING),
+            wake.eq(waiting & (available >= wait_amount)),
+            self.hold.eq(failed),
+            self.busy.eq(self.run | wake | (failed & (state != ThreadState.TRAPPED))),
+        ]
+
+        misaligned_start = self.start & self.start_pc[:2].any()
+        takes_error = failed & ~self.in_slot & (state != ThreadState.TRAPPED) & ~self.start
+        with m.If(misaligned_start):
+            m.d.comb += [
+                self.taken.valid.eq(1),
+                self.taken.cause.eq(Cause.INSTRUCTION_MISALIGNED),
+                self.taken.value.eq(self.start_pc),
+                self.taken.pc.eq(self.start_pc),
+            ]
+        with m.Elif(self.trap.valid & ~self.start):
+            m.d.comb += self.taken.eq(self.trap)
+        with m.Elif(takes_error):
+            m.d.comb += [
+                self.taken.valid.eq(1),
+                self.taken.cause.eq(Cause.NETWORK_ERROR),
+                self.taken.value.eq(failed_address),
+                self.taken.pc.eq(self.next_pc),
+            ]
+        handled = self.vector.any() & (self.run | waiting | self.start)
+
+        with m.If(self.error & ~failed):
+            m.d.sync += [failed.eq(1), failed_address.eq(self.error_address)]
+        with m.If(wake):
+            m.d.sync += state.eq(ThreadState.RUNNING)
+        with m.If(self.park):
+            m.d.sync += [
+                state.eq(ThreadState.WAITING),
+                wait_sem.eq(self.park_sem),
+                wait_amount.eq(self.park_amount),
+            ]
+        with m.If(self.halt):
+            m.d.sync += [state.eq(ThreadState.HALTED), self.exit_code.eq(self.exit_operand)]
+        with m.If(self.stop):
+            m.d.sync += state.eq(ThreadState.HALTED)
+        with m.If(self.start):
+            m.d.sync += [state.eq(ThreadState.RUNNING), self.exit_code.eq(0), failed.eq(0)]
+        with m.If(self.taken.valid):
+            m.d.sync += state.eq(Mux(handled, ThreadState.RUNNING, ThreadState.TRAPPED))
+            with m.If(takes_error):
+                m.d.sync += failed.eq(0)
+        with m.If(self.exit):
+            m.d.sync += state.eq(ThreadState.HALTED)
+
+        with m.If(self.taken.valid):
+            m.d.comb += self.redirect_target.eq(Mux(handled, self.vector, self.taken.pc))
+        with m.Elif(self.start):
+            m.d.comb += self.redirect_target.eq(self.start_pc)
+        with m.Elif(self.jump):
+            m.d.comb += self.redirect_target.eq(self.target)
+        with m.Else():
+            m.d.comb += self.redirect_target.eq(self.next_pc)
+        stops = self.stop | self.exit
+        m.d.comb += [
+            self.redirect.eq(self.taken.valid | self.start | self.jump | stops),
+            self.flush.eq(self.start),
+        ]
+        return m

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node: core, SRAM, network interface and router behind a registered boundary."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.config import NodeConfig
+from golden.layout import COORDINATE_BITS, LINK_PORTS
+from rtl.core.core import Core
+from rtl.interfaces import FlitLayout, RetirementSignature
+from rtl.memory.sram import Sram
+from rtl.network.interface import NetworkInterface
+from rtl.network.router import Router
+
+__all__ = ["NODE_NAME", "Node"]
+
+#: Name of the node's module.
+NODE_NAME = "d1_node"
+
+
+class Node(wiring.Component):
+    """One compute node. Every output is a flip-flop; docs/architecture.md lists the boundary.
+
+    The three macros (SRAM array, matrix array, SIMD lanes) are instances of Verilog modules; ``rtl.export`` supplies them.
+
+    Parameters
+    ----------
+    config : NodeConfig
+
+    Members
+    -------
+    x, y : In(13), links : In(4), cycle : In(64)
+    <direction>_out_valid : Out(2), <direction>_out_flit : Out(FlitLayout), <direction>_out_credit : In(2)
+    <direction>_in_valid : In(2), <direction>_in_flit : In(FlitLayout), <direction>_in_credit : Out(2)
+        The links of LinkSignature; direction is north, east, south, west.
+    idle, progress, exited : Out(1); running, waiting, trapped : Out(4)
+    retire<thread>_<member> : Out
+        RetirementSignature of each thread.
+    vector_valid, vector_thread, vector_register, vector_data : Out
+        A vector register was written.
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "cycle": In(64)}
+        for port in LINK_PORTS:
+            direction = port.name.lower()
+            members[f"{direction}_out_valid"] = Out(2)
+            members[f"{direction}_out_flit"] = Out(FlitLayout(config))
+            members[f"{direction}_out_credit"] = In(2)
+            members[f"{direction}_in_valid"] = In(2)
+            members[f"{direction}_in_flit"] = In(FlitLayout(config))
+            members[f"{direction}_in_credit"] = Out(2)
+        members |= {
+            "idle": Out(1),
+            "progress": Out(1),
+            "running": Out(4),
+            "waiting": Out(4),
+            "trapped": Out(4),
+            "exited": Out(1),
+        }
+        for thread in range(config.threads):
+            for name, member in RetirementSignature().members.items():
+                members[f"retire{thread}_{name}"] = member
+        members |= {
+            "vector_valid": Out(1),
+            "vector_thread": Out(2),
+            "vector_register": Out(5),
+            "vector_data": Out(8 * config.line_bytes),
+        }
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.core = core = Core(config)
+        m.submodules.sram = sram = Sram(config)
+        m.submodules.network_interface = interface = NetworkInterface(config)
+        m.submodules.router = router = Router(config)
+
+        wiring.connect(m, core.fetch, sram.fetch)
+        wiring.connect(m, core.scalar, sram.scalar)
+        wiring.connect(m, core.load0, sram.load0)
+        wiring.connect(m, core.load1, sram.load1)
+        wiring.connect(m, core.store, sram.store)
+        wiring.connect(m, interface.read, sram.network_read)
+        wiring.connect(m, interface.write, sram.network_write)
+        wiring.connect(m, core.network, interface.core)
+        wiring.connect(m, interface.control, core.control)
+        wiring.connect(m, router.eject_request, interface.eject_request)
+        wiring.connect(m, router.eject_response, interface.eject_response)
+        wiring.connect(m, interface.inject_request, router.inject_request)
+        wiring.connect(m, interface.inject_response, router.inject_response)
+
+        for component in (core, interface, router):
+            m.d.comb += [component.x.eq(self.x), component.y.eq(self.y)]
+        m.d.comb += [
+            core.links.eq(self.links),
+            router.links.eq(self.links),
+            core.cycle.eq(self.cycle),
+            core.sent.eq(interface.sent),
+            core.received.eq(interface.received),
+            core.dropped.eq(interface.dropped),
+            core.conflicts.eq(sram.conflicts),
+        ]
+
+        disturbed = []
+        for port in LINK_PORTS:
+            direction = port.name.lower()
+            out, into = getattr(router, f"{direction}_out"), getattr(router, f"{direction}_in")
+            m.d.comb += [
+                getattr(self, f"{direction}_out_valid").eq(out.valid),
+                getattr(self, f"{direction}_out_flit").eq(out.flit),
+                out.credit.eq(getattr(self, f"{direction}_out_credit")),
+                into.valid.eq(getattr(self, f"{direction}_in_valid")),
+                into.flit.eq(getattr(self, f"{direction}_in_flit")),
+                getattr(self, f"{direction}_in_credit").eq(into.credit),
+            ]
+            disturbed += [into.valid.any(), out.credit.any(), out.valid.any(), into.credit.any()]
+
+        progress = core.retires | router.progress
+        quiet = core.quiet & ~router.busy & ~interface.busy & ~progress
+        for signal in disturbed:
+            quiet &= ~signal
+        m.d.sync += [
+            self.progress.eq(progress),
+            self.running.eq(core.running),
+            self.waiting.eq(core.waiting),
+            self.trapped.eq(core.trapped),
+            self.exited.eq(core.exited),
+        ]
+        # The registers above show the core one cycle late, so the node is at rest only when they agree with it.
+        settled = (
+            ~self.progress
+            & (self.running == core.running)
+            & (self.waiting == core.waiting)
+            & (self.trapped == core.trapped)
+            & (self.exited == core.exited)
+        )
+        m.d.sync += self.idle.eq(quiet & settled)
+
+        for thread in range(config.threads):
+            for name in RetirementSignature().members:
+                m.d.comb += getattr(self, f"retire{thread}_{name}").eq(getattr(core.retirement[thread], name))
+        m.d.comb += [
+            self.vector_valid.eq(core.vector_write.valid),
+            self.vector_thread.eq(core.vector_write.thread),
+            self.vector_register.eq(core.vector_write.register),
+            self.vector_data.eq(core.vector_write.data),
+        ]
+        return m
