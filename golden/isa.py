@@ -270,21 +270,21 @@ def _matrix() -> None:
     _row("mzero", "md", _word(CUSTOM_2, 2), *matrix, "md = +0 in all elements")
     for suffix, plus in (("", 0), (".p", 1)):
         post = ("rs1",) if plus else ()
-        advance = "; rs1 += accumulator's bytes in memory" if plus else ""
+        advances = "; rs1 += accumulator's bytes in memory" if plus else ""
         syntax = f"md, (rs1){'+' * plus}"
         _row(
             f"mld.f32{suffix}", syntax, _word(CUSTOM_2, 3, plus << 1), *matrix,
-            f"md = M x N FP32, row-major, from rs1, line-aligned{advance}", post,
+            f"md = M x N FP32, row-major, from rs1, line-aligned{advances}", post,
         )  # fmt: skip
         store = (Unit.ACCUMULATOR_STORE, Extension.XD1, 1)
         _row(
             f"mst.f32{suffix}", syntax, _word(CUSTOM_2, 4, plus << 1), *store,
-            f"M x N FP32, row-major, at rs1, line-aligned, = md{advance}", post,
+            f"M x N FP32, row-major, at rs1, line-aligned, = md{advances}", post,
         )  # fmt: skip
         _row(
             f"mst.bf16{suffix}", syntax, _word(CUSTOM_2, 4, 1 << 3 | plus << 1), *store,
             "M x N BF16, row-major, at rs1, aligned to the smaller of line and tile, = md rounded to nearest, ties to "
-            f"even{advance}", post,
+            f"even{advances}", post,
         )  # fmt: skip
 
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,6 +106,31 @@ class Stages:
             self._end(f"{title}: failed after {stage.seconds:.1f} s")
             raise
         self._end(f"{title}: {stage.seconds:.1f} s{', ' + stage.note if stage.note else ''}")
+
+    @contextmanager
+    def follow(self, titles: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
+        """A callback (name, done, total) that shows the stage of that name, which ends when done reaches total.
+
+        Parameters
+        ----------
+        titles : mapping of str to str
+            Title of each name that the callback may get.
+        """
+        with contextlib.ExitStack() as stack:
+            under_way: dict[str, tuple[contextlib.ExitStack, Stage]] = {}
+
+            def tell(name: str, done: int, total: int) -> None:
+                if name not in under_way:
+                    inner = stack.enter_context(contextlib.ExitStack())
+                    under_way[name] = inner, inner.enter_context(self.stage(titles[name]))
+                inner, stage = under_way[name]
+                if done < total:
+                    stage.advance(done / total if total > 1 else None)
+                else:
+                    del under_way[name]
+                    inner.close()
+
+            yield tell
 
     def show(self, title: str, fraction: float | None, note: str, quiet: bool) -> None:
         """Bring the bar up to date, or print a line unless it is too soon (``quiet``)."""

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``d1 run``: loads a program into every node of an array, runs it and reports how each node ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from golden.config import NodeConfig
+from scripts.d1.errors import ExitCode
+from scripts.d1.options import (
+    ArrayShape,
+    arithmetic_option,
+    array_option,
+    backend_option,
+    config_option,
+    max_cycles_option,
+    reporting,
+)  # fmt: skip
+from scripts.d1.report import Stages, print_json, print_table
+
+
+@click.command()
+@click.argument("program", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@config_option("d1")
+@array_option("1x1")
+@backend_option
+@arithmetic_option
+@max_cycles_option
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
+@click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
+@reporting
+@click.pass_context
+def run(
+    ctx: click.Context,
+    program: Path,
+    config: NodeConfig,
+    array: ArrayShape,
+    backend: str,
+    arithmetic: str,
+    max_cycles: int,
+    trace: Path | None,
+    waves: Path | None,
+    as_json: bool,
+) -> None:
+    """Run PROGRAM, an ELF executable or assembler source (.s), on every node.
+
+    Thread 0 of each node starts at the program's entry. It ends with the halt instruction or by a store to tohost. The
+    exit code is 0 only if every node ended with success, which means exit code 0 and no trap.
+    """
+    from scripts.d1.backends import open_array
+    from scripts.d1.programs import load_program_file
+    from sw.host import run_program
+
+    contents = load_program_file(program, config)
+    stages = Stages()
+    with (
+        open_array(config, array, backend, arithmetic, stages, trace=trace, waves=waves, symbols=contents.symbols) as opened,
+        stages.stage(f"run {program.name} on {opened.description}") as stage,
+    ):
+        report = run_program(opened.array, contents, max_cycles)
+        stage.note = f"{report.cycles} cycles"
+    result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict()}
+    if as_json:
+        print_json(result)
+    else:
+        rows = [
+            (str(node.row), str(node.column), "-" if node.exit_code is None else str(node.exit_code), str(node.retired),
+             str(node.trap or ""))
+            for node in report.nodes
+        ]  # fmt: skip
+        print_table(f"{program.name} on {opened.description}", ("row", "column", "exit code", "retired", "trap"), rows)
+        click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.reason} after {report.cycles} cycles")
+    if not report.passed:
+        click.echo(f"d1: {report.summary()}", err=True)
+    for note in opened.notes:
+        click.echo(note, err=True)
+    ctx.exit(ExitCode.PASSED if report.passed else ExitCode.FAILED)

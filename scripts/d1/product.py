@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A matrix product on an array, from random operands to the comparison with the golden model: ``d1 matmul``, ``d1 demo``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.config import NodeConfig
+from golden.matrix import matmul
+from scripts.d1.backends import OpenedArray, open_array
+from scripts.d1.errors import CommandError, ExitCode
+from scripts.d1.options import ArrayShape
+from scripts.d1.report import Stages
+from sw.kernels.matmul import MatmulError, MatmulFailed, MatmulResult, plan, run_matmul
+
+#: Operands are +-1.f x 2**e with e uniform in this range: over seven orders of magnitude, products over fourteen.
+EXPONENTS = (-12, 12)
+
+_BF16_BIAS = 127
+_BF16_FRACTION_BITS = 7
+
+
+def random_operand(rng: np.random.Generator, rows: int, columns: int) -> npt.NDArray[np.uint16]:
+    """BF16 codes (rows, columns) of both signs over many orders of magnitude: sign, exponent and fraction uniform."""
+    shape = (rows, columns)
+    sign = rng.integers(0, 2, shape, dtype=np.uint16) << 15
+    exponent = rng.integers(_BF16_BIAS + EXPONENTS[0], _BF16_BIAS + EXPONENTS[1], shape, dtype=np.uint16, endpoint=True)
+    fraction = rng.integers(0, 1 << _BF16_FRACTION_BITS, shape, dtype=np.uint16)
+    return (sign | exponent << _BF16_FRACTION_BITS | fraction).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class ProductReport:
+    """What a product gave.
+
+    Attributes
+    ----------
+    m, n, k, seed : int
+    array : dict
+        What ran: config, array, backend, arithmetic and the like.
+    description : str
+        The same in words.
+    result : MatmulResult
+    mismatches : int or None
+        Elements whose bits differ from the golden model's; None if they were not compared.
+    node_cycles_per_second : float
+        Cycles x nodes over the time that the run took.
+    """
+
+    m: int
+    n: int
+    k: int
+    seed: int
+    array: dict[str, Any]
+    description: str
+    result: MatmulResult
+    mismatches: int | None
+    node_cycles_per_second: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether all bits are equal, as far as they were compared."""
+        return not self.mismatches
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it."""
+        return {
+            "passed": self.passed,
+            "m": self.m,
+            "n": self.n,
+            "k": self.k,
+            "seed": self.seed,
+            **self.array,
+            "cycles": self.result.cycles,
+            "utilisation": self.result.utilisation,
+            "utilisation_per_node": list(self.result.utilisation_per_node),
+            "cycles_per_node": list(self.result.cycles_per_node),
+            "steps_per_node": list(self.result.steps_per_node),
+            "packets": self.result.packets,
+            "bank_conflicts": self.result.bank_conflicts,
+            "verified": self.mismatches is not None,
+            "mismatches": self.mismatches,
+            "node_cycles_per_second": self.node_cycles_per_second,
+            "seconds": self.result.seconds,
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The report as a table of (what, value): what ran, then what it gave."""
+        per_node = ", ".join(f"{100 * each:.2f} %" for each in self.result.utilisation_per_node[:8])
+        more = len(self.result.utilisation_per_node) - 8
+        counted = "cycles" if self.array["backend"] == "rtl" else "cycles (the model counts one per instruction)"
+        if self.mismatches is None:
+            equal = "not compared"
+        elif self.mismatches:
+            equal = f"NO: {self.mismatches} of {self.m * self.n} elements differ"
+        else:
+            equal = f"yes, all {self.m * self.n} elements"
+        return [
+            ("ran on", self.description),
+            (counted, f"{self.result.cycles:,}"),
+            ("matrix steps", f"{sum(self.result.steps_per_node):,}"),
+            ("matrix-unit utilisation per node", per_node + (f" and {more} more" if more > 0 else "")),
+            ("matrix-unit utilisation, mean", f"{100 * self.result.utilisation:.2f} %"),
+            ("packets moved between nodes", f"{self.result.packets:,}"),
+            ("bank conflicts", f"{self.result.bank_conflicts:,}"),
+            ("node-cycles per second", f"{self.node_cycles_per_second:,.0f}"),
+            ("result bits equal the golden model's", equal),
+        ]
+
+
+def run_product(
+    config: NodeConfig,
+    shape: ArrayShape,
+    m: int,
+    n: int,
+    k: int,
+    *,
+    backend: str,
+    arithmetic: str,
+    seed: int,
+    verify: bool,
+    stages: Stages,
+) -> ProductReport:
+    """Make an array, multiply random operands on it, and compare with the golden model.
+
+    Raises
+    ------
+    CommandError
+        If the product or the array does not fit, or a node did not end with success.
+    """
+    try:
+        with stages.stage("plan") as stage:
+            work = plan(config, shape.rows, shape.columns, m, n, k)
+            stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
+    except MatmulError as error:
+        raise CommandError(str(error)) from None
+    with open_array(config, shape, backend, arithmetic, stages) as opened:
+        return _multiply(opened, m, n, k, seed, verify, stages)
+
+
+def _multiply(opened: OpenedArray, m: int, n: int, k: int, seed: int, verify: bool, stages: Stages) -> ProductReport:
+    rng = np.random.default_rng(seed)
+    a, b = random_operand(rng, m, k), random_operand(rng, k, n)
+    titles = {
+        "load": "boot: program and operands, by packets through one link",
+        "run": f"multiply {m}x{k} by {k}x{n} on {opened.description}",
+        "read": "read the result back, by packets",
+    }
+    try:
+        with stages.follow(titles) as tell:
+            result = run_matmul(opened.array, a, b, progress=tell)
+    except MatmulFailed as error:
+        raise CommandError(str(error), ExitCode.FAILED) from None
+    mismatches = None
+    if verify:
+        with stages.stage("compare with the golden model") as stage:
+            mismatches = int(np.count_nonzero(matmul(a, b) != result.c))
+            stage.note = "all bits equal" if mismatches == 0 else f"{mismatches} elements differ"
+    nodes = opened.array.rows * opened.array.columns
+    speed = result.cycles * nodes / result.seconds if result.seconds else 0.0
+    return ProductReport(m, n, k, seed, opened.as_dict(), opened.description, result, mismatches, speed)
