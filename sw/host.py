@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host: loads programs into the nodes of an array, starts them, waits for their end and reports it, by packets alone.
+
+It drives any backend: the golden array, the compiled one, a board.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
+from golden.layout import (
+    SRAM_BASE,
+    THREAD_BLOCK,
+    THREAD_STRIDE,
+    Cause,
+    ControlRegister,
+    ThreadRegister,
+    ThreadState,
+    control_offset,
+    thread_offset,
+)
+from golden.program import Program
+
+#: Coordinates of a node: x (column), y (row).
+Site = tuple[int, int]
+
+#: STATUS: the node's program ended by ``tohost``.
+_EXITED = 1 << 12
+
+#: Bytes of the control page that hold registers of the node.
+_NODE_REGISTERS_BYTES = max(ControlRegister) + 8
+
+
+class HostError(ValueError):
+    """Something was asked for that the array does not have; the message names it and what there is."""
+
+
+class RunOutcome(Protocol):
+    """How a backend's run ended."""
+
+    @property
+    def reason(self) -> str:
+        """ "ended", "limit" or "deadlock"."""
+
+    @property
+    def cycles(self) -> int:
+        """Cycles that passed in this run."""
+
+
+class ThreadSnapshot(Protocol):
+    """State of one thread, as a backend sees it without packets.
+
+    A backend that knows them also has ``semaphore``, ``needed`` and ``value`` of a waiting thread.
+    """
+
+    @property
+    def x(self) -> int: ...
+
+    @property
+    def y(self) -> int: ...
+
+    @property
+    def thread(self) -> int: ...
+
+    @property
+    def state(self) -> ThreadState: ...
+
+    @property
+    def pc(self) -> int: ...
+
+
+class ArrayBackend(Protocol):
+    """An array of nodes that a host reaches by packets. ``x`` is the column, ``y`` the row; offsets lie in a node's window."""
+
+    @property
+    def config(self) -> NodeConfig: ...
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def columns(self) -> int: ...
+
+    def write(self, x: int, y: int, offset: int, data: bytes) -> None:
+        """Write bytes into a node's window."""
+
+    def read(self, x: int, y: int, offset: int, length: int) -> bytes:
+        """Read bytes of a node's window."""
+
+    def write_register(self, x: int, y: int, offset: int, value: int) -> None:
+        """Write a 64-bit register of the control page."""
+
+    def read_register(self, x: int, y: int, offset: int) -> int:
+        """Read a 64-bit register of the control page."""
+
+    def peek(self, x: int, y: int, offset: int, length: int) -> bytes:
+        """Read SRAM through the back door, for tests and debuggers."""
+
+    def poke(self, x: int, y: int, offset: int, data: bytes) -> None:
+        """Write SRAM through the back door."""
+
+    def run(self, max_cycles: int) -> RunOutcome:
+        """Run until all threads have stopped, the limit is reached, or nothing can move any more."""
+
+    def thread_states(self) -> Sequence[ThreadSnapshot]:
+        """State of every thread, row by row."""
+
+
+@runtime_checkable
+class BatchBackend(Protocol):
+    """A backend that has several packets under way at a time."""
+
+    def write_many(self, blocks: Iterable[tuple[int, int, int, bytes]]) -> None:
+        """Write blocks (x, y, offset, contents), in this order."""
+
+    def read_many(self, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
+        """Read blocks (x, y, offset, length)."""
+
+
+@dataclass(frozen=True)
+class TrapReport:
+    """A thread that stopped at a trap.
+
+    Attributes
+    ----------
+    thread : int
+    pc : int
+        Address of the instruction.
+    cause : int
+        ``mcause``; names are those of ``golden.layout.Cause``.
+    value : int
+        ``mtval``.
+    """
+
+    thread: int
+    pc: int
+    cause: int
+    value: int
+
+    def __str__(self) -> str:
+        name = Cause(self.cause).name if self.cause in set(Cause) else f"cause {self.cause}"
+        return f"thread {self.thread} trapped at pc {self.pc:#x}: {name}, value {self.value:#x}"
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """How a node's program ended.
+
+    Attributes
+    ----------
+    row, column : int
+    exit_code : int or None
+        None if the node has not ended.
+    retired : int
+        Instructions, all threads.
+    trap : TrapReport or None
+        Of the lowest thread that is trapped.
+    """
+
+    row: int
+    column: int
+    exit_code: int | None
+    retired: int
+    trap: TrapReport | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ended with success."""
+        return self.exit_code == 0 and self.trap is None
+
+    def __str__(self) -> str:
+        if self.trap is not None:
+            outcome = str(self.trap)
+        elif self.exit_code is None:
+            outcome = "did not end"
+        else:
+            outcome = f"exit code {self.exit_code}"
+        return f"node row {self.row}, column {self.column}: {outcome}"
+
+
+@dataclass(frozen=True)
+class ThreadReport:
+    """A thread when a run was given up.
+
+    Attributes
+    ----------
+    row, column, thread : int
+    state : str
+        Name of the ThreadState.
+    pc : int
+        Next instruction; of a trapped thread, the one that trapped.
+    semaphore, needed, value : int or None
+        Of a waiting thread, if the backend knows it: the semaphore, what the thread needs of it, what it holds.
+    """
+
+    row: int
+    column: int
+    thread: int
+    state: str
+    pc: int
+    semaphore: int | None = None
+    needed: int | None = None
+    value: int | None = None
+
+    def __str__(self) -> str:
+        text = f"node row {self.row}, column {self.column}, thread {self.thread}: {self.state} at pc {self.pc:#x}"
+        if self.semaphore is not None:
+            text += f", semaphore {self.semaphore} holds {self.value} of {self.needed}"
+        return text
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run ended.
+
+    Attributes
+    ----------
+    reason : str
+        "ended", "limit" or "deadlock".
+    cycles : int
+        From the first start of a thread to the last stop in any of the nodes; if they did not end, the cycles that were run.
+    nodes : tuple of NodeReport
+        In the order of the sites.
+    threads : tuple of ThreadReport
+        State of every thread if the run was given up, else empty.
+    """
+
+    reason: str
+    cycles: int
+    nodes: tuple[NodeReport, ...]
+    threads: tuple[ThreadReport, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every node ended with success."""
+        return self.reason == "ended" and all(node.passed for node in self.nodes)
+
+    def summary(self) -> str:
+        """What went wrong, or that nothing did, for users."""
+        if self.reason == "ended":
+            failed = [str(node) for node in self.nodes if not node.passed]
+            return "\n".join([f"{len(failed)} of {len(self.nodes)} nodes failed", *failed]) if failed else "every node passed"
+        title = "no thread can go on" if self.reason == "deadlock" else "the cycle limit is reached"
+        trapped = [str(node) for node in self.nodes if node.trap]
+        return "\n".join([f"{title} after {self.cycles} cycles", *trapped, *map(str, self.threads)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it."""
+        return {
+            "passed": self.passed,
+            "reason": self.reason,
+            "cycles": self.cycles,
+            "nodes": [asdict(node) for node in self.nodes],
+            "threads": [asdict(thread) for thread in self.threads],
+        }
+
+
+def all_sites(array: ArrayBackend) -> list[Site]:
+    """Every node of an array, row by row."""
+    return [(x, y) for y in range(array.rows) for x in range(array.columns)]
+
+
+def write_blocks(array: ArrayBackend, blocks: Iterable[tuple[int, int, int, bytes]]) -> None:
+    """Write blocks (x, y, offset, contents) in this order, all at once if the backend can."""
+    if isinstance(array, BatchBackend):
+        array.write_many(list(blocks))
+        return
+    for x, y, offset, contents in blocks:
+        array.write(x, y, offset, contents)
+
+
+def read_blocks(array: ArrayBackend, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
+    """Read blocks (x, y, offset, length), all at once if the backend can."""
+    if isinstance(array, BatchBackend):
+        return list(array.read_many(list(blocks)))
+    return [array.read(x, y, offset, length) for x, y, offset, length in blocks]
+
+
+def control_registers(array: ArrayBackend, sites: Sequence[Site], registers: Sequence[ControlRegister]) -> list[tuple[int, ...]]:
+    """Values of registers that exist once per node, for each site in the order of ``registers``."""
+    pages = read_blocks(array, [(x, y, CONTROL_PAGE_OFFSET, _NODE_REGISTERS_BYTES) for x, y in sites])
+    return [tuple(int.from_bytes(page[register : register + 8], "little") for register in registers) for page in pages]
+
+
+def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | None = None) -> None:
+    """Write a program into nodes and tell them where its ``tohost`` is; nothing is started.
+
+    Parameters
+    ----------
+    array : ArrayBackend
+    program : Program
+    sites : sequence of (x, y), optional
+        Nodes to load; every node if left out.
+
+    Raises
+    ------
+    ProgramError
+        If it does not fit into a node.
+    HostError
+        If a site is not in the array.
+    """
+    program.check(array.config)
+    blocks = []
+    for x, y in _checked(array, sites):
+        blocks += [(x, y, address - SRAM_BASE, contents) for address, contents in program.segments]
+        tohost = program.tohost or 0
+        blocks.append((x, y, control_offset(ControlRegister.TOHOST_ADDRESS), tohost.to_bytes(8, "little")))
+    write_blocks(array, blocks)
+
+
+def start(array: ArrayBackend, x: int, y: int, thread: int, pc: int) -> None:
+    """Start a thread.
+
+    Raises
+    ------
+    HostError
+        If there is no such node or thread.
+    """
+    _checked(array, [(x, y)])
+    if not 0 <= thread < array.config.threads:
+        raise HostError(f"there is no thread {thread}; a node '{array.config.name}' has {array.config.threads}")
+    array.write_register(x, y, thread_offset(thread, ThreadRegister.PC), pc)
+
+
+def run_program(
+    array: ArrayBackend, program: Program, max_cycles: int, sites: Sequence[Site] | None = None, *, load: bool = True
+) -> RunReport:
+    """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
+
+    Parameters
+    ----------
+    array : ArrayBackend
+    program : Program
+    max_cycles : int
+        Give up after so many cycles; at least 1.
+    sites : sequence of (x, y), optional
+        Nodes that run it; every node if left out.
+    load : bool
+        False if the program has been loaded already.
+
+    Raises
+    ------
+    ProgramError
+        If the program does not fit into a node.
+    HostError
+        If a site is not in the array, or the limit is below 1.
+    """
+    if max_cycles < 1:
+        raise HostError(f"a limit of {max_cycles} cycles is not allowed; it must be at least 1")
+    chosen = _checked(array, sites)
+    if load:
+        load_program(array, program, chosen)
+    entry = program.entry.to_bytes(8, "little")
+    write_blocks(array, [(x, y, thread_offset(0, ThreadRegister.PC), entry) for x, y in chosen])
+    outcome = array.run(max_cycles)
+    ended = outcome.reason == "ended"
+    threads = () if ended else tuple(_thread_report(snapshot) for snapshot in array.thread_states())
+
+    counters = (
+        ControlRegister.STATUS,
+        ControlRegister.TOHOST,
+        ControlRegister.RETIRED,
+        ControlRegister.FIRST_START,
+        ControlRegister.LAST_STOP,
+    )
+    values = control_registers(array, chosen, counters)
+    states = read_blocks(
+        array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in chosen]
+    )
+    nodes = tuple(
+        _node_report(site, status, tohost, retired, state)
+        for site, (status, tohost, retired, _, _), state in zip(chosen, values, states, strict=True)
+    )
+    cycles = max(v[4] for v in values) - min(v[3] for v in values) if ended and values else outcome.cycles
+    return RunReport(outcome.reason, cycles, nodes, threads)
+
+
+def _checked(array: ArrayBackend, sites: Sequence[Site] | None) -> list[Site]:
+    if sites is None:
+        return all_sites(array)
+    for x, y in sites:
+        if not (0 <= x < array.columns and 0 <= y < array.rows):
+            raise HostError(f"there is no node in row {y}, column {x}; the array has {array.rows} rows, {array.columns} columns")
+    return list(sites)
+
+
+def _thread_report(snapshot: ThreadSnapshot) -> ThreadReport:
+    return ThreadReport(
+        row=snapshot.y,
+        column=snapshot.x,
+        thread=snapshot.thread,
+        state=ThreadState(snapshot.state).name,
+        pc=snapshot.pc,
+        semaphore=getattr(snapshot, "semaphore", None),
+        needed=getattr(snapshot, "needed", None),
+        value=getattr(snapshot, "value", None),
+    )
+
+
+def _node_report(site: Site, status: int, tohost: int, retired: int, threads: bytes) -> NodeReport:
+    """A node's report from its registers; ``threads`` are the bytes of all its threads' registers."""
+    x, y = site
+    trap, active, first_code = None, False, 0
+    for thread in range(len(threads) // THREAD_STRIDE):
+        registers = struct.unpack_from("<6Q", threads, thread * THREAD_STRIDE)
+        pc, state, cause, value, exit_code = (
+            registers[register // 8]
+            for register in (
+                ThreadRegister.PC, ThreadRegister.STATE, ThreadRegister.CAUSE, ThreadRegister.VALUE, ThreadRegister.EXIT_CODE
+            )
+        )  # fmt: skip
+        if thread == 0:
+            first_code = exit_code
+        if state == ThreadState.TRAPPED and trap is None:
+            trap = TrapReport(thread, pc, cause, value)
+        active |= state in (ThreadState.RUNNING, ThreadState.WAITING)
+    code = None if active else tohost >> 1 if status & _EXITED else first_code
+    return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap)

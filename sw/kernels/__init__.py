@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels: programs for nodes and arrays, generated for a configuration and a problem."""

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program of the matrix product, written for a configuration, a depth and the shape of an array.
+
+All nodes run the same code; what differs is in the node's tables, which the host writes behind the code (``tables``):
+
+- The *header*: next item, first item, bytes of a row of C tiles, first job (8 bytes each).
+- *Jobs* of the last thread, which sends the node's own panels to the other nodes before it computes. A job is source address,
+  lines, handler (4 bytes each), 4 bytes unused, and a global address (8 bytes) per receiver.
+- *Items*, which all threads take in order, each under the lock: addresses of the first A panel, first B panel and first C tile
+  (4 bytes each), blocks and handler (2 bytes each). A handler is a distance from the start of the code.
+
+An item is a row of *blocks*, each of R x S tiles in as many accumulators. A *wait* item has a number of lines for the address of
+A; whoever takes it keeps the lock until so many have arrived, so nobody starts what lies behind it.
+All semaphores are zero again at the end. The code may lie anywhere.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
+from golden.layout import THREAD_BLOCK, THREAD_STRIDE
+
+HEADER = struct.Struct("<4Q")
+JOB = struct.Struct("<3I4x")
+ITEM = struct.Struct("<3I2H")
+
+#: Items count blocks in 16 bits.
+MAX_BLOCKS = 0xFFFF
+
+#: Semaphores of the kernel: who may take an item, lines of A and of B that arrived, threads that finished.
+LOCK, A_ARRIVED, B_ARRIVED, FINISHED = range(4)
+
+#: Registers for receivers' addresses: most receivers that a line is sent to after one load.
+_RECEIVERS = ("a1", "a2", "a3", "a4", "a5", "a6", "a7", "s8")
+MAX_RECEIVERS = len(_RECEIVERS)
+
+#: Most vector registers that the sender fills before it sends, which covers the latency of a load.
+_MAX_LOADED = 8
+
+#: Steps between two branches: at least so many, that what the branch costs is small, and no more than gain anything.
+_MIN_RUN, _MAX_RUN = 16, 32
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """Tiles of C that a thread computes at a time: ``rows`` x ``columns``, each 1 or 2."""
+
+    rows: int
+    columns: int
+
+    @classmethod
+    def largest(cls, config: NodeConfig) -> BlockShape:
+        """The largest for which a thread has accumulators."""
+        return cls(2 if config.accumulators >= 4 else 1, 2 if config.accumulators >= 2 else 1)
+
+    @property
+    def label(self) -> str:
+        """Name of its handler."""
+        return f"block_{self.rows}x{self.columns}"
+
+
+def send_label(semaphore: int, receivers: int) -> str:
+    """Name of the handler that sends lines to that many nodes and posts that semaphore there."""
+    return f"send_{'ab'[semaphore - A_ARRIVED]}_{receivers}"
+
+
+def matmul_source(config: NodeConfig, steps: int, shapes: Sequence[BlockShape], sends: Sequence[tuple[int, int]]) -> str:
+    """Assembler source of the kernel.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    steps : int
+        Matrix steps per tile: K/4, rounded up.
+    shapes : sequence of BlockShape
+        Shapes of blocks that items name.
+    sends : sequence of (int, int)
+        Semaphore and number of receivers of the handlers that jobs name.
+    """
+    parts = [_start(config, steps), _take(config)]
+    parts += [_block(config, steps, shape) for shape in shapes]
+    parts += [_sender(config, sends)]
+    # Tables hold double words.
+    parts += [".balign 8", "tables:"]
+    return "\n".join(parts) + "\n"
+
+
+def _start(config: NodeConfig, steps: int) -> str:
+    last = config.threads - 1
+    starts = ""
+    if last:
+        starts = f"""
+    csrr t1, mnode
+    li t2, {CONTROL_PAGE_OFFSET + THREAD_BLOCK}
+    add t1, t1, t2
+    la t3, sender
+    addi t2, t1, {last * THREAD_STRIDE}
+    nsd t3, (t2)
+    la t3, worker"""
+        for thread in range(1, last):
+            starts += f"""
+    addi t2, t1, {thread * THREAD_STRIDE}
+    nsd t3, (t2)"""
+    return f"""
+code:
+    .globl _start
+_start:
+    la s0, tables
+    ld t0, 8(s0)
+    sd t0, 0(s0)
+    li s1, 1
+    spost {LOCK}, s1{starts}
+    {"j worker" if last else "j sender"}
+worker:
+    la s0, tables
+    li s1, 1
+    li s2, {steps * config.line_bytes}
+    ld s3, 16(s0)
+    la s4, code"""
+
+
+def _take(config: NodeConfig) -> str:
+    finish = ""
+    if config.threads > 1:
+        finish = f"""
+    csrr t0, mhartid
+    andi t0, t0, 3
+    beqz t0, first
+    spost {FINISHED}, s1
+    halt zero
+first:
+    li t1, {config.threads - 1}
+    swait {FINISHED}, t1"""
+    return f"""
+take:
+    swait {LOCK}, s1
+locked:
+    ld t0, 0(s0)
+    lwu s5, 0(t0)
+    lwu a1, 4(t0)
+    lwu a4, 8(t0)
+    lhu s6, 12(t0)
+    lhu t2, 14(t0)
+    addi t1, t0, {ITEM.size}
+    sd t1, 0(s0)
+    add t2, t2, s4
+    jr t2
+wait_a:
+    swait {A_ARRIVED}, s5
+    j locked
+wait_b:
+    swait {B_ARRIVED}, s5
+    j locked
+end:
+    sd t0, 0(s0)
+    spost {LOCK}, s1{finish}
+    swait {LOCK}, s1
+    halt zero"""
+
+
+def _block(config: NodeConfig, steps: int, shape: BlockShape) -> str:
+    """Handler of an item of blocks.
+
+    A pointers are even registers and B pointers odd ones, as steps that advance both want it. Panels follow each other, so
+    the last pointers end where the next block's begin.
+    """
+    a, b, c = ("a0", "a2"), ("a1", "a3"), ("a4", "a5")
+    # A loop that the line buffer holds is not fetched again; one that is too long for it is fetched ahead of need.
+    unrolled = max(_MIN_RUN, min(_MAX_RUN, _buffered(config) - 1)) // (shape.rows * shape.columns)
+    peeled = (steps - 1) % unrolled + 1
+
+    lines = [f"    spost {LOCK}, s1"]
+    if shape.columns == 2:
+        lines += ["    add a3, a1, s2"]
+    if shape.rows == 2:
+        lines += ["    add a5, a4, s3"]
+    lines += [f"{shape.label}_next:", "    mv a0, s5", "    add t3, s5, s2"]
+    if shape.rows == 2:
+        lines += ["    mv a2, t3"]
+
+    def step(zero: bool) -> Iterator[str]:
+        for row in range(shape.rows):
+            for column in range(shape.columns):
+                a_advances, b_advances = column == shape.columns - 1, row == shape.rows - 1
+                suffix = "mp"[a_advances] + "mp"[b_advances]
+                yield (
+                    f"    mstep{'z' * zero}.bf16.{suffix} m{row * shape.columns + column}, "
+                    f"({a[row]}){'+' * a_advances}, ({b[column]}){'+' * b_advances}"
+                )
+
+    for index in range(peeled):
+        lines += step(zero=index == 0)
+    # The loop starts at a line, so that it takes as few of the buffered lines as can be; what pads lies before the handler.
+    instructions = sum(not line.endswith(":") for line in lines)
+    per_line = config.line_bytes // 4
+    lines = [f"    .balign {config.line_bytes}", *["    nop"] * (-instructions % per_line), f"{shape.label}:", *lines]
+    if peeled < steps:
+        lines += [f"{shape.label}_loop:"]
+        for _ in range(unrolled):
+            lines += step(zero=False)
+        lines += [f"    bne a0, t3, {shape.label}_loop"]
+    lines += [
+        f"    mst.f32.p m{row * shape.columns + column}, ({c[row]})+"
+        for row in range(shape.rows)
+        for column in range(shape.columns)
+    ]
+    lines += ["    addi s6, s6, -1", "    beqz s6, take"]
+    if shape.columns == 2:
+        lines += ["    mv a1, a3", "    add a3, a3, s2"]
+    lines += [f"    j {shape.label}_next"]
+    return "\n".join(lines)
+
+
+def _sender(config: NodeConfig, sends: Sequence[tuple[int, int]]) -> str:
+    lines = [
+        "sender:",
+        "    la s7, tables",
+        "    ld s7, 24(s7)",
+        "    la s4, code",
+        "next_job:",
+        "    lwu a0, 0(s7)",
+        "    lwu t1, 4(s7)",
+        "    lwu t0, 8(s7)",
+        "    add t0, t0, s4",
+        "    jr t0",
+    ]
+    for semaphore, receivers in sends:
+        label = send_label(semaphore, receivers)
+        loaded = _MAX_LOADED
+        while loaded > 1 and loaded * (receivers + 1) + 2 > _buffered(config):
+            loaded //= 2
+
+        def send(count: int, semaphore: int = semaphore, receivers: int = receivers) -> Iterator[str]:
+            for vector in range(count):
+                yield f"    vld.p v{vector}, (a0), {config.line_bytes}"
+            for vector in range(count):
+                for register in _RECEIVERS[:receivers]:
+                    yield f"    nwrite.sp v{vector}, ({register})+, {semaphore}"
+
+        lines += [f"{label}:"]
+        lines += [f"    ld {register}, {JOB.size + 8 * index}(s7)" for index, register in enumerate(_RECEIVERS[:receivers])]
+        lines += [
+            f"    addi s7, s7, {JOB.size + 8 * receivers}",
+            f"    andi t2, t1, {loaded - 1}",
+            f"    srli t1, t1, {loaded.bit_length() - 1}",
+            f"    beqz t1, {label}_rest",
+            f"{label}_loop:",
+            *send(loaded),
+            "    addi t1, t1, -1",
+            f"    bnez t1, {label}_loop",
+            f"{label}_rest:",
+            "    beqz t2, next_job",
+            f"{label}_single:",
+            *send(1),
+            "    addi t2, t2, -1",
+            f"    bnez t2, {label}_single",
+            "    j next_job",
+        ]
+    return "\n".join(lines)
+
+
+def _buffered(config: NodeConfig) -> int:
+    """Instructions of a loop that stays in a thread's line buffer, in which one line is read ahead."""
+    return (config.fetch_lines - 1) * config.line_bytes // 4

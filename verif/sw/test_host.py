@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host runtime on the golden array: what it reports is what happened, and every failure is told apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from golden.config import PRESETS, NodeConfig
+from golden.layout import SRAM_BASE, Cause, ControlRegister, control_offset
+from golden.mesh import GoldenArray
+from golden.program import Program, ProgramError
+from sw.assembler import assemble
+from sw.host import ArrayBackend, HostError, RunReport, load_program, read_blocks, run_program, start, write_blocks
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "sw" / "examples"
+TINY = PRESETS["tiny"]
+
+
+def run(source: str, rows: int = 1, columns: int = 1, config: NodeConfig = TINY, max_cycles: int = 10_000) -> RunReport:
+    array: ArrayBackend = GoldenArray(config, rows, columns)
+    return run_program(array, assemble(source, "test.s", config=config), max_cycles)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("example", sorted(path.stem for path in EXAMPLES.glob("*.s")))
+def test_every_example_passes_on_every_preset(example: str, preset: str) -> None:
+    source = (EXAMPLES / f"{example}.s").read_text()
+    report = run(source, rows=2, columns=2, config=PRESETS[preset])
+    assert report.passed, report.summary()
+    assert all(node.retired > 0 for node in report.nodes)
+
+
+@pytest.mark.parametrize("code", [0, 1, 41, (1 << 62) + 5])
+def test_exit_code_of_tohost_is_reported(code: int) -> None:
+    source = f"li t0, {code << 1 | 1}\nla t1, tohost\nsd t0, 0(t1)\n1: j 1b\n.data\n.balign 8\ntohost: .dword 0"
+    report = run(source)
+    assert [node.exit_code for node in report.nodes] == [code]
+    assert report.passed == (code == 0)
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_exit_code_of_halt_is_reported(code: int) -> None:
+    report = run(f"li a0, {code}\nhalt a0")
+    assert report.reason == "ended"
+    assert report.nodes[0].exit_code == code
+    assert report.nodes[0].retired == 2
+    assert report.passed == (code == 0)
+
+
+def test_one_failing_node_fails_the_run_and_is_named() -> None:
+    # Only the node with x = 1, y = 1 has a hart number with both bits set.
+    source = "csrr t0, mhartid\nsrli t1, t0, 15\nsrli t0, t0, 2\nand a0, t0, t1\nandi a0, a0, 1\nhalt a0"
+    report = run(source, rows=2, columns=2)
+    assert [node.exit_code for node in report.nodes] == [0, 0, 0, 1]
+    assert not report.passed
+    assert "row 1, column 1: exit code 1" in report.summary()
+
+
+def test_trap_is_reported_with_thread_pc_cause_and_value() -> None:
+    report = run("nop\n.word 0\nhalt zero")
+    trap = report.nodes[0].trap
+    assert trap is not None
+    assert (trap.thread, trap.pc, trap.cause, trap.value) == (0, SRAM_BASE + 4, Cause.ILLEGAL_INSTRUCTION, 0)
+    assert not report.passed
+    assert "ILLEGAL_INSTRUCTION" in report.summary()
+
+
+def test_cycle_limit_is_reported_with_every_thread() -> None:
+    report = run("1: j 1b", rows=1, columns=2, max_cycles=500)
+    assert report.reason == "limit"
+    assert not report.passed
+    assert report.cycles == 500
+    assert len(report.threads) == 2 * TINY.threads
+    assert [thread.state for thread in report.threads] == ["RUNNING", "HALTED"] * 2
+    assert report.nodes[0].exit_code is None
+
+
+def test_deadlock_is_reported_with_every_thread_and_what_it_waits_for() -> None:
+    report = run("li t0, 3\nspost 2, t0\nli t0, 5\nswait 2, t0\nhalt zero")
+    assert report.reason == "deadlock"
+    waiting = report.threads[0]
+    assert (waiting.state, waiting.semaphore, waiting.needed, waiting.value) == ("WAITING", 2, 5, 3)
+    assert "no thread can go on" in report.summary()
+    assert "semaphore 2 holds 3 of 5" in report.summary()
+
+
+def test_report_is_valid_json_with_the_documented_keys() -> None:
+    report = run("ebreak")
+    data = json.loads(json.dumps(report.as_dict()))
+    assert data["passed"] is False
+    assert set(data["nodes"][0]) == {"row", "column", "exit_code", "retired", "trap"}
+    assert set(data["nodes"][0]["trap"]) == {"thread", "pc", "cause", "value"}
+
+
+def test_only_the_chosen_sites_run() -> None:
+    array = GoldenArray(TINY, 2, 2)
+    report = run_program(array, assemble("halt zero"), 100, sites=[(1, 0)])
+    assert [(node.row, node.column) for node in report.nodes] == [(0, 1)]
+    assert array.read_register(0, 0, control_offset(ControlRegister.RETIRED)) == 0
+    assert array.read_register(1, 0, control_offset(ControlRegister.RETIRED)) == 1
+
+
+def test_cycles_are_those_from_first_start_to_last_stop() -> None:
+    first, second = (run("nop\n" * count + "halt zero") for count in (10, 60))
+    assert second.cycles - first.cycles == 50
+
+
+def test_second_program_is_not_taken_for_ended_by_the_first_ones_tohost() -> None:
+    array = GoldenArray(TINY, 1, 1)
+    assert run_program(array, assemble((EXAMPLES / "exit.s").read_text()), 100).passed
+    report = run_program(array, assemble("li a0, 9\nhalt a0"), 100)
+    assert report.nodes[0].exit_code == 9
+
+
+def test_program_that_does_not_fit_is_refused() -> None:
+    program = Program(((SRAM_BASE + TINY.sram_bytes - 4, bytes(8)),), SRAM_BASE)
+    with pytest.raises(ProgramError, match="does not fit"):
+        load_program(GoldenArray(TINY, 1, 1), program)
+
+
+def test_sites_threads_and_limits_that_are_not_there_are_refused() -> None:
+    array = GoldenArray(TINY, 1, 2)
+    program = assemble("halt zero")
+    with pytest.raises(HostError, match="no node in row 1, column 0"):
+        load_program(array, program, sites=[(0, 1)])
+    with pytest.raises(HostError, match="no thread 2"):
+        start(array, 0, 0, 2, SRAM_BASE)
+    with pytest.raises(HostError, match="at least 1"):
+        run_program(array, program, 0)
+
+
+class BatchArray(GoldenArray):
+    """A golden array that counts calls in batches."""
+
+    def __init__(self, config: NodeConfig, rows: int, columns: int):
+        super().__init__(config, rows, columns)
+        self.batches = 0
+
+    def write_many(self, blocks: Iterable[tuple[int, int, int, bytes]]) -> None:
+        self.batches += 1
+        for block in blocks:
+            self.write(*block)
+
+    def read_many(self, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
+        self.batches += 1
+        return [self.read(*block) for block in blocks]
+
+
+def test_batches_are_used_where_the_backend_has_them() -> None:
+    array = BatchArray(TINY, 1, 2)
+    blocks = [(0, 0, 64, b"first"), (1, 0, 128, b"second")]
+    write_blocks(array, blocks)
+    assert read_blocks(array, [(x, y, offset, len(data)) for x, y, offset, data in blocks]) == [b"first", b"second"]
+    assert array.batches == 2
