@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The golden array: nodes in a mesh, the host at its north-west corner, and a run loop that knows when nothing can move.
+
+Packets are delivered at once and in order; what the network does in between has no effect on programs without races.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from golden.clock import QUANTUM, Clock, run_round
+from golden.config import NodeConfig
+from golden.layout import COORDINATE_BITS, LINK_PORTS, GlobalAddress, Kind, NetworkError, Port, ThreadState
+from golden.node import GoldenNode
+from golden.packet import Packet
+
+_STEPS = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
+
+#: Where the host is attached.
+HOST_PORT = Port.WEST
+
+_REASONS = {
+    NetworkError.UNREACHABLE: "there is no such node or link in the array",
+    NetworkError.BAD_OFFSET: "the offset is neither SRAM nor control page",
+}
+
+
+class NetworkAccessError(RuntimeError):
+    """A host's access was answered by an ERROR packet.
+
+    Attributes
+    ----------
+    address : GlobalAddress
+        Where it went.
+    reason : NetworkError
+    """
+
+    def __init__(self, address: GlobalAddress, reason: NetworkError):
+        super().__init__(f"access to offset {address.offset:#x} of node x={address.x}, y={address.y} failed: {_REASONS[reason]}")
+        self.address = address
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes
+    ----------
+    reason : "ended", "limit" or "deadlock"
+        No thread is RUNNING or WAITING any more; the cycle limit came first; threads are left, but nothing can move.
+    cycles : int
+        Cycles that passed in this run.
+    """
+
+    reason: Literal["ended", "limit", "deadlock"]
+    cycles: int
+
+
+@dataclass(frozen=True)
+class ThreadReport:
+    """State of one thread.
+
+    Attributes
+    ----------
+    x, y, thread : int
+        Node and thread number.
+    state : ThreadState
+    pc : int
+        Address of the next instruction; of a trapped thread, of the instruction that trapped.
+    semaphore, needed, value : int or None
+        Of a WAITING thread: the semaphore, what the thread needs of it, what it holds.
+    register : int or None
+        Vector register whose ``nread`` the next instruction waits for.
+    """
+
+    x: int
+    y: int
+    thread: int
+    state: ThreadState
+    pc: int
+    semaphore: int | None = None
+    needed: int | None = None
+    value: int | None = None
+    register: int | None = None
+
+
+class GoldenArray:
+    """R x C nodes of one configuration, linked as a mesh, with a host at the west link of node (0, 0).
+
+    Parameters
+    ----------
+    config : NodeConfig
+    rows, columns : int
+        Nodes lie at y = row, x = column; 1 to 8192 each.
+
+    Members
+    -------
+    cycle : int
+        Cycles since the array was made, as ``golden.clock`` counts them.
+    host_inbox : list of Packet
+        Packets that reached the host and answered none of its accesses, oldest first. The model's host answers no READ.
+
+    Raises
+    ------
+    ValueError
+        If rows or columns are out of range.
+    """
+
+    def __init__(self, config: NodeConfig, rows: int, columns: int):
+        for name, count in (("rows", rows), ("columns", columns)):
+            if not 1 <= count <= 1 << COORDINATE_BITS:
+                raise ValueError(f"{name} = {count} is outside of 1 to {1 << COORDINATE_BITS}")
+        self.config = config
+        self.rows = rows
+        self.columns = columns
+        self.host_inbox: list[Packet] = []
+        self._clock = Clock()
+        self._nodes = {
+            (x, y): GoldenNode(config, x, y, self._links(x, y), self._clock, self._carry)
+            for y in range(rows)
+            for x in range(columns)
+        }
+        self._threads = [thread for node in self._nodes.values() for thread in node.threads]
+
+    @property
+    def cycle(self) -> int:
+        """Cycles since the array was made."""
+        return self._clock.cycle
+
+    def node(self, x: int, y: int) -> GoldenNode:
+        """The node at these coordinates; ValueError if there is none."""
+        try:
+            return self._nodes[x, y]
+        except KeyError:
+            raise ValueError(
+                f"there is no node x={x}, y={y} in an array of {self.rows} rows and {self.columns} columns"
+            ) from None
+
+    # -- host: packets ------------------------------------------------------------------------------------------------
+
+    def write(self, x: int, y: int, offset: int, data: bytes) -> None:
+        """Write bytes into a node's window by packets from the host.
+
+        Raises
+        ------
+        NetworkAccessError
+            If the node or the offset is not there.
+        ValueError
+            If coordinates or offset do not fit into a global address.
+        """
+        line = self.config.line_bytes
+        position = 0
+        while position < len(data):
+            target = GlobalAddress(x, y, offset + position)
+            inside = target.offset % line
+            part = data[position : position + line - inside]
+            padded = bytes(inside) + part + bytes(line - inside - len(part))
+            self._access(Kind.WRITE, target, mask=(1 << len(part)) - 1 << inside, data=padded)
+            position += len(part)
+
+    def read(self, x: int, y: int, offset: int, length: int) -> bytes:
+        """Read bytes of a node's window by packets from the host; raises as ``write`` does."""
+        line = self.config.line_bytes
+        result = bytearray()
+        while len(result) < length:
+            target = GlobalAddress(x, y, offset + len(result))
+            inside = target.offset % line
+            answer = self._access(Kind.READ, target)
+            assert answer is not None, "a READ that did not fail has an answer"
+            result += answer.data[inside : inside + length - len(result)]
+        return bytes(result)
+
+    def write_register(self, x: int, y: int, offset: int, value: int) -> None:
+        """Write a 64-bit register of the control page, given its offset in the window, a multiple of 8; raises as ``write``."""
+        self._check_register(offset)
+        self.write(x, y, offset, value.to_bytes(8, "little"))
+
+    def read_register(self, x: int, y: int, offset: int) -> int:
+        """Read a 64-bit register of the control page, given its offset in the window, a multiple of 8; raises as ``write``."""
+        self._check_register(offset)
+        return int.from_bytes(self.read(x, y, offset, 8), "little")
+
+    def send(self, packet: Packet) -> None:
+        """Let the host send any packet; it enters through the west link of node (0, 0)."""
+        self._walk(packet, self._nodes[0, 0], HOST_PORT)
+
+    # -- host: back door ----------------------------------------------------------------------------------------------
+
+    def peek(self, x: int, y: int, offset: int, length: int) -> bytes:
+        """Bytes of a node's SRAM, without packets; ValueError if they are not there."""
+        self._check_sram(offset, length)
+        return bytes(self.node(x, y).sram[offset : offset + length])
+
+    def poke(self, x: int, y: int, offset: int, data: bytes) -> None:
+        """Change bytes of a node's SRAM, without packets; ValueError if they are not there."""
+        self._check_sram(offset, len(data))
+        self.node(x, y).sram[offset : offset + len(data)] = data
+
+    # -- running ------------------------------------------------------------------------------------------------------
+
+    def run(self, max_cycles: int | None = None, until: str = "ended") -> RunResult:
+        """Run until every node has ended, ``max_cycles`` are over, or nothing can move any more.
+
+        Parameters
+        ----------
+        max_cycles : int or None
+            Limit for this run, as ``golden.clock`` counts cycles: in each round the instructions of the busiest thread.
+        until : str
+            "ended" is all there is.
+        """
+        if until != "ended":
+            raise ValueError(f"until = {until!r} is not 'ended'")
+        start = self._clock.cycle
+        while any(thread.active for thread in self._threads):
+            budget = QUANTUM
+            if max_cycles is not None:
+                budget = min(budget, max_cycles - (self._clock.cycle - start))
+            if budget <= 0:
+                return RunResult("limit", self._clock.cycle - start)
+            if run_round(self._threads, self._clock, budget) == 0 and any(thread.active for thread in self._threads):
+                return RunResult("deadlock", self._clock.cycle - start)
+        return RunResult("ended", self._clock.cycle - start)
+
+    def thread_states(self) -> list[ThreadReport]:
+        """State of every thread, row by row."""
+        reports = []
+        for thread in self._threads:
+            node = thread.node
+            report = {"x": node.x, "y": node.y, "thread": thread.number, "pc": thread.pc}
+            if thread.state is ThreadState.WAITING:
+                semaphore, needed = thread.awaited
+                report |= {"semaphore": semaphore, "needed": needed, "value": node.semaphores[semaphore]}
+            reports.append(ThreadReport(**report, state=thread.state, register=thread.blocked))
+        return reports
+
+    # -- network ------------------------------------------------------------------------------------------------------
+
+    def _links(self, x: int, y: int) -> int:
+        """Links of a node: to its neighbours, and to the host."""
+        links = 0
+        for bit, port in enumerate(LINK_PORTS):
+            step_x, step_y = _STEPS[port]
+            inside = 0 <= x + step_x < self.columns and 0 <= y + step_y < self.rows
+            links |= (inside or (x, y, port) == (0, 0, HOST_PORT)) << bit
+        return links
+
+    def _carry(self, node: GoldenNode, packet: Packet) -> None:
+        """Transport of the nodes: the packet enters the router of its sender."""
+        self._walk(packet, node, Port.LOCAL)
+
+    def _walk(self, packet: Packet, node: GoldenNode, arrival: Port) -> None:
+        """Carry a packet from router to router to its end."""
+        while True:
+            port = node.next_port(packet, arrival)
+            if port is None:
+                return node.refuse(packet)
+            if port is Port.LOCAL:
+                return node.deliver(packet)
+            step_x, step_y = _STEPS[port]
+            neighbour = self._nodes.get((node.x + step_x, node.y + step_y))
+            if neighbour is None:
+                self.host_inbox.append(packet)
+                return None
+            node, arrival = neighbour, port.opposite
+
+    def _access(self, kind: Kind, target: GlobalAddress, mask: int = 0, data: bytes = b"") -> Packet | None:
+        """Send a request from the host; returns what answers it, None if nothing does, NetworkAccessError if it failed."""
+        before = len(self.host_inbox)
+        self.send(Packet(kind, target.x, target.y, target.offset, src_exit=HOST_PORT, mask=mask, data=data))
+        if len(self.host_inbox) == before:
+            return None
+        answer = self.host_inbox.pop()
+        if answer.kind is Kind.ERROR:
+            raise NetworkAccessError(target, NetworkError(answer.sem))
+        return answer
+
+    @staticmethod
+    def _check_register(offset: int) -> None:
+        if offset % 8:
+            raise ValueError(f"register offset {offset:#x} is not a multiple of 8")
+
+    def _check_sram(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.config.sram_bytes:
+            raise ValueError(f"{length} bytes at offset {offset:#x} are not in an SRAM of {self.config.sram_bytes} bytes")

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The golden node: SRAM, threads, semaphores, control page, network interface and the router's rule.
+
+It executes what the RTL executes, with the same final memory and registers and the same retirement streams for programs
+without races, but counts one cycle per instruction (see ``golden.clock``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from golden.clock import QUANTUM, Clock, run_round
+from golden.config import CONTROL_PAGE_BYTES, CONTROL_PAGE_OFFSET, NodeConfig
+from golden.instruction import MASK_64, Retirement
+from golden.layout import (
+    LINK_PORTS,
+    SEMAPHORE_BLOCK,
+    SEMAPHORE_STRIDE,
+    SEMAPHORE_VALUE_BITS,
+    SRAM_BASE,
+    THREAD_BLOCK,
+    THREAD_STRIDE,
+    ControlRegister,
+    GlobalAddress,
+    Kind,
+    NetworkError,
+    Port,
+    ThreadRegister,
+    ThreadState,
+)
+from golden.packet import Packet
+from golden.program import Program
+from golden.semantics_xd1 import TAG_READ, TAG_THREAD_SHIFT
+from golden.thread import Thread
+
+_REGISTER_BYTES = 8
+_SEMAPHORE_MAX = (1 << SEMAPHORE_VALUE_BITS) - 1
+
+#: Takes a packet that leaves a node: (node, packet).
+Transport = Callable[["GoldenNode", Packet], None]
+
+
+class GoldenNode:
+    """One node.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    x, y : int
+        Its coordinates.
+    links : int
+        Links present: bit 0 north, 1 east, 2 south, 3 west.
+    clock : Clock or None
+        The cycle count; one of its own if None.
+    transport : function of (GoldenNode, Packet), or None
+        Takes every packet that the node's interface sends. If None, the node routes by itself: packets to itself are
+        delivered, those that leave through a link are appended to ``departed``.
+
+    Members
+    -------
+    sram : bytearray
+    threads : list of Thread
+    semaphores : list of int
+    departed : list of (Port, Packet)
+        What left through a link, if there is no transport.
+    on_retire : function of Retirement, or None
+        Called for every instruction that retires or traps. NETWORK_ERROR and a misaligned start have no record: there is no
+        instruction that they belong to.
+    on_vector_write : function of (thread, register, bytes), or None
+        Called for every vector register written; for ``nread`` when the data comes, which may be out of program order.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        x: int = 0,
+        y: int = 0,
+        links: int = 0,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+    ):
+        self.config = config
+        self.x = x
+        self.y = y
+        self.links = links
+        self.address = int(GlobalAddress(x, y))
+        self.clock = clock or Clock()
+        self.sram = bytearray(config.sram_bytes)
+        self.semaphores = [0] * config.semaphores
+        self.tohost_address = 0
+        self.tohost = 0
+        self.departed: list[tuple[Port, Packet]] = []
+        self.on_retire: Callable[[Retirement], None] | None = None
+        self.on_vector_write: Callable[[int, int, bytes], None] | None = None
+        self.threads = [Thread(self, number) for number in range(config.threads)]
+        self._transport = transport or GoldenNode._route_alone
+        self._outbox: deque[Packet] = deque()
+        self._overflowed = False
+        self._response_lost = False
+        self._first_start = 0
+        self._last_stop = 0
+        self._requests_sent = 0
+        self._requests_received = 0
+
+    # -- programs and running -----------------------------------------------------------------------------------------
+
+    def load(self, program: Program) -> None:
+        """Write a program into SRAM by the back door and name its tohost; ProgramError if it does not fit."""
+        program.check(self.config)
+        for address, contents in program.segments:
+            self.sram[address - SRAM_BASE : address - SRAM_BASE + len(contents)] = contents
+        self.write_register(ControlRegister.TOHOST_ADDRESS, program.tohost or 0)
+
+    def run(self, max_cycles: int | None = None) -> int:
+        """Run all threads until none can go on or ``max_cycles`` are over; returns the cycles that passed."""
+        start = self.clock.cycle
+        while max_cycles is None or self.clock.cycle - start < max_cycles:
+            budget = QUANTUM if max_cycles is None else min(QUANTUM, max_cycles - (self.clock.cycle - start))
+            if run_round(self.threads, self.clock, budget) == 0:
+                break
+        return self.clock.cycle - start
+
+    @property
+    def active(self) -> bool:
+        """Whether a thread is RUNNING or WAITING."""
+        return any(thread.active for thread in self.threads)
+
+    @property
+    def exited(self) -> bool:
+        """Whether the program ended by a store to tohost."""
+        return self.tohost != 0
+
+    @property
+    def exit_code(self) -> int:
+        """TOHOST >> 1 if the program ended by tohost, else thread 0's exit code."""
+        return self.tohost >> 1 if self.exited else self.threads[0].exit_code
+
+    # -- what threads report and ask for ------------------------------------------------------------------------------
+
+    @property
+    def observed(self) -> bool:
+        """Whether someone wants records of retirement or vector writes."""
+        return self.on_retire is not None or self.on_vector_write is not None
+
+    def note_retirement(self, record: Retirement) -> None:
+        """Hand a record to the observer."""
+        if self.on_retire is not None:
+            self.on_retire(record)
+
+    def note_vector_write(self, thread: int, register: int, data: bytes) -> None:
+        """Hand a vector write to the observer."""
+        if self.on_vector_write is not None:
+            self.on_vector_write(thread, register, data)
+
+    def note_start(self) -> None:
+        """A thread is about to start."""
+        if not self.active:
+            self._first_start = self.clock.cycle
+
+    def note_stop(self) -> None:
+        """An active thread has stopped."""
+        if not self.active:
+            self._last_stop = self.clock.cycle
+
+    def exit(self, value: int) -> None:
+        """``tohost`` was written: threads that run or wait end as HALTED; a trapped one stays so, for the report."""
+        self.tohost = value
+        for thread in self.threads:
+            if thread.active:
+                thread.stop(ThreadState.HALTED)
+
+    def post(self, semaphore: int, amount: int) -> None:
+        """Add to a semaphore; it saturates. One that the configuration does not have ignores it."""
+        if semaphore < len(self.semaphores):
+            total = self.semaphores[semaphore] + amount
+            if total > _SEMAPHORE_MAX:
+                total = _SEMAPHORE_MAX
+                self._overflowed = True
+            self.semaphores[semaphore] = total
+
+    def send(self, packet: Packet) -> None:
+        """A thread sends a request; it leaves at the next ``flush``."""
+        self._requests_sent += 1
+        self._outbox.append(packet)
+
+    def flush(self) -> None:
+        """Send off what waits to leave."""
+        while self._outbox:
+            self._transport(self, self._outbox.popleft())
+
+    # -- router -------------------------------------------------------------------------------------------------------
+
+    def next_port(self, packet: Packet, arrival: Port) -> Port | None:
+        """The port through which the router sends a packet on, None if it is undeliverable.
+
+        x first, then y, then the exit. A port without a link is undeliverable, and so is the port of arrival: only an
+        ``exit`` that names a link between two nodes leads there, and the packet would go to and fro for ever.
+
+        Parameters
+        ----------
+        packet : Packet
+        arrival : Port
+            Where it came in; LOCAL for the node's own.
+        """
+        if packet.x != self.x:
+            port = Port.EAST if packet.x > self.x else Port.WEST
+        elif packet.y != self.y:
+            port = Port.SOUTH if packet.y > self.y else Port.NORTH
+        elif packet.exit == Port.LOCAL:
+            return Port.LOCAL
+        elif packet.exit > Port.WEST:
+            return None
+        else:
+            port = Port(packet.exit)
+        linked = self.links >> LINK_PORTS.index(port) & 1
+        return port if linked and port is not arrival else None
+
+    @staticmethod
+    def _route_alone(node: GoldenNode, packet: Packet) -> None:
+        """The transport of a node on its own."""
+        port = node.next_port(packet, Port.LOCAL)
+        if port is None:
+            node.refuse(packet)
+        elif port is Port.LOCAL:
+            node.deliver(packet)
+        else:
+            node.departed.append((port, packet))
+
+    # -- network interface --------------------------------------------------------------------------------------------
+
+    def deliver(self, packet: Packet) -> None:
+        """A packet arrives at the node's interface; answers leave at once."""
+        if packet.kind is Kind.READ_DATA:
+            if packet.tag & TAG_READ:
+                self._requester(packet.tag).receive(packet.tag & 0x1F, packet.data)
+        elif packet.kind is Kind.ERROR:
+            register = packet.tag & 0x1F if packet.tag & TAG_READ else None
+            self._requester(packet.tag).fail_request(packet.failed_address, register)
+        else:
+            self._requests_received += 1
+            self._serve(packet)
+        self.flush()
+
+    def refuse(self, packet: Packet) -> None:
+        """The router found that a packet is undeliverable here: a request is answered by an ERROR, a response counted off."""
+        if packet.is_request:
+            self._outbox.append(packet.error(NetworkError.UNREACHABLE))
+            self.flush()
+        else:
+            self._response_lost = True
+
+    def _requester(self, tag: int) -> Thread:
+        return self.threads[(tag >> TAG_THREAD_SHIFT & 3) % len(self.threads)]
+
+    def _serve(self, packet: Packet) -> None:
+        """Execute a request that was delivered."""
+        line = self.config.line_bytes
+        start = packet.offset & ~(line - 1)
+        if start < len(self.sram):
+            if packet.kind is Kind.READ:
+                self._outbox.append(packet.answer(bytes(self.sram[start : start + line])))
+                return
+            if packet.mask == (1 << line) - 1:
+                self.sram[start : start + line] = packet.data
+            else:
+                for i in range(line):
+                    if packet.mask >> i & 1:
+                        self.sram[start + i] = packet.data[i]
+        elif CONTROL_PAGE_OFFSET <= start < CONTROL_PAGE_OFFSET + CONTROL_PAGE_BYTES:
+            registers = range(start - CONTROL_PAGE_OFFSET, start - CONTROL_PAGE_OFFSET + line, _REGISTER_BYTES)
+            if packet.kind is Kind.READ:
+                data = b"".join(self.read_register(register).to_bytes(_REGISTER_BYTES, "little") for register in registers)
+                self._outbox.append(packet.answer(data))
+                return
+            for i, register in zip(range(0, line, _REGISTER_BYTES), registers, strict=True):
+                if packet.mask >> i & 0xFF == 0xFF:
+                    self.write_register(register, int.from_bytes(packet.data[i : i + _REGISTER_BYTES], "little"))
+        else:
+            self._outbox.append(packet.error(NetworkError.BAD_OFFSET))
+            return
+        if packet.post:
+            self.post(packet.sem, 1)
+
+    # -- control page -------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> int:
+        """Register STATUS."""
+        value = self.exited << 12 | self._overflowed << 13 | self._response_lost << 14 | self.links << 16
+        for thread in self.threads:
+            if thread.state is not ThreadState.HALTED:
+                value |= 1 << thread.number + 4 * (thread.state - ThreadState.RUNNING)
+        return value
+
+    def read_register(self, register: int) -> int:
+        """Value of the register at a byte offset in the control page; 0 where there is none."""
+        if register < THREAD_BLOCK:
+            return self._read_node_register(register)
+        if register < SEMAPHORE_BLOCK:
+            thread, field = divmod(register - THREAD_BLOCK, THREAD_STRIDE)
+            return self._read_thread_register(self.threads[thread], field) if thread < len(self.threads) else 0
+        semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
+        return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
+
+    def write_register(self, register: int, value: int) -> None:
+        """Write the register at a byte offset in the control page; read-only and missing ones ignore it."""
+        value &= MASK_64
+        if register < THREAD_BLOCK:
+            if register == ControlRegister.TOHOST_ADDRESS:
+                self.tohost_address = value & MASK_64 - 7
+                self.tohost = 0
+        elif register < SEMAPHORE_BLOCK:
+            number, field = divmod(register - THREAD_BLOCK, THREAD_STRIDE)
+            if number < len(self.threads):
+                if field == ThreadRegister.PC:
+                    self.threads[number].start(value)
+                elif field == ThreadRegister.STATE:
+                    self.threads[number].stop(ThreadState.HALTED)
+        else:
+            self.post((register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE, value & _SEMAPHORE_MAX)
+
+    def _read_node_register(self, register: int) -> int:
+        values: dict[int, int] = {
+            ControlRegister.CONFIG: self.config.descriptor,
+            ControlRegister.COORDINATES: self.address,
+            ControlRegister.CYCLE: self.clock.cycle,
+            ControlRegister.TOHOST_ADDRESS: self.tohost_address,
+            ControlRegister.TOHOST: self.tohost,
+            ControlRegister.STATUS: self.status,
+            ControlRegister.FIRST_START: self._first_start,
+            ControlRegister.LAST_STOP: self._last_stop,
+            ControlRegister.MATRIX_STEPS: sum(thread.matrix_steps for thread in self.threads),
+            ControlRegister.RETIRED: sum(thread.retired for thread in self.threads),
+            ControlRegister.REQUESTS_SENT: self._requests_sent,
+            ControlRegister.REQUESTS_RECEIVED: self._requests_received,
+        }
+        return values.get(register, 0)
+
+    @staticmethod
+    def _read_thread_register(thread: Thread, field: int) -> int:
+        values: dict[int, int] = {
+            ThreadRegister.PC: thread.pc,
+            ThreadRegister.STATE: thread.state,
+            ThreadRegister.CAUSE: thread.mcause,
+            ThreadRegister.VALUE: thread.mtval,
+            ThreadRegister.EXIT_CODE: thread.exit_code,
+            ThreadRegister.RETIRED: thread.minstret,
+        }
+        return values.get(field, 0)

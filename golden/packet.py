@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A packet of the network: the fields of one flit, as ``golden.layout.flit_fields`` lists them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from golden.layout import COORDINATE_BITS, OFFSET_BITS, Kind, NetworkError, Port
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet.
+
+    Attributes
+    ----------
+    kind : Kind
+    x, y, exit, offset : int
+        Destination; in a response, ``offset`` is that of the request.
+    src_x, src_y, src_exit : int
+        Sender, and where a response goes. In an ERROR, the destination that failed.
+    tag : int
+        8 bits, returned unchanged.
+    post, sem : bool, int
+        WRITE: post that semaphore after the data. ERROR: ``sem`` is the NetworkError.
+    mask : int
+        WRITE: bit i lets byte i of the line be written.
+    data : bytes
+        The line; empty in packets that carry none.
+    """
+
+    kind: Kind
+    x: int
+    y: int
+    offset: int
+    exit: int = Port.LOCAL
+    src_x: int = 0
+    src_y: int = 0
+    src_exit: int = Port.LOCAL
+    tag: int = 0
+    post: bool = False
+    sem: int = 0
+    mask: int = 0
+    data: bytes = b""
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it travels in the request class."""
+        return self.kind in (Kind.WRITE, Kind.READ)
+
+    @property
+    def failed_address(self) -> int:
+        """Of an ERROR: the global address that could not be reached."""
+        return (
+            self.offset
+            | self.src_x << OFFSET_BITS
+            | self.src_y << OFFSET_BITS + COORDINATE_BITS
+            | self.src_exit << OFFSET_BITS + 2 * COORDINATE_BITS
+        )
+
+    def answer(self, data: bytes) -> Packet:
+        """The READ_DATA response to this READ, from the node that it is addressed to."""
+        return Packet(
+            Kind.READ_DATA, self.src_x, self.src_y, self.offset, self.src_exit,
+            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, data=data,
+        )  # fmt: skip
+
+    def error(self, reason: NetworkError) -> Packet:
+        """The ERROR response to this request."""
+        return Packet(
+            Kind.ERROR, self.src_x, self.src_y, self.offset, self.src_exit,
+            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, sem=reason,
+        )  # fmt: skip

@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hardware thread of the golden node: its registers, traps, and the loop that executes instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+from golden.accumulators import Accumulators
+from golden.config import NodeConfig
+from golden.instruction import MASK_64, Executable, Fields, IllegalInstruction, Operation, Retirement, Trap
+from golden.isa import INSTRUCTIONS, decode
+from golden.layout import MISA_VALUE, SRAM_BASE, Cause, Csr, ThreadState, hart_id
+from golden.semantics_scalar import SCALAR_SEMANTICS
+from golden.semantics_xd1 import XD1_SEMANTICS
+
+if TYPE_CHECKING:
+    from golden.node import GoldenNode
+
+_SEMANTICS = SCALAR_SEMANTICS | XD1_SEMANTICS
+if _SEMANTICS.keys() != INSTRUCTIONS.keys():
+    raise ImportError(f"instruction table and semantics differ: {sorted(_SEMANTICS.keys() ^ INSTRUCTIONS.keys())}")
+
+_MSTATUS_MIE = 1 << 3
+_MSTATUS_MPIE = 1 << 7
+_MSTATUS_MPP = 3 << 11
+
+#: CSR numbers from here on are read-only.
+_READ_ONLY_CSRS = 0xC00
+
+_CSR_NUMBERS = frozenset(Csr)
+
+
+class Thread:
+    """One thread.
+
+    Decoded instructions are kept per address until ``fence.i`` or a start, as the hardware may keep fetched lines: a program
+    that changes its code without ``fence.i`` has no defined meaning.
+
+    Parameters
+    ----------
+    node : GoldenNode
+        Owner of SRAM, semaphores and network.
+    number : int
+        Thread number.
+
+    Members
+    -------
+    x : list of int
+        Scalar registers, 64 bits unsigned; a 33rd element takes results for x0.
+    v : list of (bytes or None)
+        Vector registers; None while an ``nread`` into it is under way.
+    accumulators : Accumulators
+    state : ThreadState
+    pc, exit_code, minstret, mepc, mcause, mtval, mtvec, mscratch, mstatus : int
+    retired, matrix_steps : int
+        Counts since reset, which no instruction can write.
+    network_error : int or None
+        Global address of a failed request whose trap is still to be taken.
+    """
+
+    def __init__(self, node: GoldenNode, number: int):
+        self.node = node
+        self.config: NodeConfig = node.config
+        self.number = number
+        self.x = [0] * 33
+        self.v: list[bytes | None] = [bytes(self.config.line_bytes)] * 32
+        self.accumulators = Accumulators(self.config)
+        self.state = ThreadState.HALTED
+        self.pc = 0
+        self.exit_code = 0
+        self.retired = 0
+        self.matrix_steps = 0
+        self.network_error: int | None = None
+        self.mstatus = _MSTATUS_MPP
+        self.mtvec = self.mscratch = self.mepc = self.mcause = self.mtval = self.minstret = 0
+        #: Semaphore and count that the thread waits for, meaningful while it is WAITING.
+        self.awaited: tuple[int, int] = (0, 0)
+        #: Vector register whose nread the next instruction needs.
+        self.blocked: int | None = None
+        self._reads: dict[int, bytes | None] = {}
+        self._code: dict[int, Executable] = {}
+
+    # -- control ------------------------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> bool:
+        """Whether it is RUNNING or WAITING."""
+        return self.state in (ThreadState.RUNNING, ThreadState.WAITING)
+
+    def start(self, address: int) -> None:
+        """Start it, or move it, as a write to its PC register does."""
+        self.node.note_start()
+        self.state = ThreadState.RUNNING
+        self.exit_code = 0
+        self.network_error = None
+        self.blocked = None
+        self.pc = address & MASK_64 - 3
+        self.forget_code()
+        if address & 3:
+            self._enter_trap(Cause.INSTRUCTION_MISALIGNED, address)
+
+    def stop(self, state: ThreadState) -> None:
+        """End it as HALTED or TRAPPED."""
+        was_active = self.active
+        self.state = state
+        self.blocked = None
+        if was_active:
+            self.node.note_stop()
+        if state is ThreadState.HALTED and self.network_error is not None:
+            self._take_network_error()
+
+    def fail_request(self, address: int, register: int | None) -> None:
+        """A request failed: trap NETWORK_ERROR becomes pending, unless one is; a read's vector register is as before.
+
+        Parameters
+        ----------
+        address : int
+            Global address that failed.
+        register : int or None
+            Vector register of a read; None for a write.
+        """
+        if register is not None and register in self._reads:
+            self.v[register] = self._reads.pop(register)
+            self._unblock(register)
+        if self.network_error is None:
+            self.network_error = address
+        if self.state is ThreadState.HALTED:
+            self._take_network_error()
+
+    def receive(self, register: int, data: bytes) -> None:
+        """The line that ``nread`` asked for has come; what was not asked for is ignored."""
+        if register in self._reads:
+            del self._reads[register]
+            self.v[register] = data
+            self._unblock(register)
+            self.node.note_vector_write(self.number, register, data)
+
+    def _unblock(self, register: int) -> None:
+        if self.blocked == register:
+            self.blocked = None
+
+    # -- what semantics use -------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def reject() -> NoReturn:
+        """The instruction being bound is illegal."""
+        raise IllegalInstruction
+
+    @staticmethod
+    def writable(register: int) -> int:
+        """Where a result for that scalar register goes."""
+        return register or 32
+
+    def accumulator(self, number: int) -> int:
+        """The number, if the configuration has that accumulator; else the instruction is illegal."""
+        if number >= self.config.accumulators:
+            self.reject()
+        return number
+
+    def semaphore(self, number: int) -> int:
+        """The number, if the configuration has that semaphore; else the instruction is illegal."""
+        if number >= self.config.semaphores:
+            self.reject()
+        return number
+
+    def block_on(self, *registers: int) -> Operation:
+        """A completion for instructions that wait until none of these vector registers has an ``nread`` under way."""
+
+        def complete() -> None:
+            self.blocked = next(register for register in registers if self.v[register] is None)
+
+        return complete
+
+    def expect(self, register: int) -> None:
+        """An ``nread`` into that vector register starts."""
+        self._reads[register] = self.v[register]
+        self.v[register] = None
+
+    def wait_for(self, semaphore: int, needed: int) -> None:
+        """Become WAITING until the semaphore holds what is needed."""
+        self.awaited = (semaphore, needed)
+        self.state = ThreadState.WAITING
+
+    def forget_code(self) -> None:
+        """Fetch and decode everything anew."""
+        self._code.clear()
+
+    def return_from_trap(self) -> None:
+        """MIE = MPIE; MPIE = 1."""
+        enabled = _MSTATUS_MIE if self.mstatus & _MSTATUS_MPIE else 0
+        self.mstatus = _MSTATUS_MPP | _MSTATUS_MPIE | enabled
+
+    def check_csr(self, number: int, writes: bool) -> None:
+        """The instruction being bound is illegal if there is no such CSR, or it writes a read-only one."""
+        if number not in _CSR_NUMBERS or (writes and number >= _READ_ONLY_CSRS):
+            self.reject()
+
+    def read_csr(self, number: int) -> int:
+        """Value of a CSR that exists."""
+        node = self.node
+        values: dict[int, Callable[[], int]] = {
+            Csr.MSTATUS: lambda: self.mstatus,
+            Csr.MISA: lambda: MISA_VALUE,
+            Csr.MTVEC: lambda: self.mtvec,
+            Csr.MSCRATCH: lambda: self.mscratch,
+            Csr.MEPC: lambda: self.mepc,
+            Csr.MCAUSE: lambda: self.mcause,
+            Csr.MTVAL: lambda: self.mtval,
+            Csr.MCYCLE: lambda: node.clock.cycle,
+            Csr.MINSTRET: lambda: self.minstret,
+            Csr.MNODE: lambda: node.address,
+            Csr.MCONFIG: lambda: self.config.descriptor,
+            Csr.MHARTID: lambda: hart_id(node.x, node.y, self.number),
+        }
+        return values.get(number, lambda: 0)()
+
+    def write_csr(self, number: int, value: int) -> None:
+        """Write a CSR that is not read-only; what the layout says is not writable stays."""
+        if number == Csr.MSTATUS:
+            self.mstatus = _MSTATUS_MPP | value & (_MSTATUS_MIE | _MSTATUS_MPIE)
+        elif number == Csr.MTVEC:
+            self.mtvec = value & MASK_64 - 3
+        elif number == Csr.MSCRATCH:
+            self.mscratch = value
+        elif number == Csr.MEPC:
+            self.mepc = value & MASK_64 - 3
+        elif number == Csr.MCAUSE:
+            self.mcause = value
+        elif number == Csr.MTVAL:
+            self.mtval = value
+        elif number == Csr.MINSTRET:
+            # The writing instruction is counted when it retires, and must not show on top of the value.
+            self.minstret = value - 1
+
+    # -- execution ----------------------------------------------------------------------------------------------------
+
+    def run(self, budget: int) -> int:
+        """Execute up to ``budget`` instructions, trapping ones included, as long as the thread can go on.
+
+        Returns
+        -------
+        int
+            Instructions executed; the clock has advanced by as many cycles.
+        """
+        node = self.node
+        executed = 0
+        while executed < budget and self._ready():
+            if node.observed:
+                executed += self._step()
+            else:
+                executed += self._burst(budget - executed)
+            node.flush()
+        return executed
+
+    def _ready(self) -> bool:
+        """Whether an instruction can be executed now. Takes a pending NETWORK_ERROR, and wakes up if the wait is over."""
+        if self.network_error is not None and self.active:
+            self._take_network_error()
+        if self.state is ThreadState.WAITING:
+            semaphore, needed = self.awaited
+            if self.node.semaphores[semaphore] < needed:
+                return False
+            self.state = ThreadState.RUNNING
+        return self.state is ThreadState.RUNNING and self.blocked is None
+
+    def _burst(self, budget: int) -> int:
+        """Execute instructions that need nothing but their operands in a tight loop, then one of any other kind."""
+        pc = self.pc
+        code = self._code
+        executed = 0
+        try:
+            while executed < budget:
+                following = code[pc].operation()
+                if following is None:
+                    break
+                pc = following
+                executed += 1
+            else:
+                self._retire(executed, pc)
+                self.node.clock.cycle += executed
+                return executed
+        except (KeyError, Trap):
+            # Not decoded yet, or it traps: nothing has changed, so the general step below does it again in full.
+            pass
+        self._retire(executed, pc)
+        self.node.clock.cycle += executed
+        return executed + self._step()
+
+    def _step(self) -> int:
+        """Execute one instruction whatever it is; returns 1, or 0 if it has to wait."""
+        pc = self.pc
+        node = self.node
+        word = 0
+        try:
+            executable = self._code.get(pc) or self._bind(pc)
+            word = executable.word
+            following = executable.operation()
+            if following is None:
+                following = executable.complete()
+        except Trap as trap:
+            if node.observed:
+                node.note_retirement(Retirement(self.number, pc, word, trap.cause, trap.value))
+            node.clock.cycle += 1
+            self._enter_trap(trap.cause, trap.value)
+            return 1
+        if following is None:
+            return 0
+        self._retire(1, following)
+        node.clock.cycle += 1
+        if node.observed:
+            writes = tuple((register, self.x[register]) for register in executable.scalar_writes)
+            node.note_retirement(Retirement(self.number, pc, word, writes=writes))
+            if executable.vector_write is not None:
+                data = self.v[executable.vector_write]
+                assert data is not None, "only nread leaves a register busy"
+                node.note_vector_write(self.number, executable.vector_write, data)
+        return 1
+
+    def _retire(self, count: int, pc: int) -> None:
+        self.pc = pc
+        self.retired += count
+        self.minstret = self.minstret + count & MASK_64
+
+    def _bind(self, pc: int) -> Executable:
+        """Fetch, decode and bind the instruction at an address, and keep it."""
+        start = pc - SRAM_BASE
+        if not 0 <= start < len(self.node.sram):
+            raise Trap(Cause.INSTRUCTION_ACCESS_FAULT, pc)
+        word = int.from_bytes(self.node.sram[start : start + 4], "little")
+        row = decode(word)
+        executable = Executable(word, None, self._illegal(word))
+        if row is not None:
+            try:
+                operation, complete = _SEMANTICS[row.mnemonic](self, Fields(word), pc)
+                executable = Executable(word, row, operation, complete)
+            except IllegalInstruction:
+                pass
+        self._code[pc] = executable
+        return executable
+
+    @staticmethod
+    def _illegal(word: int) -> Operation:
+        def operation() -> NoReturn:
+            raise Trap(Cause.ILLEGAL_INSTRUCTION, word)
+
+        return operation
+
+    def _take_network_error(self) -> None:
+        """Trap NETWORK_ERROR; a thread that is HALTED becomes TRAPPED, whatever its mtvec."""
+        address = self.network_error
+        assert address is not None
+        self.network_error = None
+        self.blocked = None
+        if self.state is ThreadState.WAITING:
+            self.state = ThreadState.RUNNING
+        self._enter_trap(Cause.NETWORK_ERROR, address)
+
+    def _enter_trap(self, cause: Cause, value: int) -> None:
+        self.mepc = self.pc
+        self.mcause = cause
+        self.mtval = value
+        if self.mtvec == 0 or self.state is ThreadState.HALTED:
+            self.stop(ThreadState.TRAPPED)
+        else:
+            previous = _MSTATUS_MPIE if self.mstatus & _MSTATUS_MIE else 0
+            self.mstatus = _MSTATUS_MPP | previous
+            self.pc = self.mtvec
