@@ -11,7 +11,7 @@ that they give the same bits:
 
 - If no product of a batch has a bit below any window, S is the rounded exact sum, which FP64 finds in any order of addition.
 - Else the windowed sum lies within X +- d of the FP64 sum X, and where both ends round to the same binary32 number, that is S.
-  The others, about one in 300, go through `_windowed`.
+  The others, mostly ties and cancellations, go through `_windowed`: 1 % of normally distributed numbers.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ def _table() -> _Table:
 
 
 def _windowed(a: Bf16Codes, b: Bf16Codes) -> Float32:
-    """S by definition: a (4, ...) and b (4, ...), broadcast against each other; NaN is not canonical."""
+    """S by definition, of any number of elements: a (4, n), b (4, n) -> (n); NaN is not canonical."""
     table = _table()
-    window = np.maximum((table.powers[a] * table.powers[b]).max(axis=0), 2.0**MINIMUM_EXPONENT)
+    window = np.maximum((table.powers.take(a) * table.powers.take(b)).max(axis=0), 2.0**MINIMUM_EXPONENT)
     scale = 2.0**WINDOW_BITS / window
-    total = np.trunc(table.values[a] * table.values[b] * scale).sum(axis=0)
+    total = np.trunc(table.values.take(a) * table.values.take(b) * scale).sum(axis=0)
     # The sum of negative zeros is -0, and adding +0 makes it +0.
     return ((total + 0.0) / scale).astype(np.float32)
 
@@ -89,20 +89,21 @@ def _windowed(a: Bf16Codes, b: Bf16Codes) -> Float32:
 def _sums(a: Bf16Codes, b: Bf16Codes) -> Float32:
     """S of a batch of steps: a (B, M, 4), b (B, 4, N) -> (B, M, N); NaN is not canonical."""
     table = _table()
-    lowest = int(table.low[a].min()) + int(table.low[b].min())
-    highest = int(table.high[a].max()) + int(table.high[b].max())
+    lowest = int(table.low.take(a).min()) + int(table.low.take(b).min())
+    highest = int(table.high.take(a).max()) + int(table.high.take(b).max())
     if lowest >= max(MINIMUM_EXPONENT, highest) - WINDOW_BITS:
-        exact = table.values[a] @ table.values[b]
+        exact = table.values.take(a) @ table.values.take(b)
         return np.add(exact, 0.0, out=np.empty(exact.shape, np.float32), casting="same_kind")
 
     # Nine products: the four, 2**E of the four times the slack, and 2**-126 times the slack.
-    left = np.empty((*a.shape[:-1], 2 * MATRIX_K + 1))
-    left[..., :MATRIX_K] = table.guarded[a]
-    left[..., MATRIX_K:-1] = table.powers[a] * _SLACK
+    batch, rows, columns = *a.shape[:2], b.shape[2]
+    left = np.empty((batch, rows, 2 * MATRIX_K + 1))
+    left[..., :MATRIX_K] = table.guarded.take(a)
+    left[..., MATRIX_K:-1] = table.powers.take(a) * _SLACK
     left[..., -1] = 2.0**MINIMUM_EXPONENT * _SLACK
-    right = np.empty((b.shape[0], 2 * MATRIX_K + 1, b.shape[2]))
-    right[:, :MATRIX_K] = table.guarded[b]
-    right[:, MATRIX_K:-1] = table.powers[b]
+    right = np.empty((batch, 2 * MATRIX_K + 1, columns))
+    right[:, :MATRIX_K] = table.guarded.take(b)
+    right[:, MATRIX_K:-1] = table.powers.take(b)
     right[:, -1] = 1.0
     sums = (left @ right).astype(np.float32)
     left[..., MATRIX_K:] *= -1.0
@@ -111,11 +112,12 @@ def _sums(a: Bf16Codes, b: Bf16Codes) -> Float32:
     if lowest < -149:
         # Only here can a sum round to zero, and its sign is not known.
         open_ends |= sums == 0.0
-    where = np.nonzero(open_ends)
-    if 8 * len(where[0]) > sums.size:
-        return _windowed(np.moveaxis(a, -1, 0)[..., None], b.swapaxes(0, 1)[:, :, None, :])
-    batch, row, column = where
-    sums[where] = _windowed(a[batch, row].T, b[batch, :, column].T)
+    where = np.flatnonzero(open_ends)
+    if where.size:
+        row, column = np.divmod(where, columns)
+        a_elements = a.transpose(2, 0, 1).reshape(MATRIX_K, -1).take(row, axis=1)
+        b_elements = b.transpose(1, 0, 2).reshape(MATRIX_K, -1).take(row // rows * columns + column, axis=1)
+        sums.put(where, _windowed(a_elements, b_elements))
     return sums
 
 

@@ -69,6 +69,23 @@ def test_step_sums_follow_the_definition_element_by_element() -> None:
         np.testing.assert_array_equal(model_sums(a[part], b[part]), expected[part])
 
 
+def test_directed_step_sums_follow_the_definition_one_at_a_time() -> None:
+    a, b = vectors.directed_steps()
+    seen = [int(model_sums(a[i : i + 1], b[i : i + 1])[0]) for i in range(len(a))]
+    assert seen == oracle_sums(a, b).tolist()
+
+
+def test_vanishing_sums_keep_their_sign_in_a_batch_with_large_ones() -> None:
+    one, zero = 0x3F80, 0
+    for exponent in range(-132, -100):
+        for distance in range(20, 40):
+            big, small = vectors.bf16(2.0 ** (exponent // 2)), vectors.bf16(2.0 ** ((exponent - distance) // 2))
+            for sign in (0, 0x8000):
+                a = np.array([[one, zero, zero, zero], [big, big ^ 0x8000, small ^ sign, zero]], np.uint16)
+                b = np.array([[one, zero, zero, zero], [big, big, small, zero]], np.uint16)
+                np.testing.assert_array_equal(model_sums(a, b), oracle_sums(a, b))
+
+
 def test_step_sums_follow_the_definition_in_one_batch() -> None:
     a, b, expected = steps()
     np.testing.assert_array_equal(model_sums(a, b), expected)

@@ -61,6 +61,8 @@ def directed_steps() -> tuple[Bf16, Bf16]:
         ((1, -1, 2.0**-34, 0), (1, 1, 1, 0)),
         ((1, -1, 2.0**-35, 0), (1, 1, 1, 0)),
         ((1, -1, 2.0**-35, 2.0**-35), (1, 1, 1, 1)),
+        # Two cuts of almost a whole last bit each move the sum from above a tie onto it.
+        ((1, 14 * 2.0**-17, 255 * 2.0**-24, 255 * 2.0**-24), (1, 73 * 2.0**-17, 255 * 2.0**-25, 255 * 2.0**-25)),
         # A denormal's exponent is that of its leading bit.
         ((tiny, -(2.0**-33), u * 2.0**-53, 0), (2.0**100, 1, u, 0)),
         ((63 * tiny, -63 * tiny, u * 2.0**-50, 0), (2.0**100, 2.0**100, u, 0)),
