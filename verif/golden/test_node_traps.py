@@ -49,7 +49,8 @@ TRAPS = {
     "step B": (encode("mstepz.bf16.pp", 0, 5, 6), {5: SRAM_BASE, 6: END}, Cause.LOAD_ACCESS_FAULT, END),
     "accumulator": (encode("mzero", TINY.accumulators), {}, Cause.ILLEGAL_INSTRUCTION, encode("mzero", TINY.accumulators)),
     "even and even": (
-        encode("mstep.bf16.pp", 0, 4, 6), {4: SRAM_BASE, 6: SRAM_BASE}, Cause.ILLEGAL_INSTRUCTION, encode("mstep.bf16.pp", 0, 4, 6),
+        encode("mstep.bf16.pp", 0, 4, 6), {4: SRAM_BASE, 6: SRAM_BASE},
+        Cause.ILLEGAL_INSTRUCTION, encode("mstep.bf16.pp", 0, 4, 6),
     ),
     "odd and odd": (encode("mstepz.bf16.pp", 0, 5, 7), {}, Cause.ILLEGAL_INSTRUCTION, encode("mstepz.bf16.pp", 0, 5, 7)),
     "mld misaligned": (encode("mld.f32", 0, 5), {5: SRAM_BASE + 8}, Cause.LOAD_MISALIGNED, SRAM_BASE + 8),
