@@ -209,7 +209,8 @@ class ThreadReport:
     def __str__(self) -> str:
         text = f"node row {self.row}, column {self.column}, thread {self.thread}: {self.state} at pc {self.pc:#x}"
         if self.semaphore is not None:
-            text += f", semaphore {self.semaphore} holds {self.value} of {self.needed}"
+            text += f", semaphore {self.semaphore} holds {self.value}"
+            text += "" if self.needed is None else f" of {self.needed}"
         return text
 
 

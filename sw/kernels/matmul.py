@@ -26,13 +26,14 @@ from sw.kernels.matmul_source import (
     HEADER,
     ITEM,
     JOB,
-    MAX_BLOCKS,
     MAX_RECEIVERS,
+    RECEIVER,
     BlockShape,
     matmul_source,
     send_label,
 )
 from sw.kernels.packing import Bf16Codes, Fp32Codes, pack_a, pack_b, tiles, unpack_c
+from sw.kernels.partition import Grid, Part
 from sw.kernels.placement import place
 
 #: Called with a stage's name, and how much of how much is done.
@@ -40,9 +41,6 @@ Progress = Callable[[str, int, int], None]
 
 #: How often two regions are read in the same cycle, relative to the operands of a step. Code is mostly in the line buffers.
 _CONFLICTS = {("a", "b"): 1.0, ("program", "a"): 0.1, ("program", "b"): 0.1}
-
-#: Share of SRAM that the list of items may take before items become longer.
-_ITEMS_SHARE = 1 / 32
 
 #: Semaphores count to this.
 _MAX_COUNT = 0xFFFF
@@ -211,71 +209,23 @@ def plan(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) ->
     for name, value in (("rows", rows), ("columns", columns), ("m", m), ("n", n), ("k", k)):
         if value < 1:
             raise MatmulError(f"{name} = {value} is not allowed; it must be at least 1")
-    found = _try_plan(config, rows, columns, m, n, k)
-    if isinstance(found, MatmulPlan):
-        lines = max(max(len(node.tile_rows), len(node.tile_columns)) for node in found.nodes) * found.steps
-        if rows * columns > 1 and lines > _MAX_COUNT:
-            raise MatmulError(
-                f"a product of {m} x {n} x {k} sends up to {lines} lines of an operand to a node on an array of "
-                f"{rows}x{columns}, but semaphores count to {_MAX_COUNT} only. Use a smaller k, or more nodes"
-            )
-        return found
-    cube = _largest_cube(config, rows, columns)
-    largest = f"the largest cube that fits is {cube} x {cube} x {cube}" if cube else "not even 1 x 1 x 1 fits"
-    raise MatmulError(
-        f"a product of {m} x {n} x {k} needs {found} bytes of SRAM per node on an array of {rows}x{columns}, but a node "
-        f"'{config.name}' has {config.sram_bytes}; {largest}. Use more nodes, a smaller shape or a larger preset"
-    )
-
-
-def _largest_cube(config: NodeConfig, rows: int, columns: int) -> int:
-    """Largest s for which s x s x s fits, 0 if none does."""
-    low, high = 0, 1
-    while isinstance(_try_plan(config, rows, columns, high, high, high), MatmulPlan):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if isinstance(_try_plan(config, rows, columns, middle, middle, middle), MatmulPlan):
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _part(length: int, parts: int, index: int) -> range:
-    """Part ``index`` of a length cut into nearly equal parts."""
-    return range(length * index // parts, length * (index + 1) // parts)
-
-
-def _largest_part(length: int, parts: int) -> int:
-    return -(-length // parts)
-
-
-def _try_plan(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) -> MatmulPlan | int:
-    """The plan, or the bytes that a node would need."""
+    layout = _lay_out(config, rows, columns, m, n, k)
+    if layout.offsets is None:
+        cube = _largest_cube(config, rows, columns)
+        largest = f"the largest cube that fits is {cube} x {cube} x {cube}" if cube else "not even 1 x 1 x 1 fits"
+        raise MatmulError(
+            f"a product of {m} x {n} x {k} needs {layout.bytes_needed} bytes of SRAM per node on an array of {rows}x{columns}, "
+            f"but a node '{config.name}' has {config.sram_bytes}; {largest}. Use more nodes, a smaller shape or a larger preset"
+        )
     steps = tiles(k, MATRIX_K)
-    tile_rows, tile_columns = tiles(m, config.matrix_m), tiles(n, config.matrix_n)
-    most_rows, most_columns = _largest_part(tile_rows, rows), _largest_part(tile_columns, columns)
-    operands = {
-        "a": most_rows * steps * config.line_bytes,
-        "b": most_columns * steps * config.line_bytes,
-        "c": most_rows * most_columns * config.accumulator_bytes,
-    }
-    if sum(operands.values()) > config.sram_bytes:
-        # The exact size of code and tables does not matter any more.
-        return sum(operands.values()) + HEADER.size
-
-    source = matmul_source(config, steps, *_handlers(config, rows, columns))
-    program = assemble(source, "matmul.s", config=config)
-    code = program.symbols["tables"] - SRAM_BASE
-    tables = _Tables(config, rows, columns, steps, tile_rows, tile_columns, program, {name: 0 for name in operands})
-    sizes = [len(tables.node(row, column).tables) for row in range(rows) for column in range(columns)]
-    end = code + max(sizes)
-    regions = {"program": end + -end % config.line_bytes, **operands}
-    offsets = place(config, regions, _CONFLICTS)
-    if offsets is None:
-        return sum(regions.values())
-    tables = _Tables(config, rows, columns, steps, tile_rows, tile_columns, program, offsets)
+    grid = Grid(config, rows, columns, tiles(m, config.matrix_m), tiles(n, config.matrix_n))
+    lines = max(tiles(grid.tile_rows, rows), tiles(grid.tile_columns, columns)) * steps
+    if rows * columns > 1 and lines > _MAX_COUNT:
+        raise MatmulError(
+            f"a product of {m} x {n} x {k} sends up to {lines} lines of an operand to a node on an array of "
+            f"{rows}x{columns}, but semaphores count to {_MAX_COUNT} only. Use a smaller k, or more nodes"
+        )
+    tables = _Tables(grid, steps, layout.program, layout.offsets)
     return MatmulPlan(
         config=config,
         rows=rows,
@@ -284,15 +234,72 @@ def _try_plan(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: in
         n=n,
         k=k,
         steps=steps,
-        program=program,
-        a=offsets["a"],
-        b=offsets["b"],
-        c=offsets["c"],
-        tables=code,
-        bytes_needed=sum(regions.values()),
-        source=source,
-        nodes=tuple(tables.node(row, column) for row in range(rows) for column in range(columns)),
+        program=layout.program,
+        a=layout.offsets["a"],
+        b=layout.offsets["b"],
+        c=layout.offsets["c"],
+        tables=layout.program.symbols["tables"] - SRAM_BASE,
+        bytes_needed=layout.bytes_needed,
+        source=layout.source,
+        nodes=tuple(
+            NodePlan(
+                row=part.row,
+                column=part.column,
+                tile_rows=part.tile_rows,
+                tile_columns=part.tile_columns,
+                a_panels=part.tile_rows[part.a_own.start : part.a_own.stop],
+                b_panels=part.tile_columns[part.b_own.start : part.b_own.stop],
+                tables=tables.of(part),
+            )
+            for part in grid.parts()
+        ),
     )
+
+
+def _largest_cube(config: NodeConfig, rows: int, columns: int) -> int:
+    """Largest s for which s x s x s fits, 0 if none does."""
+
+    def fits(length: int) -> bool:
+        # Most lengths fail here already, without a program.
+        tile_rows, tile_columns = (tiles(tiles(length, config.matrix_m), parts) for parts in (rows, columns))
+        operands = (tile_rows + tile_columns) * tiles(length, MATRIX_K) * config.line_bytes
+        if operands + tile_rows * tile_columns * config.accumulator_bytes > config.sram_bytes:
+            return False
+        return _lay_out(config, rows, columns, length, length, length).offsets is not None
+
+    low, high = 0, 1
+    while fits(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where everything lies, or how much would be needed: ``offsets`` is None if it does not fit."""
+
+    bytes_needed: int
+    offsets: dict[str, int] | None
+    source: str
+    program: Program
+
+
+def _lay_out(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) -> _Layout:
+    steps = tiles(k, MATRIX_K)
+    grid = Grid(config, rows, columns, tiles(m, config.matrix_m), tiles(n, config.matrix_n))
+    most_rows, most_columns = tiles(grid.tile_rows, rows), tiles(grid.tile_columns, columns)
+    source = matmul_source(config, steps, *_handlers(config, rows, columns))
+    program = assemble(source, "matmul.s", config=config)
+    end = program.symbols["tables"] - SRAM_BASE + max(grid.tables_bytes(part) for part in grid.parts())
+    regions = {
+        "program": end + -end % config.line_bytes,
+        "a": most_rows * steps * config.line_bytes,
+        "b": most_columns * steps * config.line_bytes,
+        "c": most_rows * most_columns * config.accumulator_bytes,
+    }
+    return _Layout(sum(regions.values()), place(config, regions, _CONFLICTS), source, program)
 
 
 def _handlers(config: NodeConfig, rows: int, columns: int) -> tuple[list[BlockShape], list[tuple[int, int]]]:
@@ -305,106 +312,63 @@ def _handlers(config: NodeConfig, rows: int, columns: int) -> tuple[list[BlockSh
     return shapes, sends
 
 
-@dataclass(frozen=True)
 class _Tables:
-    """Makes the nodes' parts; offsets are those of ``place``."""
+    """Writes the tables of a node."""
 
-    config: NodeConfig
-    rows: int
-    columns: int
-    steps: int
-    tile_rows: int
-    tile_columns: int
-    program: Program
-    offsets: dict[str, int]
+    def __init__(self, grid: Grid, steps: int, program: Program, offsets: dict[str, int]) -> None:
+        self.grid = grid
+        self.steps = steps
+        self.symbols = program.symbols
+        self.offsets = offsets
 
-    def node(self, row: int, column: int) -> NodePlan:
-        """The part of one node."""
-        own_rows = _part(self.tile_rows, self.rows, row)
-        own_columns = _part(self.tile_columns, self.columns, column)
-        a_panels = _part(len(own_rows), self.columns, column)
-        b_panels = _part(len(own_columns), self.rows, row)
-        jobs = b"".join(self._jobs(row, column, a_panels, b_panels))
-        items = b"".join(self._items(len(own_rows), len(own_columns), a_panels, b_panels))
-        first_job = self.program.symbols["tables"] + HEADER.size
+    def of(self, part: Part) -> bytes:
+        """The tables of one node."""
+        jobs, items = b"".join(self._jobs(part)), b"".join(self._items(part))
+        first_job = self.symbols["tables"] + HEADER.size
         first_item = first_job + len(jobs)
-        header = HEADER.pack(first_item, first_item, len(own_columns) * self.config.accumulator_bytes, first_job)
-        return NodePlan(
-            row=row,
-            column=column,
-            tile_rows=own_rows,
-            tile_columns=own_columns,
-            a_panels=range(own_rows.start + a_panels.start, own_rows.start + a_panels.stop),
-            b_panels=range(own_columns.start + b_panels.start, own_columns.start + b_panels.stop),
-            tables=header + jobs + items,
-        )
+        row_bytes = len(part.tile_columns) * self.grid.config.accumulator_bytes
+        return HEADER.pack(first_item, first_item, row_bytes, first_job) + jobs + items
 
     def _handler(self, label: str) -> int:
-        return self.program.symbols[label] - self.program.symbols["code"]
+        return self.symbols[label] - self.symbols["code"]
 
-    def _offset(self, region: str, panel: int) -> int:
-        return self.offsets[region] + panel * self.steps * self.config.line_bytes
+    def _panel(self, region: str, panel: int) -> int:
+        return self.offsets[region] + panel * self.steps * self.grid.config.line_bytes
 
-    def _jobs(self, row: int, column: int, a_panels: range, b_panels: range) -> Iterator[bytes]:
-        """Panels of A go along the row, panels of B along the column, to every node that computes anything."""
-        along_row = [(row, other) for other in range(self.columns) if other != column and self._computes(row, other)]
-        along_column = [(other, column) for other in range(self.rows) if other != row and self._computes(other, column)]
+    def _jobs(self, part: Part) -> Iterator[bytes]:
+        along_row, along_column = self.grid.receivers(part)
         for region, semaphore, panels, receivers in (
-            ("a", A_ARRIVED, a_panels, along_row),
-            ("b", B_ARRIVED, b_panels, along_column),
+            ("a", A_ARRIVED, part.a_own, along_row),
+            ("b", B_ARRIVED, part.b_own, along_column),
         ):
-            if not panels:
-                continue
-            offset = self._offset(region, panels.start)
             for first in range(0, len(receivers), MAX_RECEIVERS):
                 group = receivers[first : first + MAX_RECEIVERS]
+                offset = self._panel(region, panels.start)
                 handler = self._handler(send_label(semaphore, len(group)))
                 yield JOB.pack(SRAM_BASE + offset, len(panels) * self.steps, handler)
                 for y, x in group:
-                    yield int(GlobalAddress(x=x, y=y, offset=offset)).to_bytes(8, "little")
+                    yield RECEIVER.pack(int(GlobalAddress(x=x, y=y, offset=offset)))
         yield JOB.pack(0, 0, self._handler("worker"))
 
-    def _computes(self, row: int, column: int) -> bool:
-        return bool(_part(self.tile_rows, self.rows, row)) and bool(_part(self.tile_columns, self.columns, column))
-
-    def _items(self, rows: int, columns: int, a_own: range, b_own: range) -> Iterator[bytes]:
-        """What needs only own panels, then what needs A of others, then what needs B of others."""
-        if rows and columns:
-            all_rows = range(rows)
-            yield from self._blocks(columns, a_own, b_own)
-            if len(a_own) < rows:
-                yield ITEM.pack((rows - len(a_own)) * self.steps, 0, 0, 1, self._handler("wait_a"))
-                yield from self._blocks(columns, range(a_own.start), b_own)
-                yield from self._blocks(columns, range(a_own.stop, rows), b_own)
-            if len(b_own) < columns:
-                yield ITEM.pack((columns - len(b_own)) * self.steps, 0, 0, 1, self._handler("wait_b"))
-                yield from self._blocks(columns, all_rows, range(b_own.start))
-                yield from self._blocks(columns, all_rows, range(b_own.stop, columns))
+    def _items(self, part: Part) -> Iterator[bytes]:
+        accumulator_bytes, columns = self.grid.config.accumulator_bytes, len(part.tile_columns)
+        height = BlockShape.largest(self.grid.config).rows
+        for rectangle in self.grid.rectangles(part):
+            if rectangle.wait:
+                handler, panels = rectangle.wait
+                yield ITEM.pack(panels * self.steps, 0, 0, 1, self._handler(handler))
+            items = self.grid.rows_of_blocks(rectangle.tile_columns)
+            for row in range(rectangle.tile_rows.start, rectangle.tile_rows.stop, height):
+                shape_rows = min(height, rectangle.tile_rows.stop - row)
+                for column, width, blocks in items:
+                    yield ITEM.pack(
+                        SRAM_BASE + self._panel("a", row),
+                        SRAM_BASE + self._panel("b", column),
+                        SRAM_BASE + self.offsets["c"] + (row * columns + column) * accumulator_bytes,
+                        blocks,
+                        self._handler(BlockShape(shape_rows, width).label),
+                    )
         yield ITEM.pack(0, 0, 0, 1, self._handler("end"))
-
-    def _blocks(self, columns: int, tile_rows: range, tile_columns: range) -> Iterator[bytes]:
-        """Items of a rectangle of tiles; ``columns`` are those of the node."""
-        shape = BlockShape.largest(self.config)
-        budget = self.config.sram_bytes * _ITEMS_SHARE / ITEM.size
-        most_blocks = tiles(_largest_part(self.tile_rows, self.rows), shape.rows) * tiles(
-            _largest_part(self.tile_columns, self.columns), shape.columns
-        )
-        span = min(MAX_BLOCKS, int(-(-most_blocks // budget))) * shape.columns
-        for row in range(tile_rows.start, tile_rows.stop, shape.rows):
-            height = min(shape.rows, tile_rows.stop - row)
-            column = tile_columns.start
-            while column < tile_columns.stop:
-                rest = tile_columns.stop - column
-                width = min(shape.columns, rest)
-                blocks = min(rest, span) // width
-                yield ITEM.pack(
-                    SRAM_BASE + self._offset("a", row),
-                    SRAM_BASE + self._offset("b", column),
-                    SRAM_BASE + self.offsets["c"] + (row * columns + column) * self.config.accumulator_bytes,
-                    blocks,
-                    self._handler(BlockShape(height, width).label),
-                )
-                column += blocks * width
 
 
 def run_matmul(array: ArrayBackend, a_codes: Bf16Codes, b_codes: Bf16Codes, progress: Progress | None = None) -> MatmulResult:

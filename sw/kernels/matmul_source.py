@@ -25,6 +25,7 @@ from golden.layout import THREAD_BLOCK, THREAD_STRIDE
 
 HEADER = struct.Struct("<4Q")
 JOB = struct.Struct("<3I4x")
+RECEIVER = struct.Struct("<Q")
 ITEM = struct.Struct("<3I2H")
 
 #: Items count blocks in 16 bits.
@@ -241,9 +242,11 @@ def _sender(config: NodeConfig, sends: Sequence[tuple[int, int]]) -> str:
                     yield f"    nwrite.sp v{vector}, ({register})+, {semaphore}"
 
         lines += [f"{label}:"]
-        lines += [f"    ld {register}, {JOB.size + 8 * index}(s7)" for index, register in enumerate(_RECEIVERS[:receivers])]
         lines += [
-            f"    addi s7, s7, {JOB.size + 8 * receivers}",
+            f"    ld {register}, {JOB.size + RECEIVER.size * index}(s7)" for index, register in enumerate(_RECEIVERS[:receivers])
+        ]
+        lines += [
+            f"    addi s7, s7, {JOB.size + RECEIVER.size * receivers}",
             f"    andi t2, t1, {loaded - 1}",
             f"    srli t1, t1, {loaded.bit_length() - 1}",
             f"    beqz t1, {label}_rest",
