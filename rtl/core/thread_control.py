@@ -21,7 +21,7 @@ class ThreadControl(wiring.Component):
     start : In(1), start_pc : In(64); stop : In(1)
         From the control page. A misaligned start traps.
     exit : In(1)
-        The node's program has ended: halt.
+        The node's program has ended: halt, if it runs or waits.
     trap : In(TrapLayout)
         Of the instruction that the thread has in X.
     jump : In(1), target : In(64)
@@ -144,7 +144,7 @@ class ThreadControl(wiring.Component):
             m.d.sync += state.eq(Mux(handled, ThreadState.RUNNING, ThreadState.TRAPPED))
             with m.If(takes_error):
                 m.d.sync += failed.eq(0)
-        with m.If(self.exit):
+        with m.If(self.exit & (self.run | waiting)):
             m.d.sync += state.eq(ThreadState.HALTED)
 
         with m.If(self.taken.valid):

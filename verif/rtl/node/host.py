@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host on the west link of a node under cocotb: sends packets, takes responses, records what retires."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cocotb.triggers import FallingEdge
+
+from golden.config import NodeConfig
+from golden.instruction import Retirement
+from golden.layout import Kind, Port, ThreadRegister, TrafficClass, control_offset, thread_offset
+from golden.layout import ControlRegister as Register
+from verif.rtl.network.flits import pack, unpack
+
+#: Cycles without an end after which a bench gives up.
+LIMIT_CYCLES = 20_000
+
+
+class NodeHost:
+    """Drives a node's ports, one call of ``step`` per cycle.
+
+    Parameters
+    ----------
+    dut
+        The node; its clock runs and it is out of reset.
+    config : NodeConfig
+    x, y : int
+        Coordinates to give to the node.
+
+    Members
+    -------
+    retired : list of list of Retirement
+        Per thread, what its retirement port showed.
+    vector_writes : dict of (thread, register) to list of bytes
+    received : deque of dict
+        Flits that came out of the west link.
+    """
+
+    def __init__(self, dut: Any, config: NodeConfig, x: int = 0, y: int = 0):
+        self.dut, self.config, self.x, self.y = dut, config, x, y
+        self.cycle = 0
+        self.retired: list[list[Retirement]] = [[] for _ in range(config.threads)]
+        self.vector_writes: dict[tuple[int, int], list[bytes]] = {}
+        self.received: deque[dict[str, int]] = deque()
+        self._queues: tuple[deque[int], ...] = (deque(), deque())
+        self._credits = [config.channel_depth, config.channel_depth]
+        self._driving = False
+        self._ports = [
+            {name: getattr(dut, f"retire{thread}_{name}") for name in ("valid", "trap", "cause", "value", "pc", "insn")}
+            | {name: getattr(dut, f"retire{thread}_{name}") for name in ("rd_valid", "rd_address", "rd_data")}
+            for thread in range(config.threads)
+        ]
+        for name in ("north", "east", "south", "west"):
+            for signal in ("in_valid", "in_flit", "out_credit"):
+                getattr(dut, f"{name}_{signal}").value = 0
+        dut.x.value, dut.y.value, dut.links.value, dut.cycle.value = x, y, 0b1000, 0
+
+    # -- one cycle ----------------------------------------------------------------------------------------------------
+
+    async def step(self) -> None:
+        """Let one rising edge pass, with the inputs that are due, and take what the outputs then show."""
+        dut = self.dut
+        driven = False
+        for traffic_class, queue in enumerate(self._queues):
+            if queue and self._credits[traffic_class] and not driven:
+                dut.west_in_flit.value = queue.popleft()
+                dut.west_in_valid.value = 1 << traffic_class
+                self._credits[traffic_class] -= 1
+                driven = True
+        if not driven and self._driving:
+            dut.west_in_valid.value = 0
+        self._driving = driven
+        self.cycle += 1
+        dut.cycle.value = self.cycle
+        await FallingEdge(dut.clk)
+
+        returned = int(dut.west_in_credit.value)
+        for traffic_class in TrafficClass:
+            self._credits[traffic_class] += returned >> traffic_class & 1
+        valid = int(dut.west_out_valid.value)
+        dut.west_out_credit.value = valid
+        if valid:
+            self.received.append(unpack(self.config, int(dut.west_out_flit.value)))
+        self._record()
+
+    def _record(self) -> None:
+        for thread, port in enumerate(self._ports):
+            if int(port["valid"].value):
+                trap = int(port["trap"].value)
+                valid, address, value = (int(port[f"rd_{name}"].value) for name in ("valid", "address", "data"))
+                writes = tuple(
+                    (address >> 5 * half & 31, value >> 64 * half & (1 << 64) - 1) for half in range(2) if valid >> half & 1
+                )
+                cause = int(port["cause"].value) if trap else None
+                self.retired[thread].append(
+                    Retirement(
+                        thread,
+                        int(port["pc"].value),
+                        0 if cause == 1 else int(port["insn"].value),
+                        cause,
+                        int(port["value"].value) if trap else None,
+                        writes,
+                    )
+                )
+        if int(self.dut.vector_valid.value):
+            where = int(self.dut.vector_thread.value), int(self.dut.vector_register.value)
+            data = int(self.dut.vector_data.value).to_bytes(self.config.line_bytes, "little")
+            self.vector_writes.setdefault(where, []).append(data)
+
+    async def until(self, condition: Callable[[], bool], what: str, limit: int = LIMIT_CYCLES) -> None:
+        """Step until the condition holds; fails after ``limit`` cycles, naming what did not come."""
+        for _ in range(limit):
+            if condition():
+                return
+            await self.step()
+        raise AssertionError(f"{what} did not happen within {limit} cycles")
+
+    # -- packets ------------------------------------------------------------------------------------------------------
+
+    def send(self, **fields: int) -> None:
+        """Queue a request from the host; fields as in ``golden.layout.flit_fields``, the node's own address by default."""
+        source = {"src_x": self.x, "src_y": self.y, "src_exit": Port.WEST}
+        flit = pack(self.config, {"x": self.x, "y": self.y} | source | fields)
+        self._queues[TrafficClass.REQUEST].append(flit)
+
+    def write(self, offset: int, contents: bytes) -> None:
+        """Queue the packets that write bytes anywhere in the node's window."""
+        line_bytes = self.config.line_bytes
+        for line in range(offset - offset % line_bytes, offset + len(contents), line_bytes):
+            first, last = max(line, offset), min(line + line_bytes, offset + len(contents))
+            data = int.from_bytes(contents[first - offset : last - offset], "little") << 8 * (first - line)
+            mask = (1 << last - line) - (1 << first - line)
+            self.send(kind=Kind.WRITE, offset=line, mask=mask, data=data)
+
+    def write_register(self, offset: int, value: int) -> None:
+        """Queue the packet that writes a register of the control page."""
+        self.write(offset, value.to_bytes(8, "little"))
+
+    async def read_lines(self, offsets: Iterable[int]) -> list[bytes]:
+        """Lines of the node's window; everything queued before goes first."""
+        offsets = list(offsets)
+        self.received.clear()
+        for offset in offsets:
+            self.send(kind=Kind.READ, offset=offset)
+        await self.until(lambda: len(self.received) >= len(offsets), f"{len(offsets)} responses")
+        lines = {flit["offset"]: flit for flit in self.received}
+        assert all(flit["kind"] == Kind.READ_DATA for flit in self.received)
+        return [lines[offset]["data"].to_bytes(self.config.line_bytes, "little") for offset in offsets]
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Bytes of the node's window."""
+        line_bytes = self.config.line_bytes
+        first = offset - offset % line_bytes
+        data = b"".join(await self.read_lines(range(first, offset + length, line_bytes)))
+        return data[offset - first : offset - first + length]
+
+    async def read_register(self, offset: int) -> int:
+        """A register of the control page."""
+        return int.from_bytes(await self.read(offset, 8), "little")
+
+    # -- programs -----------------------------------------------------------------------------------------------------
+
+    def start_thread(self, thread: int, pc: int) -> None:
+        """Queue the packet that starts a thread."""
+        self.write_register(thread_offset(thread, ThreadRegister.PC), pc)
+
+    def set_tohost(self, address: int) -> None:
+        """Queue the packet that names the address of ``tohost``."""
+        self.write_register(control_offset(Register.TOHOST_ADDRESS), address)
+
+    async def finish(self, limit: int = LIMIT_CYCLES) -> None:
+        """Step until all that was queued is delivered and the node is idle with no thread running."""
+
+        def delivered() -> bool:
+            return not any(self._queues) and self._credits == [self.config.channel_depth] * 2
+
+        await self.until(delivered, "delivery of all packets", limit)
+        dut = self.dut
+        await self.until(lambda: bool(int(dut.idle.value)) and not int(dut.running.value), "the end of the program", limit)

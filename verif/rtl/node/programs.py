@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random programs from the instruction table, built to end, to be free of races, and to shrink.
+
+A program is a list of items; each becomes a few words that need nothing of the items before it but registers' values, so
+any item can be dropped. Registers: x8 holds the middle of the thread's data, x16 to x19 are pointers that the items set, x20
+counts loops, x31 belongs to the trap handler, which skips the instruction that trapped. All others are data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from golden.config import NodeConfig
+from golden.isa import INSTRUCTIONS, Unit
+from golden.layout import SRAM_BASE, Csr, semaphore_offset
+from verif.golden.encoding import encode, load_constant
+
+DATA_REGISTERS = (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)
+DATA, POINTERS, COUNTER, HANDLER = 8, (16, 17, 18, 19), 20, 31
+VECTORS = (0, 1, 2, 3, 31)
+
+#: Bytes of a thread's code and of its data; x8 points to the middle of the data.
+CODE_BYTES, DATA_BYTES = 0x1000, 0x800
+
+
+@dataclass(frozen=True)
+class Item:
+    """Words that belong together. A branch skips the ``skip`` items after it; a loop runs ``body`` ``turns`` times."""
+
+    words: tuple[int, ...] = ()
+    branch: tuple[str, tuple[int, ...]] | None = None
+    skip: int = 0
+    body: tuple[Item, ...] = ()
+    turns: int = 0
+
+
+def data_address(thread: int) -> int:
+    """Where a thread's data starts; all code comes first."""
+    return SRAM_BASE + 2 * CODE_BYTES + thread * DATA_BYTES
+
+
+def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
+    register = st.sampled_from(DATA_REGISTERS)
+    vector = st.sampled_from(VECTORS)
+    accumulator = st.integers(0, config.accumulators - 1)
+    line = config.line_bytes
+    half = DATA_BYTES // 2
+
+    def words(*parts: st.SearchStrategy[list[int]]) -> st.SearchStrategy[Item]:
+        return st.tuples(*parts).map(lambda lists: Item(tuple(word for words in lists for word in words)))
+
+    def plain(mnemonics: list[str], **operands: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
+        rows = [INSTRUCTIONS[mnemonic] for mnemonic in mnemonics]
+        choices = [
+            st.tuples(*(operands[o] for o in row.operands)).map(lambda values, row=row: [encode(row.mnemonic, *values)])
+            for row in rows
+        ]
+        return st.one_of(choices)
+
+    alu = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.ALU]
+    scalar = {
+        "rd": register,
+        "rs1": register,
+        "rs2": register,
+        "imm_i": st.integers(-0x800, 0x7FF),
+        "imm_u": st.integers(0, 0xF_FFFF),
+        "shamt": st.integers(0, 63),
+        "shamtw": st.integers(0, 31),
+    }
+
+    def access(unit: Unit) -> st.SearchStrategy[list[int]]:
+        rows = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is unit]
+        aligned = st.integers(-half // 8, half // 8 - 1).map(lambda n: 8 * n)
+        # One in a few is misaligned or comes from a base that is nowhere.
+        offset = st.one_of(aligned, aligned, aligned, st.integers(-half, half - 8))
+        base = st.sampled_from((DATA, DATA, DATA, DATA, DATA, DATA, 0))
+        return plain(rows, rd=register, rs2=register, rs1=base, imm_i=offset, imm_s=offset)
+
+    line_offset = st.integers(-half // line, half // line - 1).map(lambda n: n * line)
+    tile_lines = max(1, config.accumulator_lines)
+    tile_offset = st.integers(-half // line, half // line - tile_lines).map(lambda n: n * line)
+
+    def pointer(number: int, offset: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
+        return offset.map(lambda o: [encode("addi", number, DATA, o)])
+
+    even, odd = st.sampled_from((16, 18)), st.sampled_from((17, 19))
+    all_pointers = [pointer(number, line_offset) for number in POINTERS]
+
+    steps = [row.mnemonic for row in INSTRUCTIONS.values() if row.mnemonic.startswith("mstep")]
+    in_memory = [m for m in steps if "rs1" in INSTRUCTIONS[m].operands]
+    in_registers = [m for m in steps if "vs1" in INSTRUCTIONS[m].operands]
+    tiles = [m for m in INSTRUCTIONS if m.startswith(("mld", "mst.f32", "mst.bf16"))]
+
+    csrs = [int(csr) for csr in Csr if csr is not Csr.MCYCLE and csr is not Csr.MTVEC] + [0x7C0, 0xC00]
+    own_semaphore = 2 * thread + 1
+    own_node = st.just([encode("csrrs", 18, Csr.MNODE, 0)])
+
+    def to_own_node(offset: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
+        """x19 = global address of a line of the thread's data."""
+        start = data_address(thread) - SRAM_BASE + half
+        return offset.map(lambda o: [*load_constant(19, start + o), encode("add", 19, 19, 18)])
+
+    def post_and_wait(count: int, taken: int) -> list[int]:
+        return [
+            encode("addi", 16, 0, count),
+            encode("spost", own_semaphore, 16),
+            encode("addi", 16, 0, min(taken, count)),
+            encode("swait", own_semaphore, 16),
+        ]
+
+    one = [encode("addi", 16, 0, 1), encode("swait", own_semaphore - 1, 16)]
+    straight = st.one_of(
+        words(plain(alu, **scalar)),
+        words(access(Unit.LOAD)),
+        words(access(Unit.STORE)),
+        words(plain(["ecall", "ebreak", "fence", "fence.i", "wfi"], pred=st.just(15), succ=st.just(15))),
+        words(st.sampled_from((0x0000_0000, 0xFFFF_FFFF, 0x0000_0007)).map(lambda word: [word])),
+        words(
+            plain(
+                [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.CSR],
+                rd=register,
+                rs1=register,
+                zimm=st.integers(0, 31),
+                csr=st.sampled_from(csrs),
+            )
+        ),
+        words(plain(["vld", "vst"], vd=vector, vs2=vector, rs1=st.just(DATA), imm_i=line_offset, imm_s=line_offset)),
+        words(plain(["vld", "vst"], vd=vector, vs2=vector, rs1=st.just(DATA), imm_i=tile_offset.map(lambda o: o + 4),
+                    imm_s=tile_offset.map(lambda o: o + 4))),
+        words(
+            pointer(16, line_offset),
+            plain(["vld.p", "vst.p"], vd=vector, vs2=vector, rs1=st.just(16), imm_i=line_offset, imm_s=line_offset),
+        ),
+        words(
+            plain(
+                [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.SIMD], vd=vector, vs1=vector, vs2=vector
+            )
+        ),
+        words(*all_pointers, plain(in_memory, md=accumulator, rs1=even, rs2=odd), plain(in_memory, md=accumulator, rs1=odd, rs2=even)),
+        words(plain(in_registers, md=accumulator, vs1=vector, vs2=vector)),
+        words(plain(["mzero"], md=st.integers(0, 7))),
+        words(pointer(16, tile_offset), plain(tiles, md=accumulator, rs1=st.just(16))),
+        words(st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda counts: post_and_wait(*counts))),
+        words(own_node, to_own_node(line_offset), plain(["nwrite.s", "nwrite.sp"], vs2=vector, rs1=st.just(19),
+              sem=st.just(own_semaphore - 1)), st.just(one)),
+        words(own_node, to_own_node(line_offset), vector.map(lambda v: [encode("nread", v, 19), encode("vst", v, 0, DATA)])),
+        words(
+            own_node,
+            st.just([*load_constant(19, semaphore_offset(own_semaphore - 1)), encode("add", 19, 19, 18)]),
+            st.just([encode("addi", 16, 0, 1), encode("nsd", 16, 19), *one]),
+        ),
+    )  # fmt: skip
+    branches = [row.mnemonic for row in INSTRUCTIONS.values() if "imm_b" in row.operands]
+    skip = st.integers(0, 3)
+    branch = st.tuples(st.sampled_from(branches), register, register, skip).map(
+        lambda b: Item(branch=(b[0], (b[1], b[2])), skip=b[3])
+    )
+    jump = st.tuples(register, skip).map(lambda j: Item(branch=("jal", (j[0],)), skip=j[1]))
+    misaligned = words(st.just([encode("jal", 1, 6)]), st.just([encode("addi", 2, 2, 1)]))
+    loop = st.tuples(st.lists(straight, max_size=4), st.integers(1, 5)).map(lambda b: Item(body=tuple(b[0]), turns=b[1]))
+    return st.one_of(straight, straight, straight, straight, branch, jump, misaligned, loop)
+
+
+def programs(config: NodeConfig, thread: int, max_items: int = 30) -> st.SearchStrategy[list[Item]]:
+    """Strategy for one thread's program."""
+    return st.lists(_items(config, thread), max_size=max_items)
+
+
+def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
+    """All words of a thread's program: set-up, the items, all accumulators to the data, halt, trap handler."""
+    words: list[int] = []
+
+    def length(item: Item) -> int:
+        if item.branch:
+            return 1
+        return len(item.words) + (2 + sum(map(length, item.body)) if item.turns else 0)
+
+    def emit(sequence: tuple[Item, ...] | list[Item]) -> None:
+        for index, item in enumerate(sequence):
+            if item.branch:
+                mnemonic, operands = item.branch
+                distance = 4 * (1 + sum(map(length, sequence[index + 1 : index + 1 + item.skip])))
+                words.append(encode(mnemonic, *operands, distance))
+            elif item.turns:
+                words.append(encode("addi", COUNTER, 0, item.turns))
+                top = len(words)
+                emit(item.body)
+                words.append(encode("addi", COUNTER, COUNTER, -1))
+                words.append(encode("bne", COUNTER, 0, 4 * (top - len(words))))
+            else:
+                words.extend(item.words)
+
+    emit(items)
+    body = list(words)
+    setup = load_constant(DATA, data_address(thread) + DATA_BYTES // 2)
+    # Reset clears neither accumulators nor vector registers.
+    setup += [encode("mzero", accumulator) for accumulator in range(config.accumulators)]
+    setup += [encode("vld", vector, index * config.line_bytes, DATA) for index, vector in enumerate(VECTORS)]
+    end: list[int] = [encode("addi", 16, DATA, -DATA_BYTES // 2)]
+    for accumulator in range(config.accumulators):
+        end.append(encode("mst.f32.p", accumulator, 16))
+    end.append(encode("halt", 0))
+    handler = [
+        encode("csrrs", HANDLER, Csr.MEPC, 0),
+        encode("addi", HANDLER, HANDLER, 4),
+        encode("csrrw", 0, Csr.MEPC, HANDLER),
+        encode("mret"),
+    ]
+    start = SRAM_BASE + thread * CODE_BYTES
+    words_before_handler = len(load_constant(HANDLER, 0)) + 1 + len(setup) + len(body) + len(end)
+    vector = load_constant(HANDLER, start + 4 * words_before_handler) + [encode("csrrw", 0, Csr.MTVEC, HANDLER)]
+    result = vector + setup + body + end + handler
+    assert 4 * len(result) <= CODE_BYTES, "a random program outgrew its code area"
+    return result
+
+
