@@ -171,13 +171,12 @@ class GoldenNode:
                 thread.stop(ThreadState.HALTED)
 
     def post(self, semaphore: int, amount: int) -> None:
-        """Add to a semaphore; it saturates. One that the configuration does not have ignores it."""
-        if semaphore < len(self.semaphores):
-            total = self.semaphores[semaphore] + amount
-            if total > _SEMAPHORE_MAX:
-                total = _SEMAPHORE_MAX
-                self._overflowed = True
-            self.semaphores[semaphore] = total
+        """Add to a semaphore that the configuration has; it saturates."""
+        total = self.semaphores[semaphore] + amount
+        if total > _SEMAPHORE_MAX:
+            total = _SEMAPHORE_MAX
+            self._overflowed = True
+        self.semaphores[semaphore] = total
 
     def send(self, packet: Packet) -> None:
         """A thread sends a request; it leaves at the next ``flush``."""
@@ -254,8 +253,11 @@ class GoldenNode:
         return self.threads[(tag >> TAG_THREAD_SHIFT & 3) % len(self.threads)]
 
     def _serve(self, packet: Packet) -> None:
-        """Execute a request that was delivered."""
+        """Execute a request that was delivered. A post to a semaphore that is not there fails like a bad offset."""
         line = self.config.line_bytes
+        if packet.kind is Kind.WRITE and packet.post and packet.sem >= len(self.semaphores):
+            self._outbox.append(packet.error(NetworkError.BAD_OFFSET))
+            return
         start = packet.offset & ~(line - 1)
         if start < len(self.sram):
             if packet.kind is Kind.READ:
@@ -308,7 +310,7 @@ class GoldenNode:
         value &= MASK_64
         if register < THREAD_BLOCK:
             if register == ControlRegister.TOHOST_ADDRESS:
-                self.tohost_address = value & MASK_64 - 7
+                self.tohost_address = value
                 self.tohost = 0
         elif register < SEMAPHORE_BLOCK:
             number, field = divmod(register - THREAD_BLOCK, THREAD_STRIDE)
@@ -318,7 +320,9 @@ class GoldenNode:
                 elif field == ThreadRegister.STATE:
                     self.threads[number].stop(ThreadState.HALTED)
         else:
-            self.post((register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE, value & _SEMAPHORE_MAX)
+            semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
+            if semaphore < len(self.semaphores):
+                self.post(semaphore, value & _SEMAPHORE_MAX)
 
     def _read_node_register(self, register: int) -> int:
         values: dict[int, int] = {

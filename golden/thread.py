@@ -95,7 +95,7 @@ class Thread:
         self.exit_code = 0
         self.network_error = None
         self.blocked = None
-        self.pc = address & MASK_64 - 3
+        self.pc = address
         self.forget_code()
         if address & 3:
             self._enter_trap(Cause.INSTRUCTION_MISALIGNED, address)
@@ -357,12 +357,12 @@ class Thread:
         self._enter_trap(Cause.NETWORK_ERROR, address)
 
     def _enter_trap(self, cause: Cause, value: int) -> None:
-        self.mepc = self.pc
+        self.mepc = self.pc & MASK_64 - 3
         self.mcause = cause
         self.mtval = value
+        previous = _MSTATUS_MPIE if self.mstatus & _MSTATUS_MIE else 0
+        self.mstatus = _MSTATUS_MPP | previous
         if self.mtvec == 0 or self.state is ThreadState.HALTED:
             self.stop(ThreadState.TRAPPED)
         else:
-            previous = _MSTATUS_MPIE if self.mstatus & _MSTATUS_MIE else 0
-            self.mstatus = _MSTATUS_MPP | previous
             self.pc = self.mtvec

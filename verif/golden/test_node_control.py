@@ -241,6 +241,13 @@ def test_write_packet_changes_masked_bytes_then_posts() -> None:
     assert node.read_register(ControlRegister.REQUESTS_RECEIVED) == 1
 
 
+def test_write_that_posts_a_missing_semaphore_fails_and_writes_nothing() -> None:
+    node = GoldenNode(TINY, links=0b1000)
+    node.deliver(request(Kind.WRITE, LINE, mask=1, data=b"\xee" * LINE, post=True, sem=TINY.semaphores))
+    ((_, answer),) = node.departed
+    assert (answer.kind, answer.sem, node.sram[LINE]) == (Kind.ERROR, NetworkError.BAD_OFFSET, 0)
+
+
 def test_control_write_takes_registers_with_a_full_mask_lowest_first() -> None:
     node = GoldenNode(TINY)
     offset = thread_offset(1, ThreadRegister.PC)
@@ -395,7 +402,8 @@ def test_unanswered_read_blocks_only_what_needs_the_register() -> None:
     "word",
     [
         encode("vld", 1, 0, 7), encode("vst.p", 1, 7, 0), encode("vadd.f32", 1, 2, 2), encode("vadd.f32", 2, 3, 1),
-        encode("vcvt.f32.bf16l", 2, 1), encode("mstep.bf16", 0, 2, 1), encode("nwrite", 1, 8), encode("nread", 1, 8),
+        encode("vcvt.f32.bf16l", 2, 1), encode("vcvt.f32.bf16h", 1, 2),
+        encode("mstep.bf16", 0, 2, 1), encode("nwrite", 1, 8), encode("nread", 1, 8),
     ],
 )  # fmt: skip
 def test_every_use_of_a_register_under_way_waits(word: int) -> None:

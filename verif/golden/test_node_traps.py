@@ -86,12 +86,13 @@ def test_trap_without_handler_stops_the_thread_and_changes_nothing(name: str) ->
     thread = node.threads[0]
     for register, content in registers.items():
         thread.x[register] = content
+    thread.write_csr(Csr.MSTATUS, 8)
     before, memory = list(thread.x), bytes(node.sram)
     thread.start(SRAM_BASE)
     node.run()
     expected = SRAM_BASE if value is None else value
     assert (thread.state, thread.pc, thread.mepc) == (ThreadState.TRAPPED, SRAM_BASE, SRAM_BASE)
-    assert (thread.mcause, thread.mtval) == (cause, expected)
+    assert (thread.mcause, thread.mtval, thread.read_csr(Csr.MSTATUS)) == (cause, expected, 0x1880)
     assert records == [Retirement(0, SRAM_BASE, word, cause, expected)]
     assert (thread.x[:32], bytes(node.sram), thread.minstret) == (before[:32], memory, 0)
 
@@ -140,7 +141,7 @@ def test_misaligned_start_traps_at_once() -> None:
     thread.exit_code = 5
     thread.start(SRAM_BASE + 6)
     assert (thread.state, thread.mcause, thread.mtval) == (ThreadState.TRAPPED, Cause.INSTRUCTION_MISALIGNED, SRAM_BASE + 6)
-    assert (thread.mepc, thread.exit_code) == (SRAM_BASE + 4, 0)
+    assert (thread.pc, thread.mepc, thread.exit_code) == (SRAM_BASE + 6, SRAM_BASE + 4, 0)
 
 
 def test_whole_accumulator_must_lie_in_sram() -> None:
@@ -175,7 +176,7 @@ def test_csr_instructions_set_clear_and_swap() -> None:
         encode("csrrwi", 10, csr, 0b10101), encode("csrrs", 11, csr, 5), encode("csrrc", 12, csr, 6),
         encode("csrrsi", 13, csr, 0b01000), encode("csrrci", 14, csr, 0b00001), encode("csrrw", 15, csr, 15), HALT,
     ]  # fmt: skip
-    thread = run_words(TINY, *words, x={5: 0xF00, 6: 0x300, 15: 99}).threads[0]
+    thread = run_words(TINY, *words, x={5: 0xF00, 6: 0x1300, 15: 99}).threads[0]
     assert thread.x[10:16] == [0, 0b10101, 0xF15, 0xC15, 0xC1D, 0xC1C]
     assert thread.mscratch == 99
 

@@ -126,16 +126,16 @@ def test_accumulator_moves_between_memory_and_register(config: NodeConfig) -> No
     size = config.accumulator_bytes
     codes = np.random.default_rng(6).integers(0, 1 << 32, size // 4, np.uint32)
     words = [
-        encode("mld.f32.p", 1, 5), encode("mld.f32", 0, 5), encode("mzero", 0), encode("mst.f32.p", 1, 6),
-        encode("mst.f32.p", 0, 6), encode("mst.bf16.p", 1, 6), encode("mst.bf16", 1, 6), encode("mst.f32", 1, 7),
+        encode("mld.f32.p", 0, 5), encode("mld.f32.p", 1, 5), encode("mld.f32", 0, 5), encode("mzero", 0),
+        encode("mst.f32.p", 1, 6), encode("mst.f32.p", 0, 6), encode("mst.bf16.p", 1, 6), encode("mst.bf16", 1, 6), encode("mst.f32", 1, 7),
     ]  # fmt: skip
-    node = make(config, words, codes.tobytes(), {5: AT, 6: AT + 2 * size, 7: AT + 8 * size})
+    node = make(config, words, bytes(size) + codes.tobytes(), {5: AT, 6: AT + 2 * size, 7: AT + 8 * size})
     bf16 = fp32_to_bf16(codes).tobytes()
     expected = codes.tobytes() + bytes(size) + bf16 + bf16
     start = DATA + 2 * size
     assert bytes(node.sram[start : start + len(expected)]) == expected
     assert bytes(node.sram[DATA + 8 * size : DATA + 9 * size]) == codes.tobytes()
-    assert node.threads[0].x[5] == AT + size
+    assert node.threads[0].x[5] == AT + 2 * size
     assert node.threads[0].x[6] == AT + 2 * size + 2 * size + size // 2
 
 
@@ -193,6 +193,20 @@ def test_lazy_accumulators_equal_one_step_after_the_other(actions: list[tuple[st
     for i in range(config.accumulators):
         assert lazy.fp32(i) == eager[i].tobytes()
         assert lazy.bf16(i) == fp32_to_bf16(eager[i]).tobytes()
+
+
+def test_steps_are_added_in_the_order_of_issue() -> None:
+    """1 + 2**24 - 2**24 is 0 in binary32, -2**24 + 2**24 + 1 is 1."""
+    config = preset("tiny")
+    one, large, minus = (code.to_bytes(2, "little") for code in (0x3F80, 0x4B80, 0xCB80))
+    a = (one + bytes(6)) * 2
+    forward, backward = Accumulators(config), Accumulators(config)
+    for value in (one, large, minus):
+        forward.step(0, a, value * 2 + bytes(12))
+    for value in (minus, large, one):
+        backward.step(0, a, value * 2 + bytes(12))
+    assert forward.read(0).view(np.float32).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert backward.read(0).view(np.float32).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
 def test_threads_have_registers_and_accumulators_of_their_own() -> None:
