@@ -127,7 +127,8 @@ def test_accumulator_moves_between_memory_and_register(config: NodeConfig) -> No
     codes = np.random.default_rng(6).integers(0, 1 << 32, size // 4, np.uint32)
     words = [
         encode("mld.f32.p", 0, 5), encode("mld.f32.p", 1, 5), encode("mld.f32", 0, 5), encode("mzero", 0),
-        encode("mst.f32.p", 1, 6), encode("mst.f32.p", 0, 6), encode("mst.bf16.p", 1, 6), encode("mst.bf16", 1, 6), encode("mst.f32", 1, 7),
+        encode("mst.f32.p", 1, 6), encode("mst.f32.p", 0, 6), encode("mst.bf16.p", 1, 6),
+        encode("mst.bf16", 1, 6), encode("mst.f32", 1, 7),
     ]  # fmt: skip
     node = make(config, words, bytes(size) + codes.tobytes(), {5: AT, 6: AT + 2 * size, 7: AT + 8 * size})
     bf16 = fp32_to_bf16(codes).tobytes()
