@@ -14,7 +14,7 @@
 loop:
     mstep.bf16.pp m0, (a0)+, (a1)+
     addi a1, a1, -1
-    bne a1, zero, loop
+    bnez a1, loop
     halt a1
 """
 
@@ -87,40 +87,8 @@ _KINDS: dict[type[Register], OperandKind] = {
 x = tuple(X(number) for number in range(32))
 v = tuple(V(number) for number in range(32))
 m = tuple(M(number) for number in range(8))
-(
-    zero,
-    ra,
-    sp,
-    gp,
-    tp,
-    t0,
-    t1,
-    t2,
-    s0,
-    s1,
-    a0,
-    a1,
-    a2,
-    a3,
-    a4,
-    a5,
-    a6,
-    a7,
-    s2,
-    s3,
-    s4,
-    s5,
-    s6,
-    s7,
-    s8,
-    s9,
-    s10,
-    s11,
-    t3,
-    t4,
-    t5,
-    t6,
-) = x
+zero, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5 = x[:16]
+a6, a7, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6 = x[16:]
 v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 = v[:16]
 v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31 = v[16:]
 m0, m1, m2, m3, m4, m5, m6, m7 = m
@@ -139,7 +107,8 @@ def _signatures() -> dict[str, tuple[str, dict[int, str]]]:
     """Method name -> mnemonic and, for each number of arguments, the syntax."""
     found: dict[str, tuple[str, dict[int, str]]] = {}
     rows = [(name, row.syntax) for name, row in INSTRUCTIONS.items()]
-    rows += [(row.mnemonic, row.syntax) for row in (*PSEUDO_INSTRUCTIONS.values(), *MACROS.values())]
+    rows += [(pseudo.mnemonic, pseudo.syntax) for pseudo in PSEUDO_INSTRUCTIONS.values()]
+    rows += [(macro.mnemonic, macro.syntax) for macro in MACROS.values()]
     for mnemonic, syntax in rows:
         _, forms = found.setdefault(method_name(mnemonic), (mnemonic, {}))
         # Where a pseudo-instruction takes as many arguments as the real one, it is only another way to write it.

@@ -6,6 +6,7 @@ Source: Tool Interface Standard ELF 1.2, its 64-bit layout (System V gABI), and 
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,17 +181,18 @@ def load_elf(path: str | Path) -> Program:
         If it cannot be read.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        try:
-            elf = ELFFile(file)
-            _check_header(elf, path)
-            segments = _segments(elf, path)
-            symbols = _symbols(elf)
-        # pyelftools lets these through when a damaged file leads it astray.
-        except (ELFError, struct.error, UnicodeDecodeError, AssertionError, KeyError, IndexError, TypeError, ValueError) as error:
-            if isinstance(error, ProgramError):
-                raise
-            raise ProgramError(f"{path}: this is no readable ELF file ({error}); assemble or link the program anew") from error
+    contents = path.read_bytes()
+    try:
+        elf = ELFFile(io.BytesIO(contents))
+        _check_header(elf, path)
+        segments = _segments(elf, path, len(contents))
+        symbols = _symbols(elf)
+    except ProgramError:
+        raise
+    # pyelftools lets these through where a damaged file leads it astray.
+    except (ELFError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = f" ({error})" if str(error) else ""
+        raise ProgramError(f"{path}: this is no readable ELF file{reason}; assemble or link the program anew") from error
     if not segments:
         raise ProgramError(f"{path}: the file has no loadable contents; link the program with at least one section")
     return Program(tuple(segments), elf["e_entry"], symbols.get("tohost"), symbols)
@@ -213,12 +215,10 @@ def _check_header(elf: ELFFile, path: Path) -> None:
         found = kind.get(elf["e_type"], f"of type {elf['e_type']}")
         raise reject(f"the file is {found}, not an executable (ET_EXEC)", "link it with -static -no-pie")
     if elf["e_flags"] & _EF_RISCV_RVC:
-        raise reject(
-            "the file uses compressed instructions, which nodes do not have", "build it with -march=rv64i_zicsr_zifencei"
-        )
+        raise reject("the file uses compressed instructions, which nodes do not have", "build it for rv64i_zicsr_zifencei")
 
 
-def _segments(elf: ELFFile, path: Path) -> list[tuple[int, bytes]]:
+def _segments(elf: ELFFile, path: Path, file_bytes: int) -> list[tuple[int, bytes]]:
     segments = []
     for segment in elf.iter_segments("PT_LOAD"):
         address, size = segment["p_paddr"], segment["p_memsz"]
@@ -229,13 +229,18 @@ def _segments(elf: ELFFile, path: Path) -> list[tuple[int, bytes]]:
                 f"{path}: the segment at {address:#x} takes {size} bytes, but no node has more than {WINDOW_BYTES}; "
                 "make the program smaller"
             )
-        contents = segment.data()
-        if len(contents) != segment["p_filesz"]:
+        present = min(max(file_bytes - segment["p_offset"], 0), segment["p_filesz"])
+        if present < segment["p_filesz"]:
             raise ProgramError(
-                f"{path}: the file ends within the segment at {address:#x}, {len(contents)} of {segment['p_filesz']} bytes are "
+                f"{path}: the file ends within the segment at {address:#x}, {present} of {segment['p_filesz']} bytes are "
                 "there; link the program anew"
             )
-        segments.append((address, contents.ljust(size, b"\0")))
+        if segment["p_filesz"] > size:
+            raise ProgramError(
+                f"{path}: the segment at {address:#x} has {segment['p_filesz']} bytes in the file but takes only {size} in "
+                "memory; link the program anew"
+            )
+        segments.append((address, segment.data().ljust(size, b"\0")))
     return segments
 
 

@@ -15,6 +15,10 @@ from sw.encoding import OPERANDS
 _WORD_BITS = 32
 
 
+def _bits(high: int, low: int) -> str:
+    return f"{high}:{low}" if high != low else f"{high}"
+
+
 def encoding_fields(row: Instruction) -> list[tuple[int, int, str]]:
     """The fields of an instruction word from high to low, as (high bit, low bit, contents).
 
@@ -41,8 +45,7 @@ def encoding_fields(row: Instruction) -> list[tuple[int, int, str]]:
                 low -= 1
             lowest = value_bit - (high - low)
             whole = OPERAND_FIELDS[name].bit_count() == high - low + 1 and lowest == 0
-            bits = f"{value_bit}:{lowest}" if value_bit != lowest else f"{value_bit}"
-            fields.append((high, low, name if whole else f"{name}[{bits}]"))
+            fields.append((high, low, name if whole else f"{name}[{_bits(value_bit, lowest)}]"))
         else:
             fixed = row.mask >> high & 1
             # Boundaries of the R format's fields keep diagrams of neighbours comparable.
@@ -104,17 +107,12 @@ def reference(format: Literal["text", "markdown"] = "text") -> str:
     raise ValueError(f"format '{format}' is not text or markdown")
 
 
-def _bits(high: int, low: int) -> str:
-    return f"{high}:{low}" if high != low else f"{high}"
-
-
 def _diagram(row: Instruction) -> tuple[str, str]:
     """Bit numbers above contents, in columns."""
     columns = [(_bits(high, low), contents) for high, low, contents in encoding_fields(row)]
     widths = [max(map(len, column)) for column in columns]
-    above, below = (
-        " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in zip(*columns, strict=True)
-    )
+    lines = zip(*columns, strict=True)
+    above, below = (" | ".join(map(str.ljust, line, widths)) for line in lines)
     return above.rstrip(), below.rstrip()
 
 

@@ -166,8 +166,7 @@ class _Assembly:
     def run(self, lines: Iterable[SourceLine]) -> Program:
         for fragment in fragments(lines, self.diagnostics):
             self._read(fragment)
-        self._lay_out()
-        segments = self._emit()
+        segments = self._emit() if self._lay_out() else []
         self._check_exported()
         if self.diagnostics:
             raise AssemblyError(sorted(self.diagnostics, key=lambda d: (d.line.file, d.line.number, d.span.start)))
@@ -266,14 +265,16 @@ class _Assembly:
 
     # -- layout -------------------------------------------------------------------------------------------------------
 
-    def _lay_out(self) -> None:
+    def _lay_out(self) -> bool:
+        """Find all addresses; whether that came to an end."""
         moved: Item | None = None
         for _ in range(_ROUNDS):
             moved = self._round()
             if moved is None:
-                return
-        if moved is not None:
-            self._report(moved, Defect("the layout does not settle: this address or value depends on itself"))
+                return True
+        assert moved is not None
+        self._report(moved, Defect("the layout does not settle: this address or value depends on itself"))
+        return False
 
     def _round(self) -> Item | None:
         """Lay out everything once; the first item that moved or changed, if one did."""

@@ -8,7 +8,7 @@ Operators bind as in C: ``* / %``, then ``+ -``, ``<< >>``, ``&``, ``^``, ``|``;
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -28,7 +28,7 @@ _operand: register | string | memory | or
 
 register: REGISTER
 string: STRING
-memory: [or] "(" register ")" [PLUS]
+memory: [or] LPAR register RPAR [PLUS]
 
 ?or: xor | or OR xor                               -> binary
 ?xor: and | xor XOR and                            -> binary
@@ -43,8 +43,8 @@ memory: [or] "(" register ")" [PLUS]
      | NAME                                        -> name
      | LOCAL                                       -> local
      | HERE                                        -> here
-     | MODIFIER "(" or ")"                         -> modified
-     | "(" or ")"
+     | MODIFIER LPAR or RPAR                         -> modified
+     | LPAR or RPAR                                -> group
 
 REGISTER.3: /(?:{_REGISTER})(?![\w.$])/
 LOCAL.3: /\d+[bf](?!\w)/
@@ -55,6 +55,8 @@ HERE: /\.(?![\w.$])/
 CHARACTER: /'(?:\\[^'\n]+|\\'|[^\\'\n])'/
 STRING: /"(?:\\.|[^"\\\n])*"/
 MODIFIER: /%(?:pcrel_hi|pcrel_lo|hi|lo)(?=\s*\()/
+LPAR: "("
+RPAR: ")"
 OR: "|"
 XOR: "^"
 AND: "&"
@@ -165,7 +167,7 @@ _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)")
 def _unescape(token: Token) -> bytes:
     """Bytes of a string or character with its quotes; text beyond ASCII becomes UTF-8."""
 
-    def replace(match: re.Match[str]) -> str:
+    def byte(match: re.Match[str]) -> str:
         escape = match[1]
         if escape[0] == "x" and len(escape) > 1:
             code = int(escape[1:], 16)
@@ -183,7 +185,7 @@ def _unescape(token: Token) -> bytes:
         # Surrogates carry single bytes through the encoding below.
         return chr(code) if code < 0x80 else chr(0xDC00 + code)
 
-    return _ESCAPE.sub(replace, token[1:-1]).encode("utf-8", "surrogateescape")
+    return _ESCAPE.sub(byte, token[1:-1]).encode("utf-8", "surrogateescape")
 
 
 def _span(token: Token) -> Span:
@@ -208,11 +210,12 @@ class _Builder(Transformer[Token, list[Node]]):
     def string(self, token: Token) -> Node:
         return Text(_span(token), _unescape(token))
 
-    def memory(self, offset: Node | None, base: Node, plus: Token | None) -> Node:
-        assert base.span is not None
-        start = offset.span.start if offset and offset.span else base.span.start - 1
-        end = _span(plus).end if plus else base.span.end + 1
-        return Memory(Span(start, end), offset, base, plus is not None)
+    def memory(self, offset: Node | None, left: Token, base: Node, right: Token, plus: Token | None) -> Node:
+        span = _joined(offset.span if offset else _span(left), _span(plus or right))
+        return Memory(span, offset, base, plus is not None)
+
+    def group(self, left: Token, inner: Node, right: Token) -> Node:
+        return replace(inner, span=_joined(_span(left), _span(right)))
 
     def binary(self, left: Node, operator: Token, right: Node) -> Node:
         return Binary(_joined(left.span, right.span), str(operator), left, right)
@@ -245,8 +248,8 @@ class _Builder(Transformer[Token, list[Node]]):
     def here(self, token: Token) -> Node:
         return Here(_span(token))
 
-    def modified(self, token: Token, operand: Node) -> Node:
-        return Modified(_joined(_span(token), operand.span), str(token)[1:], operand)
+    def modified(self, token: Token, left: Token, operand: Node, right: Token) -> Node:
+        return Modified(_joined(_span(token), _span(right)), str(token)[1:], operand)
 
 
 _PARSER = Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Builder(), maybe_placeholders=True)
@@ -286,7 +289,7 @@ def parse_operands(text: str) -> tuple[Node, ...]:
             raise Defect(f"{_expected(error.accepts)} is missing", Span(end, end + 1)) from None
         raise Defect(f"unexpected `{token}`; expected {_expected(error.accepts)}", _span(token)) from None
     except UnexpectedCharacters as error:
-        column = error.pos_in_stream
+        column = error.pos_in_stream or 0
         found = text[column]
         if found in "\"'":
             raise Defect("string or character without its end", Span(column, len(text))) from None
