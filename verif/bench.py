@@ -69,8 +69,11 @@ __all__ = [
     "bench_seed",
     "cache_folder",
     "check_property",
+    "from_words",
+    "play",
     "run_bench",
     "start",
+    "to_words",
     "verilator_environment",
     "verilog_of",
 ]
@@ -258,6 +261,8 @@ def _build(toplevel: str, texts: Mapping[str, str], files: Sequence[Path], build
             except RuntimeError as error:
                 text = log.read_text() if log.exists() else ""
                 raise BenchError(f"{toplevel} does not compile ({error}):\n{text[-8000:]}") from None
+        for leftover in (*folder.glob("*.gch"), *folder.glob("*.o"), *folder.glob("*.a")):
+            leftover.unlink()
         done.touch()
     return folder
 
@@ -357,6 +362,56 @@ async def start(dut: Any, *, reset: bool = True) -> None:
     await FallingEdge(dut.clk)
     if has_reset:
         dut.rst.value = 0
+
+
+async def play(
+    dut: Any, inputs: Mapping[str, Sequence[int]], outputs: Sequence[str], *, extra_cycles: int = 0
+) -> dict[str, list[int]]:
+    """Drive a whole list of cycles and record what the design answered; call it after a falling edge.
+
+    Parameters
+    ----------
+    inputs : mapping of port to values
+        One value per cycle, all of one length. Afterwards the ports keep their last values.
+    outputs : sequence of str
+        Ports to record. They must come from registers: what is recorded for a cycle does not see that cycle's inputs.
+    extra_cycles : int
+        Cycles to go on after the last input.
+
+    Returns
+    -------
+    dict of port to values
+        One value per cycle, those after the last input included.
+    """
+    drivers = [(getattr(dut, name), iter(values)) for name, values in inputs.items()]
+    records: dict[str, list[int]] = {name: [] for name in outputs}
+    monitors = [(getattr(dut, name), values) for name, values in records.items()]
+    cycles = {len(values) for values in inputs.values()}
+    if len(cycles) != 1:
+        raise ValueError(f"inputs have different numbers of cycles: {sorted(cycles)}")
+    edge = FallingEdge(dut.clk)
+    for _ in range(cycles.pop() + extra_cycles):
+        for handle, values in monitors:
+            # A string of bits; its array form would take longer than the simulation of the cycle.
+            values.append(int(str(handle.value), 2))
+        for handle, stimulus in drivers:
+            value = next(stimulus, None)
+            if value is not None:
+                handle.value = value
+        await edge
+    return records
+
+
+def to_words(array: np.ndarray[Any, Any]) -> list[int]:
+    """One number per row of an array (the first axis), its elements packed with the first one lowest."""
+    rows = np.ascontiguousarray(array)
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+
+def from_words(words: Sequence[int], like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The inverse of :func:`to_words`; ``like`` has the type of an element and the shape of a row."""
+    data = b"".join(word.to_bytes(like.nbytes, "little") for word in words)
+    return np.frombuffer(data, like.dtype).reshape(-1, *like.shape)
 
 
 async def check_property(

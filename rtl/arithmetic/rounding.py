@@ -85,8 +85,7 @@ class NormaliseRound(wiring.Component):
             rounded.eq(Cat(round_up, significand) + Cat(round_up, Const(0, 23), exponent)),
         ]
         packed = rounded[1:]
-        with m.If(packed[31:].any() | packed[23:31].all()):
-            m.d.comb += self.code.eq(INFINITY)
-        with m.Elif(nonzero):
-            m.d.comb += self.code.eq(packed)
+        # A magnitude of zero leaves an exponent behind if the limit lies far away.
+        with m.If(nonzero):
+            m.d.comb += self.code.eq(Mux(packed[31:].any() | packed[23:31].all(), INFINITY, packed))
         return m
