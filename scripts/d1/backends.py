@@ -4,20 +4,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from golden.config import NodeConfig
-from golden.mesh import GoldenArray
+from golden.mesh import GoldenArray, RunResult
 from scripts.d1.errors import CommandError
 from scripts.d1.memory import require_memory
 from scripts.d1.options import ArrayShape
 from scripts.d1.report import Stages
-from scripts.d1.trace import trace_golden
+from scripts.d1.trace import trace_golden, trace_records
+from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.host import ArrayBackend
+
+#: What waveforms can be written as, by the file's suffix.
+WAVE_FORMATS = (".vcd", ".fst")
 
 
 @dataclass
@@ -43,6 +48,28 @@ class OpenedArray:
     def as_dict(self) -> dict[str, Any]:
         """What ran, as JSON has it."""
         return dict(self.facts)
+
+
+class WatchedArray(SimulatedArray):
+    """A simulated array that calls ``watchers`` while it runs, about ten times a second, and at the end of each run."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        self.watchers: list[Callable[[SimulatedArray], None]] = []
+        super().__init__(*arguments, **options)
+
+    def run(
+        self, max_cycles: int | None = None, progress: Callable[[SimulatedArray], None] | None = None, until: str = "ended"
+    ) -> RunResult:
+        """As ``SimulatedArray.run``."""
+
+        def tell(array: SimulatedArray) -> None:
+            for watcher in (*self.watchers, *([progress] if progress else [])):
+                watcher(array)
+
+        try:
+            return super().run(max_cycles, tell, until)
+        finally:
+            tell(self)
 
 
 @contextmanager
@@ -91,4 +118,46 @@ def open_array(
                 opened.notes.append(f"trace: {trace}")
             yield opened
         return
-    raise CommandError("not there yet")
+    if waves is not None and waves.suffix.lower() not in WAVE_FORMATS:
+        raise CommandError(f"--waves {waves} must end in {' or '.join(WAVE_FORMATS)}")
+    library = build_simulator(config, arithmetic, None if waves is None else waves.suffix.lower()[1:], stages)
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(trace.open("w")) if trace is not None else None
+        simulated = WatchedArray(config, shape.rows, shape.columns, library=library, waves=waves)
+        stack.enter_context(simulated)
+        opened = OpenedArray(
+            simulated,
+            f"{shape} '{config.name}', rtl with {arithmetic} arithmetic",
+            {
+                "config": config.name,
+                "array": str(shape),
+                "backend": backend,
+                "arithmetic": arithmetic,
+                "simulator_cached": library.cached,
+                "simulator_key": library.key,
+            },
+        )
+        if log is not None:
+            target = log
+            simulated.trace()
+            simulated.watchers.append(lambda array: trace_records(array.retirements(), target, symbols or {}))
+            opened.notes.append(f"trace: {trace}")
+        if waves is not None:
+            opened.notes.append(f"waves of node row 0, column 0: gtkwave {shlex.quote(str(waves))}")
+        yield opened
+
+
+def build_simulator(config: NodeConfig, arithmetic: str, waves: str | None, stages: Stages) -> SimulatorLibrary:
+    """Build the simulator of a configuration as a stage of its own, or take it from the cache.
+
+    Raises
+    ------
+    scripts.simulator.errors.ToolMissing
+        If g++, make, perl or Verilator is not there.
+    scripts.simulator.errors.BuildError
+        If one of them rejects what it is given.
+    """
+    with stages.stage(f"simulator of '{config.name}', {arithmetic} arithmetic") as stage:
+        library = build(config, arithmetic, waves, lambda what, done: stage.advance(done, what))
+        stage.note = "from the cache" if library.cached else "built, and cached from now on"
+    return library

@@ -104,12 +104,15 @@ def _known(error: Exception) -> ExitCode | None:
     """
     for module, name, code in (
         ("golden.config", "ConfigError", ExitCode.USAGE),
+        ("golden.program", "ProgramError", ExitCode.USAGE),
+        ("golden.mesh", "NetworkAccessError", ExitCode.FAILED),
         ("sw.assembler", "AssemblyError", ExitCode.USAGE),
-        ("sw.elf", "ProgramError", ExitCode.USAGE),
-        ("scripts.simulator.toolchain", "ToolMissing", ExitCode.MISSING),
+        ("scripts.simulator.errors", "ArrayTooLarge", ExitCode.USAGE),
+        ("scripts.simulator.errors", "ToolMissing", ExitCode.MISSING),
+        ("scripts.simulator.errors", "SimulatorError", ExitCode.FAILED),
     ):
         loaded = sys.modules.get(module)
-        if loaded is not None and isinstance(error, getattr(loaded, name, ())):
+        if loaded is not None and isinstance(error, getattr(loaded, name)):
             return code
     if isinstance(error, OSError) and error.filename is not None:
         return ExitCode.USAGE

@@ -3,30 +3,16 @@
 
 from __future__ import annotations
 
-import os
-import resource
-from pathlib import Path
-
 from golden.config import NodeConfig
 from scripts.d1.errors import CommandError
 from scripts.d1.options import ArrayShape
+from scripts.simulator.memory import available_bytes
 
 #: Share of the available memory that an array may take.
 _SHARE = 0.8
 
 #: Bytes of a node beside its SRAM: registers, buffers and the compiled model's working state, rounded up generously.
 _STATE_BYTES = 256 << 10
-
-
-def available_bytes() -> int:
-    """Memory that a new process can have without swapping, within this process's own limit."""
-    try:
-        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        available = int(fields["MemAvailable"].split()[0]) << 10
-    except (OSError, KeyError, ValueError):
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return available if limit == resource.RLIM_INFINITY else min(available, limit)
 
 
 def require_memory(config: NodeConfig, array: ArrayShape) -> None:

@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+import numpy as np
+import numpy.typing as npt
+
 from golden.instruction import Retirement
 from golden.isa import SCALAR_REGISTERS
 from golden.layout import Cause
@@ -34,3 +37,23 @@ def trace_golden(array: GoldenArray, target: TextIO, symbols: Mapping[str, int])
     for row in range(array.rows):
         for column in range(array.columns):
             array.node(column, row).on_retire = observer(row, column)
+
+
+def trace_records(records: npt.NDArray[np.void], target: TextIO, symbols: Mapping[str, int]) -> None:
+    """Log what the compiled array retired, as ``SimulatedArray.retirements`` gives it."""
+    for each in records:
+        writes = [
+            (int(each["rd_address"][element]), int(each["rd_data"][element]))
+            for element in range(2)
+            if each["rd_valid"] >> element & 1
+        ]
+        trapped = bool(each["trap"])
+        record = Retirement(
+            thread=int(each["thread"]),
+            pc=int(each["pc"]),
+            word=int(each["insn"]),
+            cause=int(each["cause"]) if trapped else None,
+            value=int(each["value"]) if trapped else None,
+            writes=tuple(writes),
+        )
+        print(trace_line(int(each["cycle"]), int(each["y"]), int(each["x"]), record, symbols), file=target)

