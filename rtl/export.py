@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verilog of a node: everything that a simulator, a synthesis tool or a reader needs, as files.
+
+A node instantiates its macros, and they the units that they hold many of, as Verilog modules. Every module is converted
+once, however many instances there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from amaranth.back import verilog
+from amaranth.hdl import Fragment, Instance, Shape, Value
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
+
+from golden.config import NodeConfig
+from rtl.interfaces import RetirementSignature
+from rtl.matrix.array import matrix_modules
+from rtl.memory.banks import SramArray
+from rtl.memory.macro import macro_name, macro_verilog
+from rtl.simd.lanes import simd_modules
+
+__all__ = ["ARITHMETICS", "SRAMS", "TOP", "Port", "export_node", "node_class", "node_ports", "port_table"]
+
+#: Name of the node's module.
+TOP = "d1_node"
+
+#: What may stand behind the arithmetic macros: the reference RTL, or C++ that simulators call.
+ARITHMETICS = ("rtl", "macro")
+
+#: What may stand behind the SRAM array: one array with a back door for simulators, or the reference RTL in banks.
+SRAMS = ("macro", "banks")
+
+#: A module that others instantiate: a component to convert, or finished files by name.
+Source = wiring.Component | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the node's module: ``direction`` is ``input`` or ``output``."""
+
+    name: str
+    direction: str
+    bits: int
+
+
+def export_node(
+    config: NodeConfig,
+    arithmetic: str = "rtl",
+    sram: str = "macro",
+    *,
+    node: Callable[[NodeConfig], wiring.Component] | None = None,
+) -> dict[str, str]:
+    """Sources of a node, by file name.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    arithmetic : str
+        One of :data:`ARITHMETICS`. With ``macro``, C++ sources for the simulator are among the files.
+    sram : str
+        One of :data:`SRAMS`.
+    node : callable, optional
+        Makes the node of the configuration; :class:`rtl.node.Node` by default.
+
+    Raises
+    ------
+    ValueError
+        If a choice is unknown.
+    LookupError
+        If something instantiates a module that nothing here provides.
+    """
+    for what, choice, choices in (("arithmetic", arithmetic, ARITHMETICS), ("sram", sram, SRAMS)):
+        if choice not in choices:
+            raise ValueError(f"{what} = '{choice}' is not one of {', '.join(choices)}")
+    files: dict[str, str] = {}
+    done: set[str] = set()
+    wanted: list[tuple[str, Source]] = [(TOP, node_class(node)(config))]
+    known = _providers(config, arithmetic, sram)
+    while wanted:
+        name, module = wanted.pop(0)
+        if isinstance(module, Mapping):
+            files.update(module)
+            continue
+        fragment = Fragment.get(module, None)
+        files[f"{name}.v"] = _convert(module, fragment, name)
+        for inner in sorted(set(_instances(fragment)) - done):
+            if inner not in known:
+                raise LookupError(f"module {name} instantiates {inner}, which nothing provides")
+            done.add(inner)
+            wanted.append((inner, known[inner]))
+    for name in known.keys() - done:
+        _quiet(known[name])
+    return files
+
+
+def node_ports(component: wiring.Component) -> list[Port]:
+    """Ports of a component's module but for ``clk`` and ``rst``, in the order of its signature.
+
+    The component need not be elaborated for it; Amaranth does not warn if it never is.
+    """
+    _quiet(component)
+    ports = []
+    for path, member, value in component.signature.flatten(component):
+        direction = "input" if member.flow == wiring.In else "output"
+        ports.append(Port("__".join(map(str, path)), direction, Shape.cast(Value.cast(value).shape()).width))
+    return ports
+
+
+def port_table(config: NodeConfig) -> str:
+    """The node's ports as a Markdown page."""
+    component = node_class(None)(config)
+    ports = [Port("clk", "input", 1), Port("rst", "input", 1), *node_ports(component)]
+    rows = [f"| `{port.name}` | {port.direction} | {port.bits} | {_meaning(port.name)} |" for port in ports]
+    return "\n".join(
+        [
+            f"# Ports of `{TOP}`, configuration {config.name}",
+            "",
+            "Every output is a flip-flop; no combinational path leads from an input to an output.",
+            "",
+            "| port | direction | bits | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def node_class(node: Callable[[NodeConfig], wiring.Component] | None) -> Callable[[NodeConfig], wiring.Component]:
+    """The class that is given, or :class:`rtl.node.Node`."""
+    if node is not None:
+        return node
+    from rtl.node import Node
+
+    return Node
+
+
+def _quiet(module: Source) -> None:
+    """Keeps Amaranth from warning that a component is never elaborated."""
+    if isinstance(module, wiring.Component):
+        module._MustUse__used = True
+
+
+def _providers(config: NodeConfig, arithmetic: str, sram: str) -> dict[str, Source]:
+    """What can be instantiated, by the name of the module."""
+    known: dict[str, Source] = {}
+    if sram == "macro":
+        known[macro_name(config)] = {f"{macro_name(config)}.sv": macro_verilog(config)}
+    else:
+        known[macro_name(config)] = SramArray(config)
+    if arithmetic == "rtl":
+        known |= matrix_modules(config) | simd_modules(config)
+    return known
+
+
+def _convert(component: wiring.Component, fragment: Fragment, name: str) -> str:
+    """Verilog of a component whose elaboration is ``fragment``."""
+    ports = {}
+    for path, member, value in component.signature.flatten(component):
+        direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
+        ports["__".join(map(str, path))] = (Value.cast(value), direction)
+    text = verilog.convert(fragment, name=name, ports=ports, emit_src=False, strip_internal_attrs=True)
+    return f"// SPDX-License-Identifier: Apache-2.0\n// Generated from Amaranth: {type(component).__module__}.\n{text}"
+
+
+def _instances(fragment: Fragment) -> Iterator[str]:
+    """Names of the Verilog modules that are instantiated in a fragment, at any depth."""
+    if isinstance(fragment, Instance):
+        yield fragment.type
+    for inner, *_ in fragment.subfragments:
+        yield from _instances(inner)
+
+
+#: Meanings of ports by name; those of links without their side.
+_MEANINGS = {
+    "clk": "clock; everything happens at its rising edge",
+    "rst": "synchronous reset",
+    "x": "own column, constant",
+    "y": "own row, constant",
+    "links": "links present: bit 0 north, 1 east, 2 south, 3 west; constant",
+    "cycle": "cycle count",
+    "out_valid": "flit sent to the {side}: bit 0 request, bit 1 response",
+    "out_flit": "the flit sent to the {side}",
+    "out_credit": "credits that the {side} returns, per class",
+    "in_valid": "flit received from the {side}: bit 0 request, bit 1 response",
+    "in_flit": "the flit received from the {side}",
+    "in_credit": "credits returned to the {side}, per class",
+    "idle": "nothing changes without input",
+    "progress": "an instruction retired or a flit moved in the last cycle",
+    "running": "threads that run",
+    "waiting": "threads that wait for a semaphore",
+    "trapped": "threads stopped by a trap without handler",
+    "exited": "the program ended by a store to tohost",
+    "vector_valid": "a vector register was written",
+    "vector_thread": "thread of that vector register",
+    "vector_register": "its number",
+    "vector_data": "its new value",
+}
+
+_RETIREMENT_MEANINGS = {
+    "valid": "an instruction retired or trapped",
+    "trap": "it trapped",
+    "cause": "mcause of that trap",
+    "value": "mtval of that trap",
+    "pc": "address of the instruction",
+    "insn": "its word",
+    "rd_valid": "scalar registers written: bit 0 an even one, bit 1 an odd one",
+    "rd_address": "their numbers, 5 bits each",
+    "rd_data": "their new values, 64 bits each",
+}
+assert _RETIREMENT_MEANINGS.keys() == RetirementSignature().members.keys()
+
+
+def _meaning(name: str) -> str:
+    """What a port of the node is for."""
+    if name in _MEANINGS:
+        return _MEANINGS[name]
+    head, _, tail = name.partition("_")
+    if head.startswith("retire"):
+        return f"thread {head.removeprefix('retire')}: {_RETIREMENT_MEANINGS[tail]}"
+    return _MEANINGS[tail].format(side=head)

@@ -1,0 +1,504 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An array of compiled nodes, used as the golden array is: memory and registers by packets, a back door, and a run loop."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES, NodeConfig
+from golden.layout import (
+    COORDINATE_BITS,
+    SEMAPHORE_ID_BITS,
+    SRAM_BASE,
+    GlobalAddress,
+    Kind,
+    NetworkError,
+    ThreadRegister,
+    ThreadState,
+    TrafficClass,
+    flit_bits,
+    flit_fields,
+    semaphore_offset,
+    thread_offset,
+)
+from golden.mesh import NetworkAccessError, RunResult, ThreadReport
+from golden.packet import Packet
+from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
+from scripts.simulator.errors import ArrayTooLarge, SimulatorError
+from scripts.simulator.library import (
+    RETIREMENT,
+    Access,
+    Counters,
+    HostResult,
+    NodeState,
+    RunStatus,
+    Stop,
+    boundary_dtype,
+    load,
+    vector_write_dtype,
+)
+from scripts.simulator.memory import available_bytes
+
+__all__ = ["SimulatedArray"]
+
+#: The engine returns to Python about this often, for progress and for Ctrl-C.
+_SLICE_SECONDS = 0.1
+
+#: Share of the memory that is there which an array may take.
+_MEMORY_SHARE = 0.9
+
+#: Memory of a node beside its model: what allocators and buffers take.
+_NODE_OVERHEAD_BYTES = 16 << 10
+
+#: Far above what an answer takes, so that it ends only accesses that never would.
+_ACCESS_CYCLES = 200_000
+_ACCESS_CYCLES_PER_LINE = 100
+
+
+class SimulatedArray:
+    """R x C nodes of one configuration, linked as a mesh, with a host at the west link of node (0, 0).
+
+    Parameters
+    ----------
+    config : NodeConfig
+    rows, columns : int
+        Nodes lie at y = row, x = column.
+    arithmetic : str
+        ``macro`` or ``rtl``, see :func:`scripts.simulator.build.build`.
+    threads : int, optional
+        Threads of the engine, all processors by default. Results do not depend on it.
+    waves : path, optional
+        Record waves of node (0, 0) from the first cycle on; ``.vcd`` or ``.fst``.
+    progress : callable, optional
+        Of the build.
+    library : SimulatorLibrary, optional
+        What :func:`build` returned, instead of building.
+
+    Members
+    -------
+    config, rows, columns, arithmetic, threads
+    library : SimulatorLibrary
+    cycle : int
+        Cycles since reset.
+    node_cycles, hops, packets_sent, packets_received : int
+        Node evaluations, flits that crossed a link, and the host's flits, since reset.
+    host_inbox : list of Packet
+        Packets that reached the host and answered none of its accesses, oldest first. The host answers no READ.
+
+    Raises
+    ------
+    ValueError
+        If rows, columns, threads or a choice is out of range.
+    ArrayTooLarge
+        If memory does not suffice.
+    ToolMissing, BuildError
+        From building.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        rows: int,
+        columns: int,
+        arithmetic: str = "macro",
+        threads: int | None = None,
+        waves: str | os.PathLike[str] | None = None,
+        *,
+        progress: Progress | None = None,
+        library: SimulatorLibrary | None = None,
+    ):
+        self._array: int | None = None
+        for name, count in (("rows", rows), ("columns", columns)):
+            if not 1 <= count <= 1 << COORDINATE_BITS:
+                raise ValueError(f"{name} = {count} is outside of 1 to {1 << COORDINATE_BITS}")
+        processors = len(os.sched_getaffinity(0))
+        if threads is None:
+            threads = processors
+        if not 1 <= threads <= 1024:
+            raise ValueError(f"threads = {threads} is outside of 1 to 1024")
+        wave_format = None if waves is None else _wave_format(Path(waves))
+        self.library = library or build(config, arithmetic, wave_format, progress)
+        self._engine = load(self.library.path)
+        self.config = config
+        self.rows = rows
+        self.columns = columns
+        self.arithmetic = self.library.arithmetic
+        self.threads = min(threads, rows * columns)
+        self._require_memory()
+        self._inbox: list[Packet] = []
+        self._array = self._engine.d1_create(rows, columns, self.threads)
+        if not self._array:
+            raise SimulatorError(f"cannot make the array: {self._error()}")
+        if waves is not None:
+            self.open_waves(waves)
+
+    def close(self) -> None:
+        """Ends the engine's threads and frees its memory; the array cannot be used afterwards."""
+        if self._array:
+            self._engine.d1_destroy(self._array)
+            self._array = None
+
+    def __enter__(self) -> SimulatedArray:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    @property
+    def cycle(self) -> int:
+        """Cycles since reset."""
+        return int(self._engine.d1_cycle(self._array))
+
+    @property
+    def node_cycles(self) -> int:
+        """Evaluations of nodes; those that were idle did not need any."""
+        return int(self._counters().node_cycles)
+
+    @property
+    def hops(self) -> int:
+        """Flits that crossed a link from a node, to another or to the host."""
+        return int(self._counters().hops)
+
+    @property
+    def packets_sent(self) -> int:
+        """Packets that the host sent."""
+        return int(self._counters().host_sent)
+
+    @property
+    def packets_received(self) -> int:
+        """Packets that reached the host."""
+        return int(self._counters().host_received)
+
+    @property
+    def host_inbox(self) -> list[Packet]:
+        """Packets for the host that answered none of its accesses, oldest first."""
+        count = int(self._engine.d1_pending_inbox(self._array))
+        if count:
+            flits = np.empty((count, (flit_bits(self.config) + 31) // 32), "<u4")
+            self._engine.d1_take_inbox(self._array, flits.ctypes.data)
+            self._inbox += [_unpack(self.config, flit.tobytes()) for flit in flits]
+        return self._inbox
+
+    def node_state(self, x: int, y: int) -> NodeState:
+        """Masks at the boundary of a node: ``running``, ``waiting``, ``trapped`` (a bit per thread), ``idle``, ``exited``."""
+        state = NodeState()
+        self._engine.d1_state(self._array, self._index(x, y), ctypes.byref(state))
+        return state
+
+    def evaluations(self, x: int, y: int) -> int:
+        """Cycles in which a node was evaluated."""
+        return int(self._engine.d1_evaluations(self._array, self._index(x, y)))
+
+    def thread_states(self) -> list[ThreadReport]:
+        """State of every thread, row by row, read by packets as far as the network still answers."""
+        registers = [
+            (x, y, thread_offset(thread, ThreadRegister.PC), 8)
+            for y in range(self.rows)
+            for x in range(self.columns)
+            for thread in range(self.config.threads)
+        ]
+        pcs = [int.from_bytes(pc, "little") for pc in self.read_many(registers)]
+        reports = []
+        for (x, y, _, _), pc, n in zip(registers, pcs, range(len(pcs)), strict=True):
+            thread = n % self.config.threads
+            reports.append(self._report(x, y, thread, pc))
+        return reports
+
+    def _report(self, x: int, y: int, thread: int, pc: int) -> ThreadReport:
+        masks = self.node_state(x, y)
+        for state, mask in (
+            (ThreadState.RUNNING, masks.running),
+            (ThreadState.WAITING, masks.waiting),
+            (ThreadState.TRAPPED, masks.trapped),
+        ):
+            if mask >> thread & 1:
+                break
+        else:
+            state = ThreadState.HALTED
+        semaphore = value = None
+        offset = pc - SRAM_BASE
+        if state is ThreadState.WAITING and 0 <= offset <= self.config.sram_bytes - 4:
+            # A waiting thread is at its swait, whose semaphore stands where other instructions have rd.
+            instruction = int.from_bytes(self.peek(x, y, offset, 4), "little")
+            semaphore = instruction >> 7 & (1 << SEMAPHORE_ID_BITS) - 1
+            value = self.read_register(x, y, semaphore_offset(semaphore)) if semaphore < self.config.semaphores else None
+        return ThreadReport(x, y, thread, state, pc, semaphore=semaphore, value=value)
+
+    # -- host: packets ------------------------------------------------------------------------------------------------
+
+    def write(self, x: int, y: int, offset: int, data: bytes) -> None:
+        """Write bytes into a node's window by packets from the host, and wait until they have arrived.
+
+        Raises
+        ------
+        golden.mesh.NetworkAccessError
+            If the node or the offset is not there.
+        SimulatorError
+            If the network does not answer.
+        ValueError
+            If coordinates or offset do not fit into a global address.
+        """
+        self.write_many([(x, y, offset, data)])
+
+    def read(self, x: int, y: int, offset: int, length: int) -> bytes:
+        """Read bytes of a node's window by packets from the host; raises as ``write`` does."""
+        return self.read_many([(x, y, offset, length)])[0]
+
+    def write_many(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
+        """Any number of ``write`` as one stream of packets: each (x, y, offset, data), in this order; raises as ``write``."""
+        buffers = [(x, y, offset, np.frombuffer(bytes(data), np.uint8)) for x, y, offset, data in writes]
+        self._access([(*place, buffer) for *place, buffer in buffers], write=True)
+
+    def read_many(self, reads: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
+        """Any number of ``read`` as one stream of packets: each (x, y, offset, length); raises as ``write``."""
+        buffers = [(x, y, offset, np.zeros(length, np.uint8)) for x, y, offset, length in reads]
+        self._access([(*place, buffer) for *place, buffer in buffers], write=False)
+        return [buffer.tobytes() for *_, buffer in buffers]
+
+    def write_register(self, x: int, y: int, offset: int, value: int) -> None:
+        """Write a 64-bit register of the control page, given its offset in the window, a multiple of 8; raises as ``write``."""
+        _check_register(offset)
+        self.write(x, y, offset, value.to_bytes(8, "little"))
+
+    def read_register(self, x: int, y: int, offset: int) -> int:
+        """Read a 64-bit register of the control page, given its offset in the window, a multiple of 8; raises as ``write``."""
+        _check_register(offset)
+        return int.from_bytes(self.read(x, y, offset, 8), "little")
+
+    def send(self, packet: Packet) -> None:
+        """Let the host send any packet with the next cycles that run; what it causes to come back is in ``host_inbox``."""
+        flit = _pack(self.config, packet)
+        kind = TrafficClass.REQUEST if packet.is_request else TrafficClass.RESPONSE
+        self._check(self._engine.d1_host_send(self._array, flit, kind))
+
+    def _access(self, accesses: Sequence[tuple[int, int, int, np.ndarray[Any, Any]]], write: bool) -> None:
+        """Exchange packets until every access is answered. The engine sends and receives; nothing here is per packet."""
+        lines = 0
+        records = (Access * len(accesses))()
+        for record, (x, y, offset, buffer) in zip(records, accesses, strict=True):
+            GlobalAddress(x, y, offset)
+            if offset + len(buffer) > WINDOW_BYTES:
+                raise ValueError(f"{len(buffer)} bytes at offset {offset:#x} reach beyond the window of {WINDOW_BYTES} bytes")
+            record.x, record.y, record.offset, record.write = x, y, offset, write
+            record.length, record.data = len(buffer), buffer.ctypes.data
+            lines += len(buffer) // self.config.line_bytes + 2
+        limit = self.cycle + _ACCESS_CYCLES + _ACCESS_CYCLES_PER_LINE * lines
+        result = HostResult()
+        self._check(self._engine.d1_host_start(self._array, records, len(records)))
+        try:
+            status = self._run(limit, True, lambda status: None)
+            self._engine.d1_host_result(self._array, ctypes.byref(result))
+        finally:
+            # The buffers do not outlive this call.
+            self._engine.d1_host_abandon(self._array)
+        if result.errors:
+            address = GlobalAddress(result.x, result.y, result.offset)
+            raise NetworkAccessError(address, NetworkError(result.reason))
+        if status.stop != Stop.HOST:
+            why = {
+                Stop.QUIET: "all nodes are idle",
+                Stop.STUCK: f"no flit moved for {STUCK_CYCLES} cycles",
+                Stop.CYCLES: f"none came by cycle {limit}",
+            }[Stop(status.stop)]
+            raise SimulatorError(f"{result.unanswered} of the host's packets were not answered: {why}")
+
+    # -- host: back door ----------------------------------------------------------------------------------------------
+
+    def peek(self, x: int, y: int, offset: int, length: int) -> bytes:
+        """Bytes of a node's SRAM, without packets; ValueError if they are not there."""
+        self._check_sram(offset, length)
+        data = np.empty(length, np.uint8)
+        self._engine.d1_peek(self._array, self._index(x, y), offset, data.ctypes.data, length)
+        return data.tobytes()
+
+    def poke(self, x: int, y: int, offset: int, data: bytes) -> None:
+        """Change bytes of a node's SRAM, without packets; ValueError if they are not there."""
+        self._check_sram(offset, len(data))
+        self._engine.d1_poke(self._array, self._index(x, y), offset, bytes(data), len(data))
+
+    # -- running ------------------------------------------------------------------------------------------------------
+
+    def run(
+        self, max_cycles: int | None = None, progress: Callable[[SimulatedArray], None] | None = None, until: str = "ended"
+    ) -> RunResult:
+        """Run until every node has ended, ``max_cycles`` are over, or nothing can move any more.
+
+        Parameters
+        ----------
+        max_cycles : int or None
+            Limit for this run.
+        progress : callable, optional
+            Called with the array about ten times a second.
+        until : str
+            "ended": threads have ended, and the network is empty. "limit": all of ``max_cycles``, whatever happens.
+
+        Returns
+        -------
+        RunResult
+            "deadlock" if threads are left, but nothing can wake them, or nothing retired and no flit moved for
+            10,000 cycles.
+
+        Raises
+        ------
+        SimulatorError
+            If no thread is left, but nodes do not become idle either.
+        """
+        if until not in ("ended", "limit") or (until == "limit" and max_cycles is None):
+            raise ValueError(f"until = {until!r} is neither 'ended' nor 'limit' with max_cycles")
+        start = self.cycle
+        limit = (1 << 64) - 1 if max_cycles is None else start + max_cycles
+        status = self._run(limit, False, lambda status: progress(self) if progress else None)
+        cycles = self.cycle - start
+        if status.stop == Stop.CYCLES:
+            return RunResult("limit", cycles)
+        states = [self.node_state(x, y) for y in range(self.rows) for x in range(self.columns)]
+        if any(state.running or state.waiting for state in states):
+            return RunResult("deadlock", cycles)
+        if status.stop == Stop.STUCK:
+            count = sum(not state.idle for state in states)
+            raise SimulatorError(f"all threads have ended, but {count} nodes are not idle after {STUCK_CYCLES} cycles")
+        return RunResult("ended", cycles)
+
+    def _run(self, limit: int, for_host: bool, between: Callable[[RunStatus], None]) -> RunStatus:
+        """Run in slices until the engine says more than that the time of a slice is over."""
+        status = RunStatus()
+        while True:
+            self._check(self._engine.d1_run(self._array, limit, _SLICE_SECONDS, for_host, ctypes.byref(status)))
+            if status.stop != Stop.TIME:
+                return status
+            between(status)
+
+    # -- observing ----------------------------------------------------------------------------------------------------
+
+    def set_skipping(self, skipping: bool) -> None:
+        """Whether nodes that are idle and hear nothing are left out; results do not depend on it."""
+        self._engine.d1_set_skipping(self._array, skipping)
+
+    def trace(self, retirements: bool = True, vector_writes: bool = False, node: tuple[int, int] | None = None) -> None:
+        """Record what retires, or which vector registers are written, in one node (x, y) or in all, from now on."""
+        index = -1 if node is None else self._index(*node)
+        self._engine.d1_trace(self._array, index, retirements, vector_writes)
+
+    def retirements(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """What retired since the last call, by cycle and node (dtype ``library.RETIREMENT``)."""
+        records = np.empty(int(self._engine.d1_pending_retirements(self._array)), RETIREMENT)
+        self._check(self._engine.d1_take_retirements(self._array, records.ctypes.data))
+        return records
+
+    def vector_writes(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """Vector registers written since the last call, by cycle and node (``library.vector_write_dtype``)."""
+        count = int(self._engine.d1_pending_writes(self._array))
+        records = np.empty(count, vector_write_dtype(self.config.line_bytes))
+        self._check(self._engine.d1_take_writes(self._array, records.ctypes.data))
+        return records
+
+    def record_boundary(self, recording: bool = True) -> None:
+        """Record all output registers of all nodes, and the host's link, in every cycle from now on."""
+        self._engine.d1_record(self._array, recording)
+
+    def boundary_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """What was recorded since the last call: one record a cycle, as the registers are after it (``library.boundary_dtype``)."""
+        dtype = boundary_dtype(self.library, self.rows, self.columns)
+        assert dtype.itemsize == self._engine.d1_cycle_record_bytes(self._array), "layouts of engine and Python differ"
+        records = np.empty(int(self._engine.d1_pending_records(self._array)) // dtype.itemsize, dtype)
+        self._engine.d1_take_records(self._array, records.ctypes.data)
+        return records
+
+    def open_waves(self, path: str | os.PathLike[str], x: int = 0, y: int = 0) -> None:
+        """Record waves of a node from now on. The simulator must have been built for the file's format.
+
+        Raises
+        ------
+        SimulatorError
+            If it was not, or the file cannot be written.
+        """
+        wanted = _wave_format(Path(path))
+        if self.library.waves != wanted:
+            raise SimulatorError(f"this simulator was not built to record .{wanted} waves")
+        self._check(self._engine.d1_open_waves(self._array, self._index(x, y), os.fsencode(path)))
+
+    def close_waves(self, x: int = 0, y: int = 0) -> None:
+        """Ends the recording of a node's waves, so that the file is complete."""
+        self._engine.d1_close_waves(self._array, self._index(x, y))
+
+    # -- helpers ------------------------------------------------------------------------------------------------------
+
+    def _counters(self) -> Counters:
+        counters = Counters()
+        self._engine.d1_counters(self._array, ctypes.byref(counters))
+        return counters
+
+    def _index(self, x: int, y: int) -> int:
+        if not (0 <= x < self.columns and 0 <= y < self.rows):
+            raise ValueError(f"there is no node x={x}, y={y} in an array of {self.rows} rows and {self.columns} columns")
+        return y * self.columns + x
+
+    def _check_sram(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.config.sram_bytes:
+            raise ValueError(f"{length} bytes at offset {offset:#x} are not in an SRAM of {self.config.sram_bytes} bytes")
+
+    def _check(self, code: int) -> None:
+        if code != 0:
+            raise SimulatorError(self._error())
+
+    def _error(self) -> str:
+        return (self._engine.d1_error() or b"").decode(errors="replace")
+
+    def _require_memory(self) -> None:
+        per_node = int(self._engine.d1_node_footprint()) + _NODE_OVERHEAD_BYTES
+        needed, usable = per_node * self.rows * self.columns, int(available_bytes() * _MEMORY_SHARE)
+        if needed > usable:
+            raise ArrayTooLarge(
+                f"an array of {self.rows} x {self.columns} nodes '{self.config.name}' needs {needed / 2**30:.1f} GiB, but "
+                f"{usable / 2**30:.1f} GiB are available; at most {usable // per_node} nodes fit"
+            )
+
+
+def _wave_format(path: Path) -> str:
+    """Format of a wave file by its suffix."""
+    suffix = path.suffix.lower()
+    if suffix not in (".vcd", ".fst"):
+        raise ValueError(f"waves = '{path}' must end in .vcd or .fst")
+    return suffix[1:]
+
+
+def _check_register(offset: int) -> None:
+    if offset % 8:
+        raise ValueError(f"register offset {offset:#x} is not a multiple of 8")
+
+
+def _pack(config: NodeConfig, packet: Packet) -> bytes:
+    """A packet as a flit in whole words."""
+    flit = position = 0
+    for name, bits in flit_fields(config):
+        value = int.from_bytes(packet.data, "little") if name == "data" else int(getattr(packet, name))
+        if not 0 <= value < 1 << bits:
+            raise ValueError(f"{name} = {value:#x} does not fit into {bits} bits")
+        flit |= value << position
+        position += bits
+    return flit.to_bytes((position + 31) // 32 * 4, "little")
+
+
+def _unpack(config: NodeConfig, words: bytes) -> Packet:
+    """The inverse of ``_pack``; data of packets that carry none is dropped."""
+    flit = int.from_bytes(words, "little")
+    values: dict[str, Any] = {}
+    for name, bits in flit_fields(config):
+        values[name] = flit & (1 << bits) - 1
+        flit >>= bits
+    kind = Kind(values["kind"])
+    carries = kind in (Kind.WRITE, Kind.READ_DATA)
+    data = values["data"].to_bytes(config.line_bytes, "little") if carries else b""
+    return Packet(**{**values, "kind": kind, "post": bool(values["post"]), "data": data})

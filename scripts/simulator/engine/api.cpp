@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The library's functions, as library.py calls them. Those that can fail return 0 for success; d1_error() has the reason.
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <string>
+
+#include "array.h"
+
+#define D1_API extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+thread_local std::string error;
+
+template <class Function>
+int guarded(Function&& function) {
+    try {
+        function();
+        return 0;
+    } catch (const std::bad_alloc&) {
+        error = "out of memory";
+    } catch (const std::exception& failure) {
+        error = failure.what();
+    }
+    return 1;
+}
+
+}  // namespace
+
+using d1::Array;
+
+D1_API const char* d1_error() { return error.c_str(); }
+D1_API uint64_t d1_node_footprint() { return d1::Node::footprint(); }
+
+D1_API Array* d1_create(uint32_t rows, uint32_t columns, uint32_t threads) {
+    Array* array = nullptr;
+    guarded([&] { array = new Array(rows, columns, threads); });
+    return array;
+}
+D1_API void d1_destroy(Array* array) { delete array; }
+
+D1_API uint64_t d1_cycle(const Array* array) { return array->cycle(); }
+D1_API void d1_counters(const Array* array, d1::Counters* counters) { *counters = array->counters(); }
+D1_API uint64_t d1_evaluations(const Array* array, uint32_t node) { return array->evaluations(node); }
+D1_API void d1_state(Array* array, uint32_t node, d1::NodeState* state) { *state = array->node(node).state(); }
+D1_API void d1_set_skipping(Array* array, int32_t skipping) { array->set_skipping(skipping != 0); }
+
+D1_API int d1_run(Array* array, uint64_t limit, double seconds, int32_t stop_when_host_is_done, d1::RunStatus* status) {
+    return guarded([&] { *status = array->run(limit, seconds, stop_when_host_is_done != 0); });
+}
+
+D1_API int d1_host_start(Array* array, const d1::Access* accesses, uint64_t count) {
+    return guarded([&] { array->host().start(accesses, count); });
+}
+D1_API void d1_host_result(Array* array, d1::HostResult* result) { *result = array->host().result(); }
+D1_API void d1_host_abandon(Array* array) { array->host().abandon(); }
+D1_API int d1_host_send(Array* array, const uint32_t* words, uint32_t traffic_class) {
+    return guarded([&] {
+        d1::Flit flit;
+        std::memcpy(flit.data(), words, sizeof flit);
+        array->host().send(flit, traffic_class);
+    });
+}
+D1_API uint64_t d1_pending_inbox(Array* array) { return array->host().inbox().size(); }
+D1_API void d1_take_inbox(Array* array, uint32_t* words) {
+    std::memcpy(words, array->host().inbox().data(), array->host().inbox().size() * sizeof(d1::Flit));
+    array->host().inbox().clear();
+}
+
+D1_API void d1_peek(Array* array, uint32_t node, uint32_t offset, uint8_t* data, uint32_t length) {
+    std::memcpy(data, array->node(node).sram() + offset, length);
+}
+D1_API void d1_poke(Array* array, uint32_t node, uint32_t offset, const uint8_t* data, uint32_t length) {
+    std::memcpy(array->node(node).sram() + offset, data, length);
+}
+
+D1_API void d1_trace(Array* array, int32_t node, int32_t retirements, int32_t writes) {
+    array->set_trace(node, retirements != 0, writes != 0);
+}
+D1_API uint64_t d1_pending_retirements(const Array* array) { return array->pending_retirements(); }
+D1_API uint64_t d1_pending_writes(const Array* array) { return array->pending_writes(); }
+D1_API int d1_take_retirements(Array* array, d1::Retirement* records) {
+    return guarded([&] { array->take(records); });
+}
+D1_API int d1_take_writes(Array* array, d1::VectorWrite* records) {
+    return guarded([&] { array->take(records); });
+}
+
+D1_API void d1_record(Array* array, int32_t recording) { array->set_recording(recording != 0); }
+D1_API uint64_t d1_cycle_record_bytes(const Array* array) { return array->cycle_record_bytes(); }
+D1_API uint64_t d1_pending_records(const Array* array) { return array->records().size(); }
+D1_API void d1_take_records(Array* array, uint8_t* bytes) {
+    std::copy(array->records().begin(), array->records().end(), bytes);
+    array->clear_records();
+}
+
+D1_API int d1_open_waves(Array* array, uint32_t node, const char* path) {
+    return guarded([&] { array->open_waves(node, path); });
+}
+D1_API void d1_close_waves(Array* array, uint32_t node) { array->close_waves(node); }

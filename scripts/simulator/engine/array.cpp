@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "array.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <tuple>
+
+namespace d1 {
+
+namespace {
+
+constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache lines of what is indexed by slot
+
+}  // namespace
+
+Array::Array(unsigned rows, unsigned columns, unsigned threads)
+    : rows_(rows), columns_(columns), team_(std::clamp(threads, 1u, rows * columns)), workers_(team_.size()) {
+    const unsigned count = rows * columns, members = team_.size();
+    // Dealt out in turn, so that work in one corner of the array is still shared.
+    const unsigned share = ((count + members - 1) / members + kSlotsPerLine - 1) / kSlotsPerLine * kSlotsPerLine;
+    slot_of_.resize(count);
+    for (unsigned member = 0; member < members; ++member) workers_[member].first = workers_[member].last = member * share;
+    for (unsigned index = 0; index < count; ++index) slot_of_[index] = workers_[index % members].last++;
+    const size_t slots = size_t(members) * share;
+    nodes_.resize(slots);
+    activity_.assign(slots, kAwake);
+    neighbours_.resize(slots);
+    traced_.resize(slots);
+    retirements_.resize(slots);
+    writes_.resize(slots);
+    evaluations_.resize(slots);
+    for (unsigned copy = 0; copy < 2; ++copy) {
+        wake_[copy] = std::vector<std::atomic<uint8_t>>(slots);
+        links_[copy].resize(slots);
+    }
+    std::vector<unsigned> masks(slots);
+    for (unsigned y = 0; y < rows; ++y) {
+        for (unsigned x = 0; x < columns; ++x) {
+            const unsigned index = y * columns + x, slot = slot_of_[index];
+            auto& near = neighbours_[slot];
+            near[0] = y > 0 ? int(slot_of_[index - columns]) : kNoSlot;
+            near[1] = x + 1 < columns ? int(slot_of_[index + 1]) : kNoSlot;
+            near[2] = y + 1 < rows ? int(slot_of_[index + columns]) : kNoSlot;
+            near[3] = x > 0 ? int(slot_of_[index - 1]) : index == 0 ? kHostSlot : kNoSlot;
+            for (unsigned side = 0; side < 4; ++side) masks[slot] |= unsigned(near[side] != kNoSlot) << side;
+        }
+    }
+    // Each worker makes its own nodes, so that their memory lies near to it.
+    std::exception_ptr failure;
+    std::mutex mutex;
+    team_.run([&](unsigned member) {
+        try {
+            for (unsigned index = member; index < count; index += members) {
+                const unsigned slot = slot_of_[index];
+                nodes_[slot] = std::make_unique<Node>(index % columns, index / columns, masks[slot]);
+            }
+        } catch (...) {
+            const std::lock_guard lock(mutex);
+            failure = std::current_exception();
+        }
+    });
+    if (failure) std::rethrow_exception(failure);
+    busy_ = count;
+}
+
+Array::~Array() = default;
+
+void Array::step(unsigned member) {
+    static const Link kNothing{};
+    Worker& worker = workers_[member];
+    const unsigned now = cycle_ & 1, next = now ^ 1;
+    uint32_t busy = 0;
+    bool progress = false;
+    for (unsigned slot = worker.first; slot < worker.last; ++slot) {
+        const bool woken = wake_[now][slot].load(std::memory_order_relaxed);
+        if (skipping_ && !woken && activity_[slot] != kAwake && !nodes_[slot]->waves()) {
+            if (activity_[slot] == kCopy) {
+                links_[next][slot] = links_[now][slot];
+                activity_[slot] = kAsleep;
+            }
+            continue;
+        }
+        if (woken) wake_[now][slot].store(0, std::memory_order_relaxed);
+        Node& node = *nodes_[slot];
+        const auto& near = neighbours_[slot];
+        const Link* in[4];
+        for (unsigned side = 0; side < 4; ++side) {
+            in[side] = near[side] >= 0 ? &links_[now][near[side]][side ^ 2] : near[side] == kHostSlot ? &host_link_[now] : &kNothing;
+        }
+        auto& out = links_[next][slot];
+        node.evaluate(cycle_, in, out.data());
+        ++evaluations_[slot];
+        ++worker.node_cycles;
+        bool driving = false;
+        for (unsigned side = 0; side < 4; ++side) {
+            if (!(out[side].valid | out[side].credit)) continue;
+            driving = true;
+            worker.hops += out[side].valid != 0;
+            if (near[side] >= 0) wake_[next][near[side]].store(1, std::memory_order_relaxed);
+        }
+        const bool awake = driving || !node.idle();
+        activity_[slot] = awake ? kAwake : kCopy;
+        busy += awake;
+        progress |= node.progress();
+        if (traced_[slot] & kRetirements) node.trace(cycle_ + 1, retirements_[slot]);
+        if (traced_[slot] & kWrites) node.trace(cycle_ + 1, writes_[slot]);
+    }
+    if (member == 0) {
+        host_busy_ = host_.step(links_[now][slot_of_[0]][3], host_link_[next]);
+        if (host_link_[next].valid | host_link_[next].credit) wake_[next][slot_of_[0]].store(1, std::memory_order_relaxed);
+        progress |= host_.moved();
+    }
+    worker.busy = busy;
+    worker.progress = progress;
+}
+
+void Array::complete() {
+    ++cycle_;
+    if (recording_) record();
+    busy_ = host_busy_;
+    bool progress = false;
+    for (const Worker& worker : workers_) {
+        busy_ += worker.busy;
+        progress |= worker.progress;
+    }
+    quiet_cycles_ = progress ? 0 : quiet_cycles_ + 1;
+    stopped_ = true;
+    if (stop_when_host_is_done_ && host_.done()) {
+        stop_ = Stop::kHost;
+    } else if (busy_ == 0) {
+        stop_ = Stop::kQuiet;
+    } else if (quiet_cycles_ >= kStuckCycles) {
+        stop_ = Stop::kStuck;
+        quiet_cycles_ = 0;
+    } else if (cycle_ >= limit_) {
+        stop_ = Stop::kCycles;
+    } else {
+        stopped_ = false;
+    }
+}
+
+void Array::record() {
+    const size_t start = records_.size();
+    records_.resize(start + cycle_record_bytes());
+    uint8_t* bytes = records_.data() + start;
+    const Link& host = host_link_[cycle_ & 1];
+    std::memcpy(bytes, host.flit.data(), sizeof(Flit));
+    bytes[sizeof(Flit)] = host.valid;
+    bytes[sizeof(Flit) + 1] = host.credit;
+    bytes += host_record_bytes();
+    for (const unsigned slot : slot_of_) {
+        nodes_[slot]->record(bytes);
+        bytes += Node::record_bytes();
+    }
+}
+
+RunStatus Array::run(uint64_t limit, double seconds, bool stop_when_host_is_done) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    stop_when_host_is_done_ = stop_when_host_is_done;
+    const auto status = [&](Stop stop) { return RunStatus{cycle_, uint32_t(stop), busy_}; };
+    if (busy_ == 0 && host_.done()) return status(stop_when_host_is_done ? Stop::kHost : Stop::kQuiet);
+    if (cycle_ >= limit) return status(Stop::kCycles);
+    for (uint64_t chunk = 64;; chunk *= 2) {
+        limit_ = std::min(limit, cycle_ + chunk);
+        stopped_ = false;
+        const auto start = Clock::now();
+        const uint64_t before = cycle_;
+        team_.run([this](unsigned member) {
+            do {
+                step(member);
+                team_.meet([this] { complete(); });
+            } while (!stopped_);
+        });
+        if (stop_ != Stop::kCycles || cycle_ >= limit) return status(stop_);
+        const auto now = Clock::now();
+        if (now >= end) return status(Stop::kTime);
+        // Doubling stops where the next chunk would go far over the time.
+        const double per_cycle = std::chrono::duration<double>(now - start).count() / double(cycle_ - before);
+        const double left = std::chrono::duration<double>(end - now).count();
+        chunk = std::min<uint64_t>(chunk, uint64_t(std::max(1.0, left / (2 * per_cycle))));
+    }
+}
+
+Counters Array::counters() const {
+    Counters sum{0, 0, host_.sent(), host_.received()};
+    for (const Worker& worker : workers_) {
+        sum.node_cycles += worker.node_cycles;
+        sum.hops += worker.hops;
+    }
+    return sum;
+}
+
+void Array::set_trace(int index, bool retirements, bool writes) {
+    const uint8_t traced = uint8_t(retirements * kRetirements | writes * kWrites);
+    for (unsigned n = 0; n < nodes(); ++n)
+        if (index < 0 || unsigned(index) == n) traced_[slot_of_[n]] = traced;
+}
+
+size_t Array::pending_retirements() const {
+    size_t count = 0;
+    for (const auto& records : retirements_) count += records.size();
+    return count;
+}
+
+size_t Array::pending_writes() const {
+    size_t count = 0;
+    for (const auto& records : writes_) count += records.size();
+    return count;
+}
+
+namespace {
+
+// Moves all records to `to`, by cycle and node, whatever the order of the workers was.
+template <class Record>
+void collect(std::vector<std::vector<Record>>& from, Record* to) {
+    Record* const begin = to;
+    for (auto& records : from) {
+        to = std::copy(records.begin(), records.end(), to);
+        records.clear();
+    }
+    std::stable_sort(begin, to, [](const Record& a, const Record& b) {
+        return std::tie(a.cycle, a.y, a.x) < std::tie(b.cycle, b.y, b.x);
+    });
+}
+
+}  // namespace
+
+void Array::take(Retirement* records) { collect(retirements_, records); }
+void Array::take(VectorWrite* records) { collect(writes_, records); }
+
+void Array::open_waves(unsigned index, const std::string& path) { node(index).open_waves(path); }
+
+}  // namespace d1

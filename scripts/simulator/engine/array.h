@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// An array of rows x columns nodes, evaluated cycle by cycle by a team of threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host.h"
+#include "node.h"
+#include "team.h"
+
+namespace d1 {
+
+class Array {
+  public:
+    Array(unsigned rows, unsigned columns, unsigned threads);
+    ~Array();
+
+    uint64_t cycle() const { return cycle_; }
+    unsigned nodes() const { return rows_ * columns_; }
+
+    // Goes on until something of Stop happens, at the latest in cycle `limit`; for about `seconds` at most.
+    RunStatus run(uint64_t limit, double seconds, bool stop_when_host_is_done);
+
+    Host& host() { return host_; }
+    Node& node(unsigned index) { return *nodes_.at(slot_of_.at(index)); }
+    Counters counters() const;
+    uint64_t evaluations(unsigned index) const { return evaluations_.at(slot_of_.at(index)); }
+
+    // Whether nodes that are idle and hear nothing are left alone; nothing but speed depends on it.
+    void set_skipping(bool skipping) { skipping_ = skipping; }
+
+    // Records retirements and vector writes of one node from now on, or of all if `index` is negative.
+    void set_trace(int index, bool retirements, bool writes);
+    size_t pending_retirements() const;
+    size_t pending_writes() const;
+    void take(Retirement* records);
+    void take(VectorWrite* records);
+
+    // Records all output registers of all nodes, after the host's link, in every cycle from now on.
+    void set_recording(bool recording) { recording_ = recording; }
+    static size_t host_record_bytes() { return sizeof(Flit) + 2; }
+    size_t cycle_record_bytes() const { return host_record_bytes() + nodes() * Node::record_bytes(); }
+    const std::vector<uint8_t>& records() const { return records_; }
+    void clear_records() { records_.clear(); }
+
+    void open_waves(unsigned index, const std::string& path);
+    void close_waves(unsigned index) { node(index).close_waves(); }
+
+  private:
+    // What a node does in the next cycle if nobody wakes it. A node falls asleep over kCopy, since its registers have to
+    // be in both copies of the links.
+    enum Activity : uint8_t { kAsleep, kCopy, kAwake };
+
+    struct alignas(64) Worker {
+        unsigned first = 0, last = 0;
+        uint32_t busy = 0;
+        bool progress = false;
+        uint64_t node_cycles = 0, hops = 0;
+    };
+    enum Traced : uint8_t { kRetirements = 1, kWrites = 2 };
+
+    void work(unsigned member);
+    void step(unsigned member);
+    void complete();
+    void record();
+
+    const unsigned rows_, columns_;
+    Team team_;
+    std::vector<Worker> workers_;
+
+    // By slot: the nodes of one worker lie side by side. Slots that pad a worker's part to whole cache lines are empty.
+    std::vector<unsigned> slot_of_;
+    std::vector<std::unique_ptr<Node>> nodes_;
+    std::vector<Activity> activity_;
+    std::vector<std::atomic<uint8_t>> wake_[2];
+    std::vector<std::array<Link, 4>> links_[2];
+    std::vector<std::array<int, 4>> neighbours_;  // slot, kHostSlot or kNoSlot, per side
+    std::vector<uint8_t> traced_;
+    std::vector<std::vector<Retirement>> retirements_;
+    std::vector<std::vector<VectorWrite>> writes_;
+    std::vector<uint64_t> evaluations_;
+    static constexpr int kHostSlot = -1, kNoSlot = -2;
+
+    Host host_;
+    Link host_link_[2];
+    uint8_t host_busy_ = 0;
+
+    uint64_t cycle_ = 0;
+    uint32_t busy_ = 0;
+    uint64_t quiet_cycles_ = 0;
+    bool skipping_ = true, recording_ = false;
+    std::vector<uint8_t> records_;
+
+    uint64_t limit_ = 0;
+    bool stop_when_host_is_done_ = false, stopped_ = false;
+    Stop stop_ = Stop::kTime;
+};
+
+}  // namespace d1

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host.h"
+
+#include <algorithm>
+#include <set>
+
+namespace d1 {
+
+namespace {
+
+// Addresses a request from the host to a node; responses come back along the host's link.
+Flit address(uint32_t kind, uint16_t x, uint16_t y, uint32_t offset, unsigned tag) {
+    Flit flit{};
+    set(flit, kFlitKind, kind);
+    set(flit, kFlitX, x);
+    set(flit, kFlitY, y);
+    set(flit, kFlitOffset, offset);
+    set(flit, kFlitSrcExit, kPortWest);
+    set(flit, kFlitTag, tag);
+    return flit;
+}
+
+}  // namespace
+
+void Host::start(const Access* accesses, size_t count) {
+    accesses_ = accesses;
+    count_ = count;
+    next_ = position_ = 0;
+    fence_next_ = 0;
+    errors_ = {};
+    std::set<std::pair<uint16_t, uint16_t>> written;
+    for (size_t n = 0; n < count; ++n)
+        if (accesses[n].write) written.emplace(accesses[n].y, accesses[n].x);
+    fences_.assign(written.begin(), written.end());
+}
+
+HostResult Host::result() const {
+    HostResult result = errors_;
+    result.unanswered = outstanding_ + (count_ - next_) + (fences_.size() - fence_next_);
+    return result;
+}
+
+void Host::abandon() {
+    next_ = count_;
+    fence_next_ = fences_.size();
+    outstanding_ = 0;
+    for (Slot& slot : slots_) {
+        slot.abandoned = slot.used;
+        slot.data = nullptr;
+    }
+}
+
+bool Host::read_request(Flit& flit, uint16_t x, uint16_t y, uint32_t offset, Slot slot) {
+    for (unsigned tries = 0; tries < slots_.size(); ++tries) {
+        const unsigned tag = next_tag_;
+        next_tag_ = (next_tag_ + 1) % slots_.size();
+        if (slots_[tag].used) continue;
+        flit = address(kKindRead, x, y, offset, tag);
+        slots_[tag] = slot;
+        slots_[tag].used = true;
+        ++outstanding_;
+        return true;
+    }
+    return false;
+}
+
+bool Host::next_request(Flit& flit) {
+    while (next_ < count_ && position_ >= accesses_[next_].length) {
+        ++next_;
+        position_ = 0;
+    }
+    if (next_ == count_) {
+        if (fence_next_ == fences_.size()) return false;
+        const auto [y, x] = fences_[fence_next_];
+        if (!read_request(flit, x, y, kFenceOffset, {})) return false;
+        ++fence_next_;
+        return true;
+    }
+    const Access& access = accesses_[next_];
+    const uint32_t offset = access.offset + uint32_t(position_);
+    const uint32_t skip = offset % kLineBytes;
+    const uint32_t length = std::min<uint32_t>(kLineBytes - skip, access.length - uint32_t(position_));
+    if (access.write) {
+        flit = address(kKindWrite, access.x, access.y, offset - skip, kWriteTag);
+        set_mask(flit, (length == 64 ? ~uint64_t(0) : (uint64_t(1) << length) - 1) << skip);
+        std::memcpy(line_of(flit) + skip, access.data + position_, length);
+    } else {
+        Slot slot;
+        slot.data = access.data + position_;
+        slot.skip = skip;
+        slot.length = length;
+        if (!read_request(flit, access.x, access.y, offset - skip, slot)) return false;
+    }
+    position_ += length;
+    return true;
+}
+
+bool Host::response(const Flit& flit) {
+    const unsigned tag = get(flit, kFlitTag);
+    const bool failed = get(flit, kFlitKind) == kKindError;
+    if (tag < slots_.size()) {
+        Slot& slot = slots_[tag];
+        if (!slot.used) return false;
+        if (!failed && slot.data) std::memcpy(slot.data, line_of(flit) + slot.skip, slot.length);
+        const bool abandoned = slot.abandoned;
+        slot = {};
+        if (abandoned) return true;
+        --outstanding_;
+    } else if (!failed || done()) {
+        return false;
+    }
+    if (failed && errors_.errors++ == 0) {
+        errors_.x = uint16_t(get(flit, kFlitSrcX));
+        errors_.y = uint16_t(get(flit, kFlitSrcY));
+        errors_.offset = get(flit, kFlitOffset);
+        errors_.reason = get(flit, kFlitSem);
+    }
+    return true;
+}
+
+bool Host::step(const Link& in, Link& out) {
+    for (unsigned kind = 0; kind < 2; ++kind) credits_[kind] += in.credit >> kind & 1;
+    if (in.valid) {
+        ++received_;
+        if (!(in.valid & 1 << kClassResponse) || !response(in.flit)) inbox_.push_back(in.flit);
+    }
+    out.credit = in.valid;
+    out.valid = 0;
+    if (!packets_.empty()) {
+        const auto& [flit, kind] = packets_.front();
+        if (credits_[kind]) {
+            out.flit = flit;
+            out.valid = uint8_t(1 << kind);
+            --credits_[kind];
+            packets_.pop_front();
+        }
+    } else if (credits_[kClassRequest] && next_request(out.flit)) {
+        out.valid = 1 << kClassRequest;
+        --credits_[kClassRequest];
+    }
+    sent_ += out.valid != 0;
+    moved_ = in.valid || out.valid;
+    return out.valid || out.credit || in.valid || in.credit;
+}
+
+}  // namespace d1

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host at the west link of node (0, 0): sends requests and takes what comes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "flit.h"
+#include "records.h"
+
+namespace d1 {
+
+class Host {
+  public:
+    // Starts a list of accesses, which must outlive it. A write is done when a read that was sent after it, to the same
+    // node, is answered: both take the same way in the same class, so they cannot overtake each other.
+    void start(const Access* accesses, size_t count);
+    bool done() const { return next_ == count_ && fence_next_ == fences_.size() && outstanding_ == 0 && packets_.empty(); }
+    HostResult result() const;
+
+    // Gives up what was not answered; late answers are dropped.
+    void abandon();
+
+    // One cycle: `in` is what the node drives in this cycle, `out` what the host drives in the next.
+    // Returns whether there is anything on the link in the next cycle or something waits to be sent.
+    bool step(const Link& in, Link& out);
+
+    bool moved() const { return moved_; }
+    uint64_t sent() const { return sent_; }
+    uint64_t received() const { return received_; }
+
+    // Packets that answered none of the accesses, oldest first.
+    std::vector<Flit>& inbox() { return inbox_; }
+
+    // Sends any packet, before what is left of the accesses.
+    void send(const Flit& flit, unsigned traffic_class) { packets_.emplace_back(flit, traffic_class); }
+
+  private:
+    struct Slot {
+        bool used = false, abandoned = false;
+        uint8_t* data = nullptr;  // null for reads whose data nobody wants
+        uint32_t skip = 0, length = 0;
+    };
+    // Tag of all writes. Their errors say themselves what failed.
+    static constexpr unsigned kWriteTag = (1u << kFlitTag.bits) - 1;
+
+    bool next_request(Flit& flit);
+    bool read_request(Flit& flit, uint16_t x, uint16_t y, uint32_t offset, Slot slot);
+    // Whether a flit answers one of the accesses, which it then completes.
+    bool response(const Flit& flit);
+
+    const Access* accesses_ = nullptr;
+    size_t count_ = 0, next_ = 0, position_ = 0;
+    std::vector<std::pair<uint16_t, uint16_t>> fences_;
+    size_t fence_next_ = 0;
+    std::array<Slot, kWriteTag> slots_{};
+    unsigned next_tag_ = 0;
+    uint64_t outstanding_ = 0;
+    HostResult errors_{};
+    std::deque<std::pair<Flit, unsigned>> packets_;
+    std::vector<Flit> inbox_;
+    std::array<unsigned, 2> credits_{kChannelDepth, kChannelDepth};
+    uint64_t sent_ = 0, received_ = 0;
+    bool moved_ = false;
+};
+
+}  // namespace d1

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node.h"
+
+#include <stdexcept>
+
+#include "D1Node.h"
+#include "D1Node__Syms.h"
+#include "verilated.h"
+#include "verilated_syms.h"
+
+#if defined(D1_WAVES_FST)
+#include "verilated_fst_c.h"
+using TraceFile = VerilatedFstC;
+#elif defined(D1_WAVES_VCD)
+#include "verilated_vcd_c.h"
+using TraceFile = VerilatedVcdC;
+#endif
+
+namespace d1 {
+
+#if defined(D1_WAVES_FST) || defined(D1_WAVES_VCD)
+struct Node::Waves {
+    TraceFile file;
+    uint64_t time = 0;
+};
+#else
+struct Node::Waves {};
+#endif
+
+namespace {
+
+// The array of lines in the SRAM macro: the only public array of that shape.
+uint8_t* find_sram(VerilatedContext& context) {
+    const VerilatedScopeNameMap* scopes = context.scopeNameMap();
+    for (const auto& [name, scope] : *scopes) {
+        const VerilatedVar* variable = scope->varFind("mem");
+        if (variable != nullptr && variable->udims() == 1 && variable->elements(1) == int(kSramLines)
+            && variable->entBits() == 8 * kLineBytes) {
+            return static_cast<uint8_t*>(variable->datap());
+        }
+    }
+    throw std::runtime_error("the compiled node has no public array 'mem' of its SRAM's shape");
+}
+
+template <class Port>
+void copy_in(Port& port, const Flit& flit) {
+    static_assert(sizeof(Port) == sizeof(Flit));
+    std::memcpy(&port, flit.data(), sizeof(Flit));
+}
+
+template <class Port>
+void copy_out(Flit& flit, const Port& port) {
+    static_assert(sizeof(Port) == sizeof(Flit));
+    std::memcpy(flit.data(), &port, sizeof(Flit));
+}
+
+template <class Port>
+uint8_t* append(uint8_t* bytes, const Port& port) {
+    std::memcpy(bytes, &port, sizeof(Port));
+    return bytes + sizeof(Port);
+}
+
+}  // namespace
+
+Node::Node(unsigned x, unsigned y, unsigned links)
+    : x_(uint16_t(x)), y_(uint16_t(y)), context_(std::make_unique<VerilatedContext>()) {
+    context_->threads(1);
+    context_->randReset(0);
+    context_->quiet(true);
+#if defined(D1_WAVES_FST) || defined(D1_WAVES_VCD)
+    context_->traceEverOn(true);
+#endif
+    model_ = std::make_unique<D1Node>(context_.get(), "TOP");
+    model_->x = x_;
+    model_->y = y_;
+    model_->links = uint8_t(links);
+    model_->cycle = 0;
+    model_->clk = 0;
+    model_->rst = 1;
+    model_->eval();
+    sram_ = find_sram(*context_);
+    for (int n = 0; n < 2; ++n) edge();
+    model_->rst = 0;
+}
+
+Node::~Node() {
+    close_waves();
+    // Verilator's destructors look for their context in the thread.
+    Verilated::threadContextp(context_.get());
+    model_->final();
+    model_.reset();
+}
+
+void Node::edge() {
+#if defined(D1_WAVES_FST) || defined(D1_WAVES_VCD)
+    if (waves_) {
+        model_->eval();
+        waves_->file.dump(10 * waves_->time);
+    }
+#endif
+    model_->clk = 1;
+    model_->eval();
+#if defined(D1_WAVES_FST) || defined(D1_WAVES_VCD)
+    if (waves_) waves_->file.dump(10 * waves_->time++ + 5);
+#endif
+    model_->clk = 0;
+    model_->eval();
+}
+
+void Node::evaluate(uint64_t cycle, const Link* const in[4], Link out[4]) {
+    D1Node& model = *model_;
+    model.cycle = cycle;
+#define D1_SIDE(index, side)                        \
+    model.side##_in_valid = in[index]->valid;       \
+    model.side##_out_credit = in[index]->credit;    \
+    copy_in(model.side##_in_flit, in[index]->flit);
+    D1_SIDE(0, north)
+    D1_SIDE(1, east)
+    D1_SIDE(2, south)
+    D1_SIDE(3, west)
+#undef D1_SIDE
+#if defined(D1_WAVES_FST) || defined(D1_WAVES_VCD)
+    if (waves_) waves_->time = cycle;
+#endif
+    edge();
+#define D1_SIDE(index, side)                        \
+    out[index].valid = model.side##_out_valid;      \
+    out[index].credit = model.side##_in_credit;     \
+    copy_out(out[index].flit, model.side##_out_flit);
+    D1_SIDE(0, north)
+    D1_SIDE(1, east)
+    D1_SIDE(2, south)
+    D1_SIDE(3, west)
+#undef D1_SIDE
+}
+
+bool Node::idle() const { return model_->idle; }
+bool Node::progress() const { return model_->progress; }
+
+NodeState Node::state() const {
+    return {model_->idle, model_->running, model_->waiting, model_->trapped, model_->exited};
+}
+
+void Node::trace(uint64_t cycle, std::vector<Retirement>& retirements) {
+    const D1Node& model = *model_;
+#define D1_THREAD(t)                                                                                           \
+    if (model.retire##t##_valid) {                                                                             \
+        Retirement r{};                                                                                        \
+        r.cycle = cycle;                                                                                       \
+        r.x = x_;                                                                                              \
+        r.y = y_;                                                                                              \
+        r.thread = t;                                                                                          \
+        r.trap = model.retire##t##_trap;                                                                       \
+        r.cause = model.retire##t##_cause;                                                                     \
+        r.value = model.retire##t##_value;                                                                     \
+        r.pc = model.retire##t##_pc;                                                                           \
+        r.insn = model.retire##t##_insn;                                                                       \
+        r.rd_valid = model.retire##t##_rd_valid;                                                               \
+        r.rd_address[0] = model.retire##t##_rd_address & 31;                                                   \
+        r.rd_address[1] = model.retire##t##_rd_address >> 5;                                                   \
+        static_assert(sizeof(model.retire##t##_rd_data) == sizeof(r.rd_data));                                 \
+        std::memcpy(r.rd_data, &model.retire##t##_rd_data, sizeof(r.rd_data));                                 \
+        retirements.push_back(r);                                                                              \
+    }
+    D1_THREADS(D1_THREAD)
+#undef D1_THREAD
+}
+
+void Node::trace(uint64_t cycle, std::vector<VectorWrite>& writes) {
+    const D1Node& model = *model_;
+    if (!model.vector_valid) return;
+    VectorWrite w{};
+    w.cycle = cycle;
+    w.x = x_;
+    w.y = y_;
+    w.thread = model.vector_thread;
+    w.reg = model.vector_register;
+    static_assert(sizeof(model.vector_data) == kLineBytes);
+    std::memcpy(w.data, &model.vector_data, kLineBytes);
+    writes.push_back(w);
+}
+
+void Node::record(uint8_t* bytes) const {
+#define D1_PORT(name) bytes = append(bytes, model_->name);
+    D1_OUTPUT_PORTS(D1_PORT)
+#undef D1_PORT
+}
+
+size_t Node::record_bytes() {
+    size_t bytes = 0;
+#define D1_PORT(name) bytes += sizeof(D1Node::name);
+    D1_OUTPUT_PORTS(D1_PORT)
+#undef D1_PORT
+    return bytes;
+}
+
+size_t Node::footprint() { return sizeof(Node) + sizeof(D1Node) + sizeof(D1Node__Syms) + sizeof(VerilatedContext); }
+
+#if defined(D1_WAVES_FST) || defined(D1_WAVES_VCD)
+void Node::open_waves(const std::string& path) {
+    close_waves();
+    waves_ = std::make_unique<Waves>();
+    model_->trace(&waves_->file, 99);
+    waves_->file.open(path.c_str());
+    if (!waves_->file.isOpen()) {
+        waves_.reset();
+        throw std::runtime_error("cannot write waves to " + path);
+    }
+}
+
+void Node::close_waves() {
+    if (!waves_) return;
+    waves_->file.close();
+    waves_.reset();
+}
+#else
+void Node::open_waves(const std::string&) { throw std::runtime_error("this simulator was built without waves"); }
+void Node::close_waves() {}
+#endif
+
+}  // namespace d1

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// One instance of the compiled node, with the registers of its boundary.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flit.h"
+#include "records.h"
+
+class D1Node;
+class VerilatedContext;
+
+namespace d1 {
+
+class Node {
+  public:
+    Node(unsigned x, unsigned y, unsigned links);
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    // One rising edge with these inputs, one per side in the order north, east, south, west; the registers after it go to `out`.
+    void evaluate(uint64_t cycle, const Link* const in[4], Link out[4]);
+
+    bool idle() const;
+    bool progress() const;
+    NodeState state() const;
+
+    // Appends what retired, and which vector registers were written, in the registers of the boundary as they are now.
+    void trace(uint64_t cycle, std::vector<Retirement>& retirements);
+    void trace(uint64_t cycle, std::vector<VectorWrite>& writes);
+
+    // All outputs, each in the least of 1, 2, 4 or 8 bytes or in whole words, in the order of D1_OUTPUT_PORTS.
+    void record(uint8_t* bytes) const;
+    static size_t record_bytes();
+
+    uint8_t* sram() { return sram_; }
+
+    // Bytes of memory that an instance takes.
+    static size_t footprint();
+
+    void open_waves(const std::string& path);
+    void close_waves();
+    bool waves() const { return waves_ != nullptr; }
+
+  private:
+    void edge();
+
+    struct Waves;
+    const uint16_t x_, y_;
+    std::unique_ptr<VerilatedContext> context_;
+    std::unique_ptr<D1Node> model_;
+    uint8_t* sram_ = nullptr;
+    std::unique_ptr<Waves> waves_;
+};
+
+}  // namespace d1
