@@ -17,10 +17,11 @@ from amaranth.lib import wiring
 
 from golden.config import NodeConfig
 from rtl.interfaces import RetirementSignature
-from rtl.matrix.array import matrix_modules
+from rtl.macros.verilog import MACRO_SOURCES, matrix_macro_verilog, simd_macro_verilog
+from rtl.matrix.array import matrix_modules, matrix_name
 from rtl.memory.banks import SramArray
 from rtl.memory.macro import macro_name, macro_verilog
-from rtl.simd.lanes import simd_modules
+from rtl.simd.lanes import simd_modules, simd_name
 
 __all__ = ["ARITHMETICS", "SRAMS", "TOP", "Port", "export_node", "node_class", "node_ports", "port_table"]
 
@@ -132,6 +133,7 @@ def node_class(node: Callable[[NodeConfig], wiring.Component] | None) -> Callabl
     """The class that is given, or :class:`rtl.node.Node`."""
     if node is not None:
         return node
+    # The node is made of everything else, and tests export stand-ins without it.
     from rtl.node import Node
 
     return Node
@@ -152,6 +154,11 @@ def _providers(config: NodeConfig, arithmetic: str, sram: str) -> dict[str, Sour
         known[macro_name(config)] = SramArray(config)
     if arithmetic == "rtl":
         known |= matrix_modules(config) | simd_modules(config)
+    else:
+        sources = [*MACRO_SOURCES, *(path.with_suffix(".h") for path in MACRO_SOURCES)]
+        functions = {path.name: path.read_text() for path in sources}
+        known[matrix_name(config)] = functions | {f"{matrix_name(config)}.sv": matrix_macro_verilog(config)}
+        known[simd_name(config)] = functions | {f"{simd_name(config)}.sv": simd_macro_verilog(config)}
     return known
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES, NodeConfig
+from golden.config import WINDOW_BYTES, NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
     SEMAPHORE_ID_BITS,
@@ -211,22 +211,15 @@ class SimulatedArray:
         ]
         pcs = [int.from_bytes(pc, "little") for pc in self.read_many(registers)]
         reports = []
-        for (x, y, _, _), pc, n in zip(registers, pcs, range(len(pcs)), strict=True):
-            thread = n % self.config.threads
-            reports.append(self._report(x, y, thread, pc))
+        for n, ((x, y, _, _), pc) in enumerate(zip(registers, pcs, strict=True)):
+            reports.append(self._report(x, y, n % self.config.threads, pc))
         return reports
 
     def _report(self, x: int, y: int, thread: int, pc: int) -> ThreadReport:
-        masks = self.node_state(x, y)
-        for state, mask in (
-            (ThreadState.RUNNING, masks.running),
-            (ThreadState.WAITING, masks.waiting),
-            (ThreadState.TRAPPED, masks.trapped),
-        ):
-            if mask >> thread & 1:
-                break
-        else:
-            state = ThreadState.HALTED
+        masks, state = self.node_state(x, y), ThreadState.HALTED
+        for candidate in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED):
+            if getattr(masks, candidate.name.lower()) >> thread & 1:
+                state = candidate
         semaphore = value = None
         offset = pc - SRAM_BASE
         if state is ThreadState.WAITING and 0 <= offset <= self.config.sram_bytes - 4:
@@ -259,12 +252,12 @@ class SimulatedArray:
     def write_many(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
         """Any number of ``write`` as one stream of packets: each (x, y, offset, data), in this order; raises as ``write``."""
         buffers = [(x, y, offset, np.frombuffer(bytes(data), np.uint8)) for x, y, offset, data in writes]
-        self._access([(*place, buffer) for *place, buffer in buffers], write=True)
+        self._access(buffers, write=True)
 
     def read_many(self, reads: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
         """Any number of ``read`` as one stream of packets: each (x, y, offset, length); raises as ``write``."""
         buffers = [(x, y, offset, np.zeros(length, np.uint8)) for x, y, offset, length in reads]
-        self._access([(*place, buffer) for *place, buffer in buffers], write=False)
+        self._access(buffers, write=False)
         return [buffer.tobytes() for *_, buffer in buffers]
 
     def write_register(self, x: int, y: int, offset: int, value: int) -> None:
@@ -409,7 +402,7 @@ class SimulatedArray:
         self._engine.d1_record(self._array, recording)
 
     def boundary_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
-        """What was recorded since the last call: one record a cycle, as the registers are after it (``library.boundary_dtype``)."""
+        """What was recorded since the last call, one record a cycle: registers after it (dtype ``library.boundary_dtype``)."""
         dtype = boundary_dtype(self.library, self.rows, self.columns)
         assert dtype.itemsize == self._engine.d1_cycle_record_bytes(self._array), "layouts of engine and Python differ"
         records = np.empty(int(self._engine.d1_pending_records(self._array)) // dtype.itemsize, dtype)
