@@ -35,6 +35,8 @@ class BankArbiter(wiring.Component):
         if requesters < 2:
             raise ValueError(f"requesters = {requesters}: arbitration needs at least 2")
         self.requesters = requesters
+        #: How long each of them has waited, in cycles, for proofs.
+        self.waited = [Signal(range(requesters), name=f"waited{i}") for i in range(requesters)]
         super().__init__(
             {
                 "request": In(requesters),
@@ -46,8 +48,7 @@ class BankArbiter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        count = self.requesters
-        waited = [Signal(range(count), name=f"waited{i}") for i in range(count)]
+        count, waited = self.requesters, self.waited
 
         beaten_by = [[] for _ in range(count)]
         for low in range(count):

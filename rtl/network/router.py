@@ -9,6 +9,7 @@ from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, LINK_PORTS, Port, TrafficClass
 from rtl.interfaces import FlitLayout, LinkSignature, flit_stream
 from rtl.network.arbiter import RoundRobin
+from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
 
 __all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream"]
@@ -178,18 +179,18 @@ class Router(wiring.Component):
         for c in TrafficClass:
             own = [candidate for candidate in candidates if candidate.traffic_class == c]
             m.submodules[f"{name}_{c.name.lower()}_turns"] = turns = RoundRobin(len(own))
-            depth = self.config.channel_depth
-            credits = Signal(range(depth + 1), init=depth, name=f"{name}_{c.name.lower()}_credits")
+            m.submodules[f"{name}_{c.name.lower()}_credits"] = credits = Credits(self.config.channel_depth)
             go = Signal(name=f"{name}_{c.name.lower()}_goes")
             m.d.comb += [
                 turns.request.eq(Cat(candidate.valid & (candidate.way == port) for candidate in own)),
                 turns.serve.eq(go),
+                credits.spend.eq(go),
+                credits.refund.eq(link.credit[c]),
             ]
-            m.d.sync += credits.eq(credits + link.credit[c] - go)
             for candidate, grant in zip(own, turns.grant, strict=True):
                 candidate.grants.append(grant & go)
                 grants.append((candidate, grant & go))
-            wanting.append(turns.request.any() & (credits != 0))
+            wanting.append(turns.request.any() & credits.available)
             goes.append(go)
 
         # Where both classes could go, the one goes that did not go last.

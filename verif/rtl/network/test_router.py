@@ -17,6 +17,7 @@ from golden.config import NodeConfig
 from golden.layout import LINK_PORTS, Port, TrafficClass
 from rtl.network.router import Router
 from verif.bench import bench_parameters, bench_rng, check_property, run_bench, start
+from verif.formal.netlist import registered_outputs
 from verif.rtl.network.flits import CLASSES, CONFIGS, LINKS, expected_way, kind_of, pack, payload_of
 
 X, Y, ALL_LINKS = 0x0AB, 0x123, 0b1111
@@ -26,6 +27,12 @@ INPUTS = (*LINKS, "local")
 @pytest.mark.parametrize("name", CONFIGS)
 def test_router(name: str) -> None:
     run_bench(Router(CONFIGS[name]), parameters={"config": name})
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_link_outputs_come_straight_from_flip_flops(name: str) -> None:
+    wanted = {f"{link}_{port}" for link in LINKS for port in ("out__valid", "out__flit", "in__credit")}
+    assert wanted <= registered_outputs(Router(CONFIGS[name]))
 
 
 def config_under_test() -> NodeConfig:

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Round-robin choice, proved: exactly one of those that request, and everyone within one round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import Assert
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.network.arbiter import RoundRobin
+from verif.formal.proof import check_bounded, check_reachable, prove
+
+
+class Choice(wiring.Component):
+    """The choice is one of the requesters whenever there is one, in any state."""
+
+    def __init__(self, count: int):
+        self.count = count
+        super().__init__({"request": In(count), "serve": In(1), "grant": Out(count)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.turns = turns = RoundRobin(self.count)
+        m.d.comb += [turns.request.eq(self.request), turns.serve.eq(self.serve), self.grant.eq(turns.grant)]
+        m.d.comb += [
+            Assert((turns.grant & ~self.request) == 0),
+            Assert((turns.grant & (turns.grant - 1)) == 0),
+            Assert(turns.grant.any() == self.request.any()),
+        ]
+        return m
+
+
+class Fairness(wiring.Component):
+    """While a requester waits, at most ``count - 1`` others are served."""
+
+    def __init__(self, count: int):
+        self.count = count
+        super().__init__({"request": In(count), "serve": In(1), "longest": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.turns = turns = RoundRobin(self.count)
+        m.d.comb += [turns.request.eq(self.request), turns.serve.eq(self.serve)]
+        longest = Signal(self.count)
+        for i in range(self.count):
+            passed_over = Signal(range(self.count + 1), name=f"passed_over{i}")
+            others_served = self.serve & ~turns.grant[i]
+            m.d.sync += passed_over.eq(Mux(self.request[i] & ~(self.serve & turns.grant[i]), passed_over + others_served, 0))
+            m.d.comb += [Assert(passed_over <= self.count - 1), longest[i].eq(passed_over == self.count - 1)]
+        m.d.comb += self.longest.eq(longest.any())
+        return m
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_exactly_one_of_those_that_request_is_chosen(count: int) -> None:
+    prove(Choice(count))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_everyone_is_served_within_one_round(count: int) -> None:
+    check_bounded(Fairness(count), 2 * count + 2)
+
+
+def test_a_whole_round_can_pass() -> None:
+    check_reachable(Fairness(5), "longest", 6)
+
+
+def test_no_requesters_are_refused() -> None:
+    with pytest.raises(ValueError):
+        RoundRobin(0)
