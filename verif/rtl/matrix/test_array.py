@@ -9,54 +9,31 @@ import cocotb
 import numpy as np
 import numpy.typing as npt
 import pytest
-from amaranth.hdl import Shape
-from amaranth.lib import wiring
 from cocotb.triggers import FallingEdge
 from hypothesis import strategies as st
 
 from golden.config import MATRIX_K, NodeConfig, preset
-from rtl.macros.verilog import MACRO_SOURCES, matrix_macro_verilog
+from rtl.macros.verilog import matrix_macro_verilog
 from rtl.matrix.array import matrix_entries, matrix_modules, matrix_name
-from verif.bench import bench_parameters, bench_rng, bench_seed, check_property, play, run_bench, start
+from verif.bench import bench_parameters, bench_rng, bench_seed, check_property, play, start
 from verif.golden import vectors
 from verif.rtl.matrix.model import OP_DISTANCE, READ_DISTANCE, Cycle, MatrixArrayModel, Op
+from verif.rtl.side_by_side import run_side_by_side
 
 CONFIGS = ["tiny", "medium", "d1"]
 
 Codes = npt.NDArray[np.uint16]
 
 
-def both(name: str, array: wiring.Component) -> str:
-    """Module ``both``: hardware and macro side by side, with the answers of each."""
-    ports = {port: Shape.cast(member.shape).width for port, member in array.signature.members.items()}
-    inputs = [port for port in ports if port != "read_data"]
-    declarations = "\n".join(f"  input [{ports[port] - 1}:0] {port}," for port in inputs)
-    connections = "".join(f", .{port}({port})" for port in inputs)
-    outputs = ",\n".join(f"  output [{ports['read_data'] - 1}:0] {kind}_read_data" for kind in ("rtl", "macro"))
-    return f"""
-module both (
-  input clk,
-  input rst,
-{declarations}
-{outputs}
-);
-  {name} hardware (.clk(clk), .rst(rst){connections}, .read_data(rtl_read_data));
-  {name}_macro macro (.clk(clk), .rst(rst){connections}, .read_data(macro_read_data));
-endmodule
-"""
-
-
 def run(preset_name: str, test: str, **parameters: int) -> None:
     __tracebackhide__ = True
     config = preset(preset_name)
-    name, modules = matrix_name(config), matrix_modules(config)
-    macro = matrix_macro_verilog(config).replace(f"module {name} ", f"module {name}_macro ")
-    run_bench(
-        toplevel="both",
-        modules=modules,
-        sources=[both(name, modules[name]), macro, *MACRO_SOURCES],
+    run_side_by_side(
+        matrix_name(config),
+        matrix_modules(config),
+        matrix_macro_verilog(config),
         test_module=__name__,
-        tests=[test],
+        test=test,
         parameters={"config": preset_name, **parameters},
     )
 
