@@ -5,60 +5,30 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import platform
-import re
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
 from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields
 from scripts.simulator.cache import Cache, digest
-from scripts.simulator.errors import BuildError, ToolMissing
-from scripts.simulator.toolchain import MAKE_VARIABLES, Toolchain, find_toolchain
+from scripts.simulator.compilation import Compilation, Progress
+from scripts.simulator.errors import ToolMissing
+from scripts.simulator.toolchain import Toolchain, find_toolchain
 
 __all__ = ["STUCK_CYCLES", "Progress", "SimulatorLibrary", "build", "library_key"]
 
 #: Cycles without any progress after which an array that is not idle counts as dead.
 STUCK_CYCLES = 10_000
 
-#: Called with what is being done, and how much of it is done (0 to 1) where that is known.
-Progress = Callable[[str, float | None], None]
-
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _ENGINE = Path(__file__).resolve().parent / "engine"
 _LIBRARY = "libd1.so"
-
-_VERILATOR_OPTIONS = (
-    "--cc",
-    "--prefix",
-    "D1Node",
-    "--top-module",
-    "d1_node",
-    "-O3",
-    "--x-assign",
-    "fast",
-    "--x-initial",
-    "fast",
-    "--no-assert",
-    "--no-timing",
-    # Generated Verilog; what the bench of each unit accepts need not be said again here.
-    "-Wno-fatal",
-    "-Wno-lint",
-    "-Wno-style",
-)
-
-#: Several of these libraries live in one process, so none may share symbols with another.
-_CXX_FLAGS = ("-std=c++20", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-fno-semantic-interposition", "-pthread")
-_LINK_FLAGS = ("-shared", "-pthread", "-Wl,-Bsymbolic", "-Wl,--exclude-libs,libverilated.a", "-Wl,--gc-sections")
-_OPTIMISATION = ("OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
 
 
 @dataclass(frozen=True)
@@ -132,7 +102,7 @@ def build(
     cached = cache.find(key) is not None
     folder = cache.build(
         key,
-        lambda partial: _Build(config, arithmetic, waves, tools, report, cache.folder / f"{key}.log", node).make(partial),
+        lambda partial: _make(partial, cache.folder / f"{key}.log", config, arithmetic, waves, tools, report, node),
         lambda: report("waiting for another process that builds the same simulator", None),
     )
     facts = json.loads((folder / "build.json").read_text())
@@ -144,7 +114,8 @@ def library_key(
     config: NodeConfig, arithmetic: str, waves: str | None, tools: Toolchain, node: Callable[[NodeConfig], Any] | None = None
 ) -> str:
     """Digest of everything that a simulator depends on."""
-    paths = [*sorted((_ROOT / "rtl").rglob("*")), *sorted(_ENGINE.iterdir()), Path(__file__)]
+    paths = [*sorted((_ROOT / "rtl").rglob("*")), *sorted(_ENGINE.iterdir())]
+    paths += [Path(__file__).with_name(name) for name in ("build.py", "compilation.py")]
     paths += [_ROOT / "golden" / name for name in ("config.py", "isa.py", "layout.py")]
     if node is not None:
         paths.append(Path(inspect.getfile(node)))
@@ -166,139 +137,45 @@ def library_key(
     )
 
 
-class _Build:
-    """One build: export, Verilator, C++, link."""
+def _make(
+    folder: Path,
+    log: Path,
+    config: NodeConfig,
+    arithmetic: str,
+    waves: str | None,
+    tools: Toolchain,
+    report: Progress,
+    node: Callable[[NodeConfig], Any] | None,
+) -> None:
+    """Fill ``folder`` with the library and ``build.json``."""
+    # Amaranth takes a while to import, and a cached simulator does not need it.
+    from rtl.export import TOP, export_node, node_class, node_ports
 
-    def __init__(
-        self,
-        config: NodeConfig,
-        arithmetic: str,
-        waves: str | None,
-        tools: Toolchain,
-        report: Progress,
-        log: Path,
-        node: Callable[[NodeConfig], Any] | None,
-    ):
-        self.config = config
-        self.arithmetic = arithmetic
-        self.waves = waves
-        self.tools = tools
-        self.report = report
-        self.log = log
-        self.node = node
-        self.seconds: dict[str, float] = {}
-
-    def make(self, folder: Path) -> None:
-        """Fill ``folder`` with the library and ``build.json``."""
-        # Amaranth takes a while to import, and a cached simulator does not need it.
-        from rtl.export import export_node, node_class, node_ports
-
-        work = folder / "work"
-        work.mkdir()
-        with open(self.log, "w") as log:
-            start = time.monotonic()
-            self.report("exporting Verilog", None)
-            node = node_class(self.node)
-            files = export_node(self.config, self.arithmetic, node=node)
-            for name, text in files.items():
-                (work / name).write_text(text)
-            ports = node_ports(node(self.config))
-            outputs = [(port.name, port.bits) for port in ports if port.direction == "output"]
-            (work / "d1_config.h").write_text(_config_header(self.config, [name for name, _ in outputs]))
-            start = self._lap("export", start)
-            self.report("running Verilator", None)
-            self._verilate(work, files, log)
-            start = self._lap("verilator", start)
-            self._compile(work, log)
-            start = self._lap("c++", start)
-            self.report("linking", None)
-            self._link(work, folder / _LIBRARY, log)
-            self._lap("link", start)
-        shutil.rmtree(work)
-        self.log.rename(folder / "build.log")
-        facts = {"outputs": outputs, "seconds": self.seconds, "config": self.config.name, "versions": self.tools.versions}
-        (folder / "build.json").write_text(json.dumps(facts, indent=1))
-
-    def _lap(self, stage: str, start: float) -> float:
-        now = time.monotonic()
-        self.seconds[stage] = round(now - start, 3)
-        return now
-
-    def _verilate(self, work: Path, files: dict[str, str], log: TextIO) -> None:
-        flags = [*_CXX_FLAGS, f"-I{work}", f"-I{_ENGINE}"]
-        options = list(_VERILATOR_OPTIONS)
-        if self.waves:
-            options.append(f"--trace-{self.waves}")
-            flags.append(f"-DD1_WAVES_{self.waves.upper()}")
-        sources = [name for name in files if Path(name).suffix in (".v", ".sv", ".cpp")]
-        engine = [str(path) for path in sorted(_ENGINE.glob("*.cpp"))]
-        command = [str(self.tools.perl), str(self.tools.verilator), *options, "-CFLAGS", " ".join(flags), "--Mdir", "obj"]
-        command += [*sorted(sources), *engine]
-        self._run("Verilator", command, work, log, r"%Error|%Warning|Error")
-
-    def _compile(self, work: Path, log: TextIO) -> None:
-        total = len(list((work / "obj").glob("*.cpp"))) + len(list(_ENGINE.glob("*.cpp"))) + 2
-        done = 0
-
-        def seen(line: str) -> None:
-            nonlocal done
-            if " -c " in line:
-                done += 1
-                self.report("compiling C++", min(done / total, 1.0))
-
-        self.report("compiling C++", 0.0)
-        jobs = len(os.sched_getaffinity(0))
-        command = [str(self.tools.make), "-C", "obj", "-f", "D1Node.mk", f"-j{jobs}", f"CXX={self.tools.cxx}"]
-        command += [f"LINK={self.tools.cxx}", *_OPTIMISATION, *MAKE_VARIABLES, "libD1Node.a", "libverilated.a"]
-        self._run("g++", command, work, log, r"error:|Error |No space|Killed|fatal", seen)
-
-    def _link(self, work: Path, library: Path, log: TextIO) -> None:
-        command = [str(self.tools.cxx), *_LINK_FLAGS, "-o", str(library), "-Wl,--whole-archive", "obj/libD1Node.a"]
-        command += ["-Wl,--no-whole-archive", "obj/libverilated.a"]
-        if self.waves == "fst":
-            command += ["-llz4", "-lz"]
-        self._run("linking", command, work, log, r"error|undefined")
-
-    def _run(
-        self,
-        what: str,
-        command: Sequence[str],
-        folder: Path,
-        log: TextIO,
-        telling: str,
-        seen: Callable[[str], None] = lambda line: None,
-    ) -> None:
-        """Run a tool; BuildError with the telling lines of its output if it fails."""
-        log.write(f"$ {' '.join(command)}\n")
-        lines = []
-        # A session of its own, so that an interrupt ends the compilers below make as well.
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=self.tools.environment(),
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+    work = folder / "work"
+    work.mkdir()
+    with Compilation(tools, work, log, report) as compilation:
+        start = time.monotonic()
+        report("exporting Verilog", None)
+        files = export_node(config, arithmetic, node=node)
+        outputs = [(port.name, port.bits) for port in node_ports(node_class(node)(config)) if port.direction == "output"]
+        files["d1_config.h"] = _config_header(config, [name for name, _ in outputs])
+        for name, text in files.items():
+            (work / name).write_text(text)
+        compilation.timed("export", start)
+        options, flags = [], [f"-I{_ENGINE}"]
+        if waves:
+            options.append(f"--trace-{waves}")
+            flags.append(f"-DD1_WAVES_{waves.upper()}")
+        sources = sorted(name for name in files if Path(name).suffix in (".v", ".sv", ".cpp"))
+        compilation.verilate(
+            [*sources, *sorted(_ENGINE.glob("*.cpp"))], top=TOP, prefix="D1Node", options=options, cxx_flags=flags
         )
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                log.write(line)
-                lines.append(line.rstrip())
-                seen(line)
-            code = process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
-        log.flush()
-        if code != 0:
-            told = [line for line in lines if re.search(telling, line)] or lines
-            shown = "\n    ".join(told[:8])
-            raise BuildError(f"{what} failed with exit code {code}:\n    {shown}\nThe whole log is {self.log}")
+        compilation.compile()
+        compilation.link(folder / _LIBRARY, ("lz4", "z") if waves == "fst" else ())
+    shutil.rmtree(work)
+    log.rename(folder / "build.log")
+    facts = {"outputs": outputs, "seconds": compilation.seconds, "config": config.name, "versions": tools.versions}
+    (folder / "build.json").write_text(json.dumps(facts, indent=1))
 
 
 def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:

@@ -161,7 +161,8 @@ RunStatus Array::run(uint64_t limit, double seconds, bool stop_when_host_is_done
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
     stop_when_host_is_done_ = stop_when_host_is_done;
     const auto status = [&](Stop stop) { return RunStatus{cycle_, uint32_t(stop), busy_}; };
-    if (busy_ == 0 && host_.done()) return status(stop_when_host_is_done ? Stop::kHost : Stop::kQuiet);
+    if (stop_when_host_is_done && host_.done()) return status(Stop::kHost);
+    if (busy_ == 0 && host_.done()) return status(Stop::kQuiet);
     if (cycle_ >= limit) return status(Stop::kCycles);
     for (uint64_t chunk = 64;; chunk *= 2) {
         limit_ = std::min(limit, cycle_ + chunk);

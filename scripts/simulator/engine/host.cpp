@@ -26,12 +26,17 @@ void Host::start(const Access* accesses, size_t count) {
     accesses_ = accesses;
     count_ = count;
     next_ = position_ = 0;
+    skip_empty();
     fence_next_ = 0;
     errors_ = {};
     std::set<std::pair<uint16_t, uint16_t>> written;
     for (size_t n = 0; n < count; ++n)
-        if (accesses[n].write) written.emplace(accesses[n].y, accesses[n].x);
+        if (accesses[n].write && accesses[n].length) written.emplace(accesses[n].y, accesses[n].x);
     fences_.assign(written.begin(), written.end());
+}
+
+void Host::skip_empty() {
+    while (next_ < count_ && accesses_[next_].length == 0) ++next_;
 }
 
 HostResult Host::result() const {
@@ -65,10 +70,6 @@ bool Host::read_request(Flit& flit, uint16_t x, uint16_t y, uint32_t offset, Slo
 }
 
 bool Host::next_request(Flit& flit) {
-    while (next_ < count_ && position_ >= accesses_[next_].length) {
-        ++next_;
-        position_ = 0;
-    }
     if (next_ == count_) {
         if (fence_next_ == fences_.size()) return false;
         const auto [y, x] = fences_[fence_next_];
@@ -92,6 +93,11 @@ bool Host::next_request(Flit& flit) {
         if (!read_request(flit, access.x, access.y, offset - skip, slot)) return false;
     }
     position_ += length;
+    if (position_ == access.length) {
+        position_ = 0;
+        ++next_;
+        skip_empty();
+    }
     return true;
 }
 

@@ -47,6 +47,7 @@ class Host {
     // Tag of all writes. Their errors say themselves what failed.
     static constexpr unsigned kWriteTag = (1u << kFlitTag.bits) - 1;
 
+    void skip_empty();
     bool next_request(Flit& flit);
     bool read_request(Flit& flit, uint16_t x, uint16_t y, uint32_t offset, Slot slot);
     // Whether a flit answers one of the accesses, which it then completes.
