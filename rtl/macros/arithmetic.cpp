@@ -10,6 +10,7 @@
 #include "arithmetic.h"
 
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -63,6 +64,9 @@ public:
 
 private:
     uint64_t before_;
+#else
+public:
+    FloatingPointMode() {}
 #endif
 };
 
@@ -207,41 +211,50 @@ OPEND1_STEPS(sse2, 2, )
 OPEND1_STEPS(avx2, 4, __attribute__((target("avx2"))))
 OPEND1_STEPS(avx512, 8, __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))))
 
-const Variant& choose() {
+bool has_avx512() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512bw");
+}
+
+// Best first; the last one runs everywhere.
+const Variant* find(const char* name) {
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw")) {
-        return kVariant_avx512;
+    const std::pair<const Variant*, bool> variants[] = {
+        {&kVariant_avx512, has_avx512()}, {&kVariant_avx2, __builtin_cpu_supports("avx2") != 0}, {&kVariant_sse2, true}};
+    for (const auto& [candidate, runs] : variants) {
+        if (runs && (name == nullptr || std::strcmp(candidate->name, name) == 0)) return candidate;
     }
-    return __builtin_cpu_supports("avx2") ? kVariant_avx2 : kVariant_sse2;
+    return nullptr;
 }
 #else
 OPEND1_STEPS(portable, 2, )
 
-const Variant& choose() { return kVariant_portable; }
+const Variant* find(const char* name) {
+    return name == nullptr || std::strcmp(kVariant_portable.name, name) == 0 ? &kVariant_portable : nullptr;
+}
 #endif
 
-const Variant& variant = choose();
+const Variant* variant = find(nullptr);
 
 }  // namespace
 
 void d1_matrix_step_16(const uint32_t* a, const uint32_t* b, unsigned char zero, uint32_t* line0) {
     const FloatingPointMode mode;
     uint32_t* const lines[] = {line0};
-    variant.step16(a, b, zero, lines);
+    variant->step16(a, b, zero, lines);
 }
 
 void d1_matrix_step_32(const uint32_t* a, const uint32_t* b, unsigned char zero, uint32_t* line0, uint32_t* line1) {
     const FloatingPointMode mode;
     uint32_t* const lines[] = {line0, line1};
-    variant.step32(a, b, zero, lines);
+    variant->step32(a, b, zero, lines);
 }
 
 void d1_matrix_step_64(const uint32_t* a, const uint32_t* b, unsigned char zero, uint32_t* line0, uint32_t* line1,
                        uint32_t* line2, uint32_t* line3) {
     const FloatingPointMode mode;
     uint32_t* const lines[] = {line0, line1, line2, line3};
-    variant.step64(a, b, zero, lines);
+    variant->step64(a, b, zero, lines);
 }
 
 void d1_simd_op_16(unsigned char op, const uint32_t* a, const uint32_t* b, uint32_t* result) {
@@ -259,4 +272,11 @@ void d1_simd_op_64(unsigned char op, const uint32_t* a, const uint32_t* b, uint3
     simd<16>(op, a, b, result);
 }
 
-const char* d1_arithmetic_variant() { return variant.name; }
+const char* d1_arithmetic_variant() { return variant->name; }
+
+int d1_arithmetic_select(const char* name) {
+    const Variant* const found = find(name);
+    if (found == nullptr) return 0;
+    variant = found;
+    return 1;
+}

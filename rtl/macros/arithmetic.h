@@ -20,8 +20,11 @@ void d1_simd_op_16(unsigned char op, const uint32_t* a, const uint32_t* b, uint3
 void d1_simd_op_32(unsigned char op, const uint32_t* a, const uint32_t* b, uint32_t* result);
 void d1_simd_op_64(unsigned char op, const uint32_t* a, const uint32_t* b, uint32_t* result);
 
-// Name of the variant that this machine uses.
+// Name of the variant in use, which is the fastest one that the machine runs: avx512, avx2, sse2; portable elsewhere.
 const char* d1_arithmetic_variant();
+
+// Use another variant, for tests; 0 if the machine does not run it. Not while another thread computes.
+int d1_arithmetic_select(const char* name);
 
 }  // extern "C"
 
