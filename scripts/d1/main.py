@@ -81,6 +81,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         return _fail(str(error), error.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}", ExitCode.USAGE)
         known = _known(error)
         if known is not None:
             return _fail(str(error), known)
@@ -114,8 +116,6 @@ def _known(error: Exception) -> ExitCode | None:
         loaded = sys.modules.get(module)
         if loaded is not None and isinstance(error, getattr(loaded, name)):
             return code
-    if isinstance(error, OSError) and error.filename is not None:
-        return ExitCode.USAGE
     return None
 
 

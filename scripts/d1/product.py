@@ -13,6 +13,7 @@ from golden.config import NodeConfig
 from golden.matrix import matmul
 from scripts.d1.backends import OpenedArray, open_array
 from scripts.d1.errors import CommandError, ExitCode
+from scripts.d1.memory import require_memory
 from scripts.d1.options import ArrayShape
 from scripts.d1.report import Stages
 from sw.kernels.matmul import MatmulError, MatmulFailed, MatmulResult, plan, run_matmul
@@ -132,6 +133,7 @@ def run_product(
     CommandError
         If the product or the array does not fit, or a node did not end with success.
     """
+    require_memory(config, shape)
     try:
         with stages.stage("plan") as stage:
             work = plan(config, shape.rows, shape.columns, m, n, k)

@@ -76,7 +76,8 @@ class Stage:
 class Stages:
     """Stages of a longer job, on stderr: a live bar in a terminal, lines elsewhere.
 
-    Every stage ends with one line that gives its elapsed time and its note, so a log tells the same as the screen.
+    Every stage that succeeds leaves one line with its elapsed time and its note, so a log tells the same as the screen. One
+    that fails leaves none: its error is what there is to read.
     """
 
     def __init__(self) -> None:
@@ -102,10 +103,11 @@ class Stages:
             self._live.start()
         try:
             yield stage
-        except BaseException:
-            self._end(f"{title}: failed after {stage.seconds:.1f} s")
-            raise
-        self._end(f"{title}: {stage.seconds:.1f} s{', ' + stage.note if stage.note else ''}")
+        finally:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+        self._console.print(f"{title}: {stage.seconds:.1f} s{', ' + stage.note if stage.note else ''}", soft_wrap=True)
 
     @contextmanager
     def follow(self, titles: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
@@ -140,9 +142,3 @@ class Stages:
         elif not quiet:
             percent = "" if fraction is None else f" {100 * fraction:.0f} %"
             self._console.print(f"{title} ...{percent} {note}".rstrip(), soft_wrap=True)
-
-    def _end(self, line: str) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-        self._console.print(line, soft_wrap=True)

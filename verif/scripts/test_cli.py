@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
 
 from golden.config import PRESETS
 from scripts.d1.main import COMMANDS
+from scripts.d1.options import ArrayShape, ArrayType
 from verif.scripts.command import d1, refused
 
 
@@ -102,9 +104,18 @@ def test_unknown_preset_is_refused_with_the_presets_that_exist(arguments: tuple[
     refused(outcome, 2, "D2", *PRESETS)
 
 
-@pytest.mark.parametrize("shape", ["0x2", "2x0", "2", "2x", "x2", "2x2x2", "-1x2", "1.5x2", "8193x1", "two", ""])
+@pytest.mark.parametrize("shape", ["0x2", "2x0", "2", "2x", "x2", "2x2x2", "-1x2", "1.5x2", "8193x1", "two", "", "9" * 99 + "x1"])
 def test_array_that_is_no_shape_is_refused(shape: str) -> None:
-    refused(d1("matmul", "--array", shape), 2, f"'{shape}' is no array")
+    with pytest.raises(click.BadParameter, match="is no array"):
+        ArrayType().convert(shape, None, None)
+
+
+def test_array_is_rows_by_columns() -> None:
+    assert ArrayType().convert("3x8192", None, None) == ArrayShape(rows=3, columns=8192)
+
+
+def test_array_of_zero_is_refused() -> None:
+    refused(d1("matmul", "--array", "0x2"), 2, "--array", "'0x2' is no array", "1 to 8192")
 
 
 @pytest.mark.parametrize("backend", ["rtl", "golden"])

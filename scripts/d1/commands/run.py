@@ -61,8 +61,9 @@ def run(
         stages.stage(f"run {program.name} on {opened.description}") as stage,
     ):
         report = run_program(opened.array, contents, max_cycles)
+        seconds = stage.seconds
         stage.note = f"{report.cycles} cycles"
-    result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict()}
+    result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict(), "seconds": seconds}
     if as_json:
         print_json(result)
     else:

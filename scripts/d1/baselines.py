@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact cycle counts of matrix products on the compiled node, checked in as baselines.
+
+The node is deterministic, and macro arithmetic is cycle-exact, so a count that moves is a change of the hardware, of the kernel
+or of the engine. ``make baselines`` measures them anew; the commit that changes them says why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden.config import preset
+from golden.matrix import matmul
+from scripts.d1.backends import build_simulator
+from scripts.d1.product import random_operand
+from scripts.d1.report import Stages
+from scripts.simulator import SimulatedArray
+from sw.kernels.matmul import MatmulResult, run_matmul
+
+#: Where they are kept: beside the test that compares them.
+FILE = Path(__file__).resolve().parents[2] / "verif" / "baselines" / "matmul.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A product: preset, array and shape."""
+
+    config: str
+    rows: int
+    columns: int
+    m: int
+    n: int
+    k: int
+
+    @property
+    def name(self) -> str:
+        """Key in the file."""
+        return f"{self.config} {self.rows}x{self.columns}, {self.m}x{self.n}x{self.k}"
+
+
+ONE_NODE = Case("d1", 1, 1, 256, 256, 256)
+FOUR_NODES = Case("d1", 2, 2, 256, 256, 256)
+CASES = (
+    Case("tiny", 1, 1, 16, 16, 16),
+    Case("tiny", 2, 2, 33, 17, 21),
+    ONE_NODE,
+    FOUR_NODES,
+)
+
+
+def measure(case: Case, stages: Stages, arithmetic: str = "macro") -> MatmulResult:
+    """Run a case on the compiled node.
+
+    Raises
+    ------
+    AssertionError
+        If a bit of the result differs from the golden model's: a wrong result's cycles mean nothing.
+    """
+    config = preset(case.config)
+    library = build_simulator(config, arithmetic, None, stages)
+    rng = np.random.default_rng(1)
+    a, b = random_operand(rng, case.m, case.k), random_operand(rng, case.k, case.n)
+    with stages.stage(f"{case.name}, {arithmetic} arithmetic") as stage:
+        with SimulatedArray(config, case.rows, case.columns, library=library) as array:
+            result = run_matmul(array, a, b)
+        stage.note = f"{result.cycles} cycles"
+    assert np.array_equal(matmul(a, b), result.c), f"{case.name}: the result differs from the golden model's"
+    return result
+
+
+def record(result: MatmulResult) -> dict[str, Any]:
+    """What is kept of a run: everything that is exact."""
+    return {
+        "cycles": result.cycles,
+        "cycles_per_node": list(result.cycles_per_node),
+        "steps_per_node": list(result.steps_per_node),
+        "packets": result.packets,
+        "bank_conflicts": result.bank_conflicts,
+    }
+
+
+def read_baselines() -> dict[str, Any]:
+    """The checked-in counts by case."""
+    baselines: dict[str, Any] = json.loads(FILE.read_text())
+    return baselines
+
+
+def write_baselines(records: Mapping[str, Any]) -> None:
+    """Replace the checked-in counts."""
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(json.dumps(records, indent=2) + "\n")

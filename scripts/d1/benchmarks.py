@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measurements of speed: engine, golden model, builds. Each returns figures in the units that its keys name."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from golden.config import PRESETS
+from golden.layout import SRAM_BASE, ThreadRegister, thread_offset
+from golden.matrix import matmul
+from golden.mesh import GoldenArray
+from scripts.d1.backends import build_simulator
+from scripts.d1.product import random_operand
+from scripts.d1.report import Stages
+from scripts.simulator import SimulatedArray
+from sw.assembler import assemble
+from sw.host import load_program, run_program
+from sw.kernels.matmul import run_matmul
+
+CONFIG = PRESETS["d1"]
+
+#: Length of the cube that a busy node multiplies, by arithmetic: about half a second and two seconds.
+_CUBES = {"macro": 256, "rtl": 128}
+
+#: Nodes of the array in which only one is busy.
+_IDLE_ROWS = _IDLE_COLUMNS = 12
+
+_IDLE_CYCLES = 100_000
+_LOOP_ITERATIONS = 200_000
+
+#: A loop of arithmetic, a load, a store and a branch.
+_LOOP = """
+        li      t0, {iterations}
+        la      t1, buffer
+        li      a0, 0
+loop:   add     a0, a0, t0
+        sd      a0, 0(t1)
+        ld      a1, 0(t1)
+        addi    t0, t0, -1
+        bnez    t0, loop
+        li      a0, 0
+        halt    a0
+        .align  6
+buffer: .zero   64
+"""
+_LOOP_INSTRUCTIONS = 5
+
+
+def engine_speed(arithmetic: str, stages: Stages) -> dict[str, Any]:
+    """A busy node of full size: one node, one core, a matrix product that keeps its matrix unit busy."""
+    library = build_simulator(CONFIG, arithmetic, None, stages)
+    length = _CUBES[arithmetic]
+    rng = np.random.default_rng(1)
+    a, b = random_operand(rng, length, length), random_operand(rng, length, length)
+    with stages.stage(f"busy node, {arithmetic} arithmetic") as stage, SimulatedArray(CONFIG, 1, 1, library=library) as array:
+        result = run_matmul(array, a, b)
+        speed = result.cycles / result.seconds
+        stage.note = f"{speed:,.0f} node-cycles/s"
+    return {
+        "node_cycles_per_second": speed,
+        "cycles": result.cycles,
+        "build_seconds": sum(library.seconds.values()),
+        "build_stages_seconds": library.seconds,
+        "cached": library.cached,
+    }
+
+
+def idle_speed(stages: Stages) -> dict[str, Any]:
+    """An array in which one node runs a loop and all others are idle, against that node alone."""
+    library = build_simulator(CONFIG, "macro", None, stages)
+    program = assemble(_LOOP.format(iterations=_IDLE_CYCLES), config=CONFIG)
+    speeds = []
+    with stages.stage("one busy node among idle ones") as stage:
+        for rows, columns in ((1, 1), (_IDLE_ROWS, _IDLE_COLUMNS)):
+            with SimulatedArray(CONFIG, rows, columns, threads=1, library=library) as array:
+                load_program(array, program, [(0, 0)])
+                array.write_register(0, 0, thread_offset(0, ThreadRegister.PC), SRAM_BASE)
+                start = time.perf_counter()
+                cycles = array.run(_IDLE_CYCLES).cycles
+                speeds.append(cycles / (time.perf_counter() - start))
+        stage.note = f"{speeds[1]:,.0f} cycles/s"
+    return {
+        "nodes": _IDLE_ROWS * _IDLE_COLUMNS,
+        "cycles_per_second_alone": speeds[0],
+        "cycles_per_second": speeds[1],
+        "node_cycles_per_second": speeds[1] * _IDLE_ROWS * _IDLE_COLUMNS,
+    }
+
+
+def golden_speed(stages: Stages) -> dict[str, Any]:
+    """The golden matrix product, and the golden node's instructions."""
+    rng = np.random.default_rng(1)
+    a, b = random_operand(rng, 256, 256), random_operand(rng, 256, 256)
+    near = rng.standard_normal((2, 256, 256)).astype(np.float32).view(np.uint32) >> 16
+    normal_a, normal_b = near.astype(np.uint16)
+    matmul(a[:8], b[:, :8])  # fills its tables
+    figures: dict[str, Any] = {}
+    with stages.stage("golden matrix product") as stage:
+        for name, (left, right) in {"wide": (a, b), "normal": (normal_a, normal_b)}.items():
+            start = time.perf_counter()
+            matmul(left, right)
+            figures[f"gmac_per_second_{name}"] = 256**3 / (time.perf_counter() - start) / 1e9
+        stage.note = f"{figures['gmac_per_second_wide']:.2f} GMAC/s"
+    with stages.stage("golden node") as stage:
+        array = GoldenArray(CONFIG, 1, 1)
+        program = assemble(_LOOP.format(iterations=_LOOP_ITERATIONS), config=CONFIG)
+        start = time.perf_counter()
+        report = run_program(array, program, 100 * _LOOP_ITERATIONS)
+        figures["instructions_per_second"] = report.nodes[0].retired / (time.perf_counter() - start)
+        stage.note = f"{figures['instructions_per_second']:,.0f} instructions/s"
+    return figures

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``d1 bench``: speed of everything, and cycles of the main job against their baselines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from scripts.d1.errors import ExitCode
+from scripts.d1.options import reporting
+from scripts.d1.report import Stages, print_json, print_table
+
+
+@click.command()
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["macro", "rtl", "both"]),
+    default="both",
+    show_default=True,
+    help="Simulators to measure; the first run builds them.",
+)
+@click.option("--write-baselines", is_flag=True, help="Instead: measure the exact cycle counts and check them in anew.")
+@reporting
+@click.pass_context
+def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: bool) -> None:
+    """Measure simulation speed, golden model, build times, and utilisation of the matrix unit.
+
+    Ends with 1 if a cycle count differs from its checked-in baseline.
+    """
+    from scripts.d1 import baselines
+
+    stages = Stages()
+    if write_baselines:
+        records = {case.name: baselines.record(baselines.measure(case, stages)) for case in baselines.CASES}
+        baselines.write_baselines(records)
+        if as_json:
+            print_json({"file": str(baselines.FILE), "baselines": records})
+        else:
+            click.echo(f"{baselines.FILE}: {len(records)} baselines")
+        return
+    figures, rows = _measure(arithmetic, stages)
+    passed = all(each["as_baseline"] for each in figures["products"].values())
+    figures = {"passed": passed, **figures}
+    if as_json:
+        print_json(figures)
+    else:
+        print_table("d1 bench", ("what", "figure", ""), rows)
+    ctx.exit(ExitCode.PASSED if passed else ExitCode.FAILED)
+
+
+def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
+    """All figures, for JSON and as rows of (what, figure, remark)."""
+    from scripts.d1 import baselines, benchmarks
+
+    rows: list[tuple[str, str, str]] = []
+    figures: dict[str, Any] = {"engine": {}, "products": {}}
+    for each in ("macro", "rtl") if arithmetic == "both" else (arithmetic,):
+        speed = benchmarks.engine_speed(each, stages)
+        figures["engine"][each] = speed
+        build = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in speed["build_stages_seconds"].items())
+        rows.append((f"busy node, {each} arithmetic", f"{speed['node_cycles_per_second']:,.0f} node-cycles/s", "one core"))
+        rows.append((f"simulator's build, {each} arithmetic", f"{speed['build_seconds']:.0f} s", build))
+    idle = benchmarks.idle_speed(stages)
+    figures["idle"] = idle
+    remark = f"node alone: {idle['cycles_per_second_alone']:,.0f}"
+    rows.append((f"one busy node among {idle['nodes']}", f"{idle['cycles_per_second']:,.0f} cycles/s", remark))
+    golden = benchmarks.golden_speed(stages)
+    figures["golden"] = golden
+    rows.append(("golden matrix product, wide operands", f"{golden['gmac_per_second_wide']:.2f} GMAC/s", "one core"))
+    rows.append(("golden matrix product, normal operands", f"{golden['gmac_per_second_normal']:.2f} GMAC/s", "one core"))
+    rows.append(("golden node", f"{golden['instructions_per_second']:,.0f} instructions/s", "one core"))
+    known = baselines.read_baselines()
+    for case in baselines.CASES:
+        result = baselines.measure(case, stages)
+        equal = baselines.record(result) == known.get(case.name)
+        figures["products"][case.name] = {
+            **baselines.record(result),
+            "utilisation": result.utilisation,
+            "utilisation_per_node": list(result.utilisation_per_node),
+            "as_baseline": equal,
+        }
+        remark = f"{result.cycles:,} cycles, {'as its baseline' if equal else 'NOT as its baseline'}"
+        rows.append((f"matrix unit busy: {case.name}", f"{100 * result.utilisation:.2f} %", remark))
+    return figures, rows
