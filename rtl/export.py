@@ -23,7 +23,18 @@ from rtl.memory.banks import SramArray
 from rtl.memory.macro import macro_name, macro_verilog
 from rtl.simd.lanes import simd_modules, simd_name
 
-__all__ = ["ARITHMETICS", "SRAMS", "TOP", "Port", "export_node", "node_class", "node_ports", "port_table"]
+__all__ = [
+    "ARITHMETICS",
+    "SRAMS",
+    "TOP",
+    "Port",
+    "convert_module",
+    "export_modules",
+    "export_node",
+    "node_class",
+    "node_ports",
+    "port_table",
+]
 
 #: Name of the node's module.
 TOP = "d1_node"
@@ -73,25 +84,34 @@ def export_node(
     LookupError
         If something instantiates a module that nothing here provides.
     """
+    component = node_class(node)(config)
+    fragment = Fragment.get(component, None)
+    return {f"{TOP}.v": convert_module(component, fragment, TOP)} | export_modules(config, fragment, arithmetic, sram)
+
+
+def export_modules(config: NodeConfig, fragment: Fragment, arithmetic: str = "rtl", sram: str = "macro") -> dict[str, str]:
+    """Sources of all modules that an elaborated design instantiates, directly or not, by file name; see ``export_node``."""
     for what, choice, choices in (("arithmetic", arithmetic, ARITHMETICS), ("sram", sram, SRAMS)):
         if choice not in choices:
             raise ValueError(f"{what} = '{choice}' is not one of {', '.join(choices)}")
     files: dict[str, str] = {}
-    done: set[str] = set()
-    wanted: list[tuple[str, Source]] = [(TOP, node_class(node)(config))]
     known = _providers(config, arithmetic, sram)
+    done: set[str] = set()
+    wanted = sorted(set(_instances(fragment)))
     while wanted:
-        name, module = wanted.pop(0)
-        if isinstance(module, Mapping):
-            files.update(module)
+        name = wanted.pop(0)
+        if name in done:
             continue
-        fragment = Fragment.get(module, None)
-        files[f"{name}.v"] = _convert(module, fragment, name)
-        for inner in sorted(set(_instances(fragment)) - done):
-            if inner not in known:
-                raise LookupError(f"module {name} instantiates {inner}, which nothing provides")
-            done.add(inner)
-            wanted.append((inner, known[inner]))
+        done.add(name)
+        if name not in known:
+            raise LookupError(f"module {name} is instantiated, but nothing provides it")
+        source = known[name]
+        if isinstance(source, Mapping):
+            files |= source
+        else:
+            inner = Fragment.get(source, None)
+            files[f"{name}.v"] = convert_module(source, inner, name)
+            wanted += sorted(set(_instances(inner)))
     for name in known.keys() - done:
         _quiet(known[name])
     return files
@@ -162,8 +182,8 @@ def _providers(config: NodeConfig, arithmetic: str, sram: str) -> dict[str, Sour
     return known
 
 
-def _convert(component: wiring.Component, fragment: Fragment, name: str) -> str:
-    """Verilog of a component whose elaboration is ``fragment``."""
+def convert_module(component: wiring.Component, fragment: Fragment, name: str) -> str:
+    """Verilog of a component whose elaboration is ``fragment``, as module ``name``."""
     ports = {}
     for path, member, value in component.signature.flatten(component):
         direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flat array of ``rtl.array``, compiled as a whole, to be compared with the engine."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Fragment
+from amaranth.lib import wiring
+
+from golden.config import NodeConfig
+from rtl.array import FlatArray
+from rtl.export import convert_module, export_modules, node_class, node_ports
+from scripts.simulator.build import library_key
+from scripts.simulator.cache import Cache, digest
+from scripts.simulator.compilation import Compilation
+from scripts.simulator.toolchain import find_toolchain
+
+__all__ = ["compile_flat", "run_flat"]
+
+_DRIVER = Path(__file__).with_name("flat.cpp")
+
+
+def compile_flat(
+    config: NodeConfig, rows: int, columns: int, arithmetic: str, node: Callable[[NodeConfig], wiring.Component] | None = None
+) -> Path:
+    """A library with ``flat_run`` of an array elaborated flat."""
+    tools = find_toolchain()
+    facts = (library_key(config, arithmetic, None, tools, node), str(rows), str(columns))
+    key = digest([(path.name, path.read_bytes()) for path in (_DRIVER, Path(__file__))], *facts)
+    cache = Cache("flat")
+
+    def make(folder: Path) -> None:
+        array = FlatArray(config, rows, columns, lambda: node_class(node)(config))
+        outputs = [port.name for port in node_ports(array) if port.direction == "output" and port.name[:4] != "host"]
+        fragment = Fragment.get(array, None)
+        files = {"flat.v": convert_module(array, fragment, "flat")} | export_modules(config, fragment, arithmetic)
+        files["flat_ports.h"] = f"#define FLAT_PORTS(X) {' '.join(f'X({name})' for name in outputs)}\n"
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        sources = sorted(name for name in files if Path(name).suffix in (".v", ".sv", ".cpp"))
+        with Compilation(tools, folder, folder / "build.log", lambda stage, done: None) as compilation:
+            compilation.verilate([*sources, _DRIVER], top="flat", prefix="Flat")
+            compilation.compile()
+            compilation.link(folder / "libflat.so")
+
+    return cache.build(key, make) / "libflat.so"
+
+
+def run_flat(library: Path, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What the nodes of the flat array drive in each cycle, given what the engine recorded from cycle 0 on.
+
+    The host's link is taken from the records: what it drove in a cycle is in the record of the cycle before, and nothing in
+    the first.
+    """
+    host = np.zeros(len(records), [(name, records.dtype[name]) for name in ("host_flit", "host_valid", "host_credit")])
+    for name in host.dtype.names or ():
+        host[name][1:] = records[name][:-1]
+    nodes = np.zeros(len(records), records.dtype["nodes"])
+    flat = ctypes.CDLL(str(library)).flat_run
+    flat.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p]
+    flat.restype = None
+    flat(host.ctypes.data, len(records), nodes.ctypes.data)
+    return nodes
