@@ -20,7 +20,7 @@ from rtl.arithmetic.operand import OperandDecoder
 from verif.bench import bench_parameters, bench_seed, check_property, from_words, play, run_bench, start, to_words
 from verif.golden import oracles, vectors
 
-LANES = 16
+LANES = 4
 LATENCY = 4
 
 

@@ -18,7 +18,7 @@ from rtl.arithmetic.fp32_add import Fp32Add
 from verif.bench import bench_parameters, bench_rng, check_property, from_words, play, run_bench, start, to_words
 from verif.golden import oracles, vectors
 
-LANES = 16
+LANES = 4
 LATENCY = 1
 
 
