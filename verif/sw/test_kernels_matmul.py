@@ -180,6 +180,12 @@ def test_more_lines_than_semaphores_count_are_refused() -> None:
         plan(config, 1, 2, 2 * 4096, 4, 64)
 
 
+def test_node_too_small_for_the_code_is_refused() -> None:
+    config = TINY.replace(sram_blocks=1, sram_ways=1, bank_lines=16)
+    with pytest.raises(MatmulError, match="not even 1 x 1 x 1 fits"):
+        plan(config, 1, 1, 1, 1, 1)
+
+
 @pytest.mark.parametrize("shape", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (-4, 4, 4)])
 def test_lengths_below_one_are_refused(shape: tuple[int, int, int]) -> None:
     with pytest.raises(MatmulError, match="at least 1"):
