@@ -126,6 +126,10 @@ class NodeHost:
         flit = pack(self.config, {"x": self.x, "y": self.y} | source | fields)
         self._queues[TrafficClass.REQUEST].append(flit)
 
+    def respond(self, **fields: int) -> None:
+        """Queue a response from the host, to the node by default."""
+        self._queues[TrafficClass.RESPONSE].append(pack(self.config, {"x": self.x, "y": self.y} | fields))
+
     def write(self, offset: int, contents: bytes) -> None:
         """Queue the packets that write bytes anywhere in the node's window."""
         line_bytes = self.config.line_bytes

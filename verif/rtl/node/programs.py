@@ -214,5 +214,3 @@ def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
     result = vector + setup + body + end + handler
     assert 4 * len(result) <= CODE_BYTES, "a random program outgrew its code area"
     return result
-
-

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's boundary is fully registered, on its netlist."""
+
+from __future__ import annotations
+
+import pytest
+
+from golden.config import preset
+from rtl.export import node_ports
+from rtl.node import Node
+from verif.formal.netlist import combinational_inputs, unregistered_outputs
+
+
+@pytest.mark.parametrize("name", ["tiny", "d1"])
+def test_every_output_of_a_node_comes_from_a_flip_flop(name: str) -> None:
+    assert not unregistered_outputs(Node(preset(name)))
+
+
+def test_no_input_of_a_node_reaches_an_output_without_a_flip_flop() -> None:
+    node = Node(preset("tiny"))
+    reached = combinational_inputs(node)
+    outputs = {port.name for port in node_ports(node) if port.direction == "output"}
+    assert reached.keys() == outputs
+    assert {output: inputs for output, inputs in reached.items() if inputs} == {}

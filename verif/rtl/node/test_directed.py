@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs and hosts see of a node: ends, traps, errors, waiting, idling. Expected states come from the golden node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import pytest
+
+from golden.config import preset
+from golden.layout import (
+    SRAM_BASE,
+    Cause,
+    ControlRegister,
+    GlobalAddress,
+    Kind,
+    Port,
+    ThreadRegister,
+    ThreadState,
+    control_offset,
+    semaphore_offset,
+    thread_offset,
+)
+from golden.node import GoldenNode
+from golden.program import Program
+from sw.assembler import assemble
+from verif.bench import start
+from verif.rtl.node.host import NodeHost
+from verif.rtl.node.node_bench import run_node_bench
+
+CONFIG = preset("tiny")
+
+#: Programs for thread 0, each with what it is about. All end by themselves.
+PROGRAMS = {
+    "halt with a code": "li a0, 42\n halt a0",
+    "tohost ends all threads": "la t0, tohost\n li t1, 7\n sd t1, 0(t0)\n 1: j 1b\n .align 3\n tohost: .dword 0",
+    "tohost by a word": "la t0, tohost\n li t1, -1\n sw t1, 0(t0)\n 1: j 1b\n .align 3\n tohost: .dword 0",
+    "tohost without bit 0": "la t0, tohost\n li t1, 6\n sd t1, 0(t0)\n li a0, 3\n halt a0\n .align 3\n tohost: .dword 0",
+    "illegal": ".word 0xffffffff",
+    "illegal zero": ".word 0",
+    "unknown csr": "csrr a0, 0x7c0",
+    "write to a read-only csr": "csrw mhartid, a0",
+    "read of a read-only csr": "csrr a0, mhartid\n csrr a1, mconfig\n csrr a2, mnode\n halt a0",
+    "accumulator that is not there": f".word 0x205b | {CONFIG.accumulators} << 7",
+    "semaphore that is not there": ".word 0x0005307b | 31 << 7",
+    "pointers of equal parity": "la a0, _start\n .word 0x0c00105b | 10 << 15 | 12 << 20",
+    "ecall": "ecall",
+    "ebreak": "nop\n ebreak",
+    "load misaligned": "la a0, _start\n lw a1, 2(a0)",
+    "load fault": "ld a1, 0(zero)",
+    "load fault behind the end": "li a0, SRAM_BASE + SRAM_BYTES\n lb a1, 0(a0)",
+    "last byte": "li a0, SRAM_BASE + SRAM_BYTES\n lb a1, -1(a0)\n halt zero",
+    "store misaligned": "la a0, _start\n sd a1, 4(a0)",
+    "store fault": "sb a1, -1(zero)",
+    "vector misaligned": "la a0, _start\n vld v1, 8(a0)",
+    "vector fault": "li a0, SRAM_BASE + SRAM_BYTES\n vst v1, 0(a0)",
+    "step misaligned in A": "li a0, SRAM_BASE + 8\n li a1, 4\n mstep.bf16.mm m0, (a0), (a1)",
+    "step fault in A": "li a0, 0\n li a1, SRAM_BASE\n mstep.bf16.mm m0, (a0), (a1)",
+    "step misaligned in B": "li a0, SRAM_BASE\n li a1, SRAM_BASE + 1\n mstep.bf16.pp m0, (a0)+, (a1)+",
+    "step fault in B": "li a0, SRAM_BASE\n li a1, 0\n mstep.bf16.mm m0, (a0), (a1)",
+    "accumulator load fault": "li a0, SRAM_BASE + SRAM_BYTES\n mld.f32 m0, (a0)",
+    "accumulator store fault": "li a0, SRAM_BASE - LINE_BYTES\n mst.f32 m0, (a0)",
+    "accumulator store misaligned": "li a0, SRAM_BASE + 4\n mst.bf16 m0, (a0)",
+    "jump to a misaligned address": "la a0, _start\n jalr ra, 2(a0)",
+    "jump out of SRAM": "li a0, 0x1000\n jr a0",
+    "running off the end": "li a0, SRAM_BASE + SRAM_BYTES - 4\n li a1, 0x13\n sw a1, 0(a0)\n fence.i\n jr a0",
+    "handler": "la t0, handler\n csrw mtvec, t0\n ecall\n halt a0\n handler: csrr a0, mcause\n csrr a1, mepc\n"
+    " addi a1, a1, 4\n csrw mepc, a1\n mret",
+    "remote write nowhere": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n nwrite v0, (a0)\n 1: j 1b",
+    "remote write nowhere, after the end": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n nwrite v0, (a0)\n halt zero",
+    "remote read of nothing": "csrr a0, mnode\n li a1, SRAM_BYTES\n add a0, a0, a1\n nread v1, (a0)\n vst v1, 0(a0)\n 1: j 1b",
+    "remote address misaligned": "csrr a0, mnode\n addi a0, a0, 4\n nsd a1, (a0)",
+    "remote address too large": "li a0, 1 << 50\n nread v1, (a0)",
+    "remote exit that is no port": "li a0, 5 << 47\n nwrite v1, (a0)",
+    "overflowing semaphore": "li a0, 0xffff\n spost 1, a0\n spost 1, a0\n swait 1, a0\n halt zero",
+    "self-modifying code": "la t0, patch\n li t1, 0x02a00513\n sw t1, 0(t0)\n fence.i\n patch: li a0, 1\n halt a0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("test", ["programs", "hosts", "idling", "waiting", "responses"])
+def test_node(test: str) -> None:
+    run_node_bench(CONFIG, __name__, tests=[test])
+
+
+async def reset(dut: Any) -> NodeHost:
+    """A host of a node that was just reset."""
+    dut.rst.value = 1
+    host = NodeHost(dut, CONFIG)
+    await host.step()
+    await host.step()
+    dut.rst.value = 0
+    return host
+
+
+def load(host: NodeHost, program: Program) -> None:
+    """Queue the packets that load a program."""
+    for address, contents in program.segments:
+        host.write(address - SRAM_BASE, contents)
+    host.set_tohost(program.tohost or 0)
+
+
+@cocotb.test()
+async def programs(dut: Any) -> None:
+    """Every program ends in the state in which the golden node ends."""
+    await start(dut)
+    for about, source in PROGRAMS.items():
+        program = assemble(f"_start: {source}\n", config=CONFIG)
+        golden = GoldenNode(CONFIG, links=0b1000)
+        golden.load(program)
+        golden.threads[0].start(program.entry)
+        golden.run()
+
+        host = await reset(dut)
+        load(host, program)
+        host.start_thread(0, program.entry)
+        await host.finish(2000)
+        assert not golden.active, about
+        # How far a thread comes until an error is back is timing, which the golden node does not have.
+        asynchronous = golden.read_register(thread_offset(0, ThreadRegister.CAUSE) % 0x1000) == Cause.NETWORK_ERROR
+        timed = {ThreadRegister.PC, ThreadRegister.RETIRED} if asynchronous else set()
+        where = [thread_offset(0, field) for field in ThreadRegister if field not in timed]
+        where += [control_offset(ControlRegister.TOHOST), control_offset(ControlRegister.STATUS), semaphore_offset(1)]
+        seen = [await host.read_register(offset) for offset in where]
+        expected = [golden.read_register(offset % 0x1000) for offset in where]
+        assert seen == expected, f"{about}: {[hex(v) for v in seen]}, expected {[hex(v) for v in expected]}"
+
+
+@cocotb.test()
+async def hosts(dut: Any) -> None:
+    """A host reads and writes memory and registers, and learns of what cannot be done."""
+    await start(dut)
+    host = await reset(dut)
+    host.write(3, bytes(range(1, 41)))
+    assert await host.read(0, 48) == bytes(3) + bytes(range(1, 41)) + bytes(5)
+    assert await host.read_register(control_offset(ControlRegister.CONFIG)) == CONFIG.descriptor
+    assert await host.read_register(control_offset(ControlRegister.COORDINATES)) == int(GlobalAddress(0, 0))
+
+    # A register is written only if all of its bytes are.
+    host.write(semaphore_offset(2), (3).to_bytes(4, "little"))
+    host.write_register(semaphore_offset(3), 5)
+    assert [await host.read_register(semaphore_offset(s)) for s in (2, 3)] == [0, 5]
+
+    for fields, sem in (({"offset": CONFIG.sram_bytes}, 2), ({"x": 1, "offset": 16}, 1), ({"exit": Port.EAST}, 1)):
+        for kind in (Kind.READ, Kind.WRITE):
+            host.received.clear()
+            host.send(kind=kind, tag=9, mask=1, **fields)
+            await host.until(lambda: bool(host.received), "an error response")
+            answer = host.received.popleft()
+            assert (answer["kind"], answer["sem"], answer["tag"]) == (Kind.ERROR, sem, 9)
+            failed = {"x": answer["src_x"], "exit": answer["src_exit"], "offset": answer["offset"]}
+            assert failed == {"x": 0, "exit": 0, "offset": 0} | fields
+
+    # A thread is stopped and started again; a misaligned start traps.
+    spin = assemble("_start: j _start", config=CONFIG)
+    load(host, spin)
+    host.start_thread(1, spin.entry)
+    await host.until(lambda: int(dut.running.value) == 2, "a running thread")
+    host.write_register(thread_offset(1, ThreadRegister.STATE), 0)
+    await host.finish()
+    assert await host.read_register(thread_offset(1, ThreadRegister.STATE)) == ThreadState.HALTED
+    host.start_thread(1, spin.entry + 2)
+    await host.finish()
+    assert await host.read_register(thread_offset(1, ThreadRegister.STATE)) == ThreadState.TRAPPED
+    assert await host.read_register(thread_offset(1, ThreadRegister.CAUSE)) == Cause.INSTRUCTION_MISALIGNED
+
+
+@cocotb.test()
+async def waiting(dut: Any) -> None:
+    """A thread that waits for a semaphore leaves the node idle, and goes on when a packet posts enough."""
+    await start(dut)
+    host = await reset(dut)
+    program = assemble("_start: li a0, 3\n swait 2, a0\n li a0, 11\n halt a0", config=CONFIG)
+    load(host, program)
+    host.start_thread(0, program.entry)
+    await host.until(lambda: int(dut.waiting.value) == 1 and bool(int(dut.idle.value)), "an idle node that waits")
+    host.write_register(semaphore_offset(2), 2)
+    await host.until(lambda: not int(dut.idle.value), "waking up")
+    await host.until(lambda: bool(int(dut.idle.value)), "idling again")
+    assert int(dut.waiting.value) == 1
+    # The line comes with a post.
+    host.send(kind=Kind.WRITE, offset=0x400, mask=0xFFFF, data=5, post=1, sem=2)
+    await host.finish()
+    assert await host.read_register(thread_offset(0, ThreadRegister.EXIT_CODE)) == 11
+    assert await host.read_register(semaphore_offset(2)) == 0
+
+
+@cocotb.test()
+async def idling(dut: Any) -> None:
+    """While a node is idle and hears nothing, no output changes but for nothing; the cycle count may."""
+    await start(dut)
+    host = await reset(dut)
+    program = assemble("_start: li a0, 1\n spost 1, a0\n vld v1, 0(a1)\n halt a0", config=CONFIG)
+    load(host, program)
+    host.start_thread(0, program.entry)
+    await host.finish()
+    outputs = [getattr(dut, name) for name in ("idle", "progress", "running", "waiting", "trapped", "exited")]
+    outputs += [getattr(dut, f"{side}_{name}") for side in ("north", "east", "south", "west")
+                for name in ("out_valid", "out_flit", "in_credit")]
+    outputs += [dut.vector_valid, dut.vector_data, dut.retire0_valid, dut.retire1_valid, dut.retire0_rd_data]  # fmt: skip
+    before = [str(output.value) for output in outputs]
+    assert before[0] == "1"
+    for _ in range(50):
+        host.cycle += 1000
+        await host.step()
+        assert [str(output.value) for output in outputs] == before
+
+
+@cocotb.test()
+async def responses(dut: Any) -> None:
+    """An instruction that needs a line read from far away waits for it, and nothing else does."""
+    await start(dut)
+    host = await reset(dut)
+    program = assemble(
+        f"""
+        _start: li a0, {int(GlobalAddress(0, 0, 0x40, Port.WEST))}
+                la a1, data
+                nread v1, (a0)
+                li a2, 77
+                sd a2, 0(a1)
+                vst v1, LINE_BYTES(a1)
+                halt zero
+                .balign LINE_BYTES
+        data:   .zero 2 * LINE_BYTES
+        """,
+        config=CONFIG,
+    )
+    load(host, program)
+    host.start_thread(0, program.entry)
+    data = program.symbols["data"] - SRAM_BASE
+    await host.until(lambda: bool(host.received), "the request at the host")
+    request = host.received.popleft()
+    assert (request["kind"], request["offset"], request["exit"]) == (Kind.READ, 0x40, Port.WEST)
+    for _ in range(100):
+        await host.step()
+    assert int(dut.running.value) == 1
+    assert await host.read(data, 8) == (77).to_bytes(8, "little")
+    line = bytes(range(0x30, 0x40))
+    host.respond(kind=Kind.READ_DATA, tag=request["tag"], data=int.from_bytes(line, "little"))
+    await host.finish()
+    assert await host.read(data + CONFIG.line_bytes, CONFIG.line_bytes) == line
