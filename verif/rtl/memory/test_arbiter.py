@@ -46,6 +46,12 @@ class Contract(wiring.Component):
                 Assert(~self.request[i] | winner_of_bank),
                 *(Assert(~(rivals(i, j) & arbiter.grant[i] & arbiter.grant[j])) for j in others),
             ]
+            # The order: who has waited longer, then who has the lower index.
+            for j in range(i):
+                m.d.comb += [
+                    Assert(~(rivals(i, j) & arbiter.grant[i]) | (arbiter.waited[i] > arbiter.waited[j])),
+                    Assert(~(rivals(i, j) & arbiter.grant[j]) | (arbiter.waited[j] >= arbiter.waited[i])),
+                ]
             if self.bank_bits:
                 word = slice(i * self.bank_bits, (i + 1) * self.bank_bits)
                 m.d.comb += Assume(~(lost_before[i] & self.request[i]) | (self.bank[word] == bank_before[word]))

@@ -297,6 +297,7 @@ def requests_of(config: NodeConfig) -> st.SearchStrategy[tuple[dict[str, int], b
             "kind": st.sampled_from((Kind.WRITE, Kind.READ, Kind.WRITE, Kind.READ, Kind.READ_DATA, Kind.ERROR, 7)),
             "x": st.just(X),
             "y": st.just(Y),
+            "exit": st.sampled_from((0, 0, 3, 7)),
             "offset": offset,
             "tag": st.integers(0, 255),
             "post": st.integers(0, 1),
@@ -375,6 +376,21 @@ async def a_post_comes_after_its_data_is_written(dut: Any) -> None:
         assert driver.posts == [2] * count
         assert driver.writes_at_post == list(range(1, count + 1)), "post before the end of the cycle of its write"
     assert config.semaphores > 2
+
+
+@cocotb.test()
+async def a_register_is_never_written_in_the_cycle_of_a_post(dut: Any) -> None:
+    """A semaphore takes one change per cycle, so a write of its register waits for a post of the cycle before."""
+    await start(dut)
+    driver = Driver(dut)
+    await driver.reset()
+    full = (1 << driver.config.line_bytes) - 1
+    post = {"kind": int(Kind.WRITE), "offset": 0, "post": 1, "sem": 1, "mask": 1, **HOST}
+    add = {"kind": int(Kind.WRITE), "offset": CONTROL_PAGE_OFFSET + 0x200, "mask": full, "data": full, **HOST}
+    driver.requests = [(fields, False) for fields in (post, add, post, post, add | {"post": 1}, add)]
+    await driver.run(200)
+    assert len(driver.posts) == 4
+    assert len(driver.control_writes) == 3 * driver.config.line_bytes // 8
 
 
 @cocotb.test()
