@@ -201,7 +201,13 @@ def test_interrupt_ends_a_run_at_once_without_a_traceback(tmp_path: Path, backen
     command = [sys.executable, "-m", "scripts.d1.main", "run", str(source), "--config", "tiny", "--backend", backend]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [*command, "--trace", str(trace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [*command, "--trace", str(trace)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # Shells start background jobs with interrupts ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not (trace.exists() and trace.stat().st_size) and time.monotonic() < deadline:
