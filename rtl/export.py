@@ -7,6 +7,8 @@ once, however many instances there are.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -44,6 +46,18 @@ ARITHMETICS = ("rtl", "macro")
 
 #: What may stand behind the SRAM array: one array with a back door for simulators, or the reference RTL in banks.
 SRAMS = ("macro", "banks")
+
+#: A process that reads nothing, which ``always @*`` never runs ...
+_CONSTANT_PROCESS = re.compile(r"  always @\*\n +([^\n;=]+ = \d+'[bdh][0-9a-f]+;)\n")
+
+#: ... and what it becomes: reading something that is initialised makes it run once. Yosys writes other processes like this.
+_RUN_ONCE = """\
+  reg \\$run_once${number} = 0;
+  always @* begin
+    if (\\$run_once${number} ) begin end
+    {body}
+  end
+"""
 
 #: A module that others instantiate: a component to convert, or finished files by name.
 Source = wiring.Component | Mapping[str, str]
@@ -189,6 +203,8 @@ def convert_module(component: wiring.Component, fragment: Fragment, name: str) -
         direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
         ports["__".join(map(str, path))] = (Value.cast(value), direction)
     text = verilog.convert(fragment, name=name, ports=ports, emit_src=False, strip_internal_attrs=True)
+    numbers = itertools.count()
+    text = _CONSTANT_PROCESS.sub(lambda found: _RUN_ONCE.format(number=next(numbers), body=found[1]), text)
     return f"// SPDX-License-Identifier: Apache-2.0\n// Generated from Amaranth: {type(component).__module__}.\n{text}"
 
 

@@ -160,7 +160,8 @@ def _make(
         outputs = [(port.name, port.bits) for port in node_ports(node_class(node)(config)) if port.direction == "output"]
         files["d1_config.h"] = _config_header(config, [name for name, _ in outputs])
         for name, text in files.items():
-            (work / name).write_text(text)
+            # Clocked by both edges, a cycle takes one evaluation; in waves, a clock looks like a clock.
+            (work / name).write_text(text if waves else text.replace("@(posedge clk)", "@(edge clk)"))
         compilation.timed("export", start)
         options, flags = [], [f"-I{_ENGINE}"]
         if waves:
