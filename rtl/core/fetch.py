@@ -9,9 +9,9 @@ from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from golden.layout import SRAM_BASE
-from rtl.core.arbiter import RoundRobin
 from rtl.core.decoder import DecodedLayout, Decoder
 from rtl.interfaces import ReadPort, line_address_bits
+from rtl.network.arbiter import RoundRobin
 
 __all__ = ["Fetch", "FetchedLayout", "ThreadFetch"]
 
@@ -212,8 +212,8 @@ class Fetch(wiring.Component):
         needed = Cat(t.want & ~t.ahead for t in threads)
         wanted = Cat(t.want for t in threads)
         m.d.comb += [
-            arbiter.requests.eq(Mux(needed.any(), needed, wanted)),
-            arbiter.advance.eq(self.port.grant),
+            arbiter.request.eq(Mux(needed.any(), needed, wanted)),
+            arbiter.serve.eq(self.port.grant),
             self.port.req.eq(wanted.any()),
             self.busy.eq(Cat(t.busy for t in threads).any()),
         ]

@@ -7,10 +7,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from rtl.core.arbiter import RoundRobin
 from rtl.core.bundles import IssueLayout, RetireLayout
 from rtl.core.fetch import FetchedLayout
 from rtl.core.scalar_registers import ScalarRegisters, ScalarWrites
+from rtl.network.arbiter import RoundRobin
 
 __all__ = ["Issue", "SlotView"]
 
@@ -158,8 +158,8 @@ class Issue(wiring.Component):
             m.submodules[f"{name}_arbiter"] = arbiter = RoundRobin(threads)
             chosen = Signal(threads, name=f"{name}_chosen")
             m.d.comb += [
-                arbiter.requests.eq(ready),
-                arbiter.advance.eq(~view.stall),
+                arbiter.request.eq(ready),
+                arbiter.serve.eq(~view.stall),
                 chosen.eq(Mux(view.stall, 0, arbiter.grant)),
                 valid.eq((chosen & ~self.kill).any()),
             ]

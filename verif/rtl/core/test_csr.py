@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CSR file against a model written from the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golden.layout import MISA_VALUE, Csr
+from rtl.core.csr import CsrOp, ThreadCsrs
+from verif.rtl.simulate import Simulation, property_settings
+
+SIMULATION = Simulation(ThreadCsrs())
+VALUES = st.one_of(st.sampled_from((0, 1, 8, 0x88, 2**64 - 1)), st.integers(0, 2**64 - 1))
+NUMBERS = st.sampled_from([*(int(csr) for csr in Csr), 0x7C0, 0xC00, 0x310])
+
+CYCLE = st.one_of(
+    st.tuples(st.just("csr"), NUMBERS, st.sampled_from(list(CsrOp)), VALUES),
+    st.tuples(st.just("trap"), st.integers(0, 63), VALUES, VALUES),
+    st.tuples(st.just("mret"), st.just(0), st.just(0), st.just(0)),
+    st.tuples(st.just("nothing"), st.just(0), st.just(0), st.just(0)),
+)
+OUTSIDE = {"hart": 0x1234, "node": 0x20_0000, "config": 0x5566, "cycle": 0x7788}
+
+
+@property_settings(150)
+@given(st.lists(st.tuples(CYCLE, st.booleans()), max_size=40))
+def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
+    csrs = SIMULATION.component
+    state = {csr: 0 for csr in (Csr.MTVEC, Csr.MSCRATCH, Csr.MEPC, Csr.MCAUSE, Csr.MTVAL, Csr.MINSTRET)}
+    enable = enable_before = 0
+
+    def read(number: int, retiring: bool) -> int | None:
+        if number == Csr.MSTATUS:
+            return 3 << 11 | enable_before << 7 | enable << 3
+        if number == Csr.MINSTRET:
+            return (state[Csr.MINSTRET] + retiring) % 2**64
+        constants = {Csr.MISA: MISA_VALUE, Csr.MCYCLE: OUTSIDE["cycle"], Csr.MNODE: OUTSIDE["node"]}
+        constants |= {Csr.MCONFIG: OUTSIDE["config"], Csr.MHARTID: OUTSIDE["hart"]}
+        zeros = (Csr.MIE, Csr.MIP, Csr.MVENDORID, Csr.MARCHID, Csr.MIMPID)
+        if number in zeros:
+            return 0
+        return {**constants, **state}.get(number)  # type: ignore[call-overload]
+
+    async def check(context: Any) -> None:
+        nonlocal enable, enable_before, state
+        for name, value in OUTSIDE.items():
+            context.set(getattr(csrs, name), value)
+        for (kind, first, second, third), retired in cycles:
+            number = first if kind == "csr" else Csr.MSCRATCH
+            op = second if kind == "csr" else CsrOp.NONE
+            context.set(csrs.number, number)
+            context.set(csrs.op, op)
+            context.set(csrs.operand, third if kind == "csr" else 0)
+            context.set(csrs.mret, kind == "mret")
+            context.set(csrs.retired, retired)
+            context.set(csrs.retiring, retired)
+            context.set(csrs.trap.valid, kind == "trap")
+            context.set(csrs.trap.cause, first if kind == "trap" else 0)
+            context.set(csrs.trap.value, second if kind == "trap" else 0)
+            context.set(csrs.trap.pc, third if kind == "trap" else 0)
+            before = read(number, retired)
+            assert context.get(csrs.exists) == (before is not None), hex(number)
+            assert context.get(csrs.read) == (before or 0), hex(number)
+            await context.tick()
+
+            if retired:
+                state[Csr.MINSTRET] = (state[Csr.MINSTRET] + 1) % 2**64
+            if kind == "csr" and op is not CsrOp.NONE and before is not None:
+                written = {CsrOp.WRITE: third, CsrOp.SET: before | third, CsrOp.CLEAR: before & ~third}[op]
+                if number == Csr.MSTATUS:
+                    enable, enable_before = written >> 3 & 1, written >> 7 & 1
+                elif number in (Csr.MTVEC, Csr.MEPC):
+                    state[Csr(number)] = written & ~3
+                elif number == Csr.MINSTRET:
+                    # The instruction that writes will be counted when it retires, one cycle later.
+                    state[Csr.MINSTRET] = (written - 1) % 2**64
+                elif number in state:
+                    state[Csr(number)] = written
+            if kind == "mret":
+                enable, enable_before = enable_before, 1
+            if kind == "trap":
+                enable_before, enable = enable, 0
+                state |= {Csr.MCAUSE: first, Csr.MTVAL: second, Csr.MEPC: third & ~3}
+
+    SIMULATION.run(check)
