@@ -30,7 +30,7 @@ class ImmediateFormat(enum.Enum, shape=3):
     """Where an instruction keeps its immediate."""
 
     NONE = 0
-    I = 1  # noqa: E741 - the field's own name
+    I = 1
     S = 2
     B = 3
     U = 4

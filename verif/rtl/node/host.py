@@ -11,8 +11,8 @@ from cocotb.triggers import FallingEdge
 
 from golden.config import NodeConfig
 from golden.instruction import Retirement
-from golden.layout import Kind, Port, ThreadRegister, TrafficClass, control_offset, thread_offset
 from golden.layout import ControlRegister as Register
+from golden.layout import Kind, Port, ThreadRegister, TrafficClass, control_offset, thread_offset
 from verif.rtl.network.flits import pack, unpack
 
 #: Cycles without an end after which a bench gives up.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from golden.config import NodeConfig
-from golden.isa import INSTRUCTIONS, Unit
+from golden.isa import INSTRUCTIONS, Instruction, Unit
 from golden.layout import SRAM_BASE, Csr, semaphore_offset
 from verif.golden.encoding import encode, load_constant
 
@@ -53,11 +53,12 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
 
     def plain(mnemonics: list[str], **operands: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
         rows = [INSTRUCTIONS[mnemonic] for mnemonic in mnemonics]
-        choices = [
-            st.tuples(*(operands[o] for o in row.operands)).map(lambda values, row=row: [encode(row.mnemonic, *values)])
-            for row in rows
-        ]
-        return st.one_of(choices)
+
+        def words_of(row: Instruction) -> st.SearchStrategy[list[int]]:
+            values = st.tuples(*(operands[operand] for operand in row.operands))
+            return values.map(lambda chosen: [encode(row.mnemonic, *chosen)])
+
+        return st.one_of([words_of(row) for row in rows])
 
     alu = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.ALU]
     scalar = {
@@ -138,7 +139,11 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
                 [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.SIMD], vd=vector, vs1=vector, vs2=vector
             )
         ),
-        words(*all_pointers, plain(in_memory, md=accumulator, rs1=even, rs2=odd), plain(in_memory, md=accumulator, rs1=odd, rs2=even)),
+        words(
+            *all_pointers,
+            plain(in_memory, md=accumulator, rs1=even, rs2=odd),
+            plain(in_memory, md=accumulator, rs1=odd, rs2=even),
+        ),
         words(plain(in_registers, md=accumulator, vs1=vector, vs2=vector)),
         words(plain(["mzero"], md=st.integers(0, 7))),
         words(pointer(16, tile_offset), plain(tiles, md=accumulator, rs1=st.just(16))),
@@ -210,7 +215,7 @@ def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
     ]
     start = SRAM_BASE + thread * CODE_BYTES
     words_before_handler = len(load_constant(HANDLER, 0)) + 1 + len(setup) + len(body) + len(end)
-    vector = load_constant(HANDLER, start + 4 * words_before_handler) + [encode("csrrw", 0, Csr.MTVEC, HANDLER)]
+    vector = [*load_constant(HANDLER, start + 4 * words_before_handler), encode("csrrw", 0, Csr.MTVEC, HANDLER)]
     result = vector + setup + body + end + handler
     assert 4 * len(result) <= CODE_BYTES, "a random program outgrew its code area"
     return result

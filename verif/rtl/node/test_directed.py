@@ -195,8 +195,11 @@ async def idling(dut: Any) -> None:
     host.start_thread(0, program.entry)
     await host.finish()
     outputs = [getattr(dut, name) for name in ("idle", "progress", "running", "waiting", "trapped", "exited")]
-    outputs += [getattr(dut, f"{side}_{name}") for side in ("north", "east", "south", "west")
-                for name in ("out_valid", "out_flit", "in_credit")]
+    outputs += [
+        getattr(dut, f"{side}_{name}")
+        for side in ("north", "east", "south", "west")
+        for name in ("out_valid", "out_flit", "in_credit")
+    ]
     outputs += [dut.vector_valid, dut.vector_data, dut.retire0_valid, dut.retire1_valid, dut.retire0_rd_data]  # fmt: skip
     before = [str(output.value) for output in outputs]
     assert before[0] == "1"

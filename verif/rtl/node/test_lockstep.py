@@ -72,17 +72,17 @@ async def check_program(dut: Any, config: NodeConfig, code: list[list[int]], dat
     for thread, words in enumerate(code):
         compare_streams(thread, words, records[thread], host.retired[thread])
     for where in sorted(vector_writes.keys() | host.vector_writes.keys()):
-        expected, seen = vector_writes.get(where, []), host.vector_writes.get(where, [])
-        assert seen == expected, f"thread {where[0]} v{where[1]}: wrote {_hex(seen)}, expected {_hex(expected)}"
+        wanted, written = vector_writes.get(where, []), host.vector_writes.get(where, [])
+        assert written == wanted, f"thread {where[0]} v{where[1]}: wrote {_hex(written)}, expected {_hex(wanted)}"
     for thread in range(len(code)):
         offset = data_address(thread) - SRAM_BASE
         seen, expected = await host.read(offset, DATA_BYTES), bytes(golden.sram[offset : offset + DATA_BYTES])
         differing = [i for i in range(DATA_BYTES) if seen[i] != expected[i]]
         assert not differing, f"thread {thread}: memory differs at {offset + differing[0]:#x}: {len(differing)} bytes"
         for field in (ThreadRegister.STATE, ThreadRegister.EXIT_CODE, ThreadRegister.RETIRED):
-            where = thread_offset(thread, field)
-            seen_value = await host.read_register(where)
-            expected_value = golden.read_register(where % 0x1000)
+            register = thread_offset(thread, field)
+            seen_value = await host.read_register(register)
+            expected_value = golden.read_register(register % 0x1000)
             assert seen_value == expected_value, f"thread {thread} {field.name}: {seen_value}, expected {expected_value}"
 
 
