@@ -35,6 +35,10 @@ _EXITED = 1 << 12
 _NODE_REGISTERS_BYTES = max(ControlRegister) + 8
 
 
+#: Symbol of a program's table of the nodes that it is meant for.
+PLACEMENT_SYMBOL = "d1_placement"
+
+
 class HostError(ValueError):
     """Something was asked for that the array does not have; the message names it and what there is."""
 
@@ -287,6 +291,40 @@ def control_registers(array: ArrayBackend, sites: Sequence[Site], registers: Seq
     return [tuple(int.from_bytes(page[register : register + 8], "little") for register in registers) for page in pages]
 
 
+def placement(array: ArrayBackend, program: Program) -> list[Site]:
+    """The nodes that a program is meant for: those in its own table, or all.
+
+    The table lies at the symbol ``d1_placement``: 16-bit numbers, first how many nodes, then row and column of each.
+
+    Raises
+    ------
+    HostError
+        If the table does not lie in the program, names a node that the array does not have, or names one twice.
+    """
+    address = program.symbols.get(PLACEMENT_SYMBOL)
+    if address is None:
+        return all_sites(array)
+
+    def halfword(index: int) -> int:
+        where = address + 2 * index
+        for start, contents in program.segments:
+            if start <= where and where + 2 <= start + len(contents):
+                return int.from_bytes(contents[where - start : where - start + 2], "little")
+        raise HostError(
+            f"the table at {PLACEMENT_SYMBOL} = {address:#x} is not in the program at {where:#x}; it holds 16-bit numbers: "
+            "how many nodes, then row and column of each"
+        )
+
+    count = halfword(0)
+    sites = [(halfword(2 * n + 2), halfword(2 * n + 1)) for n in range(count)]
+    if not sites:
+        raise HostError(f"the table at {PLACEMENT_SYMBOL} = {address:#x} names no node; it needs at least one")
+    for n, (x, y) in enumerate(sites):
+        if (x, y) in sites[:n]:
+            raise HostError(f"the table at {PLACEMENT_SYMBOL} names row {y}, column {x} twice")
+    return _checked(array, sites)
+
+
 def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | None = None) -> None:
     """Write a program into nodes and tell them where its ``tohost`` is; nothing is started.
 
@@ -339,7 +377,7 @@ def run_program(
     max_cycles : int
         Give up after so many cycles; at least 1.
     sites : sequence of (x, y), optional
-        Nodes that run it; every node if left out.
+        Nodes that run it; those of :func:`placement` if left out.
     load : bool
         False if the program has been loaded already.
 
@@ -352,7 +390,7 @@ def run_program(
     """
     if max_cycles < 1:
         raise HostError(f"a limit of {max_cycles} cycles is not allowed; it must be at least 1")
-    chosen = _checked(array, sites)
+    chosen = placement(array, program) if sites is None else _checked(array, sites)
     if load:
         load_program(array, program, chosen)
     entry = program.entry.to_bytes(8, "little")

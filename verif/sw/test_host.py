@@ -104,6 +104,35 @@ def test_only_the_chosen_sites_run() -> None:
     assert array.read_register(1, 0, control_offset(ControlRegister.RETIRED)) == 1
 
 
+PLACED = """
+_start:       li a0, 0
+              halt a0
+d1_placement: .half {}
+"""
+
+
+def test_a_program_runs_on_the_nodes_of_its_own_table() -> None:
+    array = GoldenArray(TINY, 2, 2)
+    report = run_program(array, assemble(PLACED.format("2, 0, 1, 1, 0"), config=TINY), 1000)
+    assert report.passed
+    assert [(node.row, node.column) for node in report.nodes] == [(0, 1), (1, 0)]
+    assert array.node(0, 0).read_register(ControlRegister.RETIRED) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("0", "names no node"),
+        ("1, 2, 0", "row 2, column 0"),
+        ("2, 0, 1, 0, 1", "twice"),
+        ("9, 0, 0", "is not in the program"),
+    ],
+)
+def test_tables_of_nodes_that_cannot_be_are_refused(table: str, complaint: str) -> None:
+    with pytest.raises(HostError, match=complaint):
+        run_program(GoldenArray(TINY, 2, 2), assemble(PLACED.format(table), config=TINY), 1000)
+
+
 def test_cycles_are_those_from_first_start_to_last_stop() -> None:
     first, second = (run("nop\n" * count + "halt zero") for count in (10, 60))
     assert second.cycles - first.cycles == 50

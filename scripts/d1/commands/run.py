@@ -45,8 +45,9 @@ def run(
     waves: Path | None,
     as_json: bool,
 ) -> None:
-    """Run PROGRAM, an ELF executable or assembler source (.s), on every node.
+    """Run PROGRAM, an ELF executable or assembler source (.s), on every node, or on those that it names.
 
+    A program names nodes by a table of 16-bit numbers at the symbol d1_placement: how many, then row and column of each.
     Thread 0 of each node starts at the program's entry. It ends with the halt instruction or by a store to tohost. The
     exit code is 0 only if every node ended with success, which means exit code 0 and no trap.
     """
