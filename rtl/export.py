@@ -110,6 +110,8 @@ def export_modules(config: NodeConfig, fragment: Fragment, arithmetic: str = "rt
             raise ValueError(f"{what} = '{choice}' is not one of {', '.join(choices)}")
     files: dict[str, str] = {}
     known = _providers(config, arithmetic, sram)
+    for source in known.values():
+        _quiet(source)
     done: set[str] = set()
     wanted = sorted(set(_instances(fragment)))
     while wanted:
@@ -126,8 +128,6 @@ def export_modules(config: NodeConfig, fragment: Fragment, arithmetic: str = "rt
             inner = Fragment.get(source, None)
             files[f"{name}.v"] = convert_module(source, inner, name)
             wanted += sorted(set(_instances(inner)))
-    for name in known.keys() - done:
-        _quiet(known[name])
     return files
 
 
@@ -174,7 +174,7 @@ def node_class(node: Callable[[NodeConfig], wiring.Component] | None) -> Callabl
 
 
 def _quiet(module: Source) -> None:
-    """Keeps Amaranth from warning that a component is never elaborated."""
+    """Keeps Amaranth from warning if a component is never elaborated."""
     if isinstance(module, wiring.Component):
         module._MustUse__used = True
 

@@ -335,7 +335,7 @@ class SimulatedArray:
         progress : callable, optional
             Called with the array about ten times a second.
         until : str
-            "ended": threads have ended, and the network is empty. "limit": all of ``max_cycles``, whatever happens.
+            "ended" is all there is: no thread is left, and the network is empty.
 
         Returns
         -------
@@ -348,8 +348,8 @@ class SimulatedArray:
         SimulatorError
             If no thread is left, but nodes do not become idle either.
         """
-        if until not in ("ended", "limit") or (until == "limit" and max_cycles is None):
-            raise ValueError(f"until = {until!r} is neither 'ended' nor 'limit' with max_cycles")
+        if until != "ended":
+            raise ValueError(f"until = {until!r} is not 'ended'")
         start = self.cycle
         limit = (1 << 64) - 1 if max_cycles is None else start + max_cycles
         status = self._run(limit, False, lambda status: progress(self) if progress else None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES, preset
 from golden.layout import ControlRegister, GlobalAddress, Kind, Port, ThreadRegister, ThreadState, control_offset, thread_offset
 from golden.mesh import NetworkAccessError
 from golden.packet import Packet
-from scripts.simulator import ArrayTooLarge, SimulatedArray, SimulatorError, SimulatorLibrary
+from scripts.simulator import ArrayTooLarge, SimulatedArray, SimulatorError, SimulatorLibrary, build
 from scripts.simulator import array as array_module
-from verif.scripts.standin import job
+from verif.scripts.standin import StandInNode, job
 
 CONFIG = preset("tiny")
 START = thread_offset(0, ThreadRegister.PC)
@@ -122,8 +123,9 @@ def test_every_node_knows_its_place_and_its_links(array: SimulatedArray) -> None
 
 def test_the_cycle_count_reaches_the_nodes(array: SimulatedArray) -> None:
     array.write_register(1, 1, START, job(100))
-    array.run(max_cycles=50, until="limit")
+    array.run(max_cycles=50)
     before = array.cycle
+    assert before >= 50
     assert before < array.read_register(1, 2, control_offset(ControlRegister.CYCLE)) < array.cycle
 
 
@@ -244,3 +246,29 @@ def test_waves_need_a_simulator_that_was_built_for_them(array: SimulatedArray) -
         array.open_waves("waves.vcd")
     with pytest.raises(ValueError, match=r"must end in \.vcd or \.fst"):
         array.open_waves("waves.txt")
+
+
+def test_waves_show_every_cycle_of_a_run_that_they_do_not_change(
+    standin: SimulatorLibrary, plain_run: tuple[Any, ...], tmp_path: Path
+) -> None:
+    library = build(CONFIG, waves="vcd", node=StandInNode)
+    for seen, expected in zip(busy_run(library, 2, False)[:-1], plain_run[:-1], strict=True):
+        assert (seen.tobytes() if isinstance(expected, np.ndarray) else seen) == (
+            expected.tobytes() if isinstance(expected, np.ndarray) else expected
+        )
+    path = tmp_path / "waves.vcd"
+    with SimulatedArray(CONFIG, 1, 2, library=library, waves=path) as array:
+        array.write_register(0, 0, START, job(100))
+        assert array.run().reason == "ended"
+        # The node is idle, and shown all the same.
+        array.write_register(1, 0, START, job(100))
+        assert array.run().reason == "ended"
+        cycles = array.cycle
+        array.close_waves()
+    text = path.read_text()
+    times = [int(time) for time in re.findall(r"^#(\d+)$", text, re.M)]
+    assert times[-1] == 10 * (cycles - 1) + 5
+    clock = re.search(r"\$var wire +1 (\S+) clk \$end", text)
+    assert clock is not None
+    assert text.count(f"\n1{clock[1]}\n") == cycles
+    assert " retire0_pc " in text

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exported Verilog is complete, each module once, and its port table says what the module has."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pytest
+
+from golden.config import NodeConfig, preset
+from rtl.export import TOP, convert_module, export_node, node_ports, port_table
+from rtl.matrix.array import MatrixArray, matrix_element_name
+from rtl.memory.macro import macro_name
+from rtl.node import Node
+
+TINY = preset("tiny")
+CHOICES = [(arithmetic, sram) for arithmetic in ("rtl", "macro") for sram in ("macro", "banks")]
+
+
+@functools.cache
+def exported(arithmetic: str, sram: str) -> dict[str, str]:
+    return export_node(TINY, arithmetic, sram)
+
+
+def modules(files: dict[str, str]) -> list[str]:
+    """Modules that are defined."""
+    text = "\n".join(text for name, text in files.items() if name.endswith((".v", ".sv")))
+    return re.findall(r"^module (\S+?)\s*\(", text, re.M)
+
+
+@pytest.mark.parametrize("arithmetic, sram", CHOICES)
+def test_every_module_is_there_once(arithmetic: str, sram: str) -> None:
+    files = exported(arithmetic, sram)
+    defined = modules(files)
+    assert len(defined) == len(set(defined))
+    assert TOP in defined
+    text = "\n".join(text for name, text in files.items() if name.endswith(".v"))
+    instantiated = set(re.findall(r"^  (\\?d1_\S+) \\?\S+ \($", text, re.M))
+    assert macro_name(TINY) in instantiated
+    assert instantiated <= set(defined)
+
+
+@pytest.mark.parametrize("arithmetic, sram", CHOICES)
+def test_every_file_states_its_licence(arithmetic: str, sram: str) -> None:
+    for name, text in exported(arithmetic, sram).items():
+        assert text.startswith("// SPDX-License-Identifier: Apache-2.0\n"), name
+
+
+def test_the_choices_put_different_things_behind_the_macros() -> None:
+    assert matrix_element_name(TINY) in modules(exported("rtl", "macro"))
+    assert matrix_element_name(TINY) not in modules(exported("macro", "macro"))
+    assert "arithmetic.cpp" in exported("macro", "macro")
+    assert "arithmetic.cpp" not in exported("rtl", "macro")
+    assert "verilator public" in exported("rtl", "macro")[f"{macro_name(TINY)}.sv"]
+    assert all("verilator public" not in text for text in exported("rtl", "banks").values())
+
+
+def test_what_synthesis_reads_is_plain_verilog() -> None:
+    files = exported("rtl", "banks")
+    assert all(name.endswith(".v") for name in files)
+    assert all("logic" not in text and "always_" not in text for text in files.values())
+
+
+def test_nothing_in_the_verilog_names_this_machine() -> None:
+    for text in exported("rtl", "banks").values():
+        assert not re.search(r'src = "|/home/|\.py:', text)
+
+
+def test_every_process_reads_something_so_that_simulators_run_it() -> None:
+    for name, text in exported("rtl", "banks").items():
+        processes = re.findall(r"always @\*\n +(?!if|case|begin)\S+ = (.*);", text)
+        assert all(re.search(r"[a-z_]\w*", re.sub(r"\d+'[hdb]\w+", "", expression)) for expression in processes), name
+
+
+def test_the_port_table_lists_the_modules_ports() -> None:
+    header = re.search(rf"^module {TOP}\(([^)]*)\);", exported("rtl", "macro")[f"{TOP}.v"], re.M)
+    assert header is not None
+    ports = {name.strip() for name in header[1].split(",")}
+    rows = re.findall(r"^\| `(\w+)` \| (input|output) \| (\d+) \| \S.* \|$", port_table(TINY), re.M)
+    assert {name for name, _, _ in rows} == ports
+    by_name = {port.name: port for port in node_ports(Node(TINY))}
+    for name, direction, bits in rows:
+        if name not in ("clk", "rst"):
+            assert (direction, int(bits)) == (by_name[name].direction, by_name[name].bits)
+
+
+def test_an_unknown_choice_is_refused() -> None:
+    with pytest.raises(ValueError, match="arithmetic = 'fast' is not one of rtl, macro"):
+        export_node(TINY, "fast")
+    with pytest.raises(ValueError, match="sram = 'dram' is not one of macro, banks"):
+        export_node(TINY, "rtl", "dram")
+
+
+def test_a_module_that_nothing_provides_is_named() -> None:
+    other = TINY.replace(accumulators=8)
+
+    def node_of_another_configuration(config: NodeConfig) -> MatrixArray:
+        return MatrixArray(other)
+
+    with pytest.raises(LookupError, match=matrix_element_name(other)):
+        export_node(TINY, node=node_of_another_configuration)
+
+
+def test_convert_module_names_the_module() -> None:
+    from amaranth.hdl import Fragment
+
+    array = MatrixArray(TINY)
+    assert "module some_name(" in convert_module(array, Fragment.get(array, None), "some_name")
