@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Four products, summed exactly in a window, rounded once."""
 
+import itertools
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -54,10 +56,11 @@ class Dot4(wiring.Component):
         invalid, positive, negative = [], [], []
         for k in range(MATRIX_K):
             a, b = self.a[k], self.b[k]
-            product, exponent, sign = register(16, f"product{k}"), register(signed(10), f"exponent{k}"), register(1, f"sign{k}")
+            product, exponent, sign = register(16, f"product{k}"), register(10, f"exponent{k}"), register(1, f"sign{k}")
             m.d.sync += [
                 product.eq(a.significand * b.significand),
-                exponent.eq(a.exponent + b.exponent),
+                # Unsigned, for the sake of comparisons: 512 is the window's lowest position, the floor of the maximum.
+                exponent.eq((a.exponent + b.exponent)[:10] ^ 512),
                 sign.eq(a.sign ^ b.sign),
             ]
             products.append(product)
@@ -74,17 +77,15 @@ class Dot4(wiring.Component):
             any_negative.eq(Cat(negative).any()),
         ]
 
-        # Stage 2. Exponents count from the window's lowest position, so the floor of the maximum is 0.
-        largest = exponents
-        while len(largest) > 1:
-            winners = []
-            for pair, (left, right) in enumerate(zip(largest[0::2], largest[1::2], strict=True)):
-                winner = Signal(signed(10), name=f"largest{len(largest)}_{pair}")
-                m.d.comb += winner.eq(Mux(left > right, left, right))
-                winners.append(winner)
-            largest = winners
-        top = Signal(9)
-        m.d.comb += top.eq(Mux(largest[0] < 0, 0, largest[0]))
+        # Stage 2. All comparisons at once, since the path through here is the longest.
+        wins = {}
+        for j, k in itertools.combinations(range(MATRIX_K), 2):
+            wins[j, k] = Signal(name=f"wins{j}_{k}")
+            m.d.comb += wins[j, k].eq(exponents[j] > exponents[k])
+        final = Mux(wins[0, 1], Mux(wins[2, 3], wins[0, 2], wins[0, 3]), Mux(wins[2, 3], wins[1, 2], wins[1, 3]))
+        finalists = Mux(wins[0, 1], exponents[0], exponents[1]), Mux(wins[2, 3], exponents[2], exponents[3])
+        largest, top = Signal(10), Signal(9)
+        m.d.comb += [largest.eq(Mux(final, *finalists)), top.eq(Mux(largest[9], largest[:9], 0))]
         terms = []
         for k in range(MATRIX_K):
             distance = Signal(10, name=f"distance{k}")
@@ -92,7 +93,7 @@ class Dot4(wiring.Component):
             # One's complement; what negative terms lack is carried into the additions of stage 3.
             term, term_sign = register(_ALIGNED_BITS + 1, f"term{k}"), register(1, f"term_sign{k}")
             m.d.comb += [
-                distance.eq(top - exponents[k]),
+                distance.eq(Cat(top, 1) - exponents[k]),
                 aligned.eq((products[k] << WINDOW_BITS - _PRODUCT_FRACTION_BITS) >> distance[:_SHIFT_BITS]),
             ]
             outside = distance[_SHIFT_BITS:].any()

@@ -52,8 +52,9 @@ class Fp32Add(wiring.Component):
             distance.eq(larger_exponent - smaller_exponent),
             window.eq(Cat(Const(0, 26), smaller_significand) >> distance[:_FAR_BITS]),
         ]
+        # So far below, nothing of it can change how the sum rounds.
         far = distance[_FAR_BITS:].any()
-        aligned = Mux(far, smaller_significand.any(), Cat(window[:24].any(), window[24:]))
+        aligned = Mux(far, 0, Cat(window[:24].any(), window[24:]))
 
         def special(number):
             return number[23:31].all(), number[:23].any()
