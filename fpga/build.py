@@ -71,12 +71,13 @@ def design_files(board: Board, config: NodeConfig, baud: int) -> dict[str, str]:
     from fpga.top import BoardTop
     from rtl.export import export_node
 
+    top = BoardTop(board, config, baud)
     with _without_programmer():
         try:
             platform = board.make_platform()
         except ModuleNotFoundError as error:
             raise ToolMissing(f"{error.name} is missing; pip install amaranth-boards") from error
-        plan = platform.prepare(BoardTop(board, config, baud), TOP, emit_src=False)
+        plan = platform.prepare(top, TOP, emit_src=False)
     files = export_node(config, arithmetic="rtl", sram="banks")
     files |= {name: _text(plan.files[name]) for name in (f"{TOP}.il", f"{TOP}.lpf")}
     reads = "\n".join(f"read_verilog {name}" for name in files if name.endswith(".v"))

@@ -99,7 +99,7 @@ def _print_report(board: Board, report: BuildReport, depth: int) -> None:
         rows.append((name, f"{resource.used:,}", "" if resource.available is None else f"{resource.available:,}", share))
     _print_table(f"{report.config} on {board.title}", ("resource", "used", "of", "share"), rows)
     if depth:
-        parts = [part for part in report.parts if part.part == "top" or part.part.count(".") < depth]
+        parts = [part for part in report.parts if part.part == "design" or part.part.count(".") < depth]
         _print_table("area of parts, after synthesis", ("part", "LUT4", "FF", "DSP", "EBR"), [_part_row(part) for part in parts])
     if report.fmax_mhz is not None:
         verdict = "reached" if report.meets_timing else "MISSED"

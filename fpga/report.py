@@ -157,14 +157,11 @@ def overused(log: Path) -> list[str]:
 
 def _parts(netlist: dict[str, Any]) -> list[PartArea]:
     """Areas by hierarchy: the names of cells in the flattened netlist begin with the path of their module."""
-    module = netlist["modules"]["top"]
-    known = {""}
-    for net in module["netnames"].values():
-        # Wires that came from a module carry its path and their own name.
-        path = str(net["attributes"].get("hdlname", "")).split(" ")[:-1]
-        known.update(".".join(path[:depth]) for depth in range(1, len(path) + 1))
+    cells = netlist["modules"]["top"]["cells"]
+    # Flattening leaves a cell of this type for each module that there was.
+    known = {"", *(name for name, cell in cells.items() if cell["type"] == "$scopeinfo")}
     areas: dict[str, Counter[str]] = {}
-    for name, cell in module["cells"].items():
+    for name, cell in cells.items():
         if cell["type"] not in _COSTS:
             continue
         resource, amount = _COSTS[cell["type"]]
@@ -174,7 +171,8 @@ def _parts(netlist: dict[str, Any]) -> list[PartArea]:
             if part in known:
                 areas.setdefault(part, Counter())[resource] += amount
     return [
-        PartArea(part or "top", *(areas[part][resource] for resource in ("LUT4", "FF", "DSP", "EBR"))) for part in sorted(areas)
+        PartArea(part or "design", *(areas[part][resource] for resource in ("LUT4", "FF", "DSP", "EBR")))
+        for part in sorted(areas)
     ]
 
 

@@ -150,7 +150,7 @@ class BoardTop(Elaboratable):
         m.submodules.top = top
         m.d.comb += top.reset.eq(button)
 
-        uart = platform.request(*board.uart, dir={"rx": "-", "tx": "-"})
+        uart = platform.request(*board.uart, dir=dict.fromkeys(board.uart_signals, "-"))
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [top.rx.eq(rx.i), tx.o.eq(top.tx)]

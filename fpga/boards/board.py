@@ -26,7 +26,9 @@ class Board:
     config : str
         Preset that is built if none is named.
     uart : (str, int)
-        Resource of the serial line to the host.
+        Resource of the serial line to the host, with ``rx`` and ``tx`` among its signals.
+    uart_signals : tuple of str
+        All of its signals.
     leds : int
         Lights, resources ``led`` 0 and up.
     reset_button : (str, int) or None
@@ -44,6 +46,7 @@ class Board:
     package: str
     speed: int
     uart: tuple[str, int] = ("uart", 0)
+    uart_signals: tuple[str, ...] = ("rx", "tx")
     leds: int = 0
     reset_button: tuple[str, int] | None = None
 

@@ -16,6 +16,7 @@ ULX3S_85F = Board(
     device="85k",
     package="CABGA381",
     speed=6,
+    uart_signals=("rx", "tx", "rts", "dtr"),
     leds=8,
     reset_button=("button_fire", 0),
 )

