@@ -202,14 +202,20 @@ class SimulatedArray:
         return int(self._engine.d1_evaluations(self._array, self._index(x, y)))
 
     def thread_states(self) -> list[ThreadReport]:
-        """State of every thread, row by row, read by packets as far as the network still answers."""
+        """State of every thread, row by row.
+
+        The state comes from the boundary, ``pc`` and semaphores by packets. ``pc`` is 0 if the network does not answer any more.
+        """
         registers = [
             (x, y, thread_offset(thread, ThreadRegister.PC), 8)
             for y in range(self.rows)
             for x in range(self.columns)
             for thread in range(self.config.threads)
         ]
-        pcs = [int.from_bytes(pc, "little") for pc in self.read_many(registers)]
+        try:
+            pcs = [int.from_bytes(pc, "little") for pc in self.read_many(registers)]
+        except SimulatorError:
+            pcs = [0] * len(registers)
         reports = []
         for n, ((x, y, _, _), pc) in enumerate(zip(registers, pcs, strict=True)):
             reports.append(self._report(x, y, n % self.config.threads, pc))
@@ -226,7 +232,7 @@ class SimulatedArray:
             # A waiting thread is at its swait, whose semaphore stands where other instructions have rd.
             instruction = int.from_bytes(self.peek(x, y, offset, 4), "little")
             semaphore = instruction >> 7 & (1 << SEMAPHORE_ID_BITS) - 1
-            value = self.read_register(x, y, semaphore_offset(semaphore)) if semaphore < self.config.semaphores else None
+            value = self.read_register(x, y, semaphore_offset(semaphore))
         return ThreadReport(x, y, thread, state, pc, semaphore=semaphore, value=value)
 
     # -- host: packets ------------------------------------------------------------------------------------------------

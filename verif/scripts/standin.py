@@ -7,7 +7,7 @@ and "runs" a thread 0 that only counts. What that thread does is said by the val
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal
+from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -94,7 +94,9 @@ class StandInNode(wiring.Component):
         line_bits = (config.line_bytes - 1).bit_length()
 
         # One source each: eight input queues, the response to the last request served here, and thread 0.
-        heads, ready, classes = [], [], []
+        heads: list[Value] = []
+        ready: list[Value] = []
+        classes: list[TrafficClass] = []
         take = Signal(10)
         heard = Signal()
         for port in LINK_PORTS:

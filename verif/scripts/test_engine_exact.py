@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from golden.config import preset
-from golden.layout import ThreadRegister, thread_offset
+from golden.isa import INSTRUCTIONS
+from golden.layout import SRAM_BASE, ThreadRegister, ThreadState, semaphore_offset, thread_offset
 from golden.matrix import matmul
+from golden.mesh import ThreadReport
 from scripts.simulator import SimulatedArray, SimulatorLibrary
+from sw.encoding import encode
 from sw.kernels.matmul import run_matmul
 from verif.scripts.flat import compile_flat, run_flat
 from verif.scripts.standin import StandInNode, job
@@ -26,7 +29,7 @@ def assert_equal_in_every_cycle(records: np.ndarray[Any, Any], flat: np.ndarray[
         return
     for cycle in range(len(records)):
         for y, x in np.ndindex(seen.shape[1:]):
-            for name in seen.dtype.names:
+            for name in seen.dtype.names or ():
                 engine, expected = seen[cycle, y, x][name], flat[cycle, y, x][name]
                 assert engine.tobytes() == expected.tobytes(), f"cycle {cycle + 1}, node x={x}, y={y}, {name}"
     pytest.fail("the records differ in padding")
@@ -47,16 +50,43 @@ def test_the_engine_equals_the_flat_array_of_stand_ins(standin: SimulatorLibrary
     assert_equal_in_every_cycle(records, flat)
 
 
-@pytest.mark.rtl
-def test_the_engine_equals_the_flat_array_in_a_matrix_product(tiny_macro: SimulatorLibrary) -> None:
+def matrix_product(library: SimulatorLibrary, threads: int, skipping: bool) -> tuple[np.ndarray[Any, Any], int]:
+    """What the boundaries did in a product that uses all nodes and their links, and how many evaluations it took."""
     rng = np.random.default_rng(5)
     a = rng.integers(0x3F00, 0x4100, (16, 16), np.uint16)
     b = rng.integers(0xBF00, 0xC100, (16, 16), np.uint16)
-    with SimulatedArray(CONFIG, 2, 2, library=tiny_macro) as array:
+    with SimulatedArray(CONFIG, 2, 2, library=library, threads=threads) as array:
+        array.set_skipping(skipping)
         array.record_boundary()
-        result = run_matmul(array, a, b)
-        records = array.boundary_records()
-        assert array.node_cycles < 4 * len(records), "no node was ever idle"
-    assert np.array_equal(result.c, matmul(a, b))
-    flat = run_flat(compile_flat(CONFIG, 2, 2, "macro"), records)
-    assert_equal_in_every_cycle(records, flat)
+        assert np.array_equal(run_matmul(array, a, b).c, matmul(a, b))
+        return array.boundary_records(), array.node_cycles
+
+
+@pytest.mark.rtl
+def test_the_engine_equals_the_flat_array_in_a_matrix_product(tiny_macro: SimulatorLibrary) -> None:
+    records, _ = matrix_product(tiny_macro, threads=2, skipping=True)
+    assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, 2, 2, "macro"), records))
+
+
+@pytest.mark.rtl
+def test_skipping_idle_nodes_changes_no_register_in_a_matrix_product(tiny_macro: SimulatorLibrary) -> None:
+    records, evaluations = matrix_product(tiny_macro, threads=2, skipping=True)
+    all_records, all_evaluations = matrix_product(tiny_macro, threads=1, skipping=False)
+    assert_equal_in_every_cycle(records, all_records["nodes"])
+    assert evaluations < all_evaluations == 4 * len(records)
+
+
+@pytest.mark.rtl
+def test_a_thread_that_waits_for_ever_is_reported_with_its_place_and_semaphore(tiny_macro: SimulatorLibrary) -> None:
+    program = [
+        encode(INSTRUCTIONS["addi"], {"rd": 5, "rs1": 0, "imm_i": 2}),
+        encode(INSTRUCTIONS["swait"], {"sem": 3, "rs1": 5}),
+    ]
+    with SimulatedArray(CONFIG, 1, 2, library=tiny_macro) as array:
+        array.write(1, 0, 0, b"".join(word.to_bytes(4, "little") for word in program))
+        array.write_register(1, 0, semaphore_offset(3), 1)
+        array.write_register(1, 0, thread_offset(1, ThreadRegister.PC), SRAM_BASE)
+        assert array.run(max_cycles=1000).reason == "deadlock"
+        waiting = [report for report in array.thread_states() if report.state is not ThreadState.HALTED]
+    expected = ThreadReport(1, 0, 1, ThreadState.WAITING, SRAM_BASE + 4, semaphore=3, value=1)
+    assert waiting == [expected]

@@ -11,6 +11,11 @@ namespace d1 {
 
 namespace {
 
+// Cycles are run in chunks of about this time, between which the way to run them is chosen.
+constexpr double kChunkSeconds = 0.004;
+constexpr unsigned kFirstChunk = 64;
+constexpr unsigned kProbeInterval = 32;
+
 constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache lines of what is indexed by slot
 
 }  // namespace
@@ -156,6 +161,39 @@ void Array::record() {
     }
 }
 
+// A team pays when there is enough to do in a cycle, and when it has the processors for itself. Neither is known before, and
+// both change, so both ways are measured from time to time. Results do not depend on it.
+Array::Mode Array::choose() {
+    if (team_.size() == 1 || busy_ <= 1) return kSolo;
+    for (const Mode mode : {kTeam, kSolo})
+        if (cost_[mode] == 0) return mode;
+    const Mode better = cost_[kTeam] < cost_[kSolo] ? kTeam : kSolo;
+    return ++chunks_ % kProbeInterval == 0 ? Mode(better ^ 1) : better;
+}
+
+void Array::go(Mode mode) {
+    stopped_ = false;
+    if (mode == kTeam) {
+        team_.run([this](unsigned member) {
+            do {
+                step(member);
+                team_.meet([this] { complete(); });
+            } while (!stopped_);
+        });
+        return;
+    }
+    do {
+        for (unsigned member = 0; member < team_.size(); ++member) step(member);
+        complete();
+    } while (!stopped_);
+}
+
+uint64_t Array::work_done() const {
+    uint64_t work = cycle_;
+    for (const Worker& worker : workers_) work += worker.node_cycles;
+    return work;
+}
+
 RunStatus Array::run(uint64_t limit, double seconds, bool stop_when_host_is_done) {
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
@@ -164,24 +202,18 @@ RunStatus Array::run(uint64_t limit, double seconds, bool stop_when_host_is_done
     if (stop_when_host_is_done && host_.done()) return status(Stop::kHost);
     if (busy_ == 0 && host_.done()) return status(Stop::kQuiet);
     if (cycle_ >= limit) return status(Stop::kCycles);
-    for (uint64_t chunk = 64;; chunk *= 2) {
-        limit_ = std::min(limit, cycle_ + chunk);
-        stopped_ = false;
+    for (;;) {
+        const Mode mode = choose();
+        const double chunk = cost_[mode] == 0 ? kFirstChunk : kChunkSeconds / (cost_[mode] * (1 + busy_));
+        limit_ = std::min(limit, cycle_ + std::max<uint64_t>(kFirstChunk, uint64_t(chunk)));
         const auto start = Clock::now();
-        const uint64_t before = cycle_;
-        team_.run([this](unsigned member) {
-            do {
-                step(member);
-                team_.meet([this] { complete(); });
-            } while (!stopped_);
-        });
-        if (stop_ != Stop::kCycles || cycle_ >= limit) return status(stop_);
+        const uint64_t first = cycle_, before = work_done();
+        go(mode);
         const auto now = Clock::now();
+        if (cycle_ - first >= kFirstChunk)
+            cost_[mode] = std::chrono::duration<double>(now - start).count() / double(work_done() - before);
+        if (stop_ != Stop::kCycles || cycle_ >= limit) return status(stop_);
         if (now >= end) return status(Stop::kTime);
-        // Doubling stops where the next chunk would go far over the time.
-        const double per_cycle = std::chrono::duration<double>(now - start).count() / double(cycle_ - before);
-        const double left = std::chrono::duration<double>(end - now).count();
-        chunk = std::min<uint64_t>(chunk, uint64_t(std::max(1.0, left / (2 * per_cycle))));
     }
 }
 

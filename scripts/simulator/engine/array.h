@@ -63,7 +63,12 @@ class Array {
     };
     enum Traced : uint8_t { kRetirements = 1, kWrites = 2 };
 
-    void work(unsigned member);
+    // What evaluations cost, in seconds, when the team makes them and when one thread makes them all; 0 as long as unknown.
+    enum Mode : unsigned { kSolo, kTeam };
+    Mode choose();
+    void go(Mode mode);
+    uint64_t work_done() const;
+
     void step(unsigned member);
     void complete();
     void record();
@@ -94,6 +99,9 @@ class Array {
     uint64_t quiet_cycles_ = 0;
     bool skipping_ = true, recording_ = false;
     std::vector<uint8_t> records_;
+
+    double cost_[2] = {0, 0};
+    unsigned chunks_ = 0;
 
     uint64_t limit_ = 0;
     bool stop_when_host_is_done_ = false, stopped_ = false;

@@ -46,7 +46,7 @@ class Team {
     }
 
   private:
-    static constexpr unsigned kSpins = 4000;
+    static constexpr unsigned kSpins = 500;
 
     static void pause() {
 #if defined(__x86_64__)
