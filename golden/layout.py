@@ -222,6 +222,8 @@ class ThreadRegister(IntEnum):
     """Read only. Operand of the halt instruction; 0 after a start."""
     RETIRED = 0x28
     """Read only. Instructions retired by this thread (minstret)."""
+    WAIT = 0x30
+    """Read only. While WAITING: the semaphore in bits 0-4, what the thread needs of it in bits 16-31. Else 0."""
 
 
 SEMAPHORE_BLOCK = 0x200

@@ -350,5 +350,14 @@ class GoldenNode:
             ThreadRegister.VALUE: thread.mtval,
             ThreadRegister.EXIT_CODE: thread.exit_code,
             ThreadRegister.RETIRED: thread.minstret,
+            ThreadRegister.WAIT: _wait_of(thread),
         }
         return values.get(field, 0)
+
+
+def _wait_of(thread: Thread) -> int:
+    """Value of a thread's WAIT register."""
+    if thread.state is not ThreadState.WAITING:
+        return 0
+    semaphore, needed = thread.awaited
+    return needed << 16 | semaphore

@@ -26,7 +26,7 @@ class ThreadStatus(data.StructLayout):
     """What the control page shows of a thread."""
 
     def __init__(self):
-        super().__init__({"pc": 64, "state": 2, "cause": 64, "value": 64, "exit_code": 64, "retired": 64})
+        super().__init__({"pc": 64, "state": 2, "cause": 64, "value": 64, "exit_code": 64, "retired": 64, "wait": 32})
 
 
 class ControlPage(wiring.Component):
@@ -136,6 +136,7 @@ class ControlPage(wiring.Component):
                     (ThreadRegister.VALUE, thread.value),
                     (ThreadRegister.EXIT_CODE, thread.exit_code),
                     (ThreadRegister.RETIRED, thread.retired),
+                    (ThreadRegister.WAIT, thread.wait),
                 ):
                     with m.Case(block + register // 8):
                         m.d.comb += port.read_data.eq(value)

@@ -337,6 +337,7 @@ class Core(wiring.Component):
                 shown.value.eq(csr.value),
                 shown.exit_code.eq(control.exit_code),
                 shown.retired.eq(csr.instret),
+                shown.wait.eq(control.wait),
             ]
 
     def _retire(self, m, scalar, matrix, vectors):

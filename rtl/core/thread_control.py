@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """State of one thread: started, waiting, halted or trapped; where its traps and jumps go."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,6 +48,8 @@ class ThreadControl(wiring.Component):
     redirect : Out(1), redirect_target : Out(64), flush : Out(1)
         To fetch; what is issued in this cycle is dropped as well.
     exit_code : Out(64)
+    wait : Out(32)
+        What the thread waits for, as register WAIT of the control page.
     busy : Out(1)
         The state may change by itself.
     """
@@ -81,6 +83,7 @@ class ThreadControl(wiring.Component):
                 "redirect_target": Out(64),
                 "flush": Out(1),
                 "exit_code": Out(64),
+                "wait": Out(32),
                 "busy": Out(1),
             }
         )
@@ -101,6 +104,7 @@ class ThreadControl(wiring.Component):
             self.run.eq(state == ThreadState.RUNNING),
             wake.eq(waiting & (available >= wait_amount)),
             self.hold.eq(failed),
+            self.wait.eq(Mux(waiting, Cat(wait_sem, C(0, 11), wait_amount), 0)),
             self.busy.eq(self.run | wake | (failed & (state != ThreadState.TRAPPED))),
         ]
 

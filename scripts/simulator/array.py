@@ -16,7 +16,6 @@ from golden.config import WINDOW_BYTES, NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
     SEMAPHORE_ID_BITS,
-    SRAM_BASE,
     GlobalAddress,
     Kind,
     NetworkError,
@@ -226,14 +225,20 @@ class SimulatedArray:
         for candidate in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED):
             if getattr(masks, candidate.name.lower()) >> thread & 1:
                 state = candidate
-        semaphore = value = None
-        offset = pc - SRAM_BASE
-        if state is ThreadState.WAITING and 0 <= offset <= self.config.sram_bytes - 4:
-            # A waiting thread is at its swait, whose semaphore stands where other instructions have rd.
-            instruction = int.from_bytes(self.peek(x, y, offset, 4), "little")
-            semaphore = instruction >> 7 & (1 << SEMAPHORE_ID_BITS) - 1
-            value = self.read_register(x, y, semaphore_offset(semaphore))
-        return ThreadReport(x, y, thread, state, pc, semaphore=semaphore, value=value)
+        semaphore = needed = value = None
+        if state is ThreadState.WAITING:
+            wait = self._try_register(x, y, thread_offset(thread, ThreadRegister.WAIT))
+            if wait is not None:
+                semaphore, needed = wait & (1 << SEMAPHORE_ID_BITS) - 1, wait >> 16
+                value = self._try_register(x, y, semaphore_offset(semaphore))
+        return ThreadReport(x, y, thread, state, pc, semaphore=semaphore, needed=needed, value=value)
+
+    def _try_register(self, x: int, y: int, offset: int) -> int | None:
+        """A register of the control page, or None if the network does not answer any more."""
+        try:
+            return self.read_register(x, y, offset)
+        except SimulatorError:
+            return None
 
     # -- host: packets ------------------------------------------------------------------------------------------------
 

@@ -96,6 +96,7 @@ def test_swait_waits_for_enough_and_subtracts() -> None:
     assert node.threads[0].state is ThreadState.WAITING
     assert node.status & 0xFF == 0x10
     assert (node.threads[0].pc, node.threads[0].minstret) == (SRAM_BASE, 0)
+    assert node.read_register(field(0, ThreadRegister.WAIT)) == 2 << 16 | 3
     node.post(3, 1)
     node.run()
     assert node.threads[0].state is ThreadState.WAITING
@@ -103,6 +104,7 @@ def test_swait_waits_for_enough_and_subtracts() -> None:
     node.run()
     assert node.threads[0].state is ThreadState.HALTED
     assert node.semaphores[3] == 3
+    assert node.read_register(field(0, ThreadRegister.WAIT)) == 0
 
 
 def test_swait_for_nothing_goes_on() -> None:

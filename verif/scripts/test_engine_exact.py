@@ -88,5 +88,5 @@ def test_a_thread_that_waits_for_ever_is_reported_with_its_place_and_semaphore(t
         array.write_register(1, 0, thread_offset(1, ThreadRegister.PC), SRAM_BASE)
         assert array.run(max_cycles=1000).reason == "deadlock"
         waiting = [report for report in array.thread_states() if report.state is not ThreadState.HALTED]
-    expected = ThreadReport(1, 0, 1, ThreadState.WAITING, SRAM_BASE + 4, semaphore=3, value=1)
+    expected = ThreadReport(1, 0, 1, ThreadState.WAITING, SRAM_BASE + 4, semaphore=3, needed=2, value=1)
     assert waiting == [expected]

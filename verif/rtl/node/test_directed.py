@@ -178,6 +178,7 @@ async def waiting(dut: Any) -> None:
     await host.until(lambda: not int(dut.idle.value), "waking up")
     await host.until(lambda: bool(int(dut.idle.value)), "idling again")
     assert int(dut.waiting.value) == 1
+    assert await host.read_register(thread_offset(0, ThreadRegister.WAIT)) == 3 << 16 | 2
     # The line comes with a post.
     host.send(kind=Kind.WRITE, offset=0x400, mask=0xFFFF, data=5, post=1, sem=2)
     await host.finish()
