@@ -46,29 +46,43 @@ class NormaliseRound(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width, magnitude, limit = self.width, self.magnitude, self.limit
-        shift_bits = (width - 1).bit_length()
 
         # A one planted where the limit lies ends the count of zeros there.
+        reach = (width - 1).bit_length()
         planted = Signal(width)
-        m.d.comb += planted.eq(
-            Mux(limit[shift_bits:].any(), 0, Const(1 << width - 1, width) >> limit[:shift_bits]),
-        )
-        rest = Signal(1 << shift_bits)
-        m.d.comb += rest[-width:].eq(magnitude | planted)
-        shift = Signal(shift_bits)
-        for bit in reversed(range(shift_bits)):
-            half = 1 << bit
-            following = Signal(half, name=f"leading{bit}")
-            m.d.comb += [
-                shift[bit].eq(~rest[half:].any()),
-                following.eq(Mux(shift[bit], rest[:half], rest[half:])),
-            ]
-            rest = following
-        nonzero = rest
+        m.d.comb += planted.eq(Mux(limit[reach:].any(), 0, Const(1 << width - 1, width) >> limit[:reach]))
+
+        # Leading zeros: the first group of eight that is not zero, and the first bit in it. Short paths matter here.
+        groups = -(-width // 8)
+        padded = Signal(8 * groups)
+        m.d.comb += padded[-width:].eq(magnitude | planted)
+        first, group, nonzero = Const(0, (groups - 1).bit_length()), Const(0, 8), Const(0, 1)
+        for index in reversed(range(groups)):
+            candidate = padded.word_select(groups - 1 - index, 8)
+            found = Signal(name=f"found{index}")
+            m.d.comb += found.eq(candidate.any())
+            first, group, nonzero = Mux(found, index, first), Mux(found, candidate, group), nonzero | found
+        leading = Signal(8)
+        shift = Signal(3 + (groups - 1).bit_length())
+        lower_half = ~leading[4:].any()
+        lower_pair_of_lower, lower_pair_of_upper = ~leading[2:4].any(), ~leading[6:].any()
+        m.d.comb += [
+            leading.eq(group),
+            shift[3:].eq(first),
+            shift[2].eq(lower_half),
+            shift[1].eq(Mux(lower_half, lower_pair_of_lower, lower_pair_of_upper)),
+            shift[0].eq(
+                Mux(
+                    lower_half,
+                    Mux(lower_pair_of_lower, ~leading[1], ~leading[3]),
+                    Mux(lower_pair_of_upper, ~leading[5], ~leading[7]),
+                )
+            ),
+        ]
 
         shifted = magnitude
-        for bit in reversed(range(shift_bits)):
-            distance = 1 << bit
+        for bit in reversed(range(len(shift))):
+            distance = min(1 << bit, width)
             following = Signal(width, name=f"shifted{bit}")
             m.d.comb += following.eq(Mux(shift[bit], Cat(Const(0, distance), shifted[: width - distance]), shifted))
             shifted = following

@@ -60,7 +60,11 @@ def test_steps_of_every_variant_equal_the_model(library: ctypes.CDLL, size: int)
     count = len(rows) // size
     a = np.ascontiguousarray(rows[: count * size].reshape(count, size, MATRIX_K))
     b = np.ascontiguousarray(columns[: count * size].reshape(count, size, MATRIX_K).swapaxes(1, 2))
-    before = vectors.addend_pairs(np.random.default_rng(3), count * size * size)[0][-count * size * size :]
+    rng = np.random.default_rng(3)
+    before = vectors.addend_pairs(rng, count * size * size)[0][-count * size * size :]
+    # Also accumulators that show the sign of a sum that is zero.
+    before = np.where(rng.random(before.shape) < 0.3, rng.choice(np.array(vectors.FP32_CORNERS, np.uint32), before.shape), before)
+    before[rng.random(before.shape) < 0.2] = 0x8000_0000
     expected = matrix.matrix_step(before.reshape(count, size, size), a, b)
     fresh = matrix.matrix_step(np.zeros((count, size, size), np.uint32), a, b)
     function = step(library, size)

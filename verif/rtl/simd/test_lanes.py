@@ -105,6 +105,10 @@ async def mixed_operations(dut: Any) -> None:
     await start(dut)
     rng = bench_rng()
     a, b = (codes[-cycles * lanes :].reshape(-1, lanes) for codes in vectors.addend_pairs(rng, cycles * lanes))
+    # Half-way between two BF16 numbers.
+    for codes in (a, b):
+        middle = rng.random(codes.shape) < 0.2
+        codes[middle] = codes[middle] & np.uint32(0xFFFF_0000) | np.uint32(0x8000)
     corners = rng.random(a.shape) < 0.1
     a[corners] = rng.choice(np.array(vectors.FP32_CORNERS, np.uint32), int(corners.sum()))
     for busy in (1.0, 0.5):
