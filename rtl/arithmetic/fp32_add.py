@@ -35,22 +35,21 @@ class Fp32Add(wiring.Component):
         m = Module()
         x, y = self.x, self.y
 
-        # Stage 1.
-        larger, smaller = Signal(32), Signal(32)
-        swap = x[:31] < y[:31]
-        m.d.comb += [larger.eq(Mux(swap, y, x)), smaller.eq(Mux(swap, x, y))]
+        # Stage 1. Both differences of exponents, so that none has to wait for the comparison.
+        def unpack(name, number):
+            denormal, exponent = Signal(name=f"denormal_{name}"), Signal(8, name=f"exponent_{name}")
+            m.d.comb += [denormal.eq(~number[23:31].any()), exponent.eq(number[23:31] | denormal)]
+            return Cat(number[:23], ~denormal), exponent
 
-        def unpack(number):
-            denormal = ~number[23:31].any()
-            return Cat(number[:23], ~denormal), number[23:31] | denormal
-
-        larger_significand, larger_exponent = unpack(larger)
-        smaller_significand, smaller_exponent = unpack(smaller)
+        significand_x, exponent_x = unpack("x", x)
+        significand_y, exponent_y = unpack("y", y)
+        swap = Signal()
         distance = Signal(8)
         window = Signal(24 + 26)
         m.d.comb += [
-            distance.eq(larger_exponent - smaller_exponent),
-            window.eq(Cat(Const(0, 26), smaller_significand) >> distance[:_FAR_BITS]),
+            swap.eq(x[:31] < y[:31]),
+            distance.eq(Mux(swap, (exponent_y - exponent_x)[:8], (exponent_x - exponent_y)[:8])),
+            window.eq(Cat(Const(0, 26), Mux(swap, significand_x, significand_y)) >> distance[:_FAR_BITS]),
         ]
         # So far below, nothing of it can change how the sum rounds.
         far = distance[_FAR_BITS:].any()
@@ -70,11 +69,11 @@ class Fp32Add(wiring.Component):
         exponent, sign, effective_subtract = register(8, "exponent"), register(1, "sign"), register(1, "effective_subtract")
         infinite, invalid = register(1, "infinite"), register(1, "invalid")
         m.d.sync += [
-            significand.eq(larger_significand),
+            significand.eq(Mux(swap, significand_y, significand_x)),
             addend.eq(aligned ^ subtract.replicate(24 + _EXTRA_BITS)),
-            exponent.eq(larger_exponent),
+            exponent.eq(Mux(swap, exponent_y, exponent_x)),
             # Equal magnitudes of opposite signs make +0.
-            sign.eq(Mux(x[:31] == y[:31], x[31] & y[31], larger[31])),
+            sign.eq(Mux(x[:31] == y[:31], x[31] & y[31], Mux(swap, y[31], x[31]))),
             effective_subtract.eq(subtract),
             infinite.eq(top_x | top_y),
             invalid.eq(top_x & fraction_x | top_y & fraction_y | top_x & top_y & subtract),
