@@ -20,25 +20,36 @@ class Fifo(wiring.Component):
         Of the payload.
     depth : int
         Payloads that it holds, at least 1. Full rate needs 2.
+    beside : int
+        Bits that travel beside the payload. They are no part of it so that a simulator, which keeps a payload as one number,
+        need not put the two together in every cycle.
 
     Members
     -------
     i : In(stream of shape)
     o : Out(stream of shape)
+    i_beside, o_beside : In(beside), Out(beside), as valid as the payload
     level : Out(0..depth), payloads held
     """
 
-    def __init__(self, shape, depth: int):
+    def __init__(self, shape, depth: int, *, beside: int = 0):
         if depth < 1:
             raise ValueError(f"depth = {depth}: a queue holds at least 1")
         self.shape = shape
         self.depth = depth
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "level": Out(range(depth + 1))})
+        self.beside = beside
+        super().__init__(
+            {
+                "i": In(stream.Signature(shape)),
+                "o": Out(stream.Signature(shape)),
+                "i_beside": In(beside),
+                "o_beside": Out(beside),
+                "level": Out(range(depth + 1)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[])
-        write, read = memory.write_port(), memory.read_port(domain="comb")
         level = Signal(range(self.depth + 1))
 
         push, pop = Signal(), Signal()
@@ -47,15 +58,27 @@ class Fifo(wiring.Component):
             pop.eq(self.o.valid & self.o.ready),
             self.i.ready.eq(level != self.depth),
             self.o.valid.eq(level != 0),
-            self.o.payload.eq(read.data),
             self.level.eq(level),
-            write.data.eq(self.i.payload),
-            write.en.eq(push),
         ]
         m.d.sync += level.eq(level + push - pop)
-        for port, moves in ((write, push), (read, pop)):
-            index = Signal(range(self.depth), name=f"{'write' if port is write else 'read'}_index")
-            m.d.comb += port.addr.eq(index)
+        indices = []
+        for name, moves in (("write", push), ("read", pop)):
+            index = Signal(range(self.depth), name=f"{name}_index")
+            indices.append(index)
             with m.If(moves):
                 m.d.sync += index.eq(Mux(index == self.depth - 1, 0, index + 1))
+
+        parts = {"payload": (self.shape, self.i.payload, self.o.payload)}
+        if self.beside:
+            parts["beside"] = (self.beside, self.i_beside, self.o_beside)
+        for name, (shape, entering, leaving) in parts.items():
+            m.submodules[name] = memory = Memory(shape=shape, depth=self.depth, init=[])
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [
+                write.en.eq(push),
+                write.addr.eq(indices[0]),
+                write.data.eq(entering),
+                read.addr.eq(indices[1]),
+                leaving.eq(read.data),
+            ]
         return m

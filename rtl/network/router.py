@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The five-port router of the mesh."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -21,23 +24,26 @@ LINK_NAMES = tuple(port.name.lower() for port in LINK_PORTS)
 _UNDELIVERABLE = 5
 
 
-class _Candidate:
-    """The oldest flit of a class at an input.
+class _Queue:
+    """The oldest flit of one class at every input, bit by bit in the order of links, local input last.
 
-    ``valid`` if there is one, ``way`` out of the node, ``source`` of the crossbar that holds it (one of ``numbers``),
-    ``taken`` in this cycle: by one of the outputs' ``grants``.
+    ``wants`` of an input is one-hot over the values of Port and ``_UNDELIVERABLE``, or 0 if there is no flit; ``buffered`` tells
+    that the flit is the head of the input's buffer; ``taken`` that an output takes it in this cycle: one of ``grants``.
     """
 
-    def __init__(self, traffic_class: TrafficClass, source_input: str, *, numbers: tuple[int, ...]):
-        name = f"{source_input}_{traffic_class.name.lower()}"
+    def __init__(self, traffic_class: TrafficClass):
+        name = traffic_class.name.lower()
+        self.name = name
         self.traffic_class = traffic_class
-        self.input = source_input
-        self.numbers = numbers
+        self.wants = [Signal(_UNDELIVERABLE + 1, name=f"{name}_{place}_wants") for place in (*LINK_NAMES, "local")]
+        self.buffered = Signal(len(self.wants), name=f"{name}_buffered")
+        self.taken = Signal(len(self.wants), name=f"{name}_taken")
+        self.heads = []
         self.grants = []
-        self.valid = Signal(name=f"{name}_valid")
-        self.way = Signal(3, name=f"{name}_way")
-        self.source = Signal(range(max(numbers) + 1), name=f"{name}_source")
-        self.taken = Signal(name=f"{name}_taken")
+
+    def wanting(self, way: int):
+        """The inputs whose flit wants to leave by ``way``."""
+        return Cat(wants[way] for wants in self.wants)
 
 
 class EjectLayout(data.StructLayout):
@@ -95,72 +101,58 @@ class Router(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        candidates, sources = self._candidates(m)
-        changes = [candidate.valid for candidate in candidates]
+        queues = [self._queue(m, c) for c in TrafficClass]
+        changes = [wants for queue in queues for wants in queue.wants]
         moves = []
 
         for name, port in zip(LINK_NAMES, LINK_PORTS, strict=True):
-            changes += self._link_output(m, name, port, candidates, sources)
-        for c in TrafficClass:
-            eject = self._eject_output(m, c, candidates, sources)
+            changes += self._link_output(m, name, port, queues)
+        for queue in queues:
+            eject = self._eject_output(m, queue)
             changes.append(eject.valid)
             moves.append(eject.valid & eject.ready)
-        for candidate in candidates:
-            m.d.comb += candidate.taken.eq(Cat(candidate.grants).any())
-            moves.append(candidate.taken)
-        for name in LINK_NAMES:
+        for queue in queues:
+            m.d.comb += queue.taken.eq(reduce(or_, queue.grants))
+            moves.append(queue.taken)
+        for i, name in enumerate(LINK_NAMES):
             link = getattr(self, f"{name}_in")
-            credit = Signal(len(TrafficClass), name=f"{name}_in_credit")
-            m.d.sync += credit.eq(Cat(candidate.taken for candidate in candidates if candidate.input == name))
+            credit = Signal(len(queues), name=f"{name}_in_credit")
+            m.d.sync += credit.eq(Cat(queue.taken[i] for queue in queues))
             m.d.comb += link.credit.eq(credit)
             changes.append(credit)
 
         m.d.comb += [self.progress.eq(Cat(moves).any()), self.busy.eq(Cat(changes).any())]
         return m
 
-    def _candidates(self, m):
-        """The oldest flit of every class and input, in the order class, input; and the sources of the crossbar.
-
-        Sources are what arrives on a link, the head of a buffer, what the network interface injects: a dictionary of number
-        to flit, in which a candidate names its flit by ``source``.
-        """
-        sources = {i: getattr(self, f"{name}_in").flit for i, name in enumerate(LINK_NAMES)}
-        arriving_way = {name: self._way(m, f"{name}_in", getattr(self, f"{name}_in").flit) for name in LINK_NAMES}
-        candidates = []
-        for c in TrafficClass:
-            for i, name in enumerate(LINK_NAMES):
-                link = getattr(self, f"{name}_in")
-                layout = data.StructLayout({"flit": FlitLayout(self.config), "way": unsigned(3)})
-                m.submodules[f"{name}_{c.name.lower()}_buffer"] = fifo = Fifo(layout, self.config.channel_depth)
-                head = len(sources)
-                sources[head] = fifo.o.payload.flit
-                candidate = _Candidate(c, name, numbers=(i, head))
-                candidates.append(candidate)
-                m.d.comb += [
-                    candidate.valid.eq(fifo.o.valid | link.valid[c]),
-                    candidate.way.eq(Mux(fifo.o.valid, fifo.o.payload.way, arriving_way[name])),
-                    candidate.source.eq(Mux(fifo.o.valid, head, i)),
-                    fifo.o.ready.eq(candidate.taken),
-                    # Credits keep the buffer from overflowing, so its ready is not asked for.
-                    fifo.i.valid.eq(link.valid[c] & (fifo.o.valid | ~candidate.taken)),
-                    fifo.i.payload.flit.eq(link.flit),
-                    fifo.i.payload.way.eq(arriving_way[name]),
-                ]
-            inject = getattr(self, f"inject_{c.name.lower()}")
-            candidate = _Candidate(c, "local", numbers=(len(sources),))
-            candidates.append(candidate)
+    def _queue(self, m, c):
+        """Buffers of one class, with bypass."""
+        queue = _Queue(c)
+        for i, name in enumerate(LINK_NAMES):
+            link = getattr(self, f"{name}_in")
+            fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=_UNDELIVERABLE + 1)
+            m.submodules[f"{name}_{queue.name}_buffer"] = fifo
+            queue.heads.append(fifo.o.payload)
+            arriving = self._wants(m, f"{name}_in_{queue.name}", link.flit, link.valid[c])
             m.d.comb += [
-                candidate.valid.eq(inject.valid),
-                candidate.way.eq(self._way(m, f"inject_{c.name.lower()}", inject.payload)),
-                candidate.source.eq(len(sources)),
-                inject.ready.eq(candidate.taken),
+                queue.wants[i].eq(Mux(fifo.o.valid, fifo.o_beside, arriving)),
+                queue.buffered[i].eq(fifo.o.valid),
+                fifo.o.ready.eq(queue.taken[i]),
+                # Credits keep the buffer from overflowing, so its ready is not asked for.
+                fifo.i.valid.eq(link.valid[c] & (fifo.o.valid | ~queue.taken[i])),
+                fifo.i.payload.eq(link.flit),
+                fifo.i_beside.eq(arriving),
             ]
-            sources[len(sources)] = inject.payload
-        return candidates, sources
+        inject = getattr(self, f"inject_{queue.name}")
+        m.d.comb += [
+            queue.wants[-1].eq(self._wants(m, f"inject_{queue.name}", inject.payload, inject.valid)),
+            inject.ready.eq(queue.taken[-1]),
+        ]
+        return queue
 
-    def _way(self, m, name, flit):
-        """The way out of this node for a flit: a value of Port, or ``_UNDELIVERABLE``."""
-        port, way = Signal(3, name=f"{name}_port"), Signal(3, name=f"{name}_way")
+    def _wants(self, m, name, flit, valid):
+        """The way out of this node for a flit, one-hot over the values of Port and ``_UNDELIVERABLE``; 0 if it is not valid."""
+        port = Signal(3, name=f"{name}_port")
+        wants = Signal(_UNDELIVERABLE + 1, name=f"{name}_wants")
         with m.If(flit.x != self.x):
             m.d.comb += port.eq(Mux(flit.x < self.x, Port.WEST, Port.EAST))
         with m.Elif(flit.y != self.y):
@@ -169,83 +161,99 @@ class Router(wiring.Component):
             m.d.comb += port.eq(flit.exit)
         # Exits 5 to 7 are like links that are absent.
         reachable = Cat(1, self.links, Const(0, 3)).bit_select(port, 1)
-        m.d.comb += way.eq(Mux(reachable, port, _UNDELIVERABLE))
-        return way
+        with m.If(valid):
+            m.d.comb += wants.eq(1 << Mux(reachable, port, _UNDELIVERABLE))
+        return wants
 
-    def _link_output(self, m, name, port, candidates, sources):
-        """Arbitration, credits and output register of one link. Returns what makes them change, beside candidates."""
+    def _link_output(self, m, name, port, queues):
+        """Arbitration, credits and output register of one link. Returns what makes them change, beside the queues."""
         link = getattr(self, f"{name}_out")
-        wanting, grants, goes = [], [], []
-        for c in TrafficClass:
-            own = [candidate for candidate in candidates if candidate.traffic_class == c]
-            m.submodules[f"{name}_{c.name.lower()}_turns"] = turns = RoundRobin(len(own))
-            m.submodules[f"{name}_{c.name.lower()}_credits"] = credits = Credits(self.config.channel_depth)
-            go = Signal(name=f"{name}_{c.name.lower()}_goes")
+        ready, goes, served = [], [], []
+        for queue in queues:
+            m.submodules[f"{name}_{queue.name}_turns"] = turns = RoundRobin(len(queue.wants))
+            m.submodules[f"{name}_{queue.name}_credits"] = credits = Credits(self.config.channel_depth)
+            go = Signal(name=f"{name}_{queue.name}_goes")
+            grants = Signal(len(queue.wants), name=f"{name}_{queue.name}_grants")
             m.d.comb += [
-                turns.request.eq(Cat(candidate.valid & (candidate.way == port) for candidate in own)),
+                turns.request.eq(queue.wanting(port)),
                 turns.serve.eq(go),
                 credits.spend.eq(go),
-                credits.refund.eq(link.credit[c]),
+                credits.refund.eq(link.credit[queue.traffic_class]),
+                grants.eq(Mux(go, turns.grant, 0)),
             ]
-            for candidate, grant in zip(own, turns.grant, strict=True):
-                candidate.grants.append(grant & go)
-                grants.append((candidate, grant & go))
-            wanting.append(turns.request.any() & credits.available)
+            queue.grants.append(grants)
+            ready.append(turns.request.any() & credits.available)
             goes.append(go)
+            served.append((queue, grants))
 
         # Where both classes could go, the one goes that did not go last.
         last = Signal(name=f"{name}_last_class")
-        m.d.comb += [goes[0].eq(wanting[0] & (~wanting[1] | last)), goes[1].eq(wanting[1] & (~wanting[0] | ~last))]
+        m.d.comb += [goes[0].eq(ready[0] & (~ready[1] | last)), goes[1].eq(ready[1] & (~ready[0] | ~last))]
 
-        valid = Signal(len(TrafficClass), name=f"{name}_out_valid")
+        valid = Signal(len(queues), name=f"{name}_out_valid")
         flit = Signal(FlitLayout(self.config), name=f"{name}_out_flit", reset_less=True)
         m.d.sync += valid.eq(Cat(goes))
         m.d.comb += [link.valid.eq(valid), link.flit.eq(flit)]
         with m.If(Cat(goes).any()):
             m.d.sync += last.eq(goes[1])
-            self._select(m, name, flit, grants, sources)
+            self._select(m, name, flit, served)
         return [valid, link.credit]
 
-    def _eject_output(self, m, c, candidates, sources):
+    def _eject_output(self, m, queue):
         """Arbitration and output register of one class towards the network interface. Returns the stream."""
-        name = f"eject_{c.name.lower()}"
+        name = f"eject_{queue.name}"
         eject = getattr(self, name)
-        own = [candidate for candidate in candidates if candidate.traffic_class == c]
-        m.submodules[f"{name}_turns"] = turns = RoundRobin(len(own))
-        lost = Signal(len(own), name=f"{name}_lost")
+        m.submodules[f"{name}_turns"] = turns = RoundRobin(len(queue.wants))
         takes, full = Signal(name=f"{name}_takes"), Signal(name=f"{name}_full")
+        grants = Signal(len(queue.wants), name=f"{name}_grants")
         payload = Signal(EjectLayout(self.config), name=f"{name}_payload", reset_less=True)
+        lost = queue.wanting(_UNDELIVERABLE)
         m.d.comb += [
-            lost.eq(Cat(candidate.way == _UNDELIVERABLE for candidate in own)),
-            turns.request.eq(Cat(candidate.valid & ((candidate.way == Port.LOCAL) | lost[i]) for i, candidate in enumerate(own))),
+            turns.request.eq(queue.wanting(Port.LOCAL) | lost),
             takes.eq(turns.request.any() & (~full | eject.ready)),
             turns.serve.eq(takes),
+            grants.eq(Mux(takes, turns.grant, 0)),
             eject.valid.eq(full),
             eject.payload.eq(payload),
         ]
-        for candidate, grant in zip(own, turns.grant, strict=True):
-            candidate.grants.append(grant & takes)
+        queue.grants.append(grants)
         with m.If(takes):
-            m.d.sync += [full.eq(1), payload.undeliverable.eq((turns.grant & lost).any())]
-            self._select(m, name, payload.flit, list(zip(own, turns.grant, strict=True)), sources)
+            m.d.sync += [full.eq(1), payload.undeliverable.eq((grants & lost).any())]
+            self._select(m, name, payload.flit, [(queue, grants)])
         with m.Elif(eject.ready):
             m.d.sync += full.eq(0)
         return eject
 
-    def _select(self, m, name, target, grants, sources):
-        """Clock the flit of the one candidate that is granted into ``target``.
+    def _select(self, m, name, target, served):
+        """Clock the flit of the one input and class that is granted into ``target``.
 
         One binary number chooses among all sources at once: in logic a tree of multiplexers, in a simulator one copy.
         """
-        select = Signal(range(len(sources)), name=f"{name}_select")
-        number = Const(0)
-        for candidate, grant in grants:
-            number = number | Mux(grant, candidate.source, 0)
-        m.d.comb += select.eq(number)
-        *others, default = sorted({number for candidate, _ in grants for number in candidate.numbers})
-        with m.Switch(select):
-            for value in others:
-                with m.Case(value):
-                    m.d.sync += target.eq(sources[value])
-            with m.Default():
-                m.d.sync += target.eq(sources[default])
+        inputs = range(len(LINK_NAMES) + 1)
+        granted = reduce(or_, (grants for _, grants in served))
+        index = Cat(Cat(granted[i] for i in inputs if i >> bit & 1).any() for bit in range(inputs[-1].bit_length()))
+        buffered = reduce(or_, (grants & queue.buffered for queue, grants in served)).any()
+        second = served[-1][1].any() if len(served) > 1 else Const(0)
+        select = Signal(len(index) + 2, name=f"{name}_select")
+        m.d.comb += select.eq(Cat(index, buffered, second))
+        index, buffered, second = select[: len(index)], select[-2], select[-1]
+
+        def choose(bits, sources):
+            """A tree of two-way choices by ``bits``, low bit first, of two sources to the power of their number at most."""
+            if len(sources) == 1:
+                m.d.sync += target.eq(sources[0])
+                return
+            half = 1 << (len(sources) - 1).bit_length() - 1
+            bit = bits[half.bit_length() - 1]
+            with m.If(bit):
+                choose(bits, sources[half:])
+            with m.Else():
+                choose(bits, sources[:half])
+
+        queues = [queue for queue, _ in served]
+        with m.If(buffered):
+            choose(Cat(index[:2], second), [head for queue in queues for head in queue.heads])
+        with m.Elif(index[2]):
+            choose(second, [getattr(self, f"inject_{queue.name}").payload for queue in queues])
+        with m.Else():
+            choose(index, [getattr(self, f"{link}_in").flit for link in LINK_NAMES])

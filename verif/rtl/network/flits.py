@@ -15,10 +15,9 @@ LINKS = ("north", "east", "south", "west")
 #: Names of the traffic classes, by number.
 CLASSES = tuple(c.name.lower() for c in TrafficClass)
 
-#: Configuration of network benches of every line size; a channel depth other than a power of two is among them.
+#: Configurations of network benches: the narrowest line with the shallowest channels, and the widest line.
 CONFIGS = {
     "line16_depth3": NodeConfig(line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=16, semaphores=8, channel_depth=3),
-    "line16_depth4": NodeConfig(line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=32, semaphores=4, channel_depth=4),
     "line64_depth5": NodeConfig(line_bytes=64, sram_blocks=3, sram_ways=4, bank_lines=16, semaphores=32, channel_depth=5),
 }
 
