@@ -42,8 +42,9 @@ class _Queue:
         self.grants = []
 
     def wanting(self, way: int):
-        """The inputs whose flit wants to leave by ``way``."""
-        return Cat(wants[way] for wants in self.wants)
+        """The inputs whose flit wants to leave by ``way``; never the link of that way itself, where nothing turns back."""
+        arrivals = (*LINK_PORTS, None)
+        return Cat(Const(0, 1) if arrival == way else wants[way] for arrival, wants in zip(arrivals, self.wants, strict=True))
 
 
 class EjectLayout(data.StructLayout):
@@ -127,12 +128,12 @@ class Router(wiring.Component):
     def _queue(self, m, c):
         """Buffers of one class, with bypass."""
         queue = _Queue(c)
-        for i, name in enumerate(LINK_NAMES):
+        for i, (name, port) in enumerate(zip(LINK_NAMES, LINK_PORTS, strict=True)):
             link = getattr(self, f"{name}_in")
             fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=_UNDELIVERABLE + 1)
             m.submodules[f"{name}_{queue.name}_buffer"] = fifo
             queue.heads.append(fifo.o.payload)
-            arriving = self._wants(m, f"{name}_in_{queue.name}", link.flit, link.valid[c])
+            arriving = self._wants(m, f"{name}_in_{queue.name}", link.flit, link.valid[c], port)
             m.d.comb += [
                 queue.wants[i].eq(Mux(fifo.o.valid, fifo.o_beside, arriving)),
                 queue.buffered[i].eq(fifo.o.valid),
@@ -149,8 +150,11 @@ class Router(wiring.Component):
         ]
         return queue
 
-    def _wants(self, m, name, flit, valid):
-        """The way out of this node for a flit, one-hot over the values of Port and ``_UNDELIVERABLE``; 0 if it is not valid."""
+    def _wants(self, m, name, flit, valid, arrival=Port.LOCAL):
+        """The way out of this node for a flit, one-hot over the values of Port and ``_UNDELIVERABLE``; 0 if it is not valid.
+
+        A flit never turns back: only an exit that names a link between nodes would make it, and it would go to and fro for ever.
+        """
         port = Signal(3, name=f"{name}_port")
         wants = Signal(_UNDELIVERABLE + 1, name=f"{name}_wants")
         with m.If(flit.x != self.x):
@@ -160,7 +164,8 @@ class Router(wiring.Component):
         with m.Else():
             m.d.comb += port.eq(flit.exit)
         # Exits 5 to 7 are like links that are absent.
-        reachable = Cat(1, self.links, Const(0, 3)).bit_select(port, 1)
+        linked = Cat(1, self.links, Const(0, 3)).bit_select(port, 1)
+        reachable = linked if arrival is Port.LOCAL else linked & (port != arrival)
         with m.If(valid):
             m.d.comb += wants.eq(1 << Mux(reachable, port, _UNDELIVERABLE))
         return wants

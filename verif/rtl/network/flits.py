@@ -57,8 +57,8 @@ def payload_of(handle: Any) -> int:
     return int(handle.value)
 
 
-def expected_way(fields: Mapping[str, int], x: int, y: int, links: int) -> tuple[str, bool]:
-    """Name of the link that a flit must leave by, or "local"; and whether it is undeliverable."""
+def expected_way(fields: Mapping[str, int], x: int, y: int, links: int, source: str) -> tuple[str, bool]:
+    """Name of the link that a flit from ``source`` must leave by, or "local"; and whether it is undeliverable."""
     if fields["x"] != x:
         port = int(Port.WEST if fields["x"] < x else Port.EAST)
     elif fields["y"] != y:
@@ -67,7 +67,7 @@ def expected_way(fields: Mapping[str, int], x: int, y: int, links: int) -> tuple
         port = fields["exit"]
     if port == Port.LOCAL:
         return "local", False
-    if port in tuple(LINK_PORTS) and links >> (port - 1) & 1:
+    if port in tuple(LINK_PORTS) and links >> (port - 1) & 1 and LINKS[port - 1] != source:
         return LINKS[port - 1], False
     return "local", True
 
