@@ -98,8 +98,10 @@ class NormaliseRound(wiring.Component):
             round_up.eq(guard & (sticky | significand[0])),
             rounded.eq(Cat(round_up, significand) + Cat(round_up, Const(0, 23), exponent)),
         ]
-        packed = rounded[1:]
+        # The top bit is set unless the exponent is 0, so 254 overflows; at 253, a carry makes the code of infinity by itself.
+        overflow = Signal()
+        m.d.comb += overflow.eq(exponent >= 254)
         # A magnitude of zero leaves an exponent behind if the limit lies far away.
         with m.If(nonzero):
-            m.d.comb += self.code.eq(Mux(packed[31:].any() | packed[23:31].all(), INFINITY, packed))
+            m.d.comb += self.code.eq(Mux(overflow, INFINITY, rounded[1:]))
         return m
