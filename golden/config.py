@@ -201,6 +201,10 @@ PRESETS: dict[str, NodeConfig] = {
             name="tiny", line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=256, threads=2, fetch_lines=2,
             accumulators=2, semaphores=8,
         ),
+        NodeConfig(
+            name="nano", line_bytes=16, sram_blocks=2, sram_ways=1, bank_lines=512, threads=1, fetch_lines=2,
+            accumulators=2, semaphores=4, channel_depth=3,
+        ),
     )
 }  # fmt: skip
 

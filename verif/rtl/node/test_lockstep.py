@@ -21,7 +21,7 @@ from verif.rtl.node.node_bench import run_node_bench
 from verif.rtl.node.programs import CODE_BYTES, DATA_BYTES, Item, assemble, data_address, programs
 
 
-@pytest.mark.parametrize("name", ["tiny"])
+@pytest.mark.parametrize("name", ["nano", "tiny"])
 def test_node_runs_random_programs_as_the_golden_node_does(name: str) -> None:
     run_node_bench(preset(name), __name__)
 
