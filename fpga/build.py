@@ -25,14 +25,15 @@ Tell = Callable[[str, float, str], None]
 
 TOP = "top"
 
+#: Without wide multiplexers: they double the LUTs of the router's crossbar, and routing then takes hours.
 #: `splitnets` before mapping to LUTs: ABC9 otherwise stops at nets whose names look like bits of others
 #: (https://github.com/YosysHQ/yosys/issues/4349).
 _SYNTHESIS = """\
 {reads}
 read_rtlil {top}.il
-synth_ecp5 -top {top} -run begin:map_luts
+synth_ecp5 -nowidelut -top {top} -run begin:map_luts
 splitnets
-synth_ecp5 -top {top} -run map_luts:
+synth_ecp5 -nowidelut -top {top} -run map_luts:
 write_json {top}.json
 """
 

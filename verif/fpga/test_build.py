@@ -150,7 +150,7 @@ def test_the_command_reports_a_build_as_text_and_as_json(tools: Path) -> None:
     result = invoke("build", "ulx3s-85f", "--json", "--out", str(out))
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert (report["board"], report["config"], report["seed"]) == ("ulx3s-85f", "tiny", 1)
+    assert (report["board"], report["config"], report["seed"]) == ("ulx3s-85f", "nano", 1)
     assert report["resources"]["LUT4"] == {"used": 30_000, "available": 83_640, "share": 30_000 / 83_640}
     assert (report["fmax_mhz"], report["meets_timing"], report["cached"]) == (24.5, False, False)
     assert out.read_text() == "bits\n"
