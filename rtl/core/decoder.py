@@ -94,7 +94,7 @@ _IMMEDIATES = {
 
 def _alu_op(mnemonic: str) -> tuple[AluOp, bool]:
     """ALU function of a mnemonic of unit ALU, and whether it works on the low 32 bits."""
-    word = mnemonic.endswith("w") and mnemonic != "slw"
+    word = mnemonic.endswith("w")
     stem = mnemonic.removesuffix("w") if word else mnemonic
     if stem == "sltiu":
         return AluOp.SLTU, word
@@ -189,7 +189,8 @@ class Decoder(wiring.Component):
 
         rd = insn[7:12]
         names_accumulator = out.step | out.step_memory | out.clear | out.accumulator_load | out.accumulator_store
-        names_semaphore = out.swait | out.spost
+        posts = out.nwrite & insn[25]
+        names_semaphore = out.swait | out.spost | posts
         same_parity = out.post_rs1 & out.post_rs2 & (insn[15] == insn[20])
         m.d.comb += self.decoded.eq(out)
         m.d.comb += self.decoded.immediate.eq(immediate)

@@ -14,7 +14,8 @@ __all__ = ["ThreadControl"]
 class ThreadControl(wiring.Component):
     """One thread's state machine.
 
-    Where several things happen in one cycle, the order is: exit of the node, start, stop, trap, halt or park, wake.
+    Where several things happen in one cycle, they count as having happened in this order: wake, park or halt, start, trap,
+    stop, exit of the node. A start drops the trap of the instruction in X and a pending network error.
 
     Members
     -------
@@ -140,15 +141,14 @@ class ThreadControl(wiring.Component):
             ]
         with m.If(self.halt):
             m.d.sync += [state.eq(ThreadState.HALTED), self.exit_code.eq(self.exit_operand)]
-        with m.If(self.stop):
-            m.d.sync += state.eq(ThreadState.HALTED)
         with m.If(self.start):
             m.d.sync += [state.eq(ThreadState.RUNNING), self.exit_code.eq(0), failed.eq(0)]
         with m.If(self.taken.valid):
             m.d.sync += state.eq(Mux(handled, ThreadState.RUNNING, ThreadState.TRAPPED))
             with m.If(takes_error):
                 m.d.sync += failed.eq(0)
-        with m.If(self.exit & (self.run | waiting)):
+        ends_trapped = self.taken.valid & ~handled
+        with m.If(self.stop | (self.exit & (self.run | waiting) & ~ends_trapped)):
             m.d.sync += state.eq(ThreadState.HALTED)
 
         with m.If(self.taken.valid):

@@ -26,7 +26,7 @@ def is_legal(config: NodeConfig, word: int) -> bool:
     rd = word >> 7 & 31
     if "md" in row.operands and rd >= config.accumulators:
         return False
-    if row.mnemonic in ("swait", "spost") and rd >= config.semaphores:
+    if "sem" in row.operands and rd >= config.semaphores:
         return False
     return not (len(row.post_increment) == 2 and (word >> 15 ^ word >> 20) & 1 == 0)
 

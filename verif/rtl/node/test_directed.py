@@ -44,6 +44,7 @@ PROGRAMS = {
     "read of a read-only csr": "csrr a0, mhartid\n csrr a1, mconfig\n csrr a2, mnode\n halt a0",
     "accumulator that is not there": f".word 0x205b | {CONFIG.accumulators} << 7",
     "semaphore that is not there": ".word 0x0005307b | 31 << 7",
+    "post to a semaphore that is not there": "csrr a0, mnode\n .word 0x0200007b | 31 << 7 | 10 << 15",
     "pointers of equal parity": "la a0, _start\n .word 0x0c00105b | 10 << 15 | 12 << 20",
     "ecall": "ecall",
     "ebreak": "nop\n ebreak",
@@ -78,7 +79,7 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("test", ["programs", "hosts", "idling", "waiting", "responses"])
+@pytest.mark.parametrize("test", ["programs", "hosts", "idling", "waiting", "responses", "stopping", "exiting"])
 def test_node(test: str) -> None:
     run_node_bench(CONFIG, __name__, tests=[test])
 
@@ -243,3 +244,43 @@ async def responses(dut: Any) -> None:
     host.respond(kind=Kind.READ_DATA, tag=request["tag"], data=int.from_bytes(line, "little"))
     await host.finish()
     assert await host.read(data + CONFIG.line_bytes, CONFIG.line_bytes) == line
+
+
+@cocotb.test()
+async def stopping(dut: Any) -> None:
+    """A stop ends a thread in whatever cycle it comes, also in one in which the thread takes a trap."""
+    await start(dut)
+    host = await reset(dut)
+    program = assemble("_start: la t0, handler\n csrw mtvec, t0\n handler: ecall\n ecall", config=CONFIG)
+    load(host, program)
+    for delay in range(8):
+        host.start_thread(0, program.entry)
+        await host.until(lambda: bool(int(dut.running.value)), "a running thread")
+        for _ in range(40 + delay):
+            await host.step()
+        host.write_register(thread_offset(0, ThreadRegister.STATE), 0)
+        await host.finish(200)
+        assert await host.read_register(thread_offset(0, ThreadRegister.STATE)) == ThreadState.HALTED
+
+
+@cocotb.test()
+async def exiting(dut: Any) -> None:
+    """A thread that traps in the cycle in which another one ends the program either has trapped or has been halted before."""
+    await start(dut)
+    ends = set()
+    for delay in range(24):
+        host = await reset(dut)
+        program = assemble(
+            "_start: la t0, tohost\n li t1, 1\n" + "nop\n" * 12 + "sd t1, 0(t0)\n 1: j 1b\n .balign LINE_BYTES\n"
+            "second:" + "nop\n" * delay + "mstep.bf16.mm m0, (zero), (zero)\n .align 3\n tohost: .dword 0",
+            config=CONFIG,
+        )
+        load(host, program)
+        host.start_thread(1, program.symbols["second"])
+        host.start_thread(0, program.entry)
+        await host.finish(2000)
+        state, cause = [
+            await host.read_register(thread_offset(1, field)) for field in (ThreadRegister.STATE, ThreadRegister.CAUSE)
+        ]
+        ends.add((state, cause))
+    assert ends == {(ThreadState.HALTED, 0), (ThreadState.TRAPPED, Cause.LOAD_ACCESS_FAULT)}
