@@ -53,3 +53,5 @@ class Program:
             raise ProgramError(f"the entry {self.entry:#x} is not a multiple of 4")
         if self.tohost is not None and (self.tohost % 8 or not SRAM_BASE <= self.tohost < end):
             raise ProgramError(f"tohost {self.tohost:#x} is not an 8-byte aligned address of the SRAM of '{config.name}'")
+        if not any(contents for _, contents in self.segments):
+            raise ProgramError("the program is empty; it needs at least one instruction")

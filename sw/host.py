@@ -322,7 +322,10 @@ def placement(array: ArrayBackend, program: Program) -> list[Site]:
     for n, (x, y) in enumerate(sites):
         if (x, y) in sites[:n]:
             raise HostError(f"the table at {PLACEMENT_SYMBOL} names row {y}, column {x} twice")
-    return _checked(array, sites)
+    try:
+        return list(_checked(array, sites))
+    except HostError as error:
+        raise HostError(f"the table at {PLACEMENT_SYMBOL} = {address:#x} does not fit the array: {error}") from None
 
 
 def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | None = None) -> None:

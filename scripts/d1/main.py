@@ -63,7 +63,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command with arguments (default: those of the process) and return its exit code."""
     try:
         result: Any = d1.main(args=None if arguments is None else list(arguments), prog_name="d1", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None if the caller closed it
+            sys.stdout.flush()
         return result if isinstance(result, int) else ExitCode.PASSED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
@@ -82,8 +83,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         return _fail(str(error), error.exit_code)
     except Exception as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}", ExitCode.USAGE)
+        if isinstance(error, OSError) and error.strerror:
+            # Writing to a full disk names no file.
+            file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+            return _fail(f"{file}{error.strerror}", ExitCode.USAGE)
+        if isinstance(error, MemoryError):
+            return _fail("memory is exhausted; use a smaller --array, shape or preset, or close other programs", ExitCode.USAGE)
         known = _known(error)
         if known is not None:
             return _fail(str(error), known)
@@ -110,6 +115,7 @@ def _known(error: Exception) -> ExitCode | None:
         ("golden.program", "ProgramError", ExitCode.USAGE),
         ("golden.mesh", "NetworkAccessError", ExitCode.FAILED),
         ("sw.assembler", "AssemblyError", ExitCode.USAGE),
+        ("sw.host", "HostError", ExitCode.USAGE),
         ("scripts.simulator.errors", "ArrayTooLarge", ExitCode.USAGE),
         ("scripts.simulator.errors", "SimulatorError", None),
         ("fpga.errors", "FpgaError", None),

@@ -56,7 +56,7 @@ class ArrayType(click.ParamType[ArrayShape]):
         if isinstance(value, ArrayShape):
             return value
         limit = 1 << COORDINATE_BITS
-        match = re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", value)
+        match = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})", value)
         if match is None:
             self.fail(f"'{value}' is no array; write rows x columns, such as 2x2", param, ctx)
         rows, columns = int(match[1]), int(match[2])

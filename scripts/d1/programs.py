@@ -26,7 +26,7 @@ def assemble_file(path: Path, config: NodeConfig | None) -> Program:
         With everything that is wrong in the source.
     """
     try:
-        source = path.read_text()
+        source = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
         raise CommandError(f"{path} is no text ({error.reason} at byte {error.start}); give assembler source") from None
     return assemble(source, str(path), config=config)

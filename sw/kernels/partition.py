@@ -62,12 +62,9 @@ class Grid:
 
     def receivers(self, part: Part) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Who gets the node's panels of A and of B, as (row, column): the nodes of its row and column that compute anything."""
-        along_row = [(part.row, column) for column in range(self.columns) if column != part.column]
-        along_column = [(row, part.column) for row in range(self.rows) if row != part.row]
-        return (
-            [site for site in along_row if part.a_own and self._computes(*site)],
-            [site for site in along_column if part.b_own and self._computes(*site)],
-        )
+        along_row = [(part.row, column) for column in range(self.columns) if column != part.column] if part.a_own else []
+        along_column = [(row, part.column) for row in range(self.rows) if row != part.row] if part.b_own else []
+        return [site for site in along_row if self._computes(*site)], [site for site in along_column if self._computes(*site)]
 
     def _computes(self, row: int, column: int) -> bool:
         return bool(share(self.tile_rows, self.rows, row)) and bool(share(self.tile_columns, self.columns, column))

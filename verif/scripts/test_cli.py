@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -12,7 +15,7 @@ import pytest
 from golden.config import PRESETS
 from scripts.d1.main import COMMANDS
 from scripts.d1.options import ArrayShape, ArrayType
-from verif.scripts.command import d1, refused
+from verif.scripts.command import ROOT, d1, refused
 
 
 def test_help_lists_every_subcommand() -> None:
@@ -32,6 +35,13 @@ def test_without_arguments_help_goes_to_stderr_as_wrong_use() -> None:
     outcome = d1()
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "Usage: d1" in outcome.stderr
+
+
+def test_closed_output_is_no_defect() -> None:
+    command = f"{shlex.quote(sys.executable)} -m scripts.d1.main config >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert "internal error" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_unknown_subcommand_is_refused() -> None:
@@ -104,7 +114,9 @@ def test_unknown_preset_is_refused_with_the_presets_that_exist(arguments: tuple[
     refused(outcome, 2, "D2", *PRESETS)
 
 
-@pytest.mark.parametrize("shape", ["0x2", "2x0", "2", "2x", "x2", "2x2x2", "-1x2", "1.5x2", "8193x1", "two", "", "9" * 99 + "x1"])
+@pytest.mark.parametrize(
+    "shape", ["0x2", "2x0", "2", "2x", "x2", "2x2x2", "-1x2", "1.5x2", "8193x1", "two", "", "٢x٢", "9" * 99 + "x1"]
+)
 def test_array_that_is_no_shape_is_refused(shape: str) -> None:
     with pytest.raises(click.BadParameter, match="is no array"):
         ArrayType().convert(shape, None, None)

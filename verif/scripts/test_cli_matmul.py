@@ -81,8 +81,10 @@ def test_table_says_what_ran_and_that_all_bits_are_equal() -> None:
     assert "yes, all 64 elements" in outcome.stdout
 
 
-@pytest.mark.parametrize("length, value", [("--m", "0"), ("--n", "0"), ("--k", "0"), ("--m", "-4"), ("--k", "1.5")])
-def test_length_that_is_no_positive_number_is_refused(length: str, value: str) -> None:
+@pytest.mark.parametrize(
+    "length, value", [("--m", "0"), ("--n", "0"), ("--k", "0"), ("--m", "-4"), ("--k", "1.5"), ("--n", "9" * 30)]
+)
+def test_length_that_is_no_usable_number_is_refused(length: str, value: str) -> None:
     refused(d1("matmul", length, value), 2, length, value)
 
 

@@ -254,6 +254,12 @@ def test_source_that_is_no_text_is_refused(tmp_path: Path) -> None:
     refused(d1("run", tmp_path / "binary.s"), 2, "binary.s", "no text")
 
 
+def test_source_from_an_editor_with_byte_order_mark_and_crlf_assembles(tmp_path: Path) -> None:
+    source = tmp_path / "program.s"
+    source.write_bytes(b"\xef\xbb\xbf_start: halt zero\r\n  nop\r\n")
+    assert d1("asm", source, "--json").json["bytes"] == 8
+
+
 def test_missing_program_is_refused(tmp_path: Path) -> None:
     refused(d1("run", tmp_path / "none.elf"), 2, "none.elf", "does not exist")
 
@@ -278,6 +284,30 @@ def test_output_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     source.write_text("halt zero\n")
     refused(d1("asm", source, "-o", tmp_path / "none" / "out.elf"), 2, "out.elf", "No such file")
     refused(d1("run", source, "--backend", "golden", "--trace", tmp_path / "none" / "trace"), 2, "trace", "No such file")
+
+
+def test_empty_program_is_refused(tmp_path: Path) -> None:
+    refused(run(tmp_path, "", "golden"), 2, "empty")
+
+
+@pytest.mark.parametrize(
+    "table, complaint",
+    [
+        ("0", "names no node"),
+        ("1, 5, 0", "no node in row 5, column 0"),
+        ("2, 0, 0, 0, 0", "twice"),
+        ("9, 0", "not in the program"),
+    ],
+)
+def test_placement_that_the_array_cannot_follow_is_refused(tmp_path: Path, table: str, complaint: str) -> None:
+    refused(run(tmp_path, f"_start: halt zero\nd1_placement: .half {table}\n", "golden"), 2, "d1_placement", complaint)
+
+
+def test_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    source = tmp_path / "program.s"
+    source.write_text("halt zero\n")
+    refused(d1("asm", source, "-o", "/dev/full"), 2, "No space left")
+    refused(d1("run", source, "--backend", "golden", "--trace", "/dev/full"), 2, "No space left")
 
 
 @pytest.mark.parametrize("limit", ["0", "-5", "many"])

@@ -67,7 +67,7 @@ def isa(mnemonic: str | None, markdown: bool, as_json: bool) -> None:
     row = INSTRUCTIONS.get(mnemonic.lower())
     if row is None:
         near = difflib.get_close_matches(mnemonic.lower(), INSTRUCTIONS, n=5) or [
-            name for name in INSTRUCTIONS if name.startswith(mnemonic.lower()[:3])
+            name for name in INSTRUCTIONS if mnemonic and name.startswith(mnemonic.lower()[:3])
         ]
         hint = f"did you mean {', '.join(near)}?" if near else "d1 isa lists all"
         raise CommandError(f"there is no instruction '{mnemonic}'; {hint}")

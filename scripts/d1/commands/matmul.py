@@ -10,11 +10,14 @@ from scripts.d1.errors import ExitCode
 from scripts.d1.options import ArrayShape, arithmetic_option, array_option, backend_option, config_option, reporting
 from scripts.d1.report import Stages, print_json, print_table
 
+#: Lengths of a product. What fits is far below the limit, and is said once the array is known.
+LENGTH = click.IntRange(1, 10**15)
+
 
 @click.command()
-@click.option("--m", type=click.IntRange(min=1), default=256, show_default=True, help="Rows of A and C.")
-@click.option("--n", type=click.IntRange(min=1), default=256, show_default=True, help="Columns of B and C.")
-@click.option("--k", type=click.IntRange(min=1), default=256, show_default=True, help="Columns of A, rows of B.")
+@click.option("--m", type=LENGTH, default=256, show_default=True, help="Rows of A and C.")
+@click.option("--n", type=LENGTH, default=256, show_default=True, help="Columns of B and C.")
+@click.option("--k", type=LENGTH, default=256, show_default=True, help="Columns of A, rows of B.")
 @config_option("d1")
 @array_option("2x2")
 @backend_option
