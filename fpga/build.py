@@ -169,7 +169,7 @@ def _stage(title: str, seconds: dict[str, float], tell: Tell) -> Iterator[Callab
     """Measures a stage; gives what passes notes on to ``tell``, which hears an empty one at the stage's end."""
     start = time.monotonic()
     tell(title, 0.0, "begins")
-    yield lambda note: tell(title, time.monotonic() - start, note)
+    yield lambda note: tell(title, time.monotonic() - start, note or "under way")
     seconds[title] = time.monotonic() - start
     tell(title, seconds[title], "")
 
