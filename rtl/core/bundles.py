@@ -3,12 +3,10 @@
 
 from amaranth.lib import data
 
-from golden.config import NodeConfig
-from golden.layout import SRAM_BASE
 from rtl.core.fetch import FetchedLayout
 from rtl.core.scalar_registers import ScalarWrites
 
-__all__ = ["IssueLayout", "RetireLayout", "in_sram", "write_scalar"]
+__all__ = ["IssueLayout", "RetireLayout", "write_scalar"]
 
 
 class IssueLayout(data.StructLayout):
@@ -34,11 +32,6 @@ class RetireLayout(data.StructLayout):
                 "writes": ScalarWrites(),
             }
         )
-
-
-def in_sram(config: NodeConfig, address, size: int):
-    """Whether ``size`` bytes at a 64-bit address lie in SRAM, if the address is aligned to a power of two that divides both."""
-    return (address - SRAM_BASE)[:64] <= config.sram_bytes - size
 
 
 def write_scalar(writes, number, value, enable) -> list:

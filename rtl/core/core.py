@@ -137,12 +137,16 @@ class Core(wiring.Component):
         wiring.connect(m, wiring.flipped(self.scalar), scalar.scalar)
         wiring.connect(m, wiring.flipped(self.store), scalar.store)
         wiring.connect(m, wiring.flipped(self.load1), matrix.load1)
-        # A vector load takes the port of operand A for a cycle.
+        # A vector load takes the port of operand A for a cycle. If that was held up, it goes before the next vector load.
+        held_up, vector_goes = Signal(), Signal()
+        m.d.comb += vector_goes.eq(scalar.vector_req & ~(held_up & matrix.load0.req))
+        with m.If(self.load0.grant):
+            m.d.sync += held_up.eq(vector_goes & matrix.load0.req)
         m.d.comb += [
             self.load0.req.eq(scalar.vector_req | matrix.load0.req),
-            self.load0.address.eq(Mux(scalar.vector_req, scalar.vector_address, matrix.load0.address)),
-            scalar.vector_grant.eq(self.load0.grant & scalar.vector_req),
-            matrix.load0.grant.eq(self.load0.grant & ~scalar.vector_req),
+            self.load0.address.eq(Mux(vector_goes, scalar.vector_address, matrix.load0.address)),
+            scalar.vector_grant.eq(self.load0.grant & vector_goes),
+            matrix.load0.grant.eq(self.load0.grant & ~vector_goes),
             scalar.vector_data.eq(self.load0.data),
             matrix.load0.data.eq(self.load0.data),
         ]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import SRAM_BASE
+from rtl.core.addresses import in_sram, line_of
 from rtl.core.decoder import DecodedLayout, Decoder
 from rtl.interfaces import ReadPort, line_address_bits
 from rtl.network.arbiter import RoundRobin
@@ -96,12 +96,10 @@ class ThreadFetch(wiring.Component):
         fill_line = Signal(line_bits)
         fill_entry = Signal(range(entries))
 
-        offset = Signal(64)
-        m.d.comb += offset.eq(pc - SRAM_BASE)
         in_range = Signal()
-        m.d.comb += in_range.eq(offset < config.sram_bytes)
+        m.d.comb += in_range.eq(in_sram(config, pc, 1))
         line = Signal(line_bits)
-        m.d.comb += line.eq(offset[byte_bits:])
+        m.d.comb += line.eq(line_of(config, pc))
         following = Signal(line_bits + 1)
         m.d.comb += following.eq(line + 1)
 

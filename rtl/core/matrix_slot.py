@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import SRAM_BASE, Cause
-from rtl.core.bundles import IssueLayout, RetireLayout, in_sram, write_scalar
+from golden.layout import Cause
+from rtl.core.addresses import in_sram, line_of
+from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
 from rtl.core.csr import TrapLayout
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.interfaces import ReadPort, line_address_bits
@@ -131,11 +132,11 @@ class MatrixSlot(wiring.Component):
         have_a, have_b = Signal(), Signal()
         line_a = Signal(line_bits)
         m.d.comb += [
-            line_a.eq((x.rs1 - SRAM_BASE)[byte_bits:]),
+            line_a.eq(line_of(config, x.rs1)),
             self.load0.req.eq(good & ((decoded.step_memory & ~have_a) | decoded.accumulator_load)),
             self.load0.address.eq(Mux(decoded.accumulator_load, line_a + row, line_a)),
             self.load1.req.eq(good & decoded.step_memory & ~have_b),
-            self.load1.address.eq((x.rs2 - SRAM_BASE)[byte_bits:]),
+            self.load1.address.eq(line_of(config, x.rs2)),
         ]
         got_a, got_b = have_a | self.load0.grant, have_b | self.load1.grant
         with m.If(good & decoded.step_memory):

@@ -7,10 +7,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import GLOBAL_ADDRESS_BITS, SEMAPHORE_VALUE_BITS, SRAM_BASE, TAG_BITS, Cause, Port
+from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, SEMAPHORE_VALUE_BITS, TAG_BITS, Cause, Port
 from rtl.arithmetic.bf16 import Bf16Round
+from rtl.core.addresses import in_sram, line_of
 from rtl.core.alu import Alu
-from rtl.core.bundles import IssueLayout, RetireLayout, in_sram, write_scalar
+from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
 from rtl.core.csr import CsrOp, TrapLayout
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.core.semaphores import PostLayout
@@ -268,12 +269,10 @@ class ScalarSlot(wiring.Component):
             ]
 
         # -- SRAM --------------------------------------------------------------------------------------------------
-        offset = Signal(64)
         line = Signal(line_address_bits(config))
         half = Signal()
         m.d.comb += [
-            offset.eq(address - SRAM_BASE),
-            line.eq(offset[byte_bits:]),
+            line.eq(line_of(config, address)),
             self.scalar.req.eq(good & decoded.load),
             self.scalar.address.eq(line),
             self.vector_req.eq(good & decoded.vector_load),
@@ -297,7 +296,7 @@ class ScalarSlot(wiring.Component):
             # Half a line per accumulator line, in whichever half of the SRAM line it falls.
             halves = Signal(len(line) + 1)
             m.d.comb += [
-                halves.eq(offset[byte_bits - 1 :] + row),
+                halves.eq(address[byte_bits - 1 : OFFSET_BITS] + row),
                 half.eq(halves[0]),
                 self.store.address.eq(halves[1:]),
                 self.store.data.eq(half_line.replicate(2)),
