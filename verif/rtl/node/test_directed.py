@@ -79,7 +79,7 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("test", ["programs", "hosts", "idling", "waiting", "responses", "stopping", "exiting"])
+@pytest.mark.parametrize("test", ["programs", "hosts", "idling", "waiting", "responses", "stopping", "exiting", "sharing"])
 def test_node(test: str) -> None:
     run_node_bench(CONFIG, __name__, tests=[test])
 
@@ -284,3 +284,26 @@ async def exiting(dut: Any) -> None:
         ]
         ends.add((state, cause))
     assert ends == {(ThreadState.HALTED, 0), (ThreadState.TRAPPED, Cause.LOAD_ACCESS_FAULT)}
+
+
+@cocotb.test()
+async def sharing(dut: Any) -> None:
+    """Matrix steps of one thread go on while another one loads a vector register in every cycle."""
+    await start(dut)
+    host = await reset(dut)
+    loads = "\n".join(f"vld v{i % 16}, 0(a0)" for i in range(200))
+    program = assemble(
+        f"_start: li a0, SRAM_BASE\n {loads}\n halt zero\n"
+        "second: li a0, SRAM_BASE\n li t0, 100\n 1: mstep.bf16.mm m0, (a0), (a0)\n addi t0, t0, -1\n bnez t0, 1b\n halt zero",
+        config=CONFIG,
+    )
+    load(host, program)
+    for thread, entry in enumerate((program.entry, program.symbols["second"])):
+        host.start_thread(thread, entry)
+    await host.until(lambda: bool(host.retired[0]), "the first thread's start")
+    while int(dut.running.value) == 0b11:
+        before = len(host.retired[1])
+        for _ in range(20):
+            await host.step()
+        assert len(host.retired[1]) > before
+    await host.finish()
