@@ -179,6 +179,7 @@ class ControlPage(wiring.Component):
         m.d.sync += was_active.eq(active)
         with m.If(self.start.any() & ~active):
             m.d.sync += first_start.eq(self.cycle)
-        with m.If(was_active & ~active):
+        # A misaligned start may end in the cycle in which it begins.
+        with m.If((was_active & ~active) | (self.start.any() & ~active & self.start_pc[:2].any())):
             m.d.sync += last_stop.eq(self.cycle)
         return m

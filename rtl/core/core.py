@@ -299,6 +299,11 @@ class Core(wiring.Component):
             *register(vectors.abandon, self.network.error_valid & tag.read, tag.number, tag.thread),
             self.network.rx_ready.eq(~scalar.vector_write),
         ]
+        # A response that nobody waits for is dropped.
+        awaited = Signal()
+        for thread in range(self.config.threads):
+            with m.If(response.thread == thread):
+                m.d.comb += awaited.eq(response.read & vectors.busy[thread].bit_select(response.number, 1))
         with m.If(scalar.vector_write):
             m.d.comb += [
                 *register(vectors.write, 1, scalar.vector_register, scalar.vector_thread),
@@ -306,7 +311,7 @@ class Core(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                *register(vectors.write, self.network.rx_valid, response.number, response.thread),
+                *register(vectors.write, self.network.rx_valid & awaited, response.number, response.thread),
                 vectors.write_data.eq(self.network.rx_data),
             ]
 

@@ -164,6 +164,14 @@ async def hosts(dut: Any) -> None:
     await host.finish()
     assert await host.read_register(thread_offset(1, ThreadRegister.STATE)) == ThreadState.TRAPPED
     assert await host.read_register(thread_offset(1, ThreadRegister.CAUSE)) == Cause.INSTRUCTION_MISALIGNED
+    first, last = [await host.read_register(control_offset(r)) for r in (ControlRegister.FIRST_START, ControlRegister.LAST_STOP)]
+    assert first == last
+
+    # Responses that nobody waits for write nothing.
+    for tag in (1, 0x80 | 1):
+        host.respond(kind=Kind.READ_DATA, tag=tag, data=7)
+    await host.finish()
+    assert not host.vector_writes
 
 
 @cocotb.test()
