@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <tuple>
@@ -17,6 +18,14 @@ constexpr unsigned kFirstChunk = 64;
 constexpr unsigned kProbeInterval = 32;
 
 constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache lines of what is indexed by slot
+constexpr unsigned kSlotsAtOnce = sizeof(uint64_t);
+
+// Whether the next slots' bytes are all 0; `bytes` is the first of them.
+bool all_zero(const void* bytes) {
+    uint64_t value;
+    std::memcpy(&value, bytes, sizeof(value));
+    return value == 0;
+}
 
 }  // namespace
 
@@ -30,7 +39,8 @@ Array::Array(unsigned rows, unsigned columns, unsigned threads)
     for (unsigned index = 0; index < count; ++index) slot_of_[index] = workers_[index % members].last++;
     const size_t slots = size_t(members) * share;
     nodes_.resize(slots);
-    activity_.assign(slots, kAwake);
+    activity_.assign(slots, kAsleep);
+    for (const unsigned slot : slot_of_) activity_[slot] = kAwake;
     neighbours_.resize(slots);
     traced_.resize(slots);
     retirements_.resize(slots);
@@ -78,9 +88,16 @@ void Array::step(unsigned member) {
     const unsigned now = cycle_ & 1, next = now ^ 1;
     uint32_t busy = 0;
     bool progress = false;
+    static_assert(kSlotsPerLine % kSlotsAtOnce == 0 && sizeof(Activity) == 1 && kAsleep == 0);
+    static_assert(sizeof(std::atomic<uint8_t>) == 1);
     for (unsigned slot = worker.first; slot < worker.last; ++slot) {
+        // Most nodes of a large array may be asleep. Nobody writes this cycle's wake calls while they are read.
+        if (skipping_ && slot % kSlotsAtOnce == 0 && all_zero(&activity_[slot]) && all_zero(&wake_[now][slot])) {
+            slot += kSlotsAtOnce - 1;
+            continue;
+        }
         const bool woken = wake_[now][slot].load(std::memory_order_relaxed);
-        if (skipping_ && !woken && activity_[slot] != kAwake && !nodes_[slot]->waves()) {
+        if (skipping_ && !woken && activity_[slot] != kAwake) {
             if (activity_[slot] == kCopy) {
                 links_[next][slot] = links_[now][slot];
                 activity_[slot] = kAsleep;
@@ -106,7 +123,8 @@ void Array::step(unsigned member) {
             if (near[side] >= 0) wake_[next][near[side]].store(1, std::memory_order_relaxed);
         }
         const bool awake = driving || !node.idle();
-        activity_[slot] = awake ? kAwake : kCopy;
+        // Waves show every cycle, so their node is never left alone.
+        activity_[slot] = awake || node.waves() ? kAwake : kCopy;
         busy += awake;
         progress |= node.progress();
         if (traced_[slot] & kRetirements) node.trace(cycle_ + 1, retirements_[slot]);
@@ -264,6 +282,9 @@ void collect(std::vector<std::vector<Record>>& from, Record* to) {
 void Array::take(Retirement* records) { collect(retirements_, records); }
 void Array::take(VectorWrite* records) { collect(writes_, records); }
 
-void Array::open_waves(unsigned index, const std::string& path) { node(index).open_waves(path); }
+void Array::open_waves(unsigned index, const std::string& path) {
+    node(index).open_waves(path);
+    activity_[slot_of_.at(index)] = kAwake;
+}
 
 }  // namespace d1
