@@ -185,7 +185,8 @@ class ControlRegister(IntEnum):
     """Read only. The value stored there; 0 as long as there was none. Writing TOHOST_ADDRESS clears it."""
     STATUS = 0x028
     """Read only. Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
-    13 a semaphore overflowed, 14 a response was undeliverable, 16-19 links present (north, east, south, west)."""
+    13 a semaphore overflowed, 14 a packet was dropped (an undeliverable response, or a kind that does not belong to its class),
+    16-19 links present (north, east, south, west)."""
     FIRST_START = 0x030
     """Read only. Cycle in which a thread was started while none was active."""
     LAST_STOP = 0x038

@@ -180,7 +180,7 @@ class RetirementSignature(wiring.Signature):
     valid : Out(1)       an instruction retired (or trapped, then ``trap`` is set and nothing was written)
     trap : Out(1)
     cause, value : mcause and mtval of that trap
-    pc, insn             address and word of the instruction
+    pc, insn             address and word of the instruction; after INSTRUCTION_ACCESS_FAULT there is no word
     rd_valid : Out(2)    bit 0: an even scalar register was written, bit 1: an odd one (x0 never shows)
     rd_address : Out(2x5), rd_data : Out(2x64)   the even write in element 0, the odd one in element 1
     """
