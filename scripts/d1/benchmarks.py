@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from golden.config import PRESETS
+from golden.config import PRESETS, NodeConfig
 from golden.layout import SRAM_BASE, ThreadRegister, thread_offset
 from golden.matrix import matmul
 from golden.mesh import GoldenArray
@@ -27,6 +29,10 @@ _CUBES = {"macro": 256, "rtl": 128}
 
 #: Nodes of the array in which only one is busy.
 _IDLE_ROWS = _IDLE_COLUMNS = 12
+
+#: Length of the row of nodes along which a host reads and writes, and lines that it writes at first.
+_ROW_COLUMNS = 8
+_STREAM_LINES = 256
 
 _IDLE_CYCLES = 100_000
 _LOOP_ITERATIONS = 200_000
@@ -88,6 +94,29 @@ def idle_speed(stages: Stages) -> dict[str, Any]:
         "cycles_per_second": speeds[1],
         "node_cycles_per_second": speeds[1] * _IDLE_ROWS * _IDLE_COLUMNS,
     }
+
+
+def network_figures(config: NodeConfig, stages: Stages) -> dict[str, Any]:
+    """What a hop costs and what a link carries, in exact cycles: a host reads and writes along a row of idle nodes."""
+    library = build_simulator(config, "macro", None, stages)
+
+    with stages.stage("network") as stage, SimulatedArray(config, 1, _ROW_COLUMNS, threads=1, library=library) as array:
+
+        def cycles_of(action: Callable[[], object]) -> int:
+            start = array.cycle
+            action()
+            return array.cycle - start
+
+        near, far = (cycles_of(partial(array.read, x, 0, 0, config.line_bytes)) for x in (1, _ROW_COLUMNS - 1))
+        short, long = (
+            cycles_of(partial(array.write, _ROW_COLUMNS - 1, 0, 0, bytes(lines * config.line_bytes)))
+            for lines in (_STREAM_LINES, 2 * _STREAM_LINES)
+        )
+        # A read goes there and back.
+        cycles_per_hop = (far - near) / (2 * (_ROW_COLUMNS - 2))
+        bytes_per_cycle = _STREAM_LINES * config.line_bytes / (long - short)
+        stage.note = f"{cycles_per_hop:g} cycles per hop, {bytes_per_cycle:g} bytes per cycle and link"
+    return {"cycles_per_hop": cycles_per_hop, "bytes_per_cycle_and_link": bytes_per_cycle}
 
 
 def golden_speed(stages: Stages) -> dict[str, Any]:

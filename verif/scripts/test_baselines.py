@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from golden.config import PRESETS
 from scripts.d1.baselines import CASES, FOUR_NODES, ONE_NODE, Case, measure, read_baselines, record
+from scripts.d1.benchmarks import network_figures
 from scripts.d1.report import Stages
 
 
@@ -23,6 +25,13 @@ def test_every_case_has_its_baseline_and_no_other_is_kept() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_cycle_counts_equal_their_baseline(case: Case) -> None:
     assert record(measure(case, Stages())) == read_baselines()[case.name], "if this is meant: make baselines"
+
+
+@pytest.mark.rtl
+def test_a_hop_takes_one_cycle_and_a_link_carries_a_line_per_cycle() -> None:
+    config = PRESETS["tiny"]
+    expected = {"cycles_per_hop": 1, "bytes_per_cycle_and_link": config.line_bytes}
+    assert network_figures(config, Stages()) == expected
 
 
 def test_one_node_with_everything_in_its_sram_keeps_its_matrix_unit_busy_97_percent() -> None:

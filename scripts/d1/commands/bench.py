@@ -65,6 +65,10 @@ def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tupl
     figures["idle"] = idle
     remark = f"node alone: {idle['cycles_per_second_alone']:,.0f}"
     rows.append((f"one busy node among {idle['nodes']}", f"{idle['cycles_per_second']:,.0f} cycles/s", remark))
+    network = benchmarks.network_figures(benchmarks.CONFIG, stages)
+    figures["network"] = network
+    rows.append(("router, unloaded", f"{network['cycles_per_hop']:g} cycles per hop", "exact"))
+    rows.append(("link, streaming", f"{network['bytes_per_cycle_and_link']:g} bytes per cycle", "exact"))
     golden = benchmarks.golden_speed(stages)
     figures["golden"] = golden
     rows.append(("golden matrix product, wide operands", f"{golden['gmac_per_second_wide']:.2f} GMAC/s", "one core"))
