@@ -25,7 +25,7 @@ CONTROL_PAGE_OFFSET = 0x1F_F000
 CONTROL_PAGE_BYTES = 0x1000
 
 #: Version of the instruction set and of the control page, reported by every node.
-ISA_VERSION = 1
+ISA_VERSION = 2
 
 
 class ConfigError(ValueError):
@@ -58,6 +58,12 @@ class NodeConfig:
         Semaphores of a node: 4, 8, 16 or 32.
     channel_depth : int
         Flits buffered per link and class; 3 sustain full rate on a one-cycle link. 3 to 64.
+    simd_passes : int
+        Passes that an FP32 operation of the SIMD unit takes; there are ``fp32_lanes / simd_passes`` lanes of hardware. A power
+        of two, at most ``fp32_lanes``. Results do not depend on it, nor on ``matrix_passes``.
+    matrix_passes : int
+        Cycles that a matrix step takes; there is hardware for ``matrix_m * matrix_n / matrix_passes`` elements. A power of
+        two, at most ``matrix_m * matrix_n``.
 
     Raises
     ------
@@ -75,6 +81,8 @@ class NodeConfig:
     accumulators: int = 4
     semaphores: int = 16
     channel_depth: int = 4
+    simd_passes: int = 1
+    matrix_passes: int = 1
 
     def __post_init__(self) -> None:
         choices: dict[str, tuple[int, ...]] = {
@@ -85,6 +93,8 @@ class NodeConfig:
             "fetch_lines": (2, 4, 8),
             "accumulators": (1, 2, 4, 8),
             "semaphores": (4, 8, 16, 32),
+            "simd_passes": (1, 2, 4, 8, 16),
+            "matrix_passes": (1, 2, 4, 8, 16, 32, 64),
         }
         ranges = {"sram_blocks": (1, 16), "channel_depth": (3, 64)}
         for field in (*choices, *ranges):
@@ -98,6 +108,11 @@ class NodeConfig:
         for field, (low, high) in ranges.items():
             if not low <= getattr(self, field) <= high:
                 raise ConfigError(f"{field} = {getattr(self, field)} is outside of {low} to {high}")
+        for field, most in (("simd_passes", self.fp32_lanes), ("matrix_passes", self.matrix_m * self.matrix_n)):
+            if getattr(self, field) > most:
+                raise ConfigError(
+                    f"{field} = {getattr(self, field)} is more than the {most} units that lines of {self.line_bytes} bytes have"
+                )
         if self.sram_bytes > CONTROL_PAGE_OFFSET:
             raise ConfigError(
                 f"sram_blocks x sram_ways x bank_lines x line_bytes = {self.sram_bytes} bytes do not fit below the "
@@ -199,11 +214,11 @@ PRESETS: dict[str, NodeConfig] = {
         ),
         NodeConfig(
             name="tiny", line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=256, threads=2, fetch_lines=2,
-            accumulators=2, semaphores=8,
+            accumulators=2, semaphores=8, simd_passes=2,
         ),
         NodeConfig(
             name="nano", line_bytes=16, sram_blocks=2, sram_ways=1, bank_lines=512, threads=1, fetch_lines=2,
-            accumulators=2, semaphores=4, channel_depth=3,
+            accumulators=2, semaphores=4, channel_depth=3, simd_passes=4, matrix_passes=4,
         ),
     )
 }  # fmt: skip

@@ -15,6 +15,12 @@ vd        bits 7-11                               vector register v0 to v31
 vs1, vs2  bits 15-19, 20-24                       vector register
 md        bits 7-11                               accumulator m0 to m7
 sem       bits 7-11                               semaphore number
+pd        bits 7-9                                predicate register p0 to p7
+ps1, ps2  bits 15-17, 20-22                       predicate register
+pm        bits 29-31                              predicate register that masks; p0 if it is left out
+fmt       bits 20-23                              format descriptor f0 to f15
+fab       bits 28-31                              format descriptor of A; the one of B is its neighbour fab ^ 1
+part      bits 20-23                              0 to 15
 imm_i     bits 20-31                              signed 12 bits
 imm_s     bits 25-31 and 7-11                     signed 12 bits
 imm_b     branch offset                           signed 13 bits, even; label
@@ -26,6 +32,10 @@ csr       bits 20-31                              CSR name or number
 zimm      bits 15-19                              0 to 31
 pred,succ bits 24-27, 20-23                       letters of "iorw", or 0
 ========= ======================================= =========================================
+
+Operands in brackets may be left out and are 0 then: ``vd, vs1, vs2[, pm]``.
+
+A mask works on bytes: of the destination, those whose bit in predicate pm is clear stay as they were. p0 is always all ones.
 """
 
 from __future__ import annotations
@@ -47,6 +57,8 @@ class Unit(Enum):
     VECTOR_LOAD = "vector load"
     VECTOR_STORE = "vector store"
     SIMD = "simd"
+    PREDICATE = "predicate"
+    FORMAT = "format"
     MATRIX = "matrix"
     ACCUMULATOR_STORE = "accumulator store"
     NETWORK = "network"
@@ -73,6 +85,8 @@ OPERAND_FIELDS: dict[str, int] = {
     "imm_s": 0x7F << 25 | 0x1F << 7, "imm_b": 0x7F << 25 | 0x1F << 7,
     "imm_u": 0xFFFFF << 12, "imm_j": 0xFFFFF << 12,
     "pred": 0xF << 24, "succ": 0xF << 20,
+    "pd": 0x7 << 7, "ps1": 0x7 << 15, "ps2": 0x7 << 20, "pm": 0x7 << 29,
+    "fmt": 0xF << 20, "fab": 0xF << 28, "part": 0xF << 20,
 }  # fmt: skip
 
 
@@ -114,6 +128,11 @@ class Instruction:
     def operands(self) -> tuple[str, ...]:
         """Operand names in the order in which they are written."""
         return tuple(re.findall(r"[a-z_0-9]+", self.syntax))
+
+    @property
+    def optional_operands(self) -> tuple[str, ...]:
+        """Operands that may be left out, always the last ones."""
+        return tuple(re.findall(r"[a-z_0-9]+", self.syntax.partition("[")[2]))
 
     def encodes(self, word: int) -> bool:
         """Whether the 32-bit word is this instruction."""
@@ -231,23 +250,221 @@ def _vector_memory() -> None:
     _row("vld.p", "vd, (rs1), imm_i", _word(CUSTOM_0, 1), *load, "vd = line at rs1; rs1 += imm", ("rs1",))
     _row("vst", "vs2, imm_s(rs1)", _word(CUSTOM_0, 2), *store, "line at rs1 + imm, line-aligned, = vs2")
     _row("vst.p", "vs2, (rs1), imm_s", _word(CUSTOM_0, 3), *store, "line at rs1 = vs2; rs1 += imm", ("rs1",))
+    gather = (Unit.VECTOR_LOAD, Extension.XD1, 11)
+    for wide, granule in ((0, 8), (1, 16)):
+        where = f"granule i of vd = the {granule} bytes at rs1 + i * signed low half of rs2, {granule}-aligned"
+        _row(f"vlds.{granule}", "vd, (rs1), rs2", _word(CUSTOM_0, 4, wide), *gather, where)
+        _row(
+            f"vldsz.{granule}", "vd, (rs1), rs2", _word(CUSTOM_0, 4, 2 | wide), *gather,
+            f"{where}, for i below the signed upper half of rs2; the other granules are 0 and are not read",
+        )  # fmt: skip
+        _row(
+            f"vldx.{granule}", "vd, (rs1), vs2", _word(CUSTOM_0, 5, wide), *gather,
+            f"granule i of vd = the {granule} bytes at rs1 + unsigned 32-bit lane i of vs2, {granule}-aligned",
+        )  # fmt: skip
 
 
-def _simd() -> None:
-    simd = (Unit.SIMD, Extension.XD1, 4)
-    _row("vadd.f32", "vd, vs1, vs2", _word(CUSTOM_1, 0, 0), *simd, "FP32 lanes: vd[i] = vs1[i] + vs2[i]")
-    _row(
-        "vcvt.f32.bf16l", "vd, vs1", _word(CUSTOM_1, 1, 0), *simd,
-        "vd[i] = FP32 of BF16 lane i of the lower half of vs1",
-    )  # fmt: skip
-    _row(
-        "vcvt.f32.bf16h", "vd, vs1", _word(CUSTOM_1, 1, 1), *simd,
-        "vd[i] = FP32 of BF16 lane i of the upper half of vs1",
-    )  # fmt: skip
-    _row(
-        "vcvt.bf16.f32", "vd, vs1, vs2", _word(CUSTOM_1, 1, 2), *simd,
-        "lower half of vd = BF16 of the FP32 lanes of vs1, upper half = of vs2; nearest, ties to even",
-    )  # fmt: skip
+#: Operations on two vector registers, or on two and the destination, by the low four bits of funct7. {x} is the lanes' type.
+_FLOAT_ARITHMETIC = (
+    ("vadd", "vd[i] = vs1[i] + vs2[i]"),
+    ("vsub", "vd[i] = vs1[i] - vs2[i]"),
+    ("vmul", "vd[i] = vs1[i] * vs2[i]"),
+    ("vmadd", "vd[i] = vs1[i] * vs2[i] + vd[i], rounded once"),
+    ("vmsub", "vd[i] = vs1[i] * vs2[i] - vd[i], rounded once"),
+    ("vnmsub", "vd[i] = -(vs1[i] * vs2[i]) + vd[i], rounded once"),
+    ("vnmadd", "vd[i] = -(vs1[i] * vs2[i]) - vd[i], rounded once"),
+)
+_FLOAT_OTHER = (
+    ("vmin", "vd[i] = smaller of vs1[i], vs2[i]; of a number and a NaN the number; -0 < +0"),
+    ("vmax", "vd[i] = larger of vs1[i], vs2[i]; of a number and a NaN the number; -0 < +0"),
+    ("vsgnj", "vd[i] = vs1[i] with the sign of vs2[i]"),
+    ("vsgnjn", "vd[i] = vs1[i] with the opposite sign of vs2[i]"),
+    ("vsgnjx", "vd[i] = vs1[i], its sign changed if vs2[i] is negative"),
+)
+_FLOAT_COMPARES = (("veq", "=="), ("vlt", "<"), ("vle", "<="))
+#: Operations on one register, by the rs2 field: (number, mnemonic, cycles until the result is there, function).
+_FLOAT_UNARY = (
+    (1, "vrcp", "vd[i] = 1 / vs1[i], correctly rounded"),
+    (2, "vrsqrt", "vd[i] = 1 / sqrt(vs1[i]), correctly rounded"),
+    (3, "vexp2", "vd[i] = 2 ** vs1[i], within 0.52 units in the last place"),
+)
+_FLOAT_REDUCTIONS = (
+    (7, "vredsum", "all lanes of vd = sum of the lanes of vs1: neighbours are added, then neighbouring sums, and so on"),
+    (8, "vredmin", "all lanes of vd = smallest lane of vs1"),
+    (9, "vredmax", "all lanes of vd = largest lane of vs1"),
+)
+_INTEGER_BINARY = (
+    ("vadd", "vs1[i] + vs2[i]"),
+    ("vsub", "vs1[i] - vs2[i]"),
+    ("vmul", "low half of vs1[i] * vs2[i]"),
+    ("vmulh", "high half of signed vs1[i] * vs2[i]"),
+    ("vmulhu", "high half of unsigned vs1[i] * vs2[i]"),
+    ("vsll", "vs1[i] << vs2[i], modulo the lane's bits"),
+    ("vsrl", "vs1[i] >> vs2[i], modulo the lane's bits, zeros in"),
+    ("vsra", "vs1[i] >> vs2[i], modulo the lane's bits, sign in"),
+    ("vmin", "signed smaller of vs1[i], vs2[i]"),
+    ("vmax", "signed larger of vs1[i], vs2[i]"),
+    ("vminu", "unsigned smaller of vs1[i], vs2[i]"),
+    ("vmaxu", "unsigned larger of vs1[i], vs2[i]"),
+)
+_INTEGER_COMPARES = (("veq", "vs1[i] == vs2[i]"), ("vlt", "signed vs1[i] < vs2[i]"), ("vltu", "unsigned vs1[i] < vs2[i]"))
+_INTEGER_REDUCTIONS = (
+    (7, "vredsum", "sum of the lanes of vs1, modulo the lane's range"),
+    (8, "vredmin", "signed smallest lane of vs1"),
+    (9, "vredmax", "signed largest lane of vs1"),
+    (10, "vredminu", "unsigned smallest lane of vs1"),
+    (11, "vredmaxu", "unsigned largest lane of vs1"),
+)
+_UNARY = 15
+
+#: Latencies of SIMD instructions on full-size nodes: one pass, two passes, iterative ones, reductions per lane.
+_SIMD_CYCLES, _SIMD_CYCLES_TWO_PASSES = 8, 9
+
+
+def simd_iterative_cycles(passes: int) -> int:
+    """Cycles that vrcp, vrsqrt and vexp2 occupy the iterative unit, for so many passes over its lanes."""
+    return 36 * passes
+
+
+def simd_reduction_cycles(elements: int) -> int:
+    """Cycles that a reduction of so many lanes occupies the iterative unit."""
+    return elements + 16
+
+
+def _simd(
+    mnemonic: str, syntax: str, opcode: int, funct3: int, operation: int, function: str, *, sub: int = 0, cycles: int = _SIMD_CYCLES
+) -> None:
+    """A row whose operation is in the low bits of funct7, with a second number in the rs2 field where that is free."""
+    _row(mnemonic, syntax, _word(opcode, funct3, operation) | sub << 20, Unit.SIMD, Extension.XD1, cycles, function)
+
+
+def _simd_float() -> None:
+    for name, opcode, funct3, stochastic in (
+        ("f32", CUSTOM_1, 0, False),
+        ("bf16", CUSTOM_1, 2, False),
+        ("bf16.s", CUSTOM_0, 7, True),
+    ):
+        lanes = "FP32 lanes: " if name == "f32" else "BF16 lanes: "
+        note = "" if name == "f32" else "; FP32 result rounded to BF16, " + ("stochastic" if stochastic else "nearest")
+        passes = 1 if name == "f32" else 2
+        cycles = _SIMD_CYCLES + passes - 1
+        operations = [(*row, "vd, vs1, vs2[, pm]", note) for row in _FLOAT_ARITHMETIC]
+        if not stochastic:
+            operations += [(*row, "vd, vs1, vs2[, pm]", "") for row in _FLOAT_OTHER]
+            operations += [
+                (mnemonic, f"bits of lane i in pd = vs1[i] {operator} vs2[i]", "pd, vs1, vs2[, pm]", "; 0 where pm is 0")
+                for mnemonic, operator in _FLOAT_COMPARES
+            ]
+        for operation, (mnemonic, function, syntax, remark) in enumerate(operations):
+            _simd(f"{mnemonic}.{name}", syntax, opcode, funct3, operation, lanes + function + remark, cycles=cycles)
+        if not stochastic:
+            function = "vd[i] = one-hot class of vs1[i], as RISC-V's fclass has it"
+            _simd(f"vclass.{name}", "vd, vs1[, pm]", opcode, funct3, _UNARY, lanes + function, sub=0, cycles=cycles)
+        for sub, mnemonic, function in _FLOAT_UNARY:
+            _simd(
+                f"{mnemonic}.{name}", "vd, vs1[, pm]", opcode, funct3, _UNARY, lanes + function + note, sub=sub,
+                cycles=cycles + simd_iterative_cycles(passes),
+            )  # fmt: skip
+        for sub, mnemonic, function in _FLOAT_REDUCTIONS:
+            if not stochastic or mnemonic == "vredsum":
+                remark = note if mnemonic == "vredsum" else ""
+                _simd(
+                    f"{mnemonic}.{name}", "vd, vs1[, pm]", opcode, funct3, _UNARY, lanes + function + remark, sub=sub,
+                    cycles=_SIMD_CYCLES + simd_reduction_cycles(16 * passes),
+                )  # fmt: skip
+        if name == "f32":
+            for sub, mnemonic, function in (
+                (4, "vcvt.i32.f32", "INT32 lanes: vd[i] = FP32 vs1[i] to nearest, ties to even; saturates, NaN gives 2**31 - 1"),
+                (5, "vcvtz.i32.f32", "INT32 lanes: vd[i] = FP32 vs1[i] towards zero; saturates, NaN gives 2**31 - 1"),
+                (6, "vcvt.f32.i32", "FP32 lanes: vd[i] = INT32 vs1[i], nearest, ties to even"),
+            ):  # fmt: skip
+                _simd(mnemonic, "vd, vs1[, pm]", opcode, funct3, _UNARY, function, sub=sub)
+
+
+def _simd_integer() -> None:
+    for bits, funct3 in ((32, 3), (16, 4), (8, 5)):
+        lanes = f"INT{bits} lanes: "
+        for operation, (mnemonic, function) in enumerate(_INTEGER_BINARY):
+            _simd(f"{mnemonic}.i{bits}", "vd, vs1, vs2[, pm]", CUSTOM_1, funct3, operation, f"{lanes}vd[i] = {function}")
+        for operation, (mnemonic, condition) in enumerate(_INTEGER_COMPARES, len(_INTEGER_BINARY)):
+            function = f"{lanes}bits of lane i in pd = {condition}; 0 where pm is 0"
+            _simd(f"{mnemonic}.i{bits}", "pd, vs1, vs2[, pm]", CUSTOM_1, funct3, operation, function)
+        for sub, mnemonic, function in _INTEGER_REDUCTIONS:
+            _simd(
+                f"{mnemonic}.i{bits}", "vd, vs1[, pm]", CUSTOM_1, funct3, _UNARY, f"{lanes}all lanes of vd = {function}", sub=sub,
+                cycles=_SIMD_CYCLES + simd_reduction_cycles(512 // bits),
+            )  # fmt: skip
+
+
+def _simd_moves() -> None:
+    binary = "vd, vs1, vs2[, pm]"
+    for operation, (mnemonic, syntax, function) in enumerate((
+        ("vand", binary, "vd = vs1 & vs2"),
+        ("vor", binary, "vd = vs1 | vs2"),
+        ("vxor", binary, "vd = vs1 ^ vs2"),
+        ("vandn", binary, "vd = vs1 & ~vs2"),
+        ("vsel", "vd, vs1, vs2, pm", "byte i of vd = byte i of vs1 where bit i of pm is set, else of vs2"),
+        ("vnarrow.i16.i32", binary, "lower half of vd = INT32 lanes of vs1 saturated to INT16, upper half = of vs2"),
+        ("vnarrow.u16.i32", binary, "lower half of vd = INT32 lanes of vs1 saturated to 0 to 65,535, upper half = of vs2"),
+        ("vnarrow.i8.i16", binary, "lower half of vd = INT16 lanes of vs1 saturated to INT8, upper half = of vs2"),
+        ("vnarrow.u8.i16", binary, "lower half of vd = INT16 lanes of vs1 saturated to 0 to 255, upper half = of vs2"),
+        ("vshuf.e8", binary, "byte i of vd = byte vs2[i] of vs1, modulo their number"),
+        ("vshuf.e16", binary, "16-bit lane i of vd = lane vs2[i] of vs1, modulo their number"),
+        ("vshuf.e32", binary, "32-bit lane i of vd = lane vs2[i] of vs1, modulo their number"),
+        ("vslideup", "vd, vs1, rs2[, pm]", "byte i of vd = byte i - rs2 of vs1, 0 where there is none; rs2 is unsigned"),
+        ("vslidedown", "vd, vs1, rs2[, pm]", "byte i of vd = byte i + rs2 of vs1, 0 where there is none; rs2 is unsigned"),
+    )):  # fmt: skip
+        _simd(mnemonic, syntax, CUSTOM_1, 6, operation, function)
+    sub = 0
+    for wide, narrow in ((16, 8), (32, 16)):
+        for sign, kind in (("i", "sign"), ("u", "zero")):
+            for half, which in (("l", "lower"), ("h", "upper")):
+                function = f"{wide}-bit lane i of vd = {narrow}-bit lane i of the {which} half of vs1, {kind}-extended"
+                _simd(f"vwiden.{sign}{wide}.{sign}{narrow}{half}", "vd, vs1[, pm]", CUSTOM_1, 6, _UNARY, function, sub=sub)
+                sub += 1
+    for bits in (8, 16, 32, 64):
+        _simd(f"vbc.e{bits}", "vd, rs1[, pm]", CUSTOM_1, 6, _UNARY, f"every {bits}-bit lane of vd = low bits of rs1", sub=sub)
+        sub += 1
+    for operation, bits in enumerate((8, 16, 32)):
+        function = f"every {bits}-bit lane of vd = lane rs2 of vs1, modulo their number"
+        _simd(f"vbcl.e{bits}", "vd, vs1, rs2[, pm]", CUSTOM_1, 7, operation, function)
+    for operation, bits in enumerate((8, 16, 32), 3):
+        function = (
+            f"8 x 8 matrix of {bits}-bit elements, row-major, in the group of registers from vs1 on, whose number is a multiple "
+            "of the group's size: vd = register `part` of the group that its transpose would fill"
+        )
+        _simd(f"vtrn.e{bits}", "vd, vs1, part[, pm]", CUSTOM_1, 7, operation, function, cycles=_SIMD_CYCLES + bits // 32)
+
+
+def _simd_converts() -> None:
+    unary, binary, named = "vd, vs1[, pm]", "vd, vs1, vs2[, pm]", "vd, vs1, fmt[, pm]"
+    for operation, (half, which) in enumerate((("l", "lower"), ("h", "upper"))):
+        function = f"vd[i] = FP32 of BF16 lane i of the {which} half of vs1"
+        _simd(f"vcvt.f32.bf16{half}", unary, CUSTOM_1, 1, operation, function)
+    for suffix, rounding, operation in (("", "nearest, ties to even", 2), (".s", "stochastic", 3)):
+        function = f"lower half of vd = BF16 of the FP32 lanes of vs1, upper half = of vs2; {rounding}"
+        _simd(f"vcvt.bf16.f32{suffix}", binary, CUSTOM_1, 1, operation, function, cycles=_SIMD_CYCLES_TWO_PASSES)
+    for part in range(4):
+        _simd(
+            f"vcvt.f32.x{part}", named, CUSTOM_1, 1, 4 + part,
+            f"vd[i] = FP32 of code i of part {part}, modulo their number, of vs1; codes are of format fmt",
+        )  # fmt: skip
+    for suffix, rounding, first in (("", "nearest, ties to even", 8), (".s", "stochastic", 12)):
+        for part in range(4):
+            _simd(
+                f"vcvt.x{part}.f32{suffix}", named, CUSTOM_1, 1, first + part,
+                f"part {part}, modulo their number, of vd = FP32 lanes of vs1 rounded to format fmt, {rounding}; the rest of vd stays",
+            )  # fmt: skip
+
+
+def _predicates() -> None:
+    predicate = (Unit.PREDICATE, Extension.XD1)
+    for operation, (mnemonic, function) in enumerate(
+        (("pand", "ps1 & ps2"), ("por", "ps1 | ps2"), ("pxor", "ps1 ^ ps2"), ("pandn", "ps1 & ~ps2")), 8
+    ):
+        _row(mnemonic, "pd, ps1, ps2", _word(CUSTOM_1, 7, operation), *predicate, 4, f"pd = {function}; p0 stays")
+    _row("pmv.p.x", "pd, rs1", _word(CUSTOM_1, 7, 12), *predicate, 4, "pd = low bits of rs1, one per byte of a vector; p0 stays")
+    _row("pmv.x.p", "rd, ps1", _word(CUSTOM_1, 7, 13), *predicate, 1, "rd = ps1, zero-extended")
 
 
 def _matrix() -> None:
@@ -267,6 +484,27 @@ def _matrix() -> None:
                 post = tuple(r for r, p in (("rs1", a_plus), ("rs2", b_plus)) if p)
                 funct7 = b_plus << 2 | a_plus << 1 | zero
                 _row(f"{prefix}.bf16.{suffix}", syntax, _word(CUSTOM_2, 1, funct7), *matrix, function, post)
+    for prefix, zero, start in (("mstep", 0, "md"), ("mstepz", 1, "0")):
+        for half, (suffix, which) in enumerate((("l", "lower"), ("h", "upper"))):
+            _row(
+                f"{prefix}.x{suffix}", "md, vs1, vs2, fab", _word(CUSTOM_2, 5, half << 1 | zero), *matrix,
+                f"md = {start} + A.B, A in vs1 in the format that fab names, B in vs2 in that of its neighbour fab ^ 1; of 8-bit "
+                f"codes the {which} half of the register",
+            )  # fmt: skip
+        for a_plus in (0, 1):
+            for b_plus in (0, 1):
+                suffix = "mp"[a_plus] + "mp"[b_plus]
+                syntax = f"md, (rs1){'+' * a_plus}, (rs2){'+' * b_plus}, fab"
+                advance = [f"{r} += its lines" for r, p in (("rs1", a_plus), ("rs2", b_plus)) if p]
+                parity = ["rs1 and rs2 must be one even and one odd register"] if a_plus and b_plus else []
+                function = "; ".join([
+                    f"md = {start} + two steps of A.B, A from rs1 on in the format that fab names, B from rs2 on in that of its "
+                    "neighbour fab ^ 1: of 8-bit codes one line, lower half first, of BF16 two lines",
+                    *advance, *parity,
+                ])  # fmt: skip
+                post = tuple(r for r, p in (("rs1", a_plus), ("rs2", b_plus)) if p)
+                funct7 = b_plus << 2 | a_plus << 1 | zero
+                _row(f"{prefix}.x.{suffix}", syntax, _word(CUSTOM_2, 6, funct7), *matrix, function, post)
     _row("mzero", "md", _word(CUSTOM_2, 2), *matrix, "md = +0 in all elements")
     for suffix, plus in (("", 0), (".p", 1)):
         post = ("rs1",) if plus else ()
@@ -286,6 +524,14 @@ def _matrix() -> None:
             "M x N BF16, row-major, at rs1, aligned to the smaller of line and tile, = md rounded to nearest, ties to "
             f"even{advances}", post,
         )  # fmt: skip
+        for stochastic, rounding in ((0, "nearest, ties to even"), (1, "stochastic")):
+            letters = "s" * stochastic + "p" * plus
+            _row(
+                f"mst.x{'.' * bool(letters)}{letters}", f"{syntax}, fmt",
+                _word(CUSTOM_2, 4, stochastic << 5 | 1 << 4 | plus << 1), *store,
+                f"M x N codes of format fmt, row-major, at rs1, aligned to the smaller of line and tile, = md rounded, {rounding}"
+                f"{advances}", post,
+            )  # fmt: skip
 
 
 def _network() -> None:
@@ -302,6 +548,10 @@ def _network() -> None:
             )  # fmt: skip
     _row("nread", "vd, (rs1)", _word(CUSTOM_3, 1), *network, "vd = line at global address rs1, when its response arrives")
     _row("nsd", "rs2, (rs1)", _word(CUSTOM_3, 2), *network, "send rs2 to the 8 bytes at global address rs1")
+    _row(
+        "setfmt", "fmt, rs1", _word(CUSTOM_3, 6), Unit.FORMAT, Extension.XD1, 1,
+        "format descriptor fmt = low 9 bits of rs1: bias in bits 0-5, kind in bits 6-8",
+    )  # fmt: skip
     sync = (Unit.SYNC, Extension.XD1, 1)
     _row("swait", "sem, rs1", _word(CUSTOM_3, 3), *sync, "wait until semaphore sem >= low 16 bits of rs1, then subtract them")
     _row("spost", "sem, rs1", _word(CUSTOM_3, 4), *sync, "semaphore sem += low 16 bits of rs1; stops at 65,535 and reports it")
@@ -311,7 +561,11 @@ def _network() -> None:
 _rv64i()
 _zicsr()
 _vector_memory()
-_simd()
+_simd_float()
+_simd_integer()
+_simd_moves()
+_simd_converts()
+_predicates()
 _matrix()
 _network()
 

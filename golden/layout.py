@@ -7,7 +7,7 @@ This is specification data. Hardware, models, host software and documentation ta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
 
@@ -201,6 +201,10 @@ class ControlRegister(IntEnum):
     """Read only. Request packets delivered to this node."""
     BANK_CONFLICTS = 0x060
     """Read only. Accesses that lost a bank in a cycle, summed over requesters."""
+    LINES_LOADED = 0x068
+    """Read only. Lines that threads read from SRAM for vector registers, matrix steps and accumulators."""
+    LINES_STORED = 0x070
+    """Read only. Writes of threads into SRAM, each into one line."""
 
 
 THREAD_BLOCK = 0x100
@@ -280,6 +284,19 @@ class Csr(IntEnum):
     MTVAL = 0x343
     MIP = 0x344
     """Reads 0, writes are ignored."""
+    MFORMAT0 = 0x7C0
+    """Format descriptors f0 to f3, 16 bits each, lowest first; see FormatDescriptor."""
+    MFORMAT1 = 0x7C1
+    """Format descriptors f4 to f7."""
+    MFORMAT2 = 0x7C2
+    """Format descriptors f8 to f11."""
+    MFORMAT3 = 0x7C3
+    """Format descriptors f12 to f15."""
+    MFLAGS = 0x7C4
+    """Sticky flags of SIMD operations and converts, see Flag; the other bits read 0. Matrix steps set none."""
+    MSEED = 0x7C5
+    """Seed of stochastic rounding, 32 bits. Writing it, also with the same value, starts the generators anew; it reads as it
+    was written."""
     MCYCLE = 0xB00
     """The cycle count that comes in from outside; writes are ignored."""
     MINSTRET = 0xB02
@@ -295,6 +312,61 @@ class Csr(IntEnum):
     MHARTID = 0xF14
     """Read only: hart_id(x, y, thread). MVENDORID, MARCHID, MIMPID read 0."""
 
+
+class Flag(IntFlag):
+    """Bits of MFLAGS. The lower five lie as in RISC-V's fflags."""
+
+    INEXACT = 1
+    UNDERFLOW = 2
+    OVERFLOW = 4
+    DIVIDE_BY_ZERO = 8
+    INVALID = 16
+    DENORMAL = 32
+
+
+class FormatKind(IntEnum):
+    """Kinds of number format that a descriptor names."""
+
+    BF16 = 0
+    CFP8_143 = 1
+    CFP8_152 = 2
+    SHP = 3
+    UHP = 4
+    FP32 = 5
+
+
+FORMAT_DESCRIPTORS = 16
+BIAS_BITS = 6
+
+
+@dataclass(frozen=True)
+class FormatDescriptor:
+    """A format descriptor of 16 bits: bias in bits 0-5, kind in bits 6-8, the others read 0.
+
+    BF16, UHP and FP32 have a fixed bias; the field is kept and does nothing. Kinds 6 and 7 are written as BF16. After reset,
+    every descriptor is 0.
+    """
+
+    kind: FormatKind
+    bias: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.bias < 1 << BIAS_BITS:
+            raise ValueError(f"bias = {self.bias} is outside of 0 to {(1 << BIAS_BITS) - 1}")
+
+    def __int__(self) -> int:
+        return self.bias | self.kind << BIAS_BITS
+
+    @classmethod
+    def unpack(cls, value: int) -> FormatDescriptor:
+        """What a write of these bits makes."""
+        kind = value >> BIAS_BITS & 7
+        return cls(FormatKind(kind) if kind in tuple(FormatKind) else FormatKind.BF16, value & (1 << BIAS_BITS) - 1)
+
+
+#: Generators of stochastic rounding: lane seed = seed ^ (lane + 1) * GOLDEN_RATIO modulo 2**32, zero replaced by ZERO_STATE.
+GOLDEN_RATIO = 0x9E37_79B9
+ZERO_STATE = 0x6D2B_79F5
 
 MISA_VALUE = 1 << 63 | 1 << 8 | 1 << 23
 
