@@ -23,7 +23,7 @@ from __future__ import annotations
 import difflib
 import keyword
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from golden.config import NodeConfig
@@ -31,8 +31,8 @@ from golden.isa import INSTRUCTIONS
 from golden.layout import SRAM_BASE
 from golden.program import Program
 from sw.assembler import SourceLine, assemble_lines
-from sw.assembler.instructions import MACROS, PSEUDO_INSTRUCTIONS, pieces
-from sw.encoding import OPERANDS, REGISTER_KINDS, OperandKind, register_name
+from sw.assembler.instructions import MACROS, PSEUDO_INSTRUCTIONS, Piece, operand_counts, pieces
+from sw.encoding import OPERANDS, REGISTER_COUNTS, REGISTER_KINDS, OperandKind, register_name
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Register:
     Parameters
     ----------
     number : int
-        0 to 31; of an accumulator, 0 to 7.
+        0 to 31; of an accumulator or predicate, 0 to 7; of a format descriptor, 0 to 15.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class Register:
     number: int
 
     def __post_init__(self) -> None:
-        count = 8 if self.kind is OperandKind.ACCUMULATOR else 32
+        count = REGISTER_COUNTS[self.kind]
         if not 0 <= self.number < count:
             raise ValueError(f"register {self.number} does not exist; {type(self).__name__} has 0 to {count - 1}")
 
@@ -78,20 +78,34 @@ class M(Register):
     """An accumulator."""
 
 
+class P(Register):
+    """A predicate."""
+
+
+class F(Register):
+    """A format descriptor."""
+
+
 _KINDS: dict[type[Register], OperandKind] = {
     X: OperandKind.SCALAR,
     V: OperandKind.VECTOR,
     M: OperandKind.ACCUMULATOR,
+    P: OperandKind.PREDICATE,
+    F: OperandKind.FORMAT,
 }
 
 x = tuple(X(number) for number in range(32))
 v = tuple(V(number) for number in range(32))
 m = tuple(M(number) for number in range(8))
+p = tuple(P(number) for number in range(8))
+f = tuple(F(number) for number in range(16))
 zero, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5 = x[:16]
 a6, a7, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6 = x[16:]
 v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 = v[:16]
 v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31 = v[16:]
 m0, m1, m2, m3, m4, m5, m6, m7 = m
+p0, p1, p2, p3, p4, p5, p6, p7 = p
+f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15 = f
 
 #: What an operand may be: a register, a number, or text that the assembler evaluates (label, expression, CSR name).
 Value = Register | int | str
@@ -103,21 +117,23 @@ def method_name(mnemonic: str) -> str:
     return name + "_" if keyword.iskeyword(name) else name
 
 
-def _signatures() -> dict[str, tuple[str, dict[int, str]]]:
-    """Method name -> mnemonic and, for each number of arguments, the syntax."""
-    found: dict[str, tuple[str, dict[int, str]]] = {}
+def _signatures() -> dict[str, tuple[str, dict[int, tuple[Piece, ...]]]]:
+    """Method name -> mnemonic and, for each number of arguments, the written operands."""
+    found: dict[str, tuple[str, dict[int, tuple[Piece, ...]]]] = {}
     rows = [(name, row.syntax) for name, row in INSTRUCTIONS.items()]
     rows += [(pseudo.mnemonic, pseudo.syntax) for pseudo in PSEUDO_INSTRUCTIONS.values()]
     rows += [(macro.mnemonic, macro.syntax) for macro in MACROS.values()]
     for mnemonic, syntax in rows:
         _, forms = found.setdefault(method_name(mnemonic), (mnemonic, {}))
         # Where a pseudo-instruction takes as many arguments as the real one, it is only another way to write it.
-        forms.setdefault(len(_arguments(syntax)), syntax)
+        written = pieces(syntax)
+        for count in operand_counts(syntax):
+            forms.setdefault(len(_arguments(written[:count])), written[:count])
     return found
 
 
-def _arguments(syntax: str) -> list[str]:
-    return [name for piece in pieces(syntax) for name in (piece.name, piece.base) if name]
+def _arguments(written: Sequence[Piece]) -> list[str]:
+    return [name for piece in written for name in (piece.name, piece.base) if name]
 
 
 _SIGNATURES = _signatures()
@@ -170,11 +186,11 @@ class Builder:
 
         def method(*arguments: Value) -> None:
             if len(arguments) not in forms:
-                allowed = " or ".join(f"({', '.join(_arguments(syntax))})" for syntax in forms.values())
+                allowed = " or ".join(f"({', '.join(_arguments(form))})" for form in forms.values())
                 raise TypeError(f"{name} takes {allowed}, but got {len(arguments)} arguments")
             remaining = iter(arguments)
             written = []
-            for piece in pieces(forms[len(arguments)]):
+            for piece in forms[len(arguments)]:
                 text = _checked(mnemonic, piece.name, next(remaining)) if piece.name else ""
                 if piece.base:
                     text += f"({_checked(mnemonic, piece.base, next(remaining))}){'+' * piece.advances}"

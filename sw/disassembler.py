@@ -27,7 +27,7 @@ def disassemble(word: int, pc: int | None = None, symbols: Mapping[str, int] | N
     """The text of one instruction.
 
     It assembles to the same word; if ``pc`` is given, at that address. What is no instruction, or illegal on every node,
-    becomes ``.word`` with the reason as a comment.
+    becomes ``.word`` with the reason as a comment. Masks that are p0 are left out.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def disassemble(word: int, pc: int | None = None, symbols: Mapping[str, int] | N
     if decoded is None:
         return raw
     row, values = decoded
-    text = f"{row.mnemonic} {', '.join(_piece(piece, values, pc, symbols or {}) for piece in pieces(row.syntax))}".strip()
+    written = [piece for piece in pieces(row.syntax) if not (piece.optional and values[str(piece.name)] == 0)]
+    text = f"{row.mnemonic} {', '.join(_piece(piece, values, pc, symbols or {}) for piece in written)}".strip()
     if defect(row, values):
         return f"{raw}  # illegal: {text}"
     if encode(row, values) != word:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from golden.isa import SCALAR_REGISTERS, Instruction, decode
-from golden.layout import Csr
+from golden.layout import FORMAT_DESCRIPTORS, Csr
 
 
 class OperandKind(Enum):
@@ -20,6 +20,8 @@ class OperandKind(Enum):
     SCALAR = "a scalar register"
     VECTOR = "a vector register (v0 to v31)"
     ACCUMULATOR = "an accumulator (m0 to m7)"
+    PREDICATE = "a predicate (p0 to p7)"
+    FORMAT = "a format descriptor (f0 to f15)"
     SEMAPHORE = "a semaphore number"
     IMMEDIATE = "a number"
     TARGET = "a label or address"
@@ -28,7 +30,26 @@ class OperandKind(Enum):
 
 
 #: Kinds that are written as a register's name.
-REGISTER_KINDS = frozenset({OperandKind.SCALAR, OperandKind.VECTOR, OperandKind.ACCUMULATOR})
+REGISTER_KINDS = frozenset(
+    {OperandKind.SCALAR, OperandKind.VECTOR, OperandKind.ACCUMULATOR, OperandKind.PREDICATE, OperandKind.FORMAT}
+)
+
+#: Letter of the registers that are named by letter and number -> their kind.
+REGISTER_LETTERS: dict[str, OperandKind] = {
+    "v": OperandKind.VECTOR,
+    "m": OperandKind.ACCUMULATOR,
+    "p": OperandKind.PREDICATE,
+    "f": OperandKind.FORMAT,
+}
+
+#: How many registers of a kind there are at most.
+REGISTER_COUNTS: dict[OperandKind, int] = {
+    OperandKind.SCALAR: 32,
+    OperandKind.VECTOR: 32,
+    OperandKind.ACCUMULATOR: 8,
+    OperandKind.PREDICATE: 8,
+    OperandKind.FORMAT: FORMAT_DESCRIPTORS,
+}
 
 
 @dataclass(frozen=True)
@@ -69,8 +90,8 @@ class Operand:
         return value - (1 << width) if self.signed and value >> width - 1 else value
 
 
-def _register(kind: OperandKind, bit: int, count: int = 32) -> Operand:
-    return Operand(kind, 0, count - 1, ((bit, 0, 5),))
+def _register(kind: OperandKind, bit: int, bits: int = 5) -> Operand:
+    return Operand(kind, 0, REGISTER_COUNTS[kind] - 1, ((bit, 0, bits),))
 
 
 def _number(low: int, high: int, *chunks: tuple[int, int, int]) -> Operand:
@@ -85,8 +106,15 @@ OPERANDS: dict[str, Operand] = {
     "vd": _register(OperandKind.VECTOR, 7),
     "vs1": _register(OperandKind.VECTOR, 15),
     "vs2": _register(OperandKind.VECTOR, 20),
-    "md": _register(OperandKind.ACCUMULATOR, 7, count=8),
-    "sem": _register(OperandKind.SEMAPHORE, 7),
+    "md": _register(OperandKind.ACCUMULATOR, 7),
+    "pd": _register(OperandKind.PREDICATE, 7, bits=3),
+    "ps1": _register(OperandKind.PREDICATE, 15, bits=3),
+    "ps2": _register(OperandKind.PREDICATE, 20, bits=3),
+    "pm": _register(OperandKind.PREDICATE, 29, bits=3),
+    "fmt": _register(OperandKind.FORMAT, 20, bits=4),
+    "fab": _register(OperandKind.FORMAT, 28, bits=4),
+    "sem": Operand(OperandKind.SEMAPHORE, 0, 31, ((7, 0, 5),)),
+    "part": _number(0, 15, (20, 0, 4)),
     "zimm": _number(0, 31, (15, 0, 5)),
     "shamt": _number(0, 63, (20, 0, 6)),
     "shamtw": _number(0, 31, (20, 0, 5)),
@@ -120,16 +148,20 @@ REGISTERS: dict[str, tuple[OperandKind, int]] = {
     **{f"x{number}": (OperandKind.SCALAR, number) for number in range(32)},
     **{name: (OperandKind.SCALAR, number) for number, name in enumerate(SCALAR_REGISTERS)},
     "fp": (OperandKind.SCALAR, SCALAR_REGISTERS.index("s0")),
-    **{f"v{number}": (OperandKind.VECTOR, number) for number in range(32)},
-    **{f"m{number}": (OperandKind.ACCUMULATOR, number) for number in range(8)},
+    **{
+        f"{letter}{number}": (kind, number)
+        for letter, kind in REGISTER_LETTERS.items()
+        for number in range(REGISTER_COUNTS[kind])
+    },
 }
 
 
 def register_name(kind: OperandKind, number: int) -> str:
-    """The name that listings use: ABI name, v0 to v31, m0 to m7."""
+    """The name that listings use: ABI name, or letter and number."""
     if kind is OperandKind.SCALAR:
         return SCALAR_REGISTERS[number]
-    return f"{'v' if kind is OperandKind.VECTOR else 'm'}{number}"
+    letter = next(letter for letter, named in REGISTER_LETTERS.items() if named is kind)
+    return f"{letter}{number}"
 
 
 def defect(row: Instruction, values: Mapping[str, int]) -> str | None:

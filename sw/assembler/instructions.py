@@ -19,11 +19,12 @@ from sw.encoding import CSR_NUMBERS, OPERANDS, ORDER_LETTERS, REGISTER_KINDS, RE
 
 @dataclass(frozen=True)
 class Piece:
-    """One written operand of a row: ``name``, ``offset(base)``, ``(base)`` or ``(base)+``."""
+    """One written operand of a row: ``name``, ``offset(base)``, ``(base)`` or ``(base)+``; ``optional`` if it may be left out."""
 
     name: str | None
     base: str | None
     advances: bool
+    optional: bool = False
 
     def __str__(self) -> str:
         return f"{self.name or ''}({self.base}){'+' * self.advances}" if self.base else str(self.name)
@@ -33,12 +34,20 @@ class Piece:
 def pieces(syntax: str) -> tuple[Piece, ...]:
     """The written operands of a syntax string of the instruction table."""
     found = []
-    for text in filter(None, syntax.split(", ")):
-        match = re.fullmatch(r"([a-z_0-9]+)?(?:\(([a-z_0-9]+)\)(\+)?)?", text)
-        if match is None:
-            raise ValueError(f"syntax '{syntax}' has an operand that the assembler cannot read: '{text}'")
-        found.append(Piece(match[1], match[2], match[3] is not None))
+    required, _, optional = syntax.removesuffix("]").partition("[")
+    for part, may_be_left_out in ((required, False), (optional, True)):
+        for text in filter(None, part.split(", ")):
+            match = re.fullmatch(r"([a-z_0-9]+)?(?:\(([a-z_0-9]+)\)(\+)?)?", text)
+            if match is None:
+                raise ValueError(f"syntax '{syntax}' has an operand that the assembler cannot read: '{text}'")
+            found.append(Piece(match[1], match[2], match[3] is not None, may_be_left_out))
     return tuple(found)
+
+
+def operand_counts(syntax: str) -> range:
+    """How many operands may be written."""
+    written = pieces(syntax)
+    return range(sum(not piece.optional for piece in written), len(written) + 1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -74,12 +83,26 @@ def _number(value: int) -> Node:
     return Number(None, value)
 
 
-_ZERO, _RA = _register("zero"), _register("ra")
+_ZERO, _RA, _P0 = _register("zero"), _register("ra"), _register("p0")
 
 
 def _jump(link: Node, base: Node, offset: Node | None = None) -> Expanded:
     return "jalr", (link, Memory(base.span, offset, base, False))
 
+
+def _with_itself(mnemonic: str, real: str) -> Pseudo:
+    """An instruction of one operand that is one of two, both the same."""
+    return Pseudo(mnemonic, "vd, vs1[, pm]", lambda d, s, *mask: (real, (d, s, s, *mask)))
+
+
+def _turned(mnemonic: str, real: str) -> Pseudo:
+    """A compare that is another one with its operands exchanged."""
+    return Pseudo(mnemonic, "pd, vs1, vs2[, pm]", lambda d, a, b, *mask: (real, (d, b, a, *mask)))
+
+
+_SIGNS = (("vneg", "vsgnjn"), ("vabs", "vsgnjx"))
+_FLOAT_TURNED = (("vgt", "vlt"), ("vge", "vle"))
+_INTEGER_TURNED = (("vgt", "vlt"), ("vgtu", "vltu"))
 
 _PSEUDO_ROWS = (
     Pseudo("nop", "", lambda: ("addi", (_ZERO, _ZERO, _number(0)))),
@@ -116,10 +139,20 @@ _PSEUDO_ROWS = (
     Pseudo("csrsi", "csr, zimm", lambda c, z: ("csrrsi", (_ZERO, c, z))),
     Pseudo("csrci", "csr, zimm", lambda c, z: ("csrrci", (_ZERO, c, z))),
     Pseudo("fence", "", lambda: ("fence", (Name(None, "iorw"), Name(None, "iorw")))),
+    Pseudo("pmv", "pd, ps1", lambda d, s: ("pand", (d, s, s))),
+    Pseudo("pnot", "pd, ps1", lambda d, s: ("pandn", (d, _P0, s))),
+    Pseudo("pset", "pd", lambda d: ("pand", (d, _P0, _P0))),
+    Pseudo("pclr", "pd", lambda d: ("pandn", (d, _P0, _P0))),
+    Pseudo("vmv", "vd, vs1[, pm]", lambda d, s, *mask: ("vor", (d, s, s, *mask))),
+    *(_with_itself(f"{name}.{lanes}", f"{real}.{lanes}") for lanes in ("f32", "bf16") for name, real in _SIGNS),
+    *(_turned(f"{name}.{lanes}", f"{real}.{lanes}") for lanes in ("f32", "bf16") for name, real in _FLOAT_TURNED),
+    *(_turned(f"{name}.{lanes}", f"{real}.{lanes}") for lanes in ("i32", "i16", "i8") for name, real in _INTEGER_TURNED),
 )
 
 #: (mnemonic, number of operands) -> pseudo-instruction of one word.
-PSEUDO_INSTRUCTIONS: dict[tuple[str, int], Pseudo] = {(row.mnemonic, len(pieces(row.syntax))): row for row in _PSEUDO_ROWS}
+PSEUDO_INSTRUCTIONS: dict[tuple[str, int], Pseudo] = {
+    (row.mnemonic, count): row for row in _PSEUDO_ROWS for count in operand_counts(row.syntax)
+}
 
 
 def _from_pc(target: Node, scope: Scope) -> tuple[Node, Node]:
@@ -225,7 +258,8 @@ def _syntaxes(mnemonic: str) -> list[str]:
     """Every way to write the operands of a mnemonic."""
     tables: tuple[dict[tuple[str, int], Pseudo] | dict[tuple[str, int], Macro], ...] = (PSEUDO_INSTRUCTIONS, MACROS)
     found = [INSTRUCTIONS[mnemonic].syntax] if mnemonic in INSTRUCTIONS else []
-    return found + [row.syntax for table in tables for (name, _), row in table.items() if name == mnemonic]
+    found += [row.syntax for table in tables for (name, _), row in table.items() if name == mnemonic]
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
@@ -255,7 +289,7 @@ class Statement:
             raise Defect(f"there is no instruction `{self.mnemonic}`{hint}")
         key = (self.mnemonic, len(self.operands))
         row = INSTRUCTIONS.get(self.mnemonic)
-        if key in PSEUDO_INSTRUCTIONS or key in MACROS or (row and len(pieces(row.syntax)) == key[1]):
+        if key in PSEUDO_INSTRUCTIONS or key in MACROS or (row and key[1] in operand_counts(row.syntax)):
             return
         forms = " or ".join(f"`{f'{self.mnemonic} {syntax}'.strip()}`" for syntax in _syntaxes(self.mnemonic))
         raise Defect(f"{key[1]} operand{'s' * (key[1] != 1)} given; write {forms}")
@@ -290,7 +324,7 @@ def encode_instruction(mnemonic: str, operands: Sequence[Node], scope: Scope, co
     mnemonic : str
         A row of the instruction table.
     operands : sequence of Node
-        As many as the row's syntax has.
+        As many as the row's syntax has; optional ones that are left out are 0.
     scope : Scope
         Symbols and the instruction's address.
     config : NodeConfig, optional
@@ -302,8 +336,8 @@ def encode_instruction(mnemonic: str, operands: Sequence[Node], scope: Scope, co
         Which operand is wrong, and what is allowed.
     """
     row = INSTRUCTIONS[mnemonic]
-    values: dict[str, int] = {}
-    for piece, node in zip(pieces(row.syntax), operands, strict=True):
+    values = dict.fromkeys(row.optional_operands, 0)
+    for piece, node in zip(pieces(row.syntax)[: len(operands)], operands, strict=True):
         if piece.base is None:
             assert piece.name is not None
             values[piece.name] = _value(piece.name, node, scope, config)
@@ -329,14 +363,14 @@ def _sibling(row: Instruction, operands: Sequence[Node]) -> str:
     written = [isinstance(node, Memory) and node.advances for node in operands]
     for other in INSTRUCTIONS.values():
         related = other.mnemonic.startswith(_stem(row.mnemonic)) and other.operands == row.operands and other.unit is row.unit
-        if related and [piece.advances for piece in pieces(other.syntax)] == written:
+        if related and [piece.advances for piece in pieces(other.syntax)][: len(written)] == written:
             return f", or use {other.mnemonic}"
     return ""
 
 
 def _stem(mnemonic: str) -> str:
-    """The mnemonic without the suffix that says what advances."""
-    return re.sub(r"\.(?:[mp]{2}|s?p)$", "", mnemonic)
+    """The mnemonic without the part of its suffix that says what advances."""
+    return re.sub(r"\.(?:[mp]{2}|p)$|(?<=\.s)p$", "", mnemonic)
 
 
 def _value(name: str, node: Node, scope: Scope, config: NodeConfig | None) -> int:

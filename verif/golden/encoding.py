@@ -12,8 +12,12 @@ from golden.program import Program
 _SIMPLE = {
     "rd": 7, "vd": 7, "md": 7, "sem": 7, "rs1": 15, "vs1": 15, "zimm": 15, "rs2": 20, "vs2": 20, "shamtw": 20,
     "shamt": 20, "imm_i": 20, "csr": 20, "pred": 24, "succ": 20, "imm_u": 12,
+    "pd": 7, "ps1": 15, "ps2": 20, "pm": 29, "fmt": 20, "fab": 28, "part": 20,
 }  # fmt: skip
-_BITS = {"imm_i": 12, "csr": 12, "imm_u": 20, "shamt": 6, "pred": 4, "succ": 4}
+_BITS = {
+    "imm_i": 12, "csr": 12, "imm_u": 20, "shamt": 6, "pred": 4, "succ": 4,
+    "pd": 3, "ps1": 3, "ps2": 3, "pm": 3, "fmt": 4, "fab": 4, "part": 4,
+}  # fmt: skip
 
 
 def _place(operand: str, value: int) -> int:
@@ -28,11 +32,12 @@ def _place(operand: str, value: int) -> int:
 
 
 def encode(mnemonic: str, *operands: int) -> int:
-    """The word of an instruction; operands as numbers, in the order of its syntax."""
+    """The word of an instruction; operands as numbers, in the order of its syntax. Optional ones are 0 if they are left out."""
     row = INSTRUCTIONS[mnemonic]
-    assert len(operands) == len(row.operands), f"{mnemonic} takes {row.operands}"
+    required = len(row.operands) - len(row.optional_operands)
+    assert required <= len(operands) <= len(row.operands), f"{mnemonic} takes {row.operands}, {row.optional_operands} optional"
     word = row.match
-    for operand, value in zip(row.operands, operands, strict=True):
+    for operand, value in zip(row.operands[: len(operands)], operands, strict=True):
         word |= _place(operand, value)
     assert row.encodes(word)
     return word

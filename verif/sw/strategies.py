@@ -68,6 +68,12 @@ def operands(name: str) -> st.SearchStrategy[Written]:
             return st.integers(0, 31).map(lambda number: Written(f"v{number}", number))
         case "md":
             return st.integers(0, 7).map(lambda number: Written(f"m{number}", number))
+        case "pd" | "ps1" | "ps2" | "pm":
+            return st.integers(0, 7).map(lambda number: Written(f"p{number}", number))
+        case "fmt" | "fab":
+            return st.integers(0, 15).map(lambda number: Written(f"f{number}", number))
+        case "part":
+            return numbers(0, 15)
         case "sem" | "zimm" | "shamtw":
             return numbers(0, 31)
         case "shamt":
@@ -90,14 +96,20 @@ def operands(name: str) -> st.SearchStrategy[Written]:
 
 @st.composite
 def instructions(draw: st.DrawFn, row: Instruction) -> tuple[str, dict[str, int]]:
-    """Source of one instruction and the values of its operands."""
+    """Source of one instruction and the values of its operands; optional ones are left out at times, and are 0 then."""
     chosen = {name: draw(operands(name)) for name in row.operands}
     if len(row.post_increment) == 2:
         first, second = row.post_increment
         if chosen[first].value % 2 == chosen[second].value % 2:
             other = chosen[second].value ^ 1
             chosen[second] = Written(f"x{other}", other)
-    text = re.sub(r"[a-z_0-9]+", lambda name: chosen[name[0]].text, row.syntax)
+    required, bracket, optional = row.syntax.removesuffix("]").partition("[")
+    written = required
+    if bracket and draw(st.booleans()):
+        written += optional
+    elif bracket:
+        chosen |= {name: Written("", 0) for name in row.optional_operands}
+    text = re.sub(r"[a-z_0-9]+", lambda name: chosen[name[0]].text, written)
     for name in ("imm_i", "imm_s"):
         if name in chosen and chosen[name].value == 0 and f"{name}(rs1)" in row.syntax and draw(st.booleans()):
             text = text.replace(f"{chosen[name].text}({chosen['rs1'].text})", f"({chosen['rs1'].text})")

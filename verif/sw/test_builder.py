@@ -13,7 +13,7 @@ from golden.config import preset
 from golden.isa import INSTRUCTIONS, Instruction
 from sw.assembler import AssemblyError, assemble
 from sw.assembler.instructions import MNEMONICS
-from sw.builder import Builder, M, V, X, a0, a1, a2, m0, sp, v, v0, v1, x, zero
+from sw.builder import Builder, F, M, P, V, X, a0, a1, a2, f, f3, m0, p, p2, sp, v, v0, v1, v2, x, zero
 from sw.encoding import OPERANDS, REGISTER_KINDS, OperandKind
 
 
@@ -30,12 +30,13 @@ def test_every_mnemonic_is_a_method() -> None:
 @pytest.mark.parametrize("row", INSTRUCTIONS.values(), ids=INSTRUCTIONS.keys())
 def test_method_takes_operands_as_they_are_written(row: Instruction) -> None:
     values: list[object] = []
-    text = row.syntax
+    text = row.syntax.replace("[", "").removesuffix("]")
     for number, name in enumerate(row.operands):
         operand = OPERANDS[name]
         if operand.kind in REGISTER_KINDS:
-            kinds = {OperandKind.SCALAR: X, OperandKind.VECTOR: V, OperandKind.ACCUMULATOR: M}
-            values.append(kinds[operand.kind](number + 4))
+            kinds = (X, V, M, P, F)
+            kind = next(kind for kind in kinds if kind(0).kind is operand.kind)
+            values.append(kind(number + 4))
         else:
             values.append({OperandKind.TARGET: "start", OperandKind.CSR: "mepc"}.get(operand.kind, number + 5))
         text = text.replace(name, str(values[-1]), 1)
@@ -43,6 +44,18 @@ def test_method_takes_operands_as_they_are_written(row: Instruction) -> None:
     builder.label("start")
     getattr(builder, sw.builder.method_name(row.mnemonic))(*values)
     assert builder.program() == assemble(f"start: {row.mnemonic} {text}")
+
+
+def test_masks_may_be_left_out() -> None:
+    builder = Builder()
+    builder.vadd_f32(v0, v1, v2)
+    builder.vadd_f32(v0, v1, v2, p2)
+    builder.vgt_i16(p2, v1, v2)
+    builder.vmv(v0, v1, p2)
+    builder.setfmt(f3, a0)
+    assert builder.program() == assemble(
+        "vadd.f32 v0, v1, v2, p0\nvadd.f32 v0, v1, v2, p2\nvlt.i16 p2, v2, v1\nvor v0, v1, v1, p2\nsetfmt f3, a0"
+    )
 
 
 def test_pseudo_instructions_labels_sections_and_data_are_those_of_the_assembler() -> None:
@@ -87,7 +100,8 @@ def test_pseudo_instructions_labels_sections_and_data_are_those_of_the_assembler
 
 def test_registers_are_objects_of_their_kind() -> None:
     assert (x[0], x[10], v[0], str(v[31]), str(sp), str(m0)) == (zero, a0, v0, "v31", "sp", "m0")
-    for make in (X, V, M):
+    assert (p[2], str(p[7]), f[3], str(f[15])) == (p2, "p7", f3, "f15")
+    for make in (X, V, M, P, F):
         with pytest.raises(ValueError, match="does not exist"):
             make(32)
 
@@ -99,6 +113,9 @@ def test_registers_are_objects_of_their_kind() -> None:
         (lambda b: b.add(a0, a1, 5), "add: rs2 must be a scalar register, not 5"),
         (lambda b: b.addi(a0, a1, a2), "addi: imm_i must be a number"),
         (lambda b: b.mzero("m0"), "mzero: md must be an accumulator"),
+        (lambda b: b.vadd_f32(v0, v1, v2, v1), r"vadd.f32: pm must be a predicate \(p0 to p7\), not V\(number=1\)"),
+        (lambda b: b.setfmt(p2, a0), "setfmt: fmt must be a format descriptor"),
+        (lambda b: b.vmv(v0), r"vmv takes \(vd, vs1\) or \(vd, vs1, pm\), but got 1 arguments"),
         (lambda b: b.addi(a0, a1), r"addi takes \(rd, rs1, imm_i\), but got 2 arguments"),
         (lambda b: b.jal(), r"jal takes \(rd, imm_j\) or \(imm_j\), but got 0 arguments"),
     ],

@@ -58,6 +58,8 @@ def test_every_operand_form_assembles_to_its_fields_and_survives_disassembly(row
     for name, value in values.items():
         bits = OPERANDS[name].insert(value)
         assert word & OPERAND_FIELDS[name] == bits, f"{name} of {text}"
+    for name in row.optional_operands:
+        assert (disassemble(word).split(", ")[-1] == f"p{values[name]}") == (values[name] != 0)
     relative, absolute = disassemble(word), disassemble(word, ADDRESS)
     assert relative.split()[0] == absolute.split()[0] == row.mnemonic
     assert word_of(relative) == word_of(absolute) == word
