@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from golden.isa import INSTRUCTIONS, Instruction
-from sw.isa_reference import encoding_fields, reference
+from sw.isa_reference import encoding_fields, lane_operations, reference
 
 CHECKED_IN = Path(__file__).resolve().parents[2] / "docs" / "isa.md"
 
@@ -24,6 +24,27 @@ def test_reference_has_every_instruction_with_syntax_and_function(format: Litera
     for row in INSTRUCTIONS.values():
         assert f"{row.mnemonic} {row.syntax}".strip() in text
         assert row.function in text
+
+
+@pytest.mark.parametrize("format", ["text", "markdown"])
+def test_reference_explains_masks_descriptors_flags_and_seed_before_their_instructions(
+    format: Literal["text", "markdown"],
+) -> None:
+    text = reference(format).replace("`", "")
+    introduction = text[: text.index("Xd1: vector load")]
+    for part in ("p0 is all ones", "fab ^ 1 that of B", "1 CFP8 1-4-3, 2 CFP8 1-5-2", "mflags: bit 0 inexact", "CSR mseed"):
+        assert part in " ".join(introduction.split()), part
+
+
+def test_overview_has_the_latency_of_each_lane_operation() -> None:
+    lines = reference("markdown").split("\n")
+    for name, by_lanes in lane_operations().items():
+        cells = next(line for line in lines if line.startswith(f"| `{name}` |")).split("|")[2:-1]
+        told = dict(zip(("f32", "bf16", "bf16.s", "i32", "i16", "i8"), map(str.strip, cells), strict=True))
+        for lanes, cell in told.items():
+            row = INSTRUCTIONS.get(f"{name}.{lanes}")
+            assert cell == (str(row.latency_cycles) if row else ""), f"{name}.{lanes}"
+            assert by_lanes.get(lanes) is row
 
 
 @pytest.mark.parametrize("row", INSTRUCTIONS.values(), ids=INSTRUCTIONS.keys())
