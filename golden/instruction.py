@@ -46,21 +46,24 @@ def signed(value: int, bits: int) -> int:
 class Fields:
     """All operand fields of a word, immediates sign-extended to Python integers.
 
-    ``destination`` is ``rd`` with DISCARD for x0.
+    ``destination`` is ``rd`` with DISCARD for x0. Predicates, vector registers, accumulators, semaphores, ``fmt`` and ``part``
+    are in ``rd``, ``rs1`` and ``rs2``: where their fields are shorter, the instruction table fixes the other bits to 0.
     """
 
     __slots__ = (
-        "csr", "destination", "funct7", "imm_b", "imm_i", "imm_j", "imm_s", "imm_u", "rd", "rs1", "rs2", "shamt",
+        "csr", "destination", "fab", "imm_b", "imm_i", "imm_j", "imm_s", "imm_u", "pm", "rd", "rs1", "rs2", "shamt", "word",
     )  # fmt: skip
 
     def __init__(self, word: int):
+        self.word = word
         self.rd = word >> 7 & 0x1F
         self.destination = self.rd or DISCARD
         self.rs1 = word >> 15 & 0x1F
         self.rs2 = word >> 20 & 0x1F
         self.shamt = word >> 20 & 0x3F
         self.csr = word >> 20
-        self.funct7 = word >> 25
+        self.pm = word >> 29
+        self.fab = word >> 28
         self.imm_i = signed(word >> 20, 12)
         self.imm_s = signed(word >> 25 << 5 | word >> 7 & 0x1F, 12)
         self.imm_b = signed((word >> 31) << 12 | (word >> 7 & 1) << 11 | (word >> 25 & 0x3F) << 5 | (word >> 8 & 0xF) << 1, 13)

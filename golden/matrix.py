@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The matrix unit: four products, one rounding, one binary32 addition; and whole matrix products, K in ascending steps of four.
 
+Operands are BF16 or CFP8 codes, with a format per side.
+
 The sum S of a step is defined by `_windowed`: products p of non-zero operands have exponents E (the sum of the operands' own),
 Emax is the largest E or -126, and what lies below 2**(Emax - 34) of a product is cut off before the exact sum is rounded to
 binary32. A sum of zero is +0; a sum that only rounds to zero keeps its sign, as IEEE 754 has it.
@@ -10,6 +12,7 @@ too expensive for every element of a large product, so `_sums` takes S from FP64
 that they give the same bits:
 
 - If no product of a batch has a bit below any window, S is the rounded exact sum, which FP64 finds in any order of addition.
+  Products of two 1-4-3 operands never have one, whatever the biases.
 - Else the windowed sum lies within X +- d of the FP64 sum X, and where both ends round to the same binary32 number, that is S.
   The others, mostly ties and cancellations, go through `_windowed`: 1 % of normally distributed numbers.
 """
@@ -22,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.arithmetic import Bf16Codes, Fp32Codes, fp32_codes
+from golden.arithmetic import Fp32Codes, fp32_codes
 from golden.config import MATRIX_K
-from golden.formats import BF16, decode
+from golden.formats import BF16, Codes, Format, decode
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -32,6 +35,9 @@ Int16 = npt.NDArray[np.int16]
 
 #: Bits of the window below 2**Emax: F of the architecture.
 WINDOW_BITS = 34
+
+#: Explicit significand bits of an operand, at most.
+_OPERAND_MANTISSA_BITS = 7
 
 #: The window never lies lower than that of binary32's smallest normal exponent.
 MINIMUM_EXPONENT = -126
@@ -60,8 +66,8 @@ class _Table:
 
 
 @functools.cache
-def _table() -> _Table:
-    values = decode(np.arange(1 << BF16.bits, dtype=BF16.dtype), BF16).astype(np.float64)
+def _table(fmt: Format) -> _Table:
+    values = decode(np.arange(1 << fmt.bits, dtype=fmt.dtype), fmt).astype(np.float64)
     special = ~np.isfinite(values)
     number = ~special & (values != 0)
     fraction, exponent = np.frexp(np.where(number, values, 1.0))
@@ -76,58 +82,92 @@ def _table() -> _Table:
     )
 
 
-def _windowed(a: Bf16Codes, b: Bf16Codes) -> Float32:
-    """S by definition, of any number of elements: a (4, n), b (4, n) -> (n); NaN is not canonical."""
-    table = _table()
-    window = np.maximum((table.powers.take(a) * table.powers.take(b)).max(axis=0), 2.0**MINIMUM_EXPONENT)
-    scale = 2.0**WINDOW_BITS / window
-    total = np.trunc(table.values.take(a) * table.values.take(b) * scale).sum(axis=0)
-    # The sum of negative zeros is -0, and adding +0 makes it +0.
-    return ((total + 0.0) / scale).astype(np.float32)
+def _nothing_cut(lowest: int, highest: int) -> bool:
+    """Whether no window ends above the lowest bit of any product, if no product's exponent is above the highest."""
+    return lowest >= max(MINIMUM_EXPONENT, highest) - WINDOW_BITS
 
 
-def _sums(a: Bf16Codes, b: Bf16Codes) -> Float32:
-    """S of a batch of steps: a (B, M, 4), b (B, 4, N) -> (B, M, N); NaN is not canonical."""
-    table = _table()
-    lowest = int(table.low.take(a).min()) + int(table.low.take(b).min())
-    highest = int(table.high.take(a).max()) + int(table.high.take(b).max())
-    if lowest >= max(MINIMUM_EXPONENT, highest) - WINDOW_BITS:
-        exact = table.values.take(a) @ table.values.take(b)
+class _Multiplier:
+    """Sums S of steps whose operands have these formats."""
+
+    def __init__(self, a_format: Format, b_format: Format):
+        self._a = _table(a_format)
+        self._b = _table(b_format)
+        #: No codes of these formats have products that a window cuts.
+        self._always_exact = _nothing_cut(
+            int(self._a.low.min()) + int(self._b.low.min()), int(self._a.high.max()) + int(self._b.high.max())
+        )
+
+    def sums(self, a: Codes, b: Codes) -> Float32:
+        """S of a batch of steps: a (B, M, 4), b (B, 4, N) -> (B, M, N); NaN is not canonical."""
+        if self._always_exact:
+            return self._exact(a, b)
+        lowest = int(self._a.low.take(a).min()) + int(self._b.low.take(b).min())
+        highest = int(self._a.high.take(a).max()) + int(self._b.high.take(b).max())
+        if _nothing_cut(lowest, highest):
+            return self._exact(a, b)
+
+        # Nine products: the four, 2**E of the four times the slack, and 2**-126 times the slack.
+        batch, rows, columns = *a.shape[:2], b.shape[2]
+        left = np.empty((batch, rows, 2 * MATRIX_K + 1))
+        left[..., :MATRIX_K] = self._a.guarded.take(a)
+        left[..., MATRIX_K:-1] = self._a.powers.take(a) * _SLACK
+        left[..., -1] = 2.0**MINIMUM_EXPONENT * _SLACK
+        right = np.empty((batch, 2 * MATRIX_K + 1, columns))
+        right[:, :MATRIX_K] = self._b.guarded.take(b)
+        right[:, MATRIX_K:-1] = self._b.powers.take(b)
+        right[:, -1] = 1.0
+        sums = (left @ right).astype(np.float32)
+        left[..., MATRIX_K:] *= -1.0
+        # Also true for Inf and NaN operands, which make both ends NaN.
+        open_ends = sums != (left @ right).astype(np.float32)
+        if lowest < -149:
+            # Only here can a sum round to zero, and its sign is not known.
+            open_ends |= sums == 0.0
+        where = np.flatnonzero(open_ends)
+        if where.size:
+            row, column = np.divmod(where, columns)
+            a_elements = a.transpose(2, 0, 1).reshape(MATRIX_K, -1).take(row, axis=1)
+            b_elements = b.transpose(1, 0, 2).reshape(MATRIX_K, -1).take(row // rows * columns + column, axis=1)
+            sums.put(where, self._windowed(a_elements, b_elements))
+        return sums
+
+    def _exact(self, a: Codes, b: Codes) -> Float32:
+        """S where nothing is cut."""
+        exact = self._a.values.take(a) @ self._b.values.take(b)
+        # The sum of negative zeros is -0, and adding +0 makes it +0.
         return np.add(exact, 0.0, out=np.empty(exact.shape, np.float32), casting="same_kind")
 
-    # Nine products: the four, 2**E of the four times the slack, and 2**-126 times the slack.
-    batch, rows, columns = *a.shape[:2], b.shape[2]
-    left = np.empty((batch, rows, 2 * MATRIX_K + 1))
-    left[..., :MATRIX_K] = table.guarded.take(a)
-    left[..., MATRIX_K:-1] = table.powers.take(a) * _SLACK
-    left[..., -1] = 2.0**MINIMUM_EXPONENT * _SLACK
-    right = np.empty((batch, 2 * MATRIX_K + 1, columns))
-    right[:, :MATRIX_K] = table.guarded.take(b)
-    right[:, MATRIX_K:-1] = table.powers.take(b)
-    right[:, -1] = 1.0
-    sums = (left @ right).astype(np.float32)
-    left[..., MATRIX_K:] *= -1.0
-    # Also true for Inf and NaN operands, which make both ends NaN.
-    open_ends = sums != (left @ right).astype(np.float32)
-    if lowest < -149:
-        # Only here can a sum round to zero, and its sign is not known.
-        open_ends |= sums == 0.0
-    where = np.flatnonzero(open_ends)
-    if where.size:
-        row, column = np.divmod(where, columns)
-        a_elements = a.transpose(2, 0, 1).reshape(MATRIX_K, -1).take(row, axis=1)
-        b_elements = b.transpose(1, 0, 2).reshape(MATRIX_K, -1).take(row // rows * columns + column, axis=1)
-        sums.put(where, _windowed(a_elements, b_elements))
-    return sums
+    def _windowed(self, a: Codes, b: Codes) -> Float32:
+        """S by definition, of any number of elements: a (4, n), b (4, n) -> (n); NaN is not canonical."""
+        window = np.maximum((self._a.powers.take(a) * self._b.powers.take(b)).max(axis=0), 2.0**MINIMUM_EXPONENT)
+        scale = 2.0**WINDOW_BITS / window
+        total = np.trunc(self._a.values.take(a) * self._b.values.take(b) * scale).sum(axis=0)
+        # As in `_exact`.
+        return ((total + 0.0) / scale).astype(np.float32)
 
 
-def step_sums(a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
+def _operand(codes: npt.ArrayLike, fmt: Format) -> Codes:
+    """Codes of an operand, checked."""
+    if fmt.mantissa_bits > _OPERAND_MANTISSA_BITS:
+        raise ValueError(f"the matrix unit takes no operands of format {fmt.name}")
+    array = np.asarray(codes)
+    if array.dtype != fmt.dtype:
+        raise TypeError(f"codes of {fmt.name} are {fmt.dtype}, not {array.dtype}")
+    return array
+
+
+def step_sums(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_format: Format = BF16) -> Fp32Codes:
     """Sums S of matrix steps, before they are added to an accumulator.
 
     Parameters
     ----------
-    a : uint16 array (..., M, 4), BF16 codes
-    b : uint16 array (..., 4, N), BF16 codes, leading dimensions equal to those of ``a``
+    a : array (..., M, 4) of ``a_format.dtype``
+        Codes.
+    b : array (..., 4, N) of ``b_format.dtype``
+        Codes; leading dimensions equal to those of ``a``.
+    a_format, b_format : Format
+        BF16 or a CFP8 format.
 
     Returns
     -------
@@ -136,16 +176,18 @@ def step_sums(a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
     Raises
     ------
     ValueError
-        If the shapes do not fit each other.
+        If the shapes do not fit each other, or the matrix unit does not take such a format.
+    TypeError
+        If codes are of another type than their format's.
     """
-    a, b = np.asarray(a, np.uint16), np.asarray(b, np.uint16)
+    a, b = _operand(a, a_format), _operand(b, b_format)
     if a.ndim < 2 or b.ndim < 2 or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != MATRIX_K or b.shape[-2] != MATRIX_K:
         raise ValueError(f"a step takes (..., M, {MATRIX_K}) and (..., {MATRIX_K}, N), not {a.shape} and {b.shape}")
     shape = (*a.shape[:-1], b.shape[-1])
     if 0 in shape:
         return np.zeros(shape, np.uint32)
     with np.errstate(all="ignore"):
-        sums = _sums(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]))
+        sums = _Multiplier(a_format, b_format).sums(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]))
     return fp32_codes(sums).reshape(shape)
 
 
@@ -176,18 +218,24 @@ def accumulate(acc: Fp32Codes, sums: Fp32Codes) -> Fp32Codes:
     return fp32_codes(total)
 
 
-def matrix_step(acc: Fp32Codes, a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
-    """One step of the matrix unit, ``acc + S(a, b)``: acc uint32 (..., M, N), a uint16 (..., M, 4), b uint16 (..., 4, N)."""
-    return accumulate(acc, step_sums(a, b)[None])
+def matrix_step(
+    acc: Fp32Codes, a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_format: Format = BF16
+) -> Fp32Codes:
+    """One step of the matrix unit, ``acc + S(a, b)``: acc uint32 (..., M, N), operands as `step_sums` takes them."""
+    return accumulate(acc, step_sums(a, b, a_format, b_format)[None])
 
 
-def matmul(a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
+def matmul(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_format: Format = BF16) -> Fp32Codes:
     """The matrix product as the matrix unit computes it: accumulators start at +0, K ascends in steps of four.
 
     Parameters
     ----------
-    a : uint16 array (M, K), BF16 codes
-    b : uint16 array (K, N), BF16 codes; if K is no multiple of four, +0 is appended
+    a : array (M, K) of ``a_format.dtype``
+        Codes.
+    b : array (K, N) of ``b_format.dtype``
+        Codes; if K is no multiple of four, +0 is appended.
+    a_format, b_format : Format
+        BF16 or a CFP8 format.
 
     Returns
     -------
@@ -196,15 +244,18 @@ def matmul(a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
     Raises
     ------
     ValueError
-        If the arrays are not two-dimensional or disagree on K.
+        If the arrays are not two-dimensional or disagree on K, or the matrix unit does not take such a format.
+    TypeError
+        If codes are of another type than their format's.
     """
-    a, b = np.asarray(a, np.uint16), np.asarray(b, np.uint16)
+    a, b = _operand(a, a_format), _operand(b, b_format)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         raise ValueError(f"a matrix product takes (M, K) and (K, N), not {a.shape} and {b.shape}")
     (m, k), n = a.shape, b.shape[1]
     total = np.zeros((m, n), np.float32)
     if 0 in (m, k, n):
         return total.view(np.uint32)
+    multiplier = _Multiplier(a_format, b_format)
     steps = -(-k // MATRIX_K)
     padding = steps * MATRIX_K - k
     a_steps = np.pad(a, ((0, 0), (0, padding))).reshape(m, steps, MATRIX_K).swapaxes(0, 1)
@@ -217,7 +268,8 @@ def matmul(a: Bf16Codes, b: Bf16Codes) -> Fp32Codes:
             for column in range(0, n, columns):
                 block = total[row : row + rows, column : column + columns]
                 for step in range(0, steps, depth):
-                    steps_here = slice(step, step + depth)
-                    for term in _sums(a_steps[steps_here, row : row + rows], b_steps[steps_here, :, column : column + columns]):
+                    part = slice(step, step + depth)
+                    terms = multiplier.sums(a_steps[part, row : row + rows], b_steps[part, :, column : column + columns])
+                    for term in terms:
                         block += term
     return fp32_codes(total)

@@ -31,7 +31,7 @@ from golden.layout import (
 )
 from golden.packet import Packet
 from golden.program import Program
-from golden.semantics_xd1 import TAG_READ, TAG_THREAD_SHIFT
+from golden.semantics_network import TAG_READ, TAG_THREAD_SHIFT
 from golden.thread import Thread
 
 _REGISTER_BYTES = 8
@@ -338,6 +338,8 @@ class GoldenNode:
             ControlRegister.RETIRED: sum(thread.retired for thread in self.threads),
             ControlRegister.REQUESTS_SENT: self._requests_sent,
             ControlRegister.REQUESTS_RECEIVED: self._requests_received,
+            ControlRegister.LINES_LOADED: sum(thread.lines_loaded for thread in self.threads),
+            ControlRegister.LINES_STORED: sum(thread.lines_stored for thread in self.threads),
         }
         return values.get(register, 0)
 

@@ -194,6 +194,7 @@ def _store(size: int) -> Semantics:
             if address == node.tohost_address and value & 1:
                 return None
             sram[start : start + size] = value.to_bytes(size, "little")
+            thread.lines_stored += 1
             return following
 
         def complete() -> int:
@@ -201,6 +202,7 @@ def _store(size: int) -> Semantics:
             value = x[rs2] & mask
             start = (x[rs1] + immediate & MASK_64) - SRAM_BASE
             sram[start : start + size] = value.to_bytes(size, "little")
+            thread.lines_stored += 1
             node.exit(value)
             return following
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from golden.accumulators import Accumulators
 from golden.config import NodeConfig
+from golden.descriptors import FormatDescriptors
 from golden.instruction import MASK_64, Executable, Fields, IllegalInstruction, Operation, Retirement, Trap
 from golden.isa import INSTRUCTIONS, decode
-from golden.layout import MISA_VALUE, SRAM_BASE, Cause, Csr, ThreadState, hart_id
+from golden.layout import MISA_VALUE, SRAM_BASE, Cause, Csr, Flag, ThreadState, hart_id
+from golden.random import RandomLanes
 from golden.semantics_scalar import SCALAR_SEMANTICS
 from golden.semantics_xd1 import XD1_SEMANTICS
 
@@ -29,6 +31,12 @@ _MSTATUS_MPP = 3 << 11
 _READ_ONLY_CSRS = 0xC00
 
 _CSR_NUMBERS = frozenset(Csr)
+
+_FORMAT_CSRS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
+_ALL_FLAGS = sum(Flag)
+_SEED_MASK = 0xFFFF_FFFF
+
+_PREDICATES = 8
 
 
 class Thread:
@@ -50,10 +58,15 @@ class Thread:
         Scalar registers, 64 bits unsigned; a 33rd element takes results for x0.
     v : list of (bytes or None)
         Vector registers; None while an ``nread`` into it is under way.
+    p : list of int
+        Predicates, a bit per byte of a vector register; a ninth element takes what is written to p0, which is all ones.
     accumulators : Accumulators
+    formats : FormatDescriptors
+    random : RandomLanes
+        Generators of stochastic rounding.
     state : ThreadState
-    pc, exit_code, minstret, mepc, mcause, mtval, mtvec, mscratch, mstatus : int
-    retired, matrix_steps : int
+    pc, exit_code, minstret, mepc, mcause, mtval, mtvec, mscratch, mstatus, mflags : int
+    retired, matrix_steps, lines_loaded, lines_stored : int
         Counts since reset, which no instruction can write.
     network_error : int or None
         Global address of a failed request whose trap is still to be taken.
@@ -65,15 +78,20 @@ class Thread:
         self.number = number
         self.x = [0] * 33
         self.v: list[bytes | None] = [bytes(self.config.line_bytes)] * 32
+        self.p = [(1 << self.config.line_bytes) - 1] + [0] * _PREDICATES
         self.accumulators = Accumulators(self.config)
+        self.formats = FormatDescriptors(self.config)
+        self.random = RandomLanes(self.config.fp32_lanes)
         self.state = ThreadState.HALTED
         self.pc = 0
         self.exit_code = 0
         self.retired = 0
         self.matrix_steps = 0
+        self.lines_loaded = 0
+        self.lines_stored = 0
         self.network_error: int | None = None
         self.mstatus = _MSTATUS_MPP
-        self.mtvec = self.mscratch = self.mepc = self.mcause = self.mtval = self.minstret = 0
+        self.mtvec = self.mscratch = self.mepc = self.mcause = self.mtval = self.minstret = self.mflags = 0
         #: Semaphore and count that the thread waits for, meaningful while it is WAITING.
         self.awaited: tuple[int, int] = (0, 0)
         #: Vector register whose nread the next instruction needs.
@@ -152,6 +170,11 @@ class Thread:
         """Where a result for that scalar register goes."""
         return register or 32
 
+    @staticmethod
+    def writable_predicate(register: int) -> int:
+        """Where a result for that predicate register goes."""
+        return register or _PREDICATES
+
     def accumulator(self, number: int) -> int:
         """The number, if the configuration has that accumulator; else the instruction is illegal."""
         if number >= self.config.accumulators:
@@ -198,6 +221,8 @@ class Thread:
 
     def read_csr(self, number: int) -> int:
         """Value of a CSR that exists."""
+        if number in _FORMAT_CSRS:
+            return self.formats.read_csr(number - Csr.MFORMAT0)
         node = self.node
         values: dict[int, Callable[[], int]] = {
             Csr.MSTATUS: lambda: self.mstatus,
@@ -207,6 +232,8 @@ class Thread:
             Csr.MEPC: lambda: self.mepc,
             Csr.MCAUSE: lambda: self.mcause,
             Csr.MTVAL: lambda: self.mtval,
+            Csr.MFLAGS: lambda: self.mflags,
+            Csr.MSEED: lambda: self.random.seed,
             Csr.MCYCLE: lambda: node.clock.cycle,
             Csr.MINSTRET: lambda: self.minstret,
             Csr.MNODE: lambda: node.address,
@@ -229,6 +256,12 @@ class Thread:
             self.mcause = value
         elif number == Csr.MTVAL:
             self.mtval = value
+        elif number in _FORMAT_CSRS:
+            self.formats.write_csr(number - Csr.MFORMAT0, value)
+        elif number == Csr.MFLAGS:
+            self.mflags = value & _ALL_FLAGS
+        elif number == Csr.MSEED:
+            self.random.reseed(value & _SEED_MASK)
         elif number == Csr.MINSTRET:
             # The writing instruction is counted when it retires, and must not show on top of the value.
             self.minstret = value - 1

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What network and synchronisation instructions do to a thread.
+
+Semantic functions as in ``golden.semantics_scalar``. A vector register whose ``nread`` is under way is None; an instruction
+that names it waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from golden.instruction import MASK_64, Fields, Operation, Trap, defer
+from golden.layout import COORDINATE_BITS, OFFSET_BITS, SEMAPHORE_VALUE_BITS, Cause, Kind, Port, ThreadState
+from golden.packet import Packet
+from golden.semantics_scalar import Semantics
+
+if TYPE_CHECKING:
+    from golden.thread import Thread
+
+_OFFSET_MASK = (1 << OFFSET_BITS) - 1
+_COORDINATE_MASK = (1 << COORDINATE_BITS) - 1
+_EXIT_SHIFT = OFFSET_BITS + 2 * COORDINATE_BITS
+_SEMAPHORE_MASK = (1 << SEMAPHORE_VALUE_BITS) - 1
+
+#: Tag of a thread's read: read << 7 | thread << 5 | vector register; of its write: thread << 5.
+TAG_READ = 1 << 7
+TAG_THREAD_SHIFT = 5
+
+
+def _check_global(address: int, alignment: int, misaligned: Cause, fault: Cause) -> None:
+    if address & alignment - 1:
+        raise Trap(misaligned, address)
+    if address >> _EXIT_SHIFT > Port.WEST:
+        raise Trap(fault, address)
+
+
+def _request(thread: Thread, kind: Kind, address: int, tag: int, **contents: int | bytes | bool) -> Packet:
+    node = thread.node
+    return Packet(
+        kind,
+        address >> OFFSET_BITS & _COORDINATE_MASK,
+        address >> OFFSET_BITS + COORDINATE_BITS & _COORDINATE_MASK,
+        address & _OFFSET_MASK,
+        address >> _EXIT_SHIFT,
+        node.x,
+        node.y,
+        tag=tag | thread.number << TAG_THREAD_SHIFT,
+        **contents,  # type: ignore[arg-type]
+    )
+
+
+def _nwrite(post: bool, post_increment: bool) -> Semantics:
+    def bind(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+        x, v, vs2, rs1 = thread.x, thread.v, fields.rs2, fields.rs1
+        line, advanced = thread.config.line_bytes, thread.writable(rs1)
+        semaphore = thread.semaphore(fields.rd) if post else 0
+        block = thread.block_on(vs2)
+
+        def complete() -> int | None:
+            data = v[vs2]
+            if data is None:
+                return block()
+            address = x[rs1]
+            _check_global(address, line, Cause.STORE_MISALIGNED, Cause.STORE_ACCESS_FAULT)
+            mask = (1 << line) - 1
+            thread.node.send(_request(thread, Kind.WRITE, address, 0, post=post, sem=semaphore, mask=mask, data=data))
+            if post_increment:
+                x[advanced] = address + line & MASK_64
+            return pc + 4
+
+        return defer, complete
+
+    return bind
+
+
+def _nread(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+    x, v, vd, rs1, line = thread.x, thread.v, fields.rd, fields.rs1, thread.config.line_bytes
+    block = thread.block_on(vd)
+
+    def complete() -> int | None:
+        if v[vd] is None:
+            return block()
+        address = x[rs1]
+        _check_global(address, line, Cause.LOAD_MISALIGNED, Cause.LOAD_ACCESS_FAULT)
+        thread.expect(vd)
+        thread.node.send(_request(thread, Kind.READ, address, TAG_READ | vd))
+        return pc + 4
+
+    return defer, complete
+
+
+def _nsd(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+    x, rs2, rs1, line = thread.x, fields.rs2, fields.rs1, thread.config.line_bytes
+
+    def complete() -> int:
+        address = x[rs1]
+        _check_global(address, 8, Cause.STORE_MISALIGNED, Cause.STORE_ACCESS_FAULT)
+        position = address % line
+        data = bytearray(line)
+        data[position : position + 8] = x[rs2].to_bytes(8, "little")
+        thread.node.send(_request(thread, Kind.WRITE, address, 0, mask=0xFF << position, data=bytes(data)))
+        return pc + 4
+
+    return defer, complete
+
+
+def _swait(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+    x, rs1, semaphore, semaphores = thread.x, fields.rs1, thread.semaphore(fields.rd), thread.node.semaphores
+
+    def complete() -> int | None:
+        needed = x[rs1] & _SEMAPHORE_MASK
+        if semaphores[semaphore] < needed:
+            thread.wait_for(semaphore, needed)
+            return None
+        semaphores[semaphore] -= needed
+        return pc + 4
+
+    return defer, complete
+
+
+def _spost(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, None]:
+    x, rs1, semaphore, node, following = thread.x, fields.rs1, thread.semaphore(fields.rd), thread.node, pc + 4
+
+    def operation() -> int:
+        node.post(semaphore, x[rs1] & _SEMAPHORE_MASK)
+        return following
+
+    return operation, None
+
+
+def _halt(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+    x, rs1 = thread.x, fields.rs1
+
+    def complete() -> int:
+        thread.exit_code = x[rs1]
+        thread.stop(ThreadState.HALTED)
+        return pc + 4
+
+    return defer, complete
+
+
+def _table() -> dict[str, Semantics]:
+    table: dict[str, Semantics] = {"nread": _nread, "nsd": _nsd, "swait": _swait, "spost": _spost, "halt": _halt}
+    for suffix in ("", ".s", ".p", ".sp"):
+        table[f"nwrite{suffix}"] = _nwrite(post="s" in suffix, post_increment="p" in suffix)
+    return table
+
+
+#: Semantics by mnemonic.
+NETWORK_SEMANTICS = _table()
