@@ -112,11 +112,12 @@ class FormatEncode(wiring.Component):
         m.d.comb += [kept.eq(Mux(far, 0, shifted)), sticky.eq(Cat(lost).any() | far & ~zero)]
         inexact_sum = kept[:RANDOM_BITS].any() | sticky
 
-        # To nearest: just less than a half is added, and the missing bit if that makes a tie go to even or is no tie.
+        # To nearest: just less than a half is added, and the missing bit if that makes a tie go to even. Nothing that was
+        # lost can decide it: a significand that reaches up to the half ends within the 24 bits behind the point.
         added = Signal(RANDOM_BITS)
         carry = Signal()
         with m.If(~self.stochastic):
-            m.d.comb += [added.eq((1 << RANDOM_BITS - 1) - 1), carry.eq(sticky | kept[RANDOM_BITS])]
+            m.d.comb += [added.eq((1 << RANDOM_BITS - 1) - 1), carry.eq(kept[RANDOM_BITS])]
         with m.Elif(clamps | is_uhp):
             m.d.comb += added.eq(self.random)
         with m.Else():

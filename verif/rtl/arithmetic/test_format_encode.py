@@ -19,6 +19,9 @@ from verif.rtl.arithmetic.convert_lanes import BIASES, CFP8, ConvertLanes, Fp32,
 
 CORNERS = np.array(vectors.FP32_CORNERS, np.uint32)
 
+#: An encode of many: kind, bias, values, random bits or None for nearest.
+Case = tuple[FormatKind, int, Fp32, Fp32 | None]
+
 #: Every kind, those that have a bias with each of these.
 SOME_BIASES = (0, 1, 7, 15, 31, 62, 63)
 ALL_KINDS = [(kind, bias) for kind in (*CFP8, FormatKind.SHP) for bias in SOME_BIASES] + [
@@ -77,8 +80,8 @@ def thresholds(fmt: Format, values: Fp32, rng: np.random.Generator) -> Fp32:
     return (np.where(choice == 3, anything, offset % scale + anything // scale * scale)).astype(np.uint32) & np.uint32(0xFF_FFFF)
 
 
-async def check(dut: Any, cases: list[tuple[FormatKind, int, Fp32, Fp32 | None]]) -> None:
-    """Encodes of (kind, bias, values, random bits or None for nearest) are those of the model."""
+async def check(dut: Any, cases: list[Case]) -> None:
+    """Encodes are those of the model."""
     rng = bench_rng(1)
     batches = [
         {
@@ -99,7 +102,7 @@ async def check(dut: Any, cases: list[tuple[FormatKind, int, Fp32, Fp32 | None]]
 @cocotb.test()
 async def all_around_8_bits(dut: Any) -> None:
     await start(dut)
-    cases = []
+    cases: list[Case] = []
     for kind in CFP8:
         for bias in BIASES:
             values = around(format_of(kind, bias), np.arange(128))
@@ -111,7 +114,7 @@ async def all_around_8_bits(dut: Any) -> None:
 async def around_16_bits(dut: Any) -> None:
     await start(dut)
     rng = bench_rng()
-    cases = []
+    cases: list[Case] = []
     formats = [(FormatKind.SHP, bias) for bias in BIASES] + [(FormatKind.UHP, 5), (FormatKind.BF16, 6), (FormatKind.FP32, 7)]
     for kind, bias in formats:
         fmt = format_of(kind, bias)
@@ -129,7 +132,7 @@ async def around_16_bits(dut: Any) -> None:
 async def stochastic(dut: Any) -> None:
     await start(dut)
     rng = bench_rng()
-    cases = []
+    cases: list[Case] = []
     for kind, bias in ALL_KINDS:
         fmt = format_of(kind, bias)
         # From far below the smallest number to just above the largest.
@@ -153,9 +156,9 @@ async def any_number(dut: Any) -> None:
 
     async def holds(numbers: list[tuple[FormatKind, int, int, int | None]]) -> None:
         await FallingEdge(dut.clk)
-        await check(
-            dut,
-            [(kind, bias, np.uint32([value]), None if r is None else np.uint32([r])) for kind, bias, value, r in numbers],
-        )
+        cases: list[Case] = []
+        for kind, bias, value, r in numbers:
+            cases.append((kind, bias, np.array([value], np.uint32), None if r is None else np.array([r], np.uint32)))
+        await check(dut, cases)
 
     await check_property(holds, max_examples=100, numbers=st.lists(one, min_size=1, max_size=32))
