@@ -147,6 +147,11 @@ class _Multiplier:
         return ((total + 0.0) / scale).astype(np.float32)
 
 
+@functools.cache
+def _multiplier(a_format: Format, b_format: Format) -> _Multiplier:
+    return _Multiplier(a_format, b_format)
+
+
 def _operand(codes: npt.ArrayLike, fmt: Format) -> Codes:
     """Codes of an operand, checked."""
     if fmt.mantissa_bits > _OPERAND_MANTISSA_BITS:
@@ -187,7 +192,7 @@ def step_sums(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_for
     if 0 in shape:
         return np.zeros(shape, np.uint32)
     with np.errstate(all="ignore"):
-        sums = _Multiplier(a_format, b_format).sums(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]))
+        sums = _multiplier(a_format, b_format).sums(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]))
     return fp32_codes(sums).reshape(shape)
 
 
@@ -255,7 +260,7 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_format
     total = np.zeros((m, n), np.float32)
     if 0 in (m, k, n):
         return total.view(np.uint32)
-    multiplier = _Multiplier(a_format, b_format)
+    multiplier = _multiplier(a_format, b_format)
     steps = -(-k // MATRIX_K)
     padding = steps * MATRIX_K - k
     a_steps = np.pad(a, ((0, 0), (0, padding))).reshape(m, steps, MATRIX_K).swapaxes(0, 1)

@@ -48,15 +48,14 @@ def _simd(row: Instruction) -> Semantics:
             group = range(fields.rs1, fields.rs1 + size)
         needed = (*registers.values(), *group)
         nothing = bytes(config.line_bytes)
-        no_bits = np.zeros((_RANDOM_ROWS, config.fp32_lanes), np.uint32)
 
         def operation() -> int | None:
             lines = [line for line in map(v.__getitem__, needed) if line is not None]
             if len(lines) < len(needed):
                 return None
-            random = no_bits
+            random = None
             if steps:
-                random = no_bits.copy()
+                random = np.zeros((_RANDOM_ROWS, config.fp32_lanes), np.uint32)
                 random[:steps] = thread.random.draw(steps)
             named = dict(zip(registers, lines, strict=False))
             operands = SimdOperands(
