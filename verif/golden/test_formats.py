@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Formats: exhaustive for 16-bit codes, directed and random for binary32."""
+"""What formats are, and what their codes mean: exhaustive over codes and biases."""
 
 from __future__ import annotations
 
+import doctest
+
+import gfloat
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
@@ -10,55 +13,110 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.formats import BF16, FP32, Format, decode, encode
+import golden.formats
+from golden.formats import (
+    BF16,
+    FP32,
+    UHP,
+    Format,
+    cfp8_143,
+    cfp8_152,
+    decode,
+    decode_codes,
+    encode,
+    encode_codes,
+    format_of,
+    shp,
+)
+from golden.layout import Flag, FormatDescriptor, FormatKind
+from verif.golden import format_oracle
+from verif.golden.format_oracle import Rules
+from verif.golden.format_vectors import BIASES, CONFIGURABLE, FIXED
 
 BINARY16 = Format(name="binary16", exponent_bits=5, mantissa_bits=10, bias=15)
-ALL_16_BIT = np.arange(1 << 16, dtype=np.uint16)
+
+
+def all_codes(fmt: Format) -> npt.NDArray[np.unsignedinteger]:
+    return np.arange(1 << fmt.bits, dtype=fmt.dtype)
 
 
 def same_bits(seen: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> None:
-    np.testing.assert_array_equal(seen.view(np.uint32), expected.view(np.uint32))
+    """Equal codes, with every expected NaN canonical."""
+    expected = expected.astype(np.float32)
+    np.testing.assert_array_equal(seen.view(np.uint32), np.where(np.isnan(expected), 0x7FC0_0000, expected.view(np.uint32)))
 
 
-def neighbourhoods(fmt: Format) -> npt.NDArray[np.float32]:
-    """Every value of a 16-bit format, every midpoint between two of them, and their float32 neighbours; both signs."""
-    values = decode(np.arange(fmt.infinity, dtype=np.uint16), fmt).astype(np.float64)
-    overflow = 2 * values[-1] - values[-2]
-    steps = np.concatenate([values, (values + np.append(values[1:], overflow)) / 2]).astype(np.float32)
-    around = np.concatenate([steps, np.nextafter(steps, np.float32(np.inf)), np.nextafter(steps, np.float32(-np.inf))])
-    return np.concatenate([around, -around])
+def test_examples_of_the_module_hold() -> None:
+    assert doctest.testmod(golden.formats).failed == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Decoding
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CONFIGURABLE)
+def test_every_code_of_every_bias_decodes_as_gfloat_does(name: str) -> None:
+    make, oracle = CONFIGURABLE[name]
+    for bias in BIASES:
+        fmt = make(bias)
+        same_bits(decode(all_codes(fmt), fmt), gfloat.decode_ndarray(format_oracle.gfloat_format(oracle(bias)), all_codes(fmt)))
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_every_code_of_fixed_formats_decodes_as_gfloat_does(name: str) -> None:
+    fmt, rules = FIXED[name]
+    expected = gfloat.decode_ndarray(format_oracle.gfloat_format(rules), all_codes(fmt))
+    if rules.flush:
+        expected[: rules.normal] = 0
+    same_bits(decode(all_codes(fmt), fmt), expected)
 
 
 @pytest.mark.parametrize(
-    ("fmt", "reference"), [(BF16, ml_dtypes.bfloat16), (BINARY16, np.float16)], ids=lambda x: getattr(x, "name", "")
+    ("fmt", "reference", "where_equal"),
+    [
+        (BF16, ml_dtypes.bfloat16, 0x7FFF),
+        (BINARY16, np.float16, 0x7FFF),
+        (shp(15), np.float16, 0x7BFF),
+        (cfp8_143(7), ml_dtypes.float8_e4m3fn, 0x7E),
+        (cfp8_152(15), ml_dtypes.float8_e5m2, 0x7B),
+    ],
+    ids=lambda x: getattr(x, "__name__", getattr(x, "name", "")),
 )
-def test_every_16_bit_code_decodes_as_the_reference_does(fmt: Format, reference: type) -> None:
-    expected = ALL_16_BIT.view(reference).astype(np.float32)
-    expected[np.isnan(expected)] = np.uint32(FP32.canonical_nan).view(np.float32)
-    same_bits(decode(ALL_16_BIT, fmt), expected)
+def test_codes_decode_as_in_types_that_others_made_where_they_coincide(fmt: Format, reference: type, where_equal: int) -> None:
+    codes = all_codes(fmt)
+    codes = codes[codes & (1 << fmt.bits - 1) - 1 <= where_equal]
+    same_bits(decode(codes, fmt), codes.view(reference).astype(np.float32))
 
 
 @pytest.mark.parametrize(
-    ("fmt", "reference"), [(BF16, ml_dtypes.bfloat16), (BINARY16, np.float16)], ids=lambda x: getattr(x, "name", "")
+    ("fmt", "rules"),
+    [
+        *((make(bias), rules(bias)) for make, rules in list(CONFIGURABLE.values())[:2] for bias in BIASES),
+        *((shp(bias), format_oracle.shp(bias)) for bias in (0, 15, 63)),
+        *FIXED.values(),
+    ],
+    ids=lambda x: f"{x.name}-{x.bias}" if isinstance(x, Format) else "",
 )
-def test_every_value_midpoint_and_neighbour_encodes_as_the_reference_does(fmt: Format, reference: type) -> None:
-    values = neighbourhoods(fmt)
-    with np.errstate(over="ignore"):
-        expected = values.astype(reference).view(np.uint16)
-    np.testing.assert_array_equal(encode(values, fmt), expected)
+def test_codes_have_the_value_and_flags_of_the_definition(fmt: Format, rules: Rules) -> None:
+    """All codes of 8 bits. Of 16 bits, those where a rule begins or ends, and samples in between."""
+    codes = all_codes(fmt)
+    if fmt.bits == 16:
+        edges = np.array([0, rules.normal, rules.top, rules.nan, 1 << 16])
+        near = edges[:, None] + np.arange(-40, 40) | np.array([[[0]], [[rules.sign]]])
+        codes = np.union1d(near & 0xFFFF, codes[::97]).astype(np.uint16)
+    expected = [format_oracle.decode(code, rules) for code in codes.tolist()]
+    values, flags = decode_codes(codes, fmt)
+    assert list(zip(values.tolist(), flags.tolist(), strict=True)) == expected
 
 
-@pytest.mark.parametrize("fmt", [BF16, BINARY16], ids=lambda fmt: fmt.name)
-def test_every_code_but_nan_survives_decode_and_encode(fmt: Format) -> None:
-    magnitude = ALL_16_BIT & 0x7FFF
-    expected = np.where(magnitude > fmt.infinity, np.uint16(fmt.canonical_nan), ALL_16_BIT)
-    np.testing.assert_array_equal(encode(decode(ALL_16_BIT, fmt), fmt), expected)
-
-
-def test_midpoints_go_to_the_even_code() -> None:
-    midpoints = (np.arange(0x7F80, dtype=np.uint32) << 16 | 0x8000).view(np.float32)
-    codes = encode(midpoints, BF16)
-    assert (codes & 1 == 0).all()
+def test_wide_formats_decode_without_a_table_as_with_one() -> None:
+    # The lower eight mantissa bits of this one are those that BF16 does not have.
+    wide = Format(name="wide", exponent_bits=8, mantissa_bits=15, bias=127)
+    codes, flags = decode_codes(all_codes(BF16).astype(np.uint32) << np.uint32(8), wide)
+    expected_codes, expected_flags = decode_codes(all_codes(BF16), BF16)
+    np.testing.assert_array_equal(codes, expected_codes)
+    np.testing.assert_array_equal(flags, expected_flags)
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=50))
@@ -70,23 +128,131 @@ def test_fp32_codes_are_float32_bits_with_canonical_nan(codes: list[int]) -> Non
     np.testing.assert_array_equal(encode(array.view(np.float32), FP32), expected)
 
 
-def test_shapes_and_types_of_codes_are_kept() -> None:
+def test_fp32_codes_set_denormal_and_invalid_both_ways() -> None:
+    codes = np.array([0, 1, 0x807F_FFFF, 0x0080_0000, 0x7F80_0000, 0x7F80_0001, 0xFFBF_FFFF, 0x7FC0_0000], np.uint32)
+    expected = [0, Flag.DENORMAL, Flag.DENORMAL, 0, 0, Flag.INVALID, Flag.INVALID, 0]
+    assert decode_codes(codes, FP32)[1].tolist() == expected
+    assert encode_codes(codes, FP32)[1].tolist() == expected
+    assert encode_codes(codes, FP32, np.full(codes.shape, 2**24 - 1, np.uint32))[1].tolist() == expected
+
+
+def test_one_constant_selects_the_scale_of_denormals(monkeypatch: pytest.MonkeyPatch) -> None:
+    fmt = cfp8_143(7)
+    right = decode(all_codes(fmt), fmt)
+    with monkeypatch.context() as patch:
+        patch.setattr(golden.formats, "CFP_DENORMAL_SCALE", 0)
+        golden.formats._decode_table.cache_clear()
+        printed = decode(all_codes(fmt), fmt)
+        np.testing.assert_array_equal(encode(printed, fmt), all_codes(fmt))
+    golden.formats._decode_table.cache_clear()
+    np.testing.assert_array_equal(printed, np.where(all_codes(fmt) & 0x78 == 0, right / 2, right))
+    assert right[8] - right[7] == right[7] - right[6]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Interface
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_shapes_and_types_are_kept() -> None:
     assert decode(np.uint16(0x3F80), BF16).shape == ()
     assert encode(np.zeros((2, 0, 3), np.float32), BF16).shape == (2, 0, 3)
     assert encode(np.float32(1.0), FP32).dtype == np.uint32
+    assert encode(np.float32(1.0), UHP, "stochastic").shape == ()
     assert encode(np.array([1, 2], np.float32)[::2], BF16).dtype == np.uint16
+    codes, flags = encode(np.zeros((2, 3), np.float32), cfp8_143(7), flags=True)
+    assert (codes.dtype, codes.shape, flags.dtype, flags.shape) == (np.uint8, (2, 3), np.uint8, (2, 3))
+    values, flags = decode(np.zeros((2, 3), np.uint16), shp(0), flags=True)
+    assert (values.dtype, values.shape, flags.dtype, flags.shape) == (np.float32, (2, 3), np.uint8, (2, 3))
+
+
+def test_arrays_need_not_be_contiguous() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(decode(encode(values.T[::2], BF16), BF16), values.T[::2])
+    np.testing.assert_array_equal(decode(encode(values, BF16).T[::2], BF16), values.T[::2])
+
+
+@pytest.mark.parametrize("size", [(1 << 15) - 1, 1 << 15, (1 << 15) + 1, 3 << 15])
+def test_long_arrays_are_worked_on_to_their_end(size: int) -> None:
+    values = np.arange(size, dtype=np.float32)
+    codes, flags = encode(values, BF16, flags=True)
+    np.testing.assert_array_equal(codes, values.astype(ml_dtypes.bfloat16).view(np.uint16))
+    np.testing.assert_array_equal(flags, np.where(decode(codes, BF16) != values, Flag.INEXACT, 0))
 
 
 def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match="codes of bf16 are uint16, not int64"):
         decode(np.array([0x3F80]), BF16)
+    with pytest.raises(TypeError, match="codes of cfp8_143 are uint8, not float32"):
+        decode(np.zeros(1, np.float32), cfp8_143(7))
     with pytest.raises(TypeError, match="values must be float32, not float64"):
         encode(np.array([1.0]), BF16)
+    with pytest.raises(TypeError, match="binary32 codes are uint32, not float32"):
+        encode_codes(np.zeros(1, np.float32), BF16)
+    with pytest.raises(TypeError, match="random bits are uint32, not int64"):
+        encode_codes(np.zeros(1, np.uint32), BF16, np.zeros(1, np.int64))  # type: ignore[arg-type]
+
+
+def test_values_outside_of_their_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="codes of narrow have 7 bits; 0x80 has more"):
+        decode(np.array([0x80], np.uint8), Format(name="narrow", exponent_bits=4, mantissa_bits=2, bias=7))
+    with pytest.raises(ValueError, match="rounding = 'up' is neither 'nearest' nor 'stochastic'"):
+        encode(np.zeros(1, np.float32), BF16, "up")  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match=r"random bits have shape \(2,\), codes \(1,\)"):
+        encode_codes(np.zeros(1, np.uint32), BF16, np.zeros(2, np.uint32))
+    with pytest.raises(ValueError, match=r"random bits are 0 to 2\*\*24 - 1; 0x1000000 is beyond"):
+        encode_codes(np.zeros(1, np.uint32), BF16, np.full(1, 1 << 24, np.uint32))
+    with pytest.raises(ValueError, match="lanes = 0"):
+        encode(np.zeros(1, np.float32), BF16, "stochastic", lanes=0)
 
 
 @pytest.mark.parametrize(
-    "change", [{"exponent_bits": 9}, {"mantissa_bits": 0}, {"mantissa_bits": 24}, {"bias": 128}, {"bias": 126}]
+    "change",
+    [{"exponent_bits": 9}, {"mantissa_bits": 0}, {"mantissa_bits": 24}, {"bias": 128}, {"bias": 126}, {"random_bits": 25}],
 )
 def test_a_format_beyond_binary32_is_refused(change: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         Format(**{"name": "odd", "exponent_bits": 8, "mantissa_bits": 7, "bias": 127} | change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", [cfp8_143, cfp8_152, shp])
+def test_biases_are_integers_from_0_to_63(make: type) -> None:
+    assert make(np.int64(63)) == make(63)
+    for bias in (-1, 64):
+        with pytest.raises(ValueError, match=f"bias = {bias} is outside of 0 to 63"):
+            make(bias)
+    with pytest.raises(TypeError, match="bias must be an integer, not float"):
+        make(7.0)
+
+
+@pytest.mark.parametrize("bias", [0, 7, 63])
+def test_descriptors_name_formats(bias: int) -> None:
+    expected = {
+        FormatKind.BF16: BF16,
+        FormatKind.CFP8_143: cfp8_143(bias),
+        FormatKind.CFP8_152: cfp8_152(bias),
+        FormatKind.SHP: shp(bias),
+        FormatKind.UHP: UHP,
+        FormatKind.FP32: FP32,
+    }
+    assert expected.keys() == set(FormatKind)
+    for kind, fmt in expected.items():
+        assert format_of(kind, bias) == format_of(FormatDescriptor(kind, bias)) == fmt
+
+
+def test_descriptors_that_name_no_format_are_refused() -> None:
+    with pytest.raises(ValueError, match="bias = 64 is outside of 0 to 63"):
+        format_of(FormatKind.SHP, 64)
+    with pytest.raises(ValueError, match="6 is not a valid FormatKind"):
+        format_of(6)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="bias = 7 cannot be given beside it"):
+        format_of(FormatDescriptor(FormatKind.SHP, 7), 7)
+
+
+def test_formats_without_inf_and_nan_have_no_code_for_them() -> None:
+    assert (UHP.infinity, UHP.canonical_nan, UHP.largest) == (0xFC00, 0xFE00, 0xFBFF)
+    assert (cfp8_143(7).largest, cfp8_152(7).largest, shp(7).largest) == (0x7F, 0x7F, 0x7FFF)
+    with pytest.raises(ValueError, match="shp has neither Inf nor NaN"):
+        _ = shp(15).infinity
+    with pytest.raises(ValueError, match="cfp8_143 has neither Inf nor NaN"):
+        _ = cfp8_143(15).canonical_nan
