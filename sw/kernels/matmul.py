@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products C = A.B on a node or on an array of nodes: BF16 operands, FP32 result, any shape that fits.
+"""Matrix products C = A.B on a node or on an array of nodes: BF16 or CFP8 operands, FP32 result, any shape that fits.
 
 C is cut into one block of tiles per node: node (row r, column c) computes block (r, c) from row block r of A and column block c
 of B. At the start each panel of A's row block is in exactly one node of that row, and each panel of B's column block in exactly
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.config import MATRIX_K, NodeConfig
-from golden.layout import SRAM_BASE, ControlRegister, GlobalAddress
+from golden.config import NodeConfig
+from golden.layout import SRAM_BASE, ControlRegister, FormatDescriptor, GlobalAddress
 from golden.program import Program
 from sw.assembler import assemble
 from sw.host import ArrayBackend, RunReport, all_sites, control_registers, load_program, read_blocks, run_program, write_blocks
@@ -32,7 +32,8 @@ from sw.kernels.matmul_source import (
     matmul_source,
     send_label,
 )
-from sw.kernels.packing import Bf16Codes, Fp32Codes, pack_a, pack_b, tiles, unpack_c
+from sw.kernels.operands import BF16, CODE_BYTES, Operands
+from sw.kernels.packing import Fp32Codes, OperandCodes, pack_a, pack_b, tiles, unpack_c
 from sw.kernels.partition import Grid, Part
 from sw.kernels.placement import place
 
@@ -94,7 +95,7 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class MatmulPlan:
-    """Everything that follows from configuration, array and shape.
+    """Everything that follows from configuration, array, shape and formats.
 
     Attributes
     ----------
@@ -103,8 +104,10 @@ class MatmulPlan:
         Shape of the array.
     m, n, k : int
         C is m x n, K is k.
-    steps : int
-        Matrix steps per tile.
+    operands : Operands
+        Formats of A and B.
+    length : int
+        Matrix instructions per tile.
     program : Program
         The code, the same in every node.
     a, b, c, tables : int
@@ -123,7 +126,8 @@ class MatmulPlan:
     m: int
     n: int
     k: int
-    steps: int
+    operands: Operands
+    length: int
     program: Program
     a: int
     b: int
@@ -134,9 +138,19 @@ class MatmulPlan:
     nodes: tuple[NodePlan, ...]
 
     @property
-    def panel_bytes(self) -> int:
-        """Bytes of a panel of A or B."""
-        return self.steps * self.config.line_bytes
+    def steps(self) -> int:
+        """Matrix steps per tile."""
+        return self.length * self.operands.steps
+
+    @property
+    def a_panel_bytes(self) -> int:
+        """Bytes of a panel of A."""
+        return self.length * self.operands.a_lines * self.config.line_bytes
+
+    @property
+    def b_panel_bytes(self) -> int:
+        """Bytes of a panel of B."""
+        return self.length * self.operands.b_lines * self.config.line_bytes
 
     @property
     def total_steps(self) -> int:
@@ -146,9 +160,10 @@ class MatmulPlan:
     @property
     def lines_sent(self) -> int:
         """Lines of operands that travel between nodes."""
-        needed = sum(len(node.tile_rows) + len(node.tile_columns) for node in self.nodes if node.tiles)
-        own = sum(len(node.a_panels) + len(node.b_panels) for node in self.nodes if node.tiles)
-        return (needed - own) * self.steps
+        computing = [node for node in self.nodes if node.tiles]
+        a_panels = sum(len(node.tile_rows) - len(node.a_panels) for node in computing)
+        b_panels = sum(len(node.tile_columns) - len(node.b_panels) for node in computing)
+        return (a_panels * self.operands.a_lines + b_panels * self.operands.b_lines) * self.length
 
 
 @dataclass(frozen=True)
@@ -169,6 +184,8 @@ class MatmulResult:
         Request packets that nodes sent while it ran.
     bank_conflicts : int
         Accesses that had to wait for a bank.
+    lines_loaded, lines_stored : int
+        Lines that threads read from SRAM, and writes of theirs into it.
     seconds : float
         Time that the run took, without loading and reading back.
     report : RunReport
@@ -181,6 +198,8 @@ class MatmulResult:
     utilisation_per_node: tuple[float, ...]
     packets: int
     bank_conflicts: int
+    lines_loaded: int
+    lines_stored: int
     seconds: float
     report: RunReport
 
@@ -190,7 +209,16 @@ class MatmulResult:
         return sum(self.utilisation_per_node) / len(self.utilisation_per_node)
 
 
-def plan(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) -> MatmulPlan:
+def plan(
+    config: NodeConfig,
+    rows: int,
+    columns: int,
+    m: int,
+    n: int,
+    k: int,
+    a_format: FormatDescriptor = BF16,
+    b_format: FormatDescriptor = BF16,
+) -> MatmulPlan:
     """How an array computes a product.
 
     Parameters
@@ -200,32 +228,40 @@ def plan(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) ->
         Shape of the array, each at least 1.
     m, n, k : int
         Shape of the product: A is m x k, B is k x n. Each at least 1.
+    a_format, b_format : FormatDescriptor
+        Formats of A and B: BF16, CFP8_143 or CFP8_152.
 
     Raises
     ------
     MatmulError
-        If a length is below 1, a node's part does not fit into its SRAM, or more lines arrive than semaphores count.
+        If a length is below 1, a format is no operand, a node's part does not fit into its SRAM, or more lines arrive than
+        semaphores count.
     """
     for name, value in (("rows", rows), ("columns", columns), ("m", m), ("n", n), ("k", k)):
         if value < 1:
             raise MatmulError(f"{name} = {value} is not allowed; it must be at least 1")
-    layout = _lay_out(config, rows, columns, m, n, k)
+    try:
+        operands = Operands(a_format, b_format)
+    except ValueError as error:
+        raise MatmulError(str(error)) from None
+    layout = _lay_out(config, operands, rows, columns, m, n, k)
     if layout.offsets is None:
-        cube = _largest_cube(config, rows, columns)
+        cube = _largest_cube(config, operands, rows, columns)
         largest = f"the largest cube that fits is {cube} x {cube} x {cube}" if cube else "not even 1 x 1 x 1 fits"
         raise MatmulError(
             f"a product of {m} x {n} x {k} needs {layout.bytes_needed} bytes of SRAM per node on an array of {rows}x{columns}, "
             f"but a node '{config.name}' has {config.sram_bytes}; {largest}. Use more nodes, a smaller shape or a larger preset"
         )
-    steps = tiles(k, MATRIX_K)
+    length = tiles(k, operands.depth)
     grid = Grid(config, rows, columns, tiles(m, config.matrix_m), tiles(n, config.matrix_n))
-    lines = max(tiles(grid.tile_rows, rows), tiles(grid.tile_columns, columns)) * steps
+    most_rows, most_columns = tiles(grid.tile_rows, rows), tiles(grid.tile_columns, columns)
+    lines = max(most_rows * operands.a_lines, most_columns * operands.b_lines) * length
     if rows * columns > 1 and lines > _MAX_COUNT:
         raise MatmulError(
             f"a product of {m} x {n} x {k} sends up to {lines} lines of an operand to a node on an array of "
             f"{rows}x{columns}, but semaphores count to {_MAX_COUNT} only. Use a smaller k, or more nodes"
         )
-    tables = _Tables(grid, steps, layout.program, layout.offsets)
+    tables = _Tables(grid, operands, length, layout.program, layout.offsets)
     return MatmulPlan(
         config=config,
         rows=rows,
@@ -233,7 +269,8 @@ def plan(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) ->
         m=m,
         n=n,
         k=k,
-        steps=steps,
+        operands=operands,
+        length=length,
         program=layout.program,
         a=layout.offsets["a"],
         b=layout.offsets["b"],
@@ -256,16 +293,16 @@ def plan(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) ->
     )
 
 
-def _largest_cube(config: NodeConfig, rows: int, columns: int) -> int:
+def _largest_cube(config: NodeConfig, operands: Operands, rows: int, columns: int) -> int:
     """Largest s for which s x s x s fits, 0 if none does."""
 
-    def fits(length: int) -> bool:
+    def fits(side: int) -> bool:
         # Most lengths fail here already, without a program.
-        tile_rows, tile_columns = (tiles(tiles(length, config.matrix_m), parts) for parts in (rows, columns))
-        operands = (tile_rows + tile_columns) * tiles(length, MATRIX_K) * config.line_bytes
-        if operands + tile_rows * tile_columns * config.accumulator_bytes > config.sram_bytes:
+        tile_rows, tile_columns = (tiles(tiles(side, config.matrix_m), parts) for parts in (rows, columns))
+        lines = (tile_rows * operands.a_lines + tile_columns * operands.b_lines) * tiles(side, operands.depth)
+        if lines * config.line_bytes + tile_rows * tile_columns * config.accumulator_bytes > config.sram_bytes:
             return False
-        return _lay_out(config, rows, columns, length, length, length).offsets is not None
+        return _lay_out(config, operands, rows, columns, side, side, side).offsets is not None
 
     low, high = 0, 1
     while fits(high):
@@ -286,18 +323,18 @@ class _Layout:
     program: Program
 
 
-def _lay_out(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) -> _Layout:
-    steps = tiles(k, MATRIX_K)
+def _lay_out(config: NodeConfig, operands: Operands, rows: int, columns: int, m: int, n: int, k: int) -> _Layout:
+    length = tiles(k, operands.depth)
     grid = Grid(config, rows, columns, tiles(m, config.matrix_m), tiles(n, config.matrix_n))
     most_rows, most_columns = tiles(grid.tile_rows, rows), tiles(grid.tile_columns, columns)
-    source = matmul_source(config, steps, *_handlers(config, rows, columns))
+    source = matmul_source(config, operands, length, *_handlers(config, rows, columns))
     # Without a configuration, the assembler leaves it to `place` to say whether the code fits.
     program = assemble(source, "matmul.s")
     end = program.symbols["tables"] - SRAM_BASE + max(grid.tables_bytes(part) for part in grid.parts())
     regions = {
         "program": end + -end % config.line_bytes,
-        "a": most_rows * steps * config.line_bytes,
-        "b": most_columns * steps * config.line_bytes,
+        "a": most_rows * length * operands.a_lines * config.line_bytes,
+        "b": most_columns * length * operands.b_lines * config.line_bytes,
         "c": most_rows * most_columns * config.accumulator_bytes,
     }
     return _Layout(sum(regions.values()), place(config, regions, _CONFLICTS), source, program)
@@ -316,9 +353,9 @@ def _handlers(config: NodeConfig, rows: int, columns: int) -> tuple[list[BlockSh
 class _Tables:
     """Writes the tables of a node."""
 
-    def __init__(self, grid: Grid, steps: int, program: Program, offsets: dict[str, int]) -> None:
+    def __init__(self, grid: Grid, operands: Operands, length: int, program: Program, offsets: dict[str, int]) -> None:
         self.grid = grid
-        self.steps = steps
+        self.lines = {"a": length * operands.a_lines, "b": length * operands.b_lines}
         self.symbols = program.symbols
         self.offsets = offsets
 
@@ -334,7 +371,7 @@ class _Tables:
         return self.symbols[label] - self.symbols["code"]
 
     def _panel(self, region: str, panel: int) -> int:
-        return self.offsets[region] + panel * self.steps * self.grid.config.line_bytes
+        return self.offsets[region] + panel * self.lines[region] * self.grid.config.line_bytes
 
     def _jobs(self, part: Part) -> Iterator[bytes]:
         along_row, along_column = self.grid.receivers(part)
@@ -346,7 +383,7 @@ class _Tables:
                 group = receivers[first : first + MAX_RECEIVERS]
                 offset = self._panel(region, panels.start)
                 handler = self._handler(send_label(semaphore, len(group)))
-                yield JOB.pack(SRAM_BASE + offset, len(panels) * self.steps, handler)
+                yield JOB.pack(SRAM_BASE + offset, len(panels) * self.lines[region], handler)
                 for y, x in group:
                     yield RECEIVER.pack(int(GlobalAddress(x=x, y=y, offset=offset)))
         yield JOB.pack(0, 0, self._handler("worker"))
@@ -357,7 +394,7 @@ class _Tables:
         for rectangle in self.grid.rectangles(part):
             if rectangle.wait:
                 handler, panels = rectangle.wait
-                yield ITEM.pack(panels * self.steps, 0, 0, 1, self._handler(handler))
+                yield ITEM.pack(panels * self.lines[handler.removeprefix("wait_")], 0, 0, 1, self._handler(handler))
             items = self.grid.rows_of_blocks(rectangle.tile_columns)
             for row in range(rectangle.tile_rows.start, rectangle.tile_rows.stop, height):
                 shape_rows = min(height, rectangle.tile_rows.stop - row)
@@ -372,34 +409,53 @@ class _Tables:
         yield ITEM.pack(0, 0, 0, 1, self._handler("end"))
 
 
-def run_matmul(array: ArrayBackend, a_codes: Bf16Codes, b_codes: Bf16Codes, progress: Progress | None = None) -> MatmulResult:
+def run_matmul(
+    array: ArrayBackend,
+    a_codes: OperandCodes,
+    b_codes: OperandCodes,
+    progress: Progress | None = None,
+    a_format: FormatDescriptor = BF16,
+    b_format: FormatDescriptor = BF16,
+) -> MatmulResult:
     """Compute C = A.B on an array whose nodes are at rest, by packets alone.
 
     Parameters
     ----------
     array : ArrayBackend
-    a_codes : uint16 array (m, k), BF16 codes
-    b_codes : uint16 array (k, n), BF16 codes
+    a_codes : array (m, k), uint16 for BF16, uint8 for CFP8
+    b_codes : array (k, n), likewise
     progress : callable, optional
         Told about the stages "load", "run" and "read".
+    a_format, b_format : FormatDescriptor
+        Formats of A and B: BF16, CFP8_143 or CFP8_152.
 
     Raises
     ------
     MatmulError
-        If the shapes do not fit each other or the array.
+        If the shapes do not fit each other or the array, or codes are not of their format's type.
     MatmulFailed
         If a node did not end with success.
     """
     if a_codes.ndim != 2 or b_codes.ndim != 2 or a_codes.shape[1] != b_codes.shape[0]:
         raise MatmulError(f"shapes {a_codes.shape} and {b_codes.shape} cannot be multiplied")
     (m, k), n = a_codes.shape, b_codes.shape[1]
-    work = plan(array.config, array.rows, array.columns, m, n, k)
+    work = plan(array.config, array.rows, array.columns, m, n, k, a_format, b_format)
+    for name, codes, descriptor in (("A", a_codes, a_format), ("B", b_codes, b_format)):
+        wanted = np.dtype(f"u{CODE_BYTES[descriptor.kind]}")
+        if codes.dtype != wanted:
+            raise MatmulError(f"codes of {name} are {codes.dtype}; those of {descriptor.kind.name} are {wanted}")
     tell: Progress = progress or (lambda stage, done, total: None)
     _load(array, work, a_codes, b_codes, tell)
 
     tell("run", 0, 1)
     sites = all_sites(array)
-    counters = (ControlRegister.MATRIX_STEPS, ControlRegister.REQUESTS_SENT, ControlRegister.BANK_CONFLICTS)
+    counters = (
+        ControlRegister.MATRIX_STEPS,
+        ControlRegister.REQUESTS_SENT,
+        ControlRegister.BANK_CONFLICTS,
+        ControlRegister.LINES_LOADED,
+        ControlRegister.LINES_STORED,
+    )
     before = control_registers(array, sites, counters)
     limit = _CYCLES_BEYOND + _CYCLES_PER_STEP * (work.steps * max(node.tiles for node in work.nodes) + work.lines_sent)
     started = time.perf_counter()
@@ -409,7 +465,9 @@ def run_matmul(array: ArrayBackend, a_codes: Bf16Codes, b_codes: Bf16Codes, prog
     if not report.passed:
         raise MatmulFailed(report)
     after = control_registers(array, sites, counters)
-    steps, packets, conflicts = ([late[i] - early[i] for early, late in zip(before, after, strict=True)] for i in range(3))
+    steps, packets, conflicts, loaded, stored = (
+        [late[i] - early[i] for early, late in zip(before, after, strict=True)] for i in range(len(counters))
+    )
     times = control_registers(array, sites, (ControlRegister.FIRST_START, ControlRegister.LAST_STOP))
     cycles = [stop - start for start, stop in times]
     return MatmulResult(
@@ -420,21 +478,24 @@ def run_matmul(array: ArrayBackend, a_codes: Bf16Codes, b_codes: Bf16Codes, prog
         utilisation_per_node=tuple(s / c if c else 0.0 for s, c in zip(steps, cycles, strict=True)),
         packets=sum(packets),
         bank_conflicts=sum(conflicts),
+        lines_loaded=sum(loaded),
+        lines_stored=sum(stored),
         seconds=seconds,
         report=report,
     )
 
 
-def _load(array: ArrayBackend, work: MatmulPlan, a_codes: Bf16Codes, b_codes: Bf16Codes, tell: Progress) -> None:
-    a, b = pack_a(work.config, a_codes), pack_b(work.config, b_codes)
+def _load(array: ArrayBackend, work: MatmulPlan, a_codes: OperandCodes, b_codes: OperandCodes, tell: Progress) -> None:
+    depth = work.operands.depth
+    a, b = pack_a(work.config, a_codes, depth), pack_b(work.config, b_codes, depth)
     for index, node in enumerate(work.nodes):
         tell("load", index, len(work.nodes))
         load_program(array, work.program, sites=[(node.column, node.row)])
         a_first, b_first = node.a_panels.start - node.tile_rows.start, node.b_panels.start - node.tile_columns.start
         blocks = [
             (work.tables, node.tables),
-            (work.a + a_first * work.panel_bytes, a[node.a_panels.start : node.a_panels.stop].tobytes()),
-            (work.b + b_first * work.panel_bytes, b[node.b_panels.start : node.b_panels.stop].tobytes()),
+            (work.a + a_first * work.a_panel_bytes, a[node.a_panels.start : node.a_panels.stop].tobytes()),
+            (work.b + b_first * work.b_panel_bytes, b[node.b_panels.start : node.b_panels.stop].tobytes()),
         ]
         write_blocks(array, [(node.column, node.row, offset, contents) for offset, contents in blocks if contents])
     tell("load", len(work.nodes), len(work.nodes))

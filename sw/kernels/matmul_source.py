@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program of the matrix product, written for a configuration, a depth and the shape of an array.
+"""The program of the matrix product, written for a configuration, formats, a depth and the shape of an array.
 
 All nodes run the same code; what differs is in the node's tables, which the host writes behind the code (``tables``):
 
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
 from golden.layout import THREAD_BLOCK, THREAD_STRIDE
+from sw.kernels.operands import Operands
 
 HEADER = struct.Struct("<4Q")
 JOB = struct.Struct("<3I4x")
@@ -68,28 +69,37 @@ def send_label(semaphore: int, receivers: int) -> str:
     return f"send_{'ab'[semaphore - A_ARRIVED]}_{receivers}"
 
 
-def matmul_source(config: NodeConfig, steps: int, shapes: Sequence[BlockShape], sends: Sequence[tuple[int, int]]) -> str:
+def matmul_source(
+    config: NodeConfig, operands: Operands, length: int, shapes: Sequence[BlockShape], sends: Sequence[tuple[int, int]]
+) -> str:
     """Assembler source of the kernel.
 
     Parameters
     ----------
     config : NodeConfig
-    steps : int
-        Matrix steps per tile: K/4, rounded up.
+    operands : Operands
+        Formats of A and B.
+    length : int
+        Matrix instructions per tile: K over their depth, rounded up.
     shapes : sequence of BlockShape
         Shapes of blocks that items name.
     sends : sequence of (int, int)
         Semaphore and number of receivers of the handlers that jobs name.
     """
-    parts = [_start(config, steps), _take(config)]
-    parts += [_block(config, steps, shape) for shape in shapes]
+    parts = [_start(config, operands, length), _take(config)]
+    parts += [_block(config, operands, length, shape) for shape in shapes]
     parts += [_sender(config, sends)]
     # Tables hold double words.
     parts += [".balign 8", "tables:"]
     return "\n".join(parts) + "\n"
 
 
-def _start(config: NodeConfig, steps: int) -> str:
+def _a_panel_register(operands: Operands) -> str:
+    """Register with the bytes of a panel of A; that of B is s2."""
+    return "s2" if operands.a_lines == operands.b_lines else "s9"
+
+
+def _start(config: NodeConfig, operands: Operands, length: int) -> str:
     last = config.threads - 1
     starts = ""
     if last:
@@ -105,6 +115,15 @@ def _start(config: NodeConfig, steps: int) -> str:
             starts += f"""
     addi t2, t1, {thread * THREAD_STRIDE}
     nsd t3, (t2)"""
+    prepared = ""
+    if operands.a_lines != operands.b_lines:
+        prepared += f"""
+    li {_a_panel_register(operands)}, {length * operands.a_lines * config.line_bytes}"""
+    if operands.named:
+        for name, descriptor in (("f0", operands.a), ("f1", operands.b)):
+            prepared += f"""
+    li t0, {int(descriptor)}
+    setfmt {name}, t0"""
     return f"""
 code:
     .globl _start
@@ -118,9 +137,9 @@ _start:
 worker:
     la s0, tables
     li s1, 1
-    li s2, {steps * config.line_bytes}
+    li s2, {length * operands.b_lines * config.line_bytes}
     ld s3, 16(s0)
-    la s4, code"""
+    la s4, code{prepared}"""
 
 
 def _take(config: NodeConfig) -> str:
@@ -162,23 +181,25 @@ end:
     halt zero"""
 
 
-def _block(config: NodeConfig, steps: int, shape: BlockShape) -> str:
+def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShape) -> str:
     """Handler of an item of blocks.
 
     A pointers are even registers and B pointers odd ones, as steps that advance both want it. Panels follow each other, so
-    the last pointers end where the next block's begin.
+    the last pointers end where the next block's begin. Neighbouring instructions work on different accumulators, so that those
+    of two steps interleave.
     """
     a, b, c = ("a0", "a2"), ("a1", "a3"), ("a4", "a5")
     # A loop that the line buffer holds is not fetched again; one that is too long for it is fetched ahead of need.
     unrolled = max(_MIN_RUN, min(_MAX_RUN, _buffered(config) - 1)) // (shape.rows * shape.columns)
-    peeled = (steps - 1) % unrolled + 1
+    peeled = (length - 1) % unrolled + 1
+    mnemonics, formats = ("x", ", f0") if operands.named else ("bf16", "")
 
     lines = [f"    spost {LOCK}, s1"]
     if shape.columns == 2:
         lines += ["    add a3, a1, s2"]
     if shape.rows == 2:
         lines += ["    add a5, a4, s3"]
-    lines += [f"{shape.label}_next:", "    mv a0, s5", "    add t3, s5, s2"]
+    lines += [f"{shape.label}_next:", "    mv a0, s5", f"    add t3, s5, {_a_panel_register(operands)}"]
     if shape.rows == 2:
         lines += ["    mv a2, t3"]
 
@@ -188,8 +209,8 @@ def _block(config: NodeConfig, steps: int, shape: BlockShape) -> str:
                 a_advances, b_advances = column == shape.columns - 1, row == shape.rows - 1
                 suffix = "mp"[a_advances] + "mp"[b_advances]
                 yield (
-                    f"    mstep{'z' * zero}.bf16.{suffix} m{row * shape.columns + column}, "
-                    f"({a[row]}){'+' * a_advances}, ({b[column]}){'+' * b_advances}"
+                    f"    mstep{'z' * zero}.{mnemonics}.{suffix} m{row * shape.columns + column}, "
+                    f"({a[row]}){'+' * a_advances}, ({b[column]}){'+' * b_advances}{formats}"
                 )
 
     for index in range(peeled):
@@ -198,7 +219,7 @@ def _block(config: NodeConfig, steps: int, shape: BlockShape) -> str:
     instructions = sum(not line.endswith(":") for line in lines)
     per_line = config.line_bytes // 4
     lines = [f"    .balign {config.line_bytes}", *["    nop"] * (-instructions % per_line), f"{shape.label}:", *lines]
-    if peeled < steps:
+    if peeled < length:
         lines += [f"{shape.label}_loop:"]
         for _ in range(unrolled):
             lines += step(zero=False)

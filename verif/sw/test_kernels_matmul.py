@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.config import PRESETS, NodeConfig
-from golden.layout import ControlRegister, ThreadRegister, control_offset, semaphore_offset, thread_offset
+from golden.formats import format_of
+from golden.layout import (
+    ControlRegister,
+    FormatDescriptor,
+    FormatKind,
+    ThreadRegister,
+    control_offset,
+    semaphore_offset,
+    thread_offset,
+)
 from golden.matrix import matmul
 from golden.mesh import GoldenArray
 from sw.kernels.matmul import MatmulError, MatmulFailed, MatmulPlan, MatmulResult, plan, run_matmul
@@ -20,23 +29,39 @@ TINY = PRESETS["tiny"]
 ARRAYS = [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)]
 SHAPES = [(1, 1, 1), (5, 7, 3), (16, 16, 16), (33, 3, 20), (2, 41, 9), (17, 19, 33)]
 
+#: A pair of formats.
+Formats = tuple[FormatDescriptor, FormatDescriptor]
 
-def operands(m: int, n: int, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Random BF16 codes of both signs, 2**-8 to 2**8 in magnitude."""
+BF16 = FormatDescriptor(FormatKind.BF16)
+#: With biases that differ from one another, so that sides that are exchanged show.
+CFP8 = [
+    FormatDescriptor(FormatKind.CFP8_143, 7),
+    FormatDescriptor(FormatKind.CFP8_152, 20),
+    FormatDescriptor(FormatKind.CFP8_143, 60),
+]
+NAMED_PAIRS = [pair for pair in itertools.product([BF16, *CFP8], repeat=2) if pair != (BF16, BF16)]
+
+
+def operands(m: int, n: int, k: int, seed: int = 0, formats: Formats = (BF16, BF16)) -> tuple[np.ndarray, np.ndarray]:
+    """Random codes: all of an 8-bit format, and BF16 of both signs, 2**-8 to 2**8 in magnitude."""
     random = np.random.default_rng(seed)
 
-    def matrix(rows: int, columns: int) -> np.ndarray:
+    def matrix(rows: int, columns: int, descriptor: FormatDescriptor) -> np.ndarray:
+        if descriptor.kind is not FormatKind.BF16:
+            return random.integers(0, 256, (rows, columns), np.uint8)
         magnitude = random.integers(127 - 8 << 7, 127 + 8 << 7, (rows, columns))
         return (magnitude | random.integers(0, 2, (rows, columns)) << 15).astype(np.uint16)
 
-    return matrix(m, k), matrix(k, n)
+    return matrix(m, k, formats[0]), matrix(k, n, formats[1])
 
 
-def check(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int) -> tuple[MatmulResult, GoldenArray]:
-    a, b = operands(m, n, k)
+def check(
+    config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int, formats: Formats = (BF16, BF16)
+) -> tuple[MatmulResult, GoldenArray]:
+    a, b = operands(m, n, k, formats=formats)
     array = GoldenArray(config, rows, columns)
-    result = run_matmul(array, a, b)
-    np.testing.assert_array_equal(result.c, matmul(a, b))
+    result = run_matmul(array, a, b, a_format=formats[0], b_format=formats[1])
+    np.testing.assert_array_equal(result.c, matmul(a, b, *map(format_of, formats)))
     return result, array
 
 
@@ -60,6 +85,59 @@ def test_product_is_right_for_any_number_of_threads_and_accumulators(threads: in
 )  # fmt: skip
 def test_product_is_right_for_any_shape_on_any_small_array(preset: str, rows: int, columns: int, m: int, n: int, k: int) -> None:
     check(PRESETS[preset], rows, columns, m, n, k)
+
+
+@pytest.mark.parametrize("preset", ["tiny", "nano", "medium"])
+@pytest.mark.parametrize("formats", NAMED_PAIRS, ids=lambda pair: "-".join(f"{each.kind.name}.{each.bias}" for each in pair))
+def test_product_of_any_formats_equals_the_golden_one_in_every_bit(preset: str, formats: Formats) -> None:
+    check(PRESETS[preset], 1, 1, 17, 19, 33, formats)
+    check(PRESETS[preset], 2, 3, 9, 14, 20, formats)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["tiny", "small"]), st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 30), st.integers(1, 30), st.integers(1, 40)),
+    st.tuples(*[st.builds(FormatDescriptor, st.sampled_from([BF16.kind, CFP8[0].kind, CFP8[1].kind]), st.integers(0, 63))] * 2),
+)  # fmt: skip
+def test_product_is_right_for_any_formats_and_shape_on_any_small_array(
+    preset: str, array: tuple[int, int], shape: tuple[int, int, int], formats: Formats
+) -> None:
+    check(PRESETS[preset], *array, *shape, formats)
+
+
+@pytest.mark.parametrize("threads, accumulators", list(itertools.product((1, 2, 4), (1, 2, 4, 8))))
+def test_mixed_product_is_right_for_any_number_of_threads_and_accumulators(threads: int, accumulators: int) -> None:
+    config = TINY.replace(threads=threads, accumulators=accumulators, semaphores=4)
+    check(config, 2, 2, 11, 13, 30, (CFP8[0], BF16))
+
+
+@pytest.mark.parametrize("formats, halves_per_step", [
+    ((BF16, BF16), 4), ((CFP8[0], BF16), 3), ((BF16, CFP8[1]), 3), ((CFP8[0], CFP8[1]), 2),
+])  # fmt: skip
+def test_operand_of_eight_bits_is_read_with_half_a_line_per_step(formats: Formats, halves_per_step: int) -> None:
+    result, _ = check(PRESETS["small"], 1, 1, 16, 12, 40, formats)
+    assert sum(result.steps_per_node) == 16 // 2 * 12 // 2 * 40 // 4
+    assert 2 * result.lines_loaded == halves_per_step * sum(result.steps_per_node)
+    assert result.lines_stored >= 16 * 12 * 4 // 16
+
+
+def test_two_bf16_operands_take_instructions_of_one_step_and_others_of_two() -> None:
+    plain = plan(TINY, 1, 1, 8, 8, 12).source
+    assert "mstep.bf16.pp" in plain
+    assert "setfmt" not in plain
+    assert "mstep.x" not in plain
+    named = plan(TINY, 1, 1, 8, 8, 12, CFP8[1], BF16).source
+    assert "mstep.x.pp" in named
+    assert "mstep.bf16" not in named
+
+
+def test_neighbouring_steps_of_two_work_on_different_accumulators() -> None:
+    source = plan(PRESETS["d1"], 1, 1, 256, 256, 256, CFP8[0], CFP8[1]).source
+    loop = source[source.index("block_2x2_loop:") : source.index("bne a0, t3, block_2x2_loop")]
+    used = [line.split()[1] for line in loop.split("\n") if "mstep" in line]
+    assert len(used) >= 16
+    assert all(one != other for one, other in itertools.pairwise([*used, used[0]]))
 
 
 def test_long_row_of_nodes_sends_in_several_groups() -> None:
@@ -117,10 +195,11 @@ def test_every_tile_is_computed_once_and_every_panel_starts_in_one_node(array: t
         assert set(node.b_panels) <= set(node.tile_columns)
 
 
-def test_lines_sent_are_those_that_the_nodes_count() -> None:
-    result, array = check(TINY, 2, 3, 9, 14, 20)
+@pytest.mark.parametrize("formats", [(BF16, BF16), (CFP8[0], BF16), (BF16, CFP8[0]), (CFP8[0], CFP8[1])])
+def test_lines_sent_are_those_that_the_nodes_count(formats: Formats) -> None:
+    result, array = check(TINY, 2, 3, 9, 14, 20, formats)
     starts = 6 * (TINY.threads - 1)
-    assert result.packets - starts == plan(TINY, 2, 3, 9, 14, 20).lines_sent
+    assert result.packets - starts == plan(TINY, 2, 3, 9, 14, 20, *formats).lines_sent
     received = sum(
         array.read_register(x, y, control_offset(ControlRegister.REQUESTS_RECEIVED)) for x in range(3) for y in range(2)
     )
@@ -133,10 +212,10 @@ def blocks(config: NodeConfig, offset: int, size: int) -> set[int]:
 
 def test_operands_and_code_of_the_demo_lie_in_blocks_of_their_own() -> None:
     config = PRESETS["d1"]
-    for rows, columns in [(1, 1), (2, 2)]:
-        work = plan(config, rows, columns, 256, 256, 256)
-        a = blocks(config, work.a, 256 // 8 // rows * work.panel_bytes)
-        b = blocks(config, work.b, 256 // 8 // columns * work.panel_bytes)
+    for (rows, columns), format in itertools.product([(1, 1), (2, 2)], [BF16, CFP8[0]]):
+        work = plan(config, rows, columns, 256, 256, 256, format, format)
+        a = blocks(config, work.a, 256 // 8 // rows * work.a_panel_bytes)
+        b = blocks(config, work.b, 256 // 8 // columns * work.b_panel_bytes)
         program = blocks(config, 0, work.tables + max(len(node.tables) for node in work.nodes))
         assert a.isdisjoint(b)
         assert program.isdisjoint(a | b)
@@ -202,6 +281,30 @@ def test_operands_of_shapes_that_do_not_fit_each_other_are_refused() -> None:
     _, b = operands(4, 4, 12)
     with pytest.raises(MatmulError, match="cannot be multiplied"):
         run_matmul(GoldenArray(TINY, 1, 1), a, b)
+
+
+@pytest.mark.parametrize("kind", [FormatKind.SHP, FormatKind.UHP, FormatKind.FP32])
+def test_format_that_the_matrix_unit_does_not_take_is_refused(kind: FormatKind) -> None:
+    reason = f"b_format = {kind.name} is no operand of the matrix unit; allowed are BF16, CFP8_143, CFP8_152"
+    with pytest.raises(MatmulError, match=reason):
+        plan(TINY, 1, 1, 4, 4, 4, BF16, FormatDescriptor(kind, 3))
+
+
+def test_codes_of_another_type_than_their_format_are_refused() -> None:
+    a, b = operands(4, 4, 8)
+    with pytest.raises(MatmulError, match="codes of B are uint16; those of CFP8_143 are uint8"):
+        run_matmul(GoldenArray(TINY, 1, 1), a, b, b_format=CFP8[0])
+    with pytest.raises(MatmulError, match="codes of A are uint8; those of BF16 are uint16"):
+        run_matmul(GoldenArray(TINY, 1, 1), a.astype(np.uint8), b)
+
+
+def test_largest_cube_of_8_bit_operands_is_larger() -> None:
+    def largest(*formats: FormatDescriptor) -> int:
+        with pytest.raises(MatmulError) as caught:
+            plan(TINY, 1, 1, 999, 999, 999, *formats)
+        return int(str(caught.value).split("the largest cube that fits is ")[1].split()[0])
+
+    assert largest(BF16, BF16) < largest(BF16, CFP8[0]) < largest(CFP8[0], CFP8[1])
 
 
 def test_node_that_fails_is_reported() -> None:

@@ -42,6 +42,38 @@ def test_line_k_of_a_b_panel_is_the_tile_of_four_rows(config: NodeConfig, rows: 
 
 
 @given(CONFIG, LENGTH, LENGTH)
+def test_line_of_8_bit_codes_holds_two_steps_lower_half_first(config: NodeConfig, outer: int, inner: int) -> None:
+    m = n = config.matrix_m
+    half = config.line_bytes // 2
+    codes = (np.arange(outer * inner) % 255 + 1).astype(np.uint8).reshape(outer, inner)
+    a, b = pack_a(config, codes), pack_b(config, np.ascontiguousarray(codes.T))
+    assert a.shape == b.shape == (-(-outer // m), -(-inner // (2 * MATRIX_K)), config.line_bytes)
+    for panel, line, byte in np.ndindex(a.shape):
+        step, lane = 2 * line + byte // half, byte % half
+        for packed, (along, deep) in ((a, divmod(lane, MATRIX_K)), (b, divmod(lane, n)[::-1])):
+            row, column = m * panel + along, MATRIX_K * step + deep
+            assert packed[panel, line, byte] == (codes[row, column] if row < outer and column < inner else 0)
+
+
+@given(CONFIG, LENGTH, LENGTH)
+def test_depth_fills_panels_with_zeros_to_whole_instructions(config: NodeConfig, rows: int, columns: int) -> None:
+    codes = np.ones((rows, columns), np.uint16)
+    for pack, length, matrix in ((pack_a, columns, codes), (pack_b, rows, codes)):
+        panels = pack(config, matrix, depth=8)
+        assert panels.shape[1] == 2 * -(-length // 8)
+        plain = pack(config, matrix)
+        np.testing.assert_array_equal(panels[:, : plain.shape[1]], plain)
+        assert not panels[:, plain.shape[1] :].any()
+
+
+def test_depth_that_cuts_a_line_is_refused() -> None:
+    with pytest.raises(ValueError, match="depth = 12 is no multiple of 8, the K of a line"):
+        pack_a(PRESETS["tiny"], np.zeros((2, 2), np.uint8), depth=12)
+    with pytest.raises(ValueError, match="depth = 0 is no multiple of 4"):
+        pack_b(PRESETS["tiny"], np.zeros((2, 2), np.uint16), depth=0)
+
+
+@given(CONFIG, LENGTH, LENGTH)
 def test_matrix_is_what_its_tiles_hold(config: NodeConfig, rows: int, columns: int) -> None:
     m, n = config.matrix_m, config.matrix_n
     tile_codes = np.zeros((-(-rows // m), -(-columns // n), m, n), np.uint32)
@@ -52,7 +84,7 @@ def test_matrix_is_what_its_tiles_hold(config: NodeConfig, rows: int, columns: i
 
 
 @pytest.mark.parametrize("codes", [np.zeros((2, 2), np.float32), np.zeros(4, np.uint16), np.zeros((2, 2), np.uint32)])
-def test_what_is_no_matrix_of_bf16_codes_is_refused(codes: np.ndarray) -> None:
+def test_what_is_no_matrix_of_codes_is_refused(codes: np.ndarray) -> None:
     for pack in (pack_a, pack_b):
         with pytest.raises(TypeError, match="uint16"):
             pack(PRESETS["tiny"], codes)
