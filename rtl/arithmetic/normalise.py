@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shifting a magnitude until its top bit is set, or its exponent is the smallest there is."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["EXPONENT_BITS", "Normalise"]
+
+#: Bits of exponents before rounding: products reach beyond the largest exponent of binary32.
+EXPONENT_BITS = 9
+
+
+class Normalise(wiring.Component):
+    """Shifts a magnitude left until its top bit is set, but by no more than ``limit``; without a register.
+
+    Parameters
+    ----------
+    width : int
+        Bits of the magnitude, 9 to 64.
+
+    Members
+    -------
+    magnitude : In(width)
+    limit : In(9)
+    normalised : Out(width)   the magnitude shifted left
+    exponent : Out(9)         shifts left undone; anything if the magnitude is zero
+    nonzero : Out(1)          clear only if the magnitude is zero; then it may still be set
+    """
+
+    def __init__(self, width: int):
+        if not 9 <= width <= 64:
+            raise ValueError(f"width = {width} is outside of 9 to 64")
+        self.width = width
+        super().__init__(
+            {
+                "magnitude": In(width),
+                "limit": In(EXPONENT_BITS),
+                "normalised": Out(width),
+                "exponent": Out(EXPONENT_BITS),
+                "nonzero": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        width, magnitude, limit = self.width, self.magnitude, self.limit
+
+        # A one planted where the limit lies ends the count of zeros there.
+        reach = (width - 1).bit_length()
+        planted = Signal(width)
+        m.d.comb += planted.eq(Mux(limit[reach:].any(), 0, Const(1 << width - 1, width) >> limit[:reach]))
+
+        # Leading zeros: the first group of eight that is not zero, and the first bit in it. Short paths matter here.
+        groups = -(-width // 8)
+        padded = Signal(8 * groups)
+        m.d.comb += padded[-width:].eq(magnitude | planted)
+        first, group, nonzero = Const(0, (groups - 1).bit_length()), Const(0, 8), Const(0, 1)
+        for index in reversed(range(groups)):
+            candidate = padded.word_select(groups - 1 - index, 8)
+            found = Signal(name=f"found{index}")
+            m.d.comb += found.eq(candidate.any())
+            first, group, nonzero = Mux(found, index, first), Mux(found, candidate, group), nonzero | found
+        leading = Signal(8)
+        shift = Signal(3 + (groups - 1).bit_length())
+        lower_half = ~leading[4:].any()
+        lower_pair_of_lower, lower_pair_of_upper = ~leading[2:4].any(), ~leading[6:].any()
+        m.d.comb += [
+            leading.eq(group),
+            shift[3:].eq(first),
+            shift[2].eq(lower_half),
+            shift[1].eq(Mux(lower_half, lower_pair_of_lower, lower_pair_of_upper)),
+            shift[0].eq(
+                Mux(
+                    lower_half,
+                    Mux(lower_pair_of_lower, ~leading[1], ~leading[3]),
+                    Mux(lower_pair_of_upper, ~leading[5], ~leading[7]),
+                )
+            ),
+        ]
+
+        shifted = magnitude
+        for bit in reversed(range(len(shift))):
+            distance = min(1 << bit, width)
+            following = Signal(width, name=f"shifted{bit}")
+            m.d.comb += following.eq(Mux(shift[bit], Cat(Const(0, distance), shifted[: width - distance]), shifted))
+            shifted = following
+        m.d.comb += [self.normalised.eq(shifted), self.exponent.eq(limit - shift), self.nonzero.eq(nonzero)]
+        return m

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The float lane against IEEE 754 in Python integers, fed in every cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from cocotb.triggers import FallingEdge
+from hypothesis import strategies as st
+
+from rtl.simd.float_lane import FloatLane, FloatOp
+from verif.bench import bench_parameters, bench_rng, check_property, from_words, play, run_bench, start, to_words
+from verif.golden.vectors import FP32_CORNERS
+from verif.rtl.simd import float_oracle as oracle
+from verif.rtl.simd import float_vectors as vectors
+
+LANES = 4
+LATENCY = 4
+OPS = {op.value: op for op in FloatOp}
+
+
+class Lanes(wiring.Component):
+    """Lanes side by side."""
+
+    def __init__(self) -> None:
+        codes = {name: In(32 * LANES) for name in ("a", "b", "c")}
+        super().__init__({"op": In(8 * LANES), **codes, "results": Out(32 * LANES), "flags": Out(8 * LANES)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for index in range(LANES):
+            m.submodules[f"lane{index}"] = lane = FloatLane()
+            m.d.comb += [
+                lane.op.eq(self.op.word_select(index, 8)[:5]),
+                *(getattr(lane, name).eq(getattr(self, name).word_select(index, 32)) for name in ("a", "b", "c")),
+                self.results.word_select(index, 32).eq(lane.result),
+                self.flags.word_select(index, 8).eq(lane.flags),
+            ]
+        return m
+
+
+def test_results_and_flags_are_those_of_ieee_754() -> None:
+    run_bench(Lanes(), tests=["vectors_in_every_cycle"], parameters={"random": 80_000})
+
+
+def test_operations_on_one_number_are_right_on_every_bf16_number() -> None:
+    run_bench(Lanes(), tests=["every_bf16_number"])
+
+
+def test_results_and_flags_of_any_numbers_are_those_of_ieee_754() -> None:
+    run_bench(Lanes(), tests=["any_numbers"])
+
+
+async def results_of(dut: Any, operations: vectors.Operations) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Results and flags; lanes take one operation after the other."""
+    count = len(operations)
+    inputs = {
+        name: to_words(np.pad(getattr(operations, name), (0, -count % LANES)).reshape(-1, LANES))
+        for name in ("op", "a", "b", "c")
+    }
+    record = await play(dut, inputs, ["results", "flags"], extra_cycles=LATENCY)
+    results = from_words(record["results"][LATENCY:], np.zeros(LANES, np.uint32)).reshape(-1)[:count]
+    return results, from_words(record["flags"][LATENCY:], np.zeros(LANES, np.uint8)).reshape(-1)[:count]
+
+
+def mistakes(operations: vectors.Operations, results: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> list[str]:
+    """A line for each of the first wrong results."""
+    lines = []
+    columns = (operations.op, operations.a, operations.b, operations.c, results, flags)
+    for op, a, b, c, result, flag in zip(*(column.tolist() for column in columns), strict=True):
+        expected = oracle.lane(OPS[op], a, b, c)
+        if (result, flag) != expected:
+            lines.append(
+                f"{OPS[op].name} {a:#010x} {b:#010x} {c:#010x} is {expected[0]:#010x} with flags {int(expected[1]):#x}, "
+                f"not {result:#010x} with {flag:#x}"
+            )
+            if len(lines) == 10:
+                break
+    return lines
+
+
+@cocotb.test()
+async def vectors_in_every_cycle(dut: Any) -> None:
+    await start(dut)
+    operations = vectors.all_operations(bench_rng(), bench_parameters()["random"])
+    lines = mistakes(operations, *await results_of(dut, operations))
+    assert not lines, "\n".join(lines)
+
+
+@cocotb.test()
+async def every_bf16_number(dut: Any) -> None:
+    await start(dut)
+    operations = vectors.all_bf16_operands()
+    lines = mistakes(operations, *await results_of(dut, operations))
+    assert not lines, "\n".join(lines)
+
+
+@cocotb.test()
+async def any_numbers(dut: Any) -> None:
+    await start(dut)
+    code = st.one_of(
+        st.integers(0, 0xFFFF_FFFF),
+        st.sampled_from(FP32_CORNERS),
+        # Few significant bits and near exponents: ties, cancellation, carries.
+        st.builds(
+            lambda sign, field, top, low: sign << 31 | field << 23 | top << 21 | low,
+            st.integers(0, 1), st.integers(100, 130), st.integers(0, 3), st.integers(0, 3),
+        ),
+    )  # fmt: skip
+
+    async def check(operations: list[tuple[int, int, int, int]]) -> None:
+        await FallingEdge(dut.clk)
+        op, a, b, c = np.array(operations, np.uint32).T
+        listed = vectors.Operations(op.astype(np.uint8), a, b, c)
+        lines = mistakes(listed, *await results_of(dut, listed))
+        assert not lines, "\n".join(lines)
+
+    operation = st.tuples(st.sampled_from(sorted(OPS)), code, code, code)
+    await check_property(check, max_examples=200, operations=st.lists(operation, min_size=1, max_size=64))
+
+
+@pytest.mark.parametrize("mistake", oracle.WRONG)
+def test_vectors_tell_the_right_rules_from(mistake: str) -> None:
+    operations = vectors.all_operations(bench_rng(), 20_000)
+    variant = oracle.WRONG[mistake]
+    columns = (column.tolist() for column in (operations.op, operations.a, operations.b, operations.c))
+    assert any(
+        oracle.lane(OPS[op], a, b, c, variant) != oracle.lane(OPS[op], a, b, c) for op, a, b, c in zip(*columns, strict=True)
+    )
