@@ -10,24 +10,34 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import NodeConfig
+from golden.formats import format_of
+from golden.layout import FormatDescriptor, FormatKind
 from golden.matrix import matmul
 from scripts.d1.backends import OpenedArray, open_array
 from scripts.d1.errors import CommandError, ExitCode
 from scripts.d1.memory import require_memory
+from scripts.d1.operand_formats import BF16, bias_of, name_of
 from scripts.d1.options import ArrayShape
 from scripts.d1.report import Stages
 from sw.kernels.matmul import MatmulError, MatmulFailed, MatmulResult, plan, run_matmul
 
-#: Operands are +-1.f x 2**e with e uniform in this range: over seven orders of magnitude, products over fourteen.
+#: BF16 operands are +-1.f x 2**e with e uniform in this range: over seven orders of magnitude, products over fourteen.
 EXPONENTS = (-12, 12)
 
 _BF16_BIAS = 127
 _BF16_FRACTION_BITS = 7
 
 
-def random_operand(rng: np.random.Generator, rows: int, columns: int) -> npt.NDArray[np.uint16]:
-    """BF16 codes (rows, columns) of both signs over many orders of magnitude: sign, exponent and fraction uniform."""
+def random_operand(
+    rng: np.random.Generator, rows: int, columns: int, descriptor: FormatDescriptor = BF16
+) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """Codes (rows, columns) of both signs over many orders of magnitude: sign, exponent and fraction uniform.
+
+    Those of 8 bits are any code; those of BF16 have exponents of the range above.
+    """
     shape = (rows, columns)
+    if descriptor.kind is not FormatKind.BF16:
+        return rng.integers(0, 256, shape, dtype=np.uint8)
     sign = rng.integers(0, 2, shape, dtype=np.uint16) << 15
     exponent = rng.integers(_BF16_BIAS + EXPONENTS[0], _BF16_BIAS + EXPONENTS[1], shape, dtype=np.uint16, endpoint=True)
     fraction = rng.integers(0, 1 << _BF16_FRACTION_BITS, shape, dtype=np.uint16)
@@ -41,6 +51,8 @@ class ProductReport:
     Attributes
     ----------
     m, n, k, seed : int
+    a_format, b_format : FormatDescriptor
+        Formats of A and B.
     array : dict
         What ran: config, array, backend, arithmetic and the like.
     description : str
@@ -56,6 +68,8 @@ class ProductReport:
     n: int
     k: int
     seed: int
+    a_format: FormatDescriptor
+    b_format: FormatDescriptor
     array: dict[str, Any]
     description: str
     result: MatmulResult
@@ -67,6 +81,11 @@ class ProductReport:
         """Whether all bits are equal, as far as they were compared."""
         return not self.mismatches
 
+    @property
+    def lines_loaded_per_step(self) -> float:
+        """Lines that threads read from SRAM, over matrix steps: operands, and what nodes send to others."""
+        return self.result.lines_loaded / sum(self.result.steps_per_node)
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""
         return {
@@ -75,6 +94,10 @@ class ProductReport:
             "n": self.n,
             "k": self.k,
             "seed": self.seed,
+            "format_a": name_of(self.a_format),
+            "bias_a": bias_of(self.a_format),
+            "format_b": name_of(self.b_format),
+            "bias_b": bias_of(self.b_format),
             **self.array,
             "cycles": self.result.cycles,
             "utilisation": self.result.utilisation,
@@ -83,6 +106,9 @@ class ProductReport:
             "steps_per_node": list(self.result.steps_per_node),
             "packets": self.result.packets,
             "bank_conflicts": self.result.bank_conflicts,
+            "lines_loaded": self.result.lines_loaded,
+            "lines_stored": self.result.lines_stored,
+            "lines_loaded_per_step": self.lines_loaded_per_step,
             "verified": self.mismatches is not None,
             "mismatches": self.mismatches,
             "node_cycles_per_second": self.node_cycles_per_second,
@@ -108,6 +134,7 @@ class ProductReport:
             ("matrix-unit utilisation, mean", f"{100 * self.result.utilisation:.2f} %"),
             ("packets moved between nodes", f"{self.result.packets:,}"),
             ("bank conflicts", f"{self.result.bank_conflicts:,}"),
+            ("SRAM lines loaded per matrix step", f"{self.lines_loaded_per_step:.2f}"),
             ("node-cycles per second", f"{self.node_cycles_per_second:,.0f}"),
             ("result bits equal the golden model's", equal),
         ]
@@ -125,6 +152,8 @@ def run_product(
     seed: int,
     verify: bool,
     stages: Stages,
+    a_format: FormatDescriptor = BF16,
+    b_format: FormatDescriptor = BF16,
 ) -> ProductReport:
     """Make an array, multiply random operands on it, and compare with the golden model.
 
@@ -136,17 +165,27 @@ def run_product(
     require_memory(config, shape)
     try:
         with stages.stage("plan") as stage:
-            work = plan(config, shape.rows, shape.columns, m, n, k)
+            work = plan(config, shape.rows, shape.columns, m, n, k, a_format, b_format)
             stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
     except MatmulError as error:
         raise CommandError(str(error)) from None
     with open_array(config, shape, backend, arithmetic, stages) as opened:
-        return _multiply(opened, m, n, k, seed, verify, stages)
+        return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
 
 
-def _multiply(opened: OpenedArray, m: int, n: int, k: int, seed: int, verify: bool, stages: Stages) -> ProductReport:
+def _multiply(
+    opened: OpenedArray,
+    m: int,
+    n: int,
+    k: int,
+    seed: int,
+    verify: bool,
+    stages: Stages,
+    a_format: FormatDescriptor,
+    b_format: FormatDescriptor,
+) -> ProductReport:
     rng = np.random.default_rng(seed)
-    a, b = random_operand(rng, m, k), random_operand(rng, k, n)
+    a, b = random_operand(rng, m, k, a_format), random_operand(rng, k, n, b_format)
     titles = {
         "load": "boot: program and operands, by packets through one link",
         "run": f"multiply {m}x{k} by {k}x{n} on {opened.description}",
@@ -154,14 +193,15 @@ def _multiply(opened: OpenedArray, m: int, n: int, k: int, seed: int, verify: bo
     }
     try:
         with stages.follow(titles) as tell:
-            result = run_matmul(opened.array, a, b, progress=tell)
+            result = run_matmul(opened.array, a, b, tell, a_format, b_format)
     except MatmulFailed as error:
         raise CommandError(str(error), ExitCode.FAILED) from None
     mismatches = None
     if verify:
         with stages.stage("compare with the golden model") as stage:
-            mismatches = int(np.count_nonzero(matmul(a, b) != result.c))
+            expected = matmul(a, b, format_of(a_format), format_of(b_format))
+            mismatches = int(np.count_nonzero(expected != result.c))
             stage.note = "all bits equal" if mismatches == 0 else f"{mismatches} elements differ"
     nodes = opened.array.rows * opened.array.columns
     speed = result.cycles * nodes / result.seconds if result.seconds else 0.0
-    return ProductReport(m, n, k, seed, opened.as_dict(), opened.description, result, mismatches, speed)
+    return ProductReport(m, n, k, seed, a_format, b_format, opened.as_dict(), opened.description, result, mismatches, speed)

@@ -43,6 +43,33 @@ def test_product_of_any_shape_equals_the_golden_model(backend: str, array: str, 
     assert report["node_cycles_per_second"] > 0
 
 
+@BACKENDS
+@pytest.mark.parametrize("formats, told, lines_per_step", [
+    (("--format-a", "1-4-3", "--format-b", "1-5-2"), ("1-4-3", 7, "1-5-2", 15), 1.0),
+    (("--format-a", "1-5-2", "--bias-a", "0", "--format-b", "1-4-3", "--bias-b", "63"), ("1-5-2", 0, "1-4-3", 63), 1.0),
+    (("--format-b", "1-4-3", "--bias-b", "11"), ("bf16", None, "1-4-3", 11), 1.5),
+    ((), ("bf16", None, "bf16", None), 2.0),
+])  # fmt: skip
+def test_operands_may_have_any_format(
+    backend: str, formats: tuple[str, ...], told: tuple[str | int | None, ...], lines_per_step: float
+) -> None:
+    options = ("--m", "9", "--n", "6", "--k", "13", "--config", "tiny", "--array", "1x1", "--backend", backend, "--json")
+    report = d1("matmul", *formats, *options, timeout=BUILD_SECONDS).json
+    assert (report["passed"], report["mismatches"]) == (True, 0)
+    assert tuple(report[key] for key in ("format_a", "bias_a", "format_b", "bias_b")) == told
+    assert report["lines_loaded_per_step"] == lines_per_step
+    assert report["lines_loaded"] == lines_per_step * sum(report["steps_per_node"])
+
+
+@pytest.mark.parametrize("arguments, parts", [
+    (("--format-a", "fp8"), ("--format-a", "'fp8'", "1-4-3")),
+    (("--format-a", "1-4-3", "--bias-a", "64"), ("--bias-a", "64")),
+    (("--bias-b", "3"), ("--bias-b 3", "bf16 has a fixed bias", "--format-b 1-4-3 or 1-5-2")),
+])  # fmt: skip
+def test_format_that_is_none_is_refused(arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    refused(d1("matmul", *arguments), 2, *parts)
+
+
 def test_seed_decides_the_operands_and_nothing_else_does() -> None:
     options = (
         "matmul",

@@ -7,6 +7,7 @@ import click
 
 from golden.config import NodeConfig
 from scripts.d1.errors import ExitCode
+from scripts.d1.operand_formats import chosen_format, describe, format_options
 from scripts.d1.options import ArrayShape, arithmetic_option, array_option, backend_option, config_option, reporting
 from scripts.d1.report import Stages, print_json, print_table
 
@@ -18,6 +19,7 @@ LENGTH = click.IntRange(1, 10**15)
 @click.option("--m", type=LENGTH, default=256, show_default=True, help="Rows of A and C.")
 @click.option("--n", type=LENGTH, default=256, show_default=True, help="Columns of B and C.")
 @click.option("--k", type=LENGTH, default=256, show_default=True, help="Columns of A, rows of B.")
+@format_options
 @config_option("d1")
 @array_option("2x2")
 @backend_option
@@ -31,6 +33,10 @@ def matmul(
     m: int,
     n: int,
     k: int,
+    format_a: str,
+    bias_a: int | None,
+    format_b: str,
+    bias_b: int | None,
     config: NodeConfig,
     array: ArrayShape,
     backend: str,
@@ -39,17 +45,21 @@ def matmul(
     verify: bool,
     as_json: bool,
 ) -> None:
-    """Multiply random BF16 matrices A (m x k) and B (k x n) on an array of nodes.
+    """Multiply random matrices A (m x k) and B (k x n), each BF16 or CFP8, on an array of nodes.
 
-    Operands have both signs and exponents from -12 to 12. The result is FP32, spread over the nodes.
+    BF16 operands have both signs and exponents from -12 to 12; CFP8 operands are any code. The result is FP32, spread over
+    the nodes.
     """
     from scripts.d1.product import run_product
 
+    a_format, b_format = chosen_format("a", format_a, bias_a), chosen_format("b", format_b, bias_b)
     report = run_product(
-        config, array, m, n, k, backend=backend, arithmetic=arithmetic, seed=seed, verify=verify, stages=Stages()
-    )
+        config, array, m, n, k, backend=backend, arithmetic=arithmetic, seed=seed, verify=verify, stages=Stages(),
+        a_format=a_format, b_format=b_format,
+    )  # fmt: skip
     if as_json:
         print_json(report.as_dict())
     else:
-        print_table(f"C = A.B, {m}x{k} by {k}x{n}", ("what", "value"), report.rows())
+        title = f"C = A.B, {m}x{k} by {k}x{n}, {describe(a_format)} by {describe(b_format)}"
+        print_table(title, ("what", "value"), report.rows())
     ctx.exit(ExitCode.PASSED if report.passed else ExitCode.FAILED)
