@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from golden.config import preset
+from golden.formats import format_of
+from golden.layout import FormatDescriptor, FormatKind
 from golden.matrix import matmul
 from scripts.d1.backends import build_simulator
+from scripts.d1.operand_formats import BF16, name_of
 from scripts.d1.product import random_operand
 from scripts.d1.report import Stages
 from scripts.simulator import SimulatedArray
@@ -29,7 +32,7 @@ FILE = Path(__file__).resolve().parents[2] / "verif" / "baselines" / "matmul.jso
 
 @dataclass(frozen=True)
 class Case:
-    """A product: preset, array and shape."""
+    """A product: preset, array, shape and formats of its operands."""
 
     config: str
     rows: int
@@ -37,20 +40,29 @@ class Case:
     m: int
     n: int
     k: int
+    a_format: FormatDescriptor = BF16
+    b_format: FormatDescriptor = BF16
 
     @property
     def name(self) -> str:
         """Key in the file."""
-        return f"{self.config} {self.rows}x{self.columns}, {self.m}x{self.n}x{self.k}"
+        name = f"{self.config} {self.rows}x{self.columns}, {self.m}x{self.n}x{self.k}"
+        if self.a_format == self.b_format == BF16:
+            return name
+        return f"{name}, {name_of(self.a_format)} by {name_of(self.b_format)}"
 
 
 ONE_NODE = Case("d1", 1, 1, 256, 256, 256)
 FOUR_NODES = Case("d1", 2, 2, 256, 256, 256)
+EIGHT_BITS = Case(
+    "d1", 1, 1, 256, 256, 256, FormatDescriptor(FormatKind.CFP8_143, 7), FormatDescriptor(FormatKind.CFP8_152, 15)
+)  # fmt: skip
 CASES = (
     Case("tiny", 1, 1, 16, 16, 16),
     Case("tiny", 2, 2, 33, 17, 21),
     ONE_NODE,
     FOUR_NODES,
+    EIGHT_BITS,
 )
 
 
@@ -65,12 +77,14 @@ def measure(case: Case, stages: Stages, arithmetic: str = "macro") -> MatmulResu
     config = preset(case.config)
     library = build_simulator(config, arithmetic, None, stages)
     rng = np.random.default_rng(1)
-    a, b = random_operand(rng, case.m, case.k), random_operand(rng, case.k, case.n)
+    a = random_operand(rng, case.m, case.k, case.a_format)
+    b = random_operand(rng, case.k, case.n, case.b_format)
     with stages.stage(f"{case.name}, {arithmetic} arithmetic") as stage:
         with SimulatedArray(config, case.rows, case.columns, library=library) as array:
-            result = run_matmul(array, a, b)
+            result = run_matmul(array, a, b, a_format=case.a_format, b_format=case.b_format)
         stage.note = f"{result.cycles} cycles"
-    assert np.array_equal(matmul(a, b), result.c), f"{case.name}: the result differs from the golden model's"
+    expected = matmul(a, b, format_of(case.a_format), format_of(case.b_format))
+    assert np.array_equal(expected, result.c), f"{case.name}: the result differs from the golden model's"
     return result
 
 

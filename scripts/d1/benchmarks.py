@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from golden.config import PRESETS, NodeConfig
-from golden.layout import SRAM_BASE, ThreadRegister, thread_offset
+from golden.formats import BF16, FP32, UHP, Format, cfp8_143, cfp8_152, decode, encode, shp
+from golden.layout import SRAM_BASE, FormatDescriptor, FormatKind, ThreadRegister, thread_offset
 from golden.matrix import matmul
 from golden.mesh import GoldenArray
 from scripts.d1.backends import build_simulator
@@ -33,6 +34,15 @@ _IDLE_ROWS = _IDLE_COLUMNS = 12
 #: Length of the row of nodes along which a host reads and writes, and lines that it writes at first.
 _ROW_COLUMNS = 8
 _STREAM_LINES = 256
+
+#: Formats whose converts are measured, by the names of reports, and elements that are converted at a time.
+_FORMATS: dict[str, Format] = {
+    "1-4-3": cfp8_143(7), "1-5-2": cfp8_152(15), "shp": shp(15), "uhp": UHP, "bf16": BF16, "fp32": FP32,
+}  # fmt: skip
+_ELEMENTS = 1 << 21
+
+#: Runs of a short measurement, of which the fastest counts.
+_REPEATS = 3
 
 _IDLE_CYCLES = 100_000
 _LOOP_ITERATIONS = 200_000
@@ -119,19 +129,29 @@ def network_figures(config: NodeConfig, stages: Stages) -> dict[str, Any]:
     return {"cycles_per_hop": cycles_per_hop, "bytes_per_cycle_and_link": bytes_per_cycle}
 
 
+def _fastest(action: Callable[[], object]) -> float:
+    """Seconds that one core takes for the fastest of a few runs, after one that fills tables."""
+    action()
+    seconds = []
+    for _ in range(_REPEATS):
+        # Time of all threads, since NumPy's matrix product may use several.
+        start = time.process_time()
+        action()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
 def golden_speed(stages: Stages) -> dict[str, Any]:
     """The golden matrix product, and the golden node's instructions."""
     rng = np.random.default_rng(1)
-    a, b = random_operand(rng, 256, 256), random_operand(rng, 256, 256)
-    near = rng.standard_normal((2, 256, 256)).astype(np.float32).view(np.uint32) >> 16
-    normal_a, normal_b = near.astype(np.uint16)
-    matmul(a[:8], b[:, :8])  # fills its tables
+    wide = [random_operand(rng, 256, 256) for _ in range(2)]
+    normal = [encode(rng.standard_normal((256, 256)).astype(np.float32), BF16) for _ in range(2)]
+    eight_bits = [random_operand(rng, 256, 256, FormatDescriptor(FormatKind.CFP8_143, 7)) for _ in range(2)]
     figures: dict[str, Any] = {}
     with stages.stage("golden matrix product") as stage:
-        for name, (left, right) in {"wide": (a, b), "normal": (normal_a, normal_b)}.items():
-            start = time.perf_counter()
-            matmul(left, right)
-            figures[f"gmac_per_second_{name}"] = 256**3 / (time.perf_counter() - start) / 1e9
+        for name, (left, right), fmt in (("wide", wide, BF16), ("normal", normal, BF16), ("1-4-3", eight_bits, cfp8_143(7))):
+            seconds = _fastest(partial(matmul, left, right, fmt, fmt))
+            figures[f"gmac_per_second_{name}"] = 256**3 / seconds / 1e9
         stage.note = f"{figures['gmac_per_second_wide']:.2f} GMAC/s"
     with stages.stage("golden node") as stage:
         array = GoldenArray(CONFIG, 1, 1)
@@ -140,4 +160,23 @@ def golden_speed(stages: Stages) -> dict[str, Any]:
         report = run_program(array, program, 100 * _LOOP_ITERATIONS)
         figures["instructions_per_second"] = report.nodes[0].retired / (time.perf_counter() - start)
         stage.note = f"{figures['instructions_per_second']:,.0f} instructions/s"
+    return figures
+
+
+def convert_speed(stages: Stages) -> dict[str, dict[str, float]]:
+    """Converts of the golden model: elements per second from and to binary32, nearest and stochastic, by format."""
+    values = np.random.default_rng(1).standard_normal(_ELEMENTS).astype(np.float32)
+    figures = {}
+    with stages.stage("golden converts") as stage:
+        for done, (name, fmt) in enumerate(_FORMATS.items()):
+            stage.advance(done / len(_FORMATS), name)
+            codes = encode(values, fmt)
+            actions: dict[str, Callable[[], object]] = {
+                "encode": partial(encode, values, fmt),
+                "encode_stochastic": partial(encode, values, fmt, "stochastic"),
+                "decode": partial(decode, codes, fmt),
+            }
+            figures[name] = {f"{what}_per_second": _ELEMENTS / _fastest(action) for what, action in actions.items()}
+        slowest = {what: min(each[what] for each in figures.values()) for what in ("encode_per_second", "decode_per_second")}
+        stage.note = ", ".join(f"{what.split('_')[0]} {speed / 1e6:,.0f} M/s or more" for what, speed in slowest.items())
     return figures

@@ -208,6 +208,11 @@ class MatmulResult:
         """Mean over the nodes."""
         return sum(self.utilisation_per_node) / len(self.utilisation_per_node)
 
+    @property
+    def lines_loaded_per_step(self) -> float:
+        """Lines that threads read from SRAM, over matrix steps: operands, and what nodes send to others."""
+        return self.lines_loaded / sum(self.steps_per_node)
+
 
 def plan(
     config: NodeConfig,

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from golden.config import PRESETS
-from scripts.d1.baselines import CASES, FOUR_NODES, ONE_NODE, Case, measure, read_baselines, record
+from scripts.d1 import benchmarks
+from scripts.d1.baselines import CASES, EIGHT_BITS, FOUR_NODES, ONE_NODE, Case, measure, read_baselines, record
 from scripts.d1.benchmarks import network_figures
 from scripts.d1.report import Stages
 
@@ -36,6 +37,30 @@ def test_a_hop_takes_one_cycle_and_a_link_carries_a_line_per_cycle() -> None:
 
 def test_one_node_with_everything_in_its_sram_keeps_its_matrix_unit_busy_97_percent() -> None:
     assert min(utilisation_per_node(ONE_NODE)) >= 0.97
+
+
+def test_golden_figures_name_every_format_and_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmarks, "_ELEMENTS", 1 << 10)
+    monkeypatch.setattr(benchmarks, "_LOOP_ITERATIONS", 100)
+    converts = benchmarks.convert_speed(Stages())
+    assert set(converts) == {"1-4-3", "1-5-2", "shp", "uhp", "bf16", "fp32"}
+    for speeds in converts.values():
+        assert set(speeds) == {"encode_per_second", "encode_stochastic_per_second", "decode_per_second"}
+        assert min(speeds.values()) > 0
+    golden = benchmarks.golden_speed(Stages())
+    assert set(golden) == {f"gmac_per_second_{name}" for name in ("wide", "normal", "1-4-3")} | {"instructions_per_second"}
+    assert min(golden.values()) > 0
+
+
+def test_operands_of_eight_bits_keep_the_matrix_unit_busy_99_percent() -> None:
+    assert min(utilisation_per_node(EIGHT_BITS)) >= 0.99
+
+
+@pytest.mark.rtl
+def test_operands_of_eight_bits_are_read_with_half_the_lines_of_bf16() -> None:
+    eight, sixteen = (measure(case, Stages()) for case in (EIGHT_BITS, ONE_NODE))
+    assert eight.steps_per_node == sixteen.steps_per_node
+    assert (eight.lines_loaded_per_step, sixteen.lines_loaded_per_step) == (1.0, 2.0)
 
 
 def test_four_nodes_that_exchange_tiles_keep_their_matrix_units_busy_90_percent() -> None:

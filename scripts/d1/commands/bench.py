@@ -73,7 +73,14 @@ def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tupl
     figures["golden"] = golden
     rows.append(("golden matrix product, wide operands", f"{golden['gmac_per_second_wide']:.2f} GMAC/s", "one core"))
     rows.append(("golden matrix product, normal operands", f"{golden['gmac_per_second_normal']:.2f} GMAC/s", "one core"))
+    rows.append(("golden matrix product, 1-4-3 operands", f"{golden['gmac_per_second_1-4-3']:.2f} GMAC/s", "one core"))
     rows.append(("golden node", f"{golden['instructions_per_second']:,.0f} instructions/s", "one core"))
+    converts = benchmarks.convert_speed(stages)
+    figures["converts"] = converts
+    for name, speeds in converts.items():
+        encode, stochastic, decode = (speeds[f"{what}_per_second"] / 1e6 for what in ("encode", "encode_stochastic", "decode"))
+        rows.append((f"golden encode, {name}", f"{encode:,.0f} M elements/s", f"stochastic {stochastic:,.0f}"))
+        rows.append((f"golden decode, {name}", f"{decode:,.0f} M elements/s", "one core"))
     known = baselines.read_baselines()
     for case in baselines.CASES:
         result = baselines.measure(case, stages)
@@ -82,8 +89,12 @@ def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tupl
             **baselines.record(result),
             "utilisation": result.utilisation,
             "utilisation_per_node": list(result.utilisation_per_node),
+            "lines_loaded": result.lines_loaded,
+            "lines_stored": result.lines_stored,
+            "lines_loaded_per_step": result.lines_loaded_per_step,
             "as_baseline": equal,
         }
         remark = f"{result.cycles:,} cycles, {'as its baseline' if equal else 'NOT as its baseline'}"
+        remark += f", {result.lines_loaded_per_step:.2f} lines loaded per step"
         rows.append((f"matrix unit busy: {case.name}", f"{100 * result.utilisation:.2f} %", remark))
     return figures, rows
