@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import formats
-from golden.formats import Format
+from golden.formats import FP32, Format
 from golden.layout import BIAS_BITS
 from verif.golden import format_oracle
 from verif.golden.format_oracle import Rules
@@ -40,14 +40,24 @@ def fp32_extremes() -> npt.NDArray[np.uint32]:
     return np.concatenate([codes, codes | np.uint32(0x8000_0000)])
 
 
-def encode_vectors(rules: Rules) -> npt.NDArray[np.uint32]:
-    """binary32 codes: every magnitude of a format of at most 16 bits, the midpoints between them, those beyond the largest, the
-    float32 neighbours of each, and the extremes; both signs."""
-    unit = float(rules.unit)
-    grid = np.array([float(magnitude) for magnitude in format_oracle.magnitudes(rules)]) * (unit / 2)
-    points = np.concatenate([grid, (grid[1:] + grid[:-1]) / 2, [grid[-1] + (grid[-1] - grid[-2])]])
+def _around(rules: Rules, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+    grid = [float(magnitude) for magnitude in format_oracle.magnitudes(rules)]
+    numbers = np.array([*grid, 2 * grid[-1] - grid[-2]]) * (float(rules.unit) / 2)
+    points = np.concatenate([numbers[codes], (numbers[codes] + numbers[codes + 1]) / 2])
     with np.errstate(over="ignore"):
-        codes = points.astype(np.float32).view(np.uint32).astype(np.int64)
-    around = np.concatenate([codes - 1, codes, codes + 1])
-    codes = np.unique(around[(around >= 0) & (around <= 0x7F80_0000)]).astype(np.uint32)
-    return np.concatenate([codes, codes | np.uint32(0x8000_0000), fp32_extremes()])
+        wide = points.astype(np.float32).view(np.uint32).astype(np.int64)
+    neighbours = np.concatenate([wide - 1, wide, wide + 1])
+    wide = np.unique(neighbours[(neighbours >= 0) & (neighbours <= FP32.infinity)])
+    return np.concatenate([wide, wide | 0x8000_0000]).astype(np.uint32)
+
+
+def encode_vectors(rules: Rules) -> npt.NDArray[np.uint32]:
+    """binary32 codes: every magnitude of a format of at most 16 bits and the first one beyond, the midpoints above them, the
+    float32 neighbours of each; and the extremes. Both signs."""
+    return np.concatenate([_around(rules, np.arange(rules.top + 1)), fp32_extremes()])
+
+
+def edge_vectors(rules: Rules) -> npt.NDArray[np.uint32]:
+    """The same of those numbers alone that lie where a rule begins or ends: zero, the smallest normal, the largest."""
+    codes = np.concatenate([np.arange(16), rules.normal + np.arange(-8, 8), rules.top - np.arange(16)])
+    return np.concatenate([_around(rules, np.unique(codes[(codes >= 0) & (codes <= rules.top)])), fp32_extremes()])

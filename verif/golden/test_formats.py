@@ -190,7 +190,7 @@ def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match="binary32 codes are uint32, not float32"):
         encode_codes(np.zeros(1, np.float32), BF16)
     with pytest.raises(TypeError, match="random bits are uint32, not int64"):
-        encode_codes(np.zeros(1, np.uint32), BF16, np.zeros(1, np.int64))  # type: ignore[arg-type]
+        encode_codes(np.zeros(1, np.uint32), BF16, np.zeros(1, np.int64))
 
 
 def test_values_outside_of_their_range_are_refused() -> None:
