@@ -328,7 +328,7 @@ def simd_iterative_cycles(passes: int) -> int:
 
 def simd_reduction_cycles(elements: int) -> int:
     """Cycles that a reduction of so many lanes occupies the iterative unit."""
-    return elements + 16
+    return 2 * elements + 16
 
 
 def _simd(

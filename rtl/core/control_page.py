@@ -69,6 +69,8 @@ class ControlPage(wiring.Component):
                 "sent": In(1),
                 "received": In(1),
                 "conflicts": In(3),
+                "lines_loaded": In(2),
+                "lines_stored": In(1),
                 "retired": In(2),
                 "exit": In(1),
                 "exit_value": In(64),
@@ -91,8 +93,8 @@ class ControlPage(wiring.Component):
 
         running, waiting, trapped = (mask(state) for state in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED))
         exit_value, first_start, last_stop = Signal(64), Signal(64), Signal(64)
-        steps, retired, sent, received, conflicts = (
-            Signal(64, name=name) for name in ("steps", "retired_count", "sent_count", "received_count", "conflict_count")
+        steps, retired, sent, received, conflicts, loaded, stored = (
+            Signal(64, name=f"{name}_count") for name in ("step", "retired", "sent", "received", "conflict", "loaded", "stored")
         )
         undeliverable = Signal()
         status = Signal(64)
@@ -120,6 +122,8 @@ class ControlPage(wiring.Component):
             ControlRegister.REQUESTS_SENT: sent,
             ControlRegister.REQUESTS_RECEIVED: received,
             ControlRegister.BANK_CONFLICTS: conflicts,
+            ControlRegister.LINES_LOADED: loaded,
+            ControlRegister.LINES_STORED: stored,
         }
         assert set(readable) == set(ControlRegister)
         with m.Switch(port.register):
@@ -170,6 +174,8 @@ class ControlPage(wiring.Component):
             (sent, self.sent),
             (received, self.received),
             (conflicts, self.conflicts),
+            (loaded, self.lines_loaded),
+            (stored, self.lines_stored),
         ):
             with m.If(event.any()):
                 m.d.sync += count.eq(count + event)

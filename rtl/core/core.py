@@ -8,17 +8,19 @@ from amaranth.lib.wiring import In, Out
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, OFFSET_BITS, ThreadState
 from rtl.core.control_page import ControlPage
-from rtl.core.csr import ThreadCsrs
+from rtl.core.csr import FLAG_BITS, ThreadCsrs
 from rtl.core.fetch import Fetch
 from rtl.core.issue import Issue
 from rtl.core.matrix_slot import MatrixSlot
+from rtl.core.predicate_registers import PredicateRegisters
+from rtl.core.random_lanes import RandomLanes
 from rtl.core.scalar_slot import ScalarSlot
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
 from rtl.core.vector_registers import VectorRegisters
 from rtl.interfaces import ControlPort, CoreNetworkPort, ReadPort, RetirementSignature, WritePort
 from rtl.matrix.array import matrix_name
-from rtl.simd.lanes import simd_name
+from rtl.simd.unit import simd_name
 
 __all__ = ["Core", "VectorWriteLayout"]
 
@@ -93,6 +95,8 @@ class Core(wiring.Component):
         m.submodules.scalar_slot = scalar = ScalarSlot(config)
         m.submodules.matrix_slot = matrix = MatrixSlot(config)
         m.submodules.vector_registers = vectors = VectorRegisters(config)
+        m.submodules.predicates = predicates = PredicateRegisters(config)
+        m.submodules.random = random = RandomLanes(config)
         m.submodules.semaphores = semaphores = Semaphores(config)
         m.submodules.control_page = page = ControlPage(config)
         csrs = [ThreadCsrs() for _ in threads]
@@ -102,10 +106,12 @@ class Core(wiring.Component):
             m.submodules[f"control{thread}"] = controls[thread]
 
         self._connect_memory(m, fetch, scalar, matrix)
-        self._connect_macros(m, scalar, matrix)
+        self._connect_macros(m, scalar, matrix, vectors, random)
         self._connect_threads(m, fetch, issue, scalar, matrix, page, semaphores, csrs, controls)
-        self._connect_issue(m, issue, scalar, matrix, vectors)
+        self._connect_issue(m, issue, scalar, matrix, vectors, predicates)
         self._connect_vectors(m, issue, scalar, matrix, vectors)
+        self._connect_predicates(m, issue, scalar, predicates)
+        self._connect_random(m, scalar, random, csrs)
         self._connect_network(m, scalar)
         self._connect_page(m, page, scalar, matrix, semaphores, csrs, controls, fetch)
         self._retire(m, scalar, matrix, vectors)
@@ -151,7 +157,9 @@ class Core(wiring.Component):
             matrix.load0.data.eq(self.load0.data),
         ]
 
-    def _connect_macros(self, m, scalar, matrix):
+    def _connect_macros(self, m, scalar, matrix, vectors, random):
+        self.simd_flags, self.convert_flags = Signal(FLAG_BITS), Signal(FLAG_BITS)
+        convert_format = scalar.convert_format
         m.submodules.matrix_array = Instance(
             matrix_name(self.config),
             i_clk=ClockSignal(),
@@ -160,21 +168,47 @@ class Core(wiring.Component):
             i_entry=matrix.entry,
             i_line=matrix.line,
             i_zero=matrix.zero,
+            i_half=matrix.half,
+            # The kinds that the array takes are the lowest four; issue lets no other through.
+            i_format_a=matrix.format_a.kind[:2],
+            i_bias_a=matrix.format_a.bias,
+            i_format_b=matrix.format_b.kind[:2],
+            i_bias_b=matrix.format_b.bias,
             i_a=matrix.a,
             i_b=matrix.b,
             i_read_entry=scalar.accumulator_entry,
             i_read_line=scalar.accumulator_line,
             o_read_data=scalar.accumulator_data,
+            i_convert=scalar.convert,
+            i_convert_format=convert_format.kind,
+            i_convert_bias=convert_format.bias,
+            i_convert_stochastic=scalar.convert_stochastic,
+            i_convert_random=random.first,
+            o_converted=scalar.converted,
+            o_convert_flags=self.convert_flags,
         )
-        m.submodules.simd_lanes = Instance(
+        in_x = scalar.x.fetched
+        insn = in_x.insn
+        named = scalar.formats[insn[20:24]]
+        m.submodules.simd = Instance(
             simd_name(self.config),
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
             i_valid=scalar.simd_valid,
-            i_op=scalar.simd_op,
-            i_a=scalar.vs1,
-            i_b=scalar.vs2,
+            i_op=Cat(insn[25:29], insn[12:15], ~insn[5]),
+            i_sub=insn[20:25],
+            i_a=vectors.scalar_data[0],
+            i_b=vectors.scalar_data[1],
+            i_c=vectors.scalar_data[2],
+            i_scalar=Mux(in_x.decoded.reads_rs1, scalar.x.rs1, scalar.x.rs2),
+            i_mask=scalar.mask,
+            i_format=named.kind,
+            i_bias=named.bias,
+            i_random=Cat(random.first, random.second),
+            i_collect=scalar.simd_collect,
+            i_row=scalar.simd_row,
             o_result=scalar.simd_result,
+            o_flags=self.simd_flags,
         )
 
     def _connect_threads(self, m, fetch, issue, scalar, matrix, page, semaphores, csrs, controls):
@@ -182,6 +216,7 @@ class Core(wiring.Component):
             front = fetch.threads[thread]
             in_scalar, in_matrix = Signal(name=f"in_scalar{thread}"), Signal(name=f"in_matrix{thread}")
             retired = Signal(name=f"retired{thread}")
+            raised = [Signal(FLAG_BITS, name=f"raised{source}_{thread}") for source in ("simd", "convert")]
             m.d.comb += [
                 in_scalar.eq(scalar.x_valid & (scalar.x.thread == thread)),
                 in_matrix.eq(matrix.x_valid & (matrix.x.thread == thread)),
@@ -226,8 +261,18 @@ class Core(wiring.Component):
                 m.d.comb += control.trap.eq(matrix.trap)
             with m.Elif(in_scalar):
                 m.d.comb += control.trap.eq(scalar.trap)
+            with m.If(scalar.simd_flags_valid & (scalar.result_thread == thread)):
+                m.d.comb += raised[0].eq(self.simd_flags)
+            with m.If(scalar.convert_flags_valid & (scalar.x.thread == thread)):
+                m.d.comb += raised[1].eq(self.convert_flags)
+            m.d.comb += csr.raise_flags.eq(raised[0] | raised[1])
+            with m.If(scalar.x.thread == thread):
+                m.d.comb += scalar.formats.eq(csr.formats)
+            with m.If(matrix.x.thread == thread):
+                m.d.comb += matrix.formats.eq(csr.formats)
             with m.If(in_scalar):
                 m.d.comb += [
+                    csr.set_format.eq(scalar.set_format),
                     csr.op.eq(scalar.csr_op),
                     scalar.csr_read.eq(csr.read),
                     scalar.csr_exists.eq(csr.exists),
@@ -251,7 +296,7 @@ class Core(wiring.Component):
             semaphores.posts[2].eq(page.post),
         ]
 
-    def _connect_issue(self, m, issue, scalar, matrix, vectors):
+    def _connect_issue(self, m, issue, scalar, matrix, vectors, predicates):
         for view, slot in ((issue.scalar, scalar), (issue.matrix, matrix)):
             m.d.comb += [
                 view.x_valid.eq(slot.x_valid),
@@ -266,7 +311,11 @@ class Core(wiring.Component):
             matrix.issue_valid.eq(issue.matrix_valid),
             matrix.issue.eq(issue.matrix_issue),
             issue.vector_busy.eq(vectors.busy),
+            issue.predicate_busy.eq(predicates.busy),
             issue.accumulators_busy.eq(matrix.accumulators_busy),
+            issue.accumulators_closed.eq(matrix.accumulators_closed),
+            issue.reads_later.eq(matrix.reads_later),
+            issue.simd_pending.eq(scalar.simd_pending),
             issue.response_waiting.eq(self.network.rx_valid),
             issue.network_room.eq(self.network.tx_room),
         ]
@@ -274,12 +323,16 @@ class Core(wiring.Component):
     def _connect_vectors(self, m, issue, scalar, matrix, vectors):
         issued = issue.scalar_issue
         insn = issued.fetched.insn
-        for port, number in enumerate((insn[15:20], insn[20:25])):
-            m.d.comb += [
-                vectors.scalar_read[port].valid.eq(issue.scalar_valid),
-                vectors.scalar_read[port].number.eq(number),
-                vectors.scalar_read[port].thread.eq(issued.thread),
-            ]
+        # A transpose goes on to read its group while it is in X.
+        second = Mux(issued.fetched.decoded.transpose, insn[15:20] | 1, insn[20:25])
+        for port, (number, following) in enumerate(
+            ((insn[15:20], scalar.reread_first), (second, scalar.reread_second), (insn[7:12], None))
+        ):
+            read = vectors.scalar_read[port]
+            m.d.comb += [read.valid.eq(issue.scalar_valid), read.number.eq(number), read.thread.eq(issued.thread)]
+            if following is not None:
+                with m.If(scalar.reread):
+                    m.d.comb += [read.valid.eq(1), read.number.eq(following), read.thread.eq(scalar.x.thread)]
         tag = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.error_tag)
         response = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.rx_tag)
         in_x = scalar.x.fetched
@@ -306,7 +359,7 @@ class Core(wiring.Component):
                 m.d.comb += awaited.eq(response.read & vectors.busy[thread].bit_select(response.number, 1))
         with m.If(scalar.vector_write):
             m.d.comb += [
-                *register(vectors.write, 1, scalar.vector_register, scalar.vector_thread),
+                *register(vectors.write, 1, scalar.result_register, scalar.result_thread),
                 vectors.write_data.eq(scalar.vector_value),
             ]
         with m.Else():
@@ -314,6 +367,36 @@ class Core(wiring.Component):
                 *register(vectors.write, self.network.rx_valid & awaited, response.number, response.thread),
                 vectors.write_data.eq(self.network.rx_data),
             ]
+
+    def _connect_predicates(self, m, issue, scalar, predicates):
+        issued = issue.scalar_issue
+        insn, in_x = scalar.x.fetched.insn, scalar.x.fetched.decoded
+        m.d.comb += [
+            predicates.thread.eq(scalar.x.thread),
+            predicates.read[0].eq(Mux(in_x.predicate, insn[15:18], insn[29:32])),
+            predicates.read[1].eq(insn[20:23]),
+            scalar.mask.eq(predicates.read_data[0]),
+            scalar.predicate.eq(predicates.read_data),
+            predicates.reserve.valid.eq(issue.scalar_valid & issued.fetched.decoded.writes_pd),
+            predicates.reserve.number.eq(issued.fetched.insn[7:10]),
+            predicates.reserve.thread.eq(issued.thread),
+            predicates.write.valid.eq(scalar.predicate_write),
+            predicates.write.number.eq(scalar.result_register),
+            predicates.write.thread.eq(scalar.result_thread),
+            predicates.write_data.eq(scalar.predicate_value),
+        ]
+
+    def _connect_random(self, m, scalar, random, csrs):
+        m.d.comb += [
+            random.draw.eq(scalar.draw),
+            random.thread.eq(scalar.x.thread),
+            random.twice.eq(scalar.draws_twice),
+            random.advance.eq(scalar.advance),
+            random.reseed.eq(Cat(csr.reseed for csr in csrs)),
+        ]
+        for csr in csrs:
+            with m.If(csr.reseed):
+                m.d.comb += random.seed.eq(csr.seed)
 
     def _connect_network(self, m, scalar):
         names = ("tx_valid", "tx_read", "tx_address", "tx_mask", "tx_data", "tx_post", "tx_sem", "tx_tag")
@@ -333,6 +416,8 @@ class Core(wiring.Component):
             page.sent.eq(self.sent),
             page.received.eq(self.received),
             page.conflicts.eq(self.conflicts),
+            page.lines_loaded.eq(self.load0.grant + self.load1.grant),
+            page.lines_stored.eq(self.store.grant),
             page.retired.eq((scalar.retire.valid & ~scalar.retire.trap) + (matrix.retire.valid & ~matrix.retire.trap)),
             page.exit.eq(scalar.exit),
             page.exit_value.eq(scalar.exit_value),

@@ -4,11 +4,20 @@
 from amaranth.hdl import C, Cat, Module, Signal, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction, Unit
 
-__all__ = ["AluOp", "DecodedLayout", "Decoder", "ImmediateFormat"]
+__all__ = ["TRANSPOSE_OPERATIONS", "AluOp", "DecodedLayout", "Decoder", "ImmediateFormat", "transpose_group"]
+
+#: Low four bits of funct7 of transposes, by bits of their elements.
+TRANSPOSE_OPERATIONS = {bits: INSTRUCTIONS[f"vtrn.e{bits}"].match >> 25 & 0xF for bits in (8, 16, 32)}
+
+
+def transpose_group(config: NodeConfig, bits: int) -> int:
+    """Registers that hold an 8 x 8 matrix of elements of so many bits."""
+    return max(1, 8 * bits // config.line_bytes)
 
 
 class AluOp(enum.Enum, shape=4):
@@ -49,6 +58,10 @@ _FLAGS = (
     "vector_load", "vector_store", "simd", "accumulator_store",
     "step", "step_memory", "clear", "accumulator_load",
     "nwrite", "nread", "nsd", "swait", "spost", "halt",
+    "setfmt", "predicate", "reads_pm", "reads_ps1", "reads_ps2", "writes_pd",
+    "two_passes", "iterative", "transpose", "stochastic", "draws_twice",
+    "gather_stride", "gather_index", "gather_bound",
+    "named_formats", "converts", "named_format",
 )  # fmt: skip
 
 
@@ -56,7 +69,10 @@ class DecodedLayout(data.StructLayout):
     """What the pipeline needs to know of an instruction; everything else it takes from the instruction's own fields.
 
     All members but ``alu`` (AluOp) and ``immediate`` (32 bits, to be sign-extended) are single bits named after what they say.
-    ``matrix_slot`` sends it to the matrix slot. ``source_pc`` and ``source_immediate`` choose the ALU's operands.
+    ``matrix_slot`` sends it to the matrix slot. ``source_pc`` and ``source_immediate`` choose the ALU's operands. Of SIMD
+    operations, ``two_passes`` work on BF16 lanes, ``iterative`` use the iterative unit; ``stochastic`` ones draw random bits,
+    two steps of them with ``draws_twice``. ``named_formats`` are matrix steps with format descriptors; of accumulator stores,
+    ``converts`` round, with ``named_format`` to a descriptor's format.
     """
 
     def __init__(self):
@@ -69,7 +85,7 @@ _ALU_OPS = {
 }  # fmt: skip
 
 #: Flags that a single mnemonic sets, named alike.
-_OWN_FLAG = ("jal", "jalr", "ecall", "ebreak", "mret", "nread", "nsd", "swait", "spost", "halt")
+_OWN_FLAG = ("jal", "jalr", "ecall", "ebreak", "mret", "nread", "nsd", "swait", "spost", "halt", "setfmt")
 
 _UNIT_FLAG = {
     Unit.LOAD: "load",
@@ -79,6 +95,7 @@ _UNIT_FLAG = {
     Unit.VECTOR_STORE: "vector_store",
     Unit.SIMD: "simd",
     Unit.ACCUMULATOR_STORE: "accumulator_store",
+    Unit.PREDICATE: "predicate",
 }
 
 _IMMEDIATES = {
@@ -106,8 +123,8 @@ def _alu_op(mnemonic: str) -> tuple[AluOp, bool]:
 def _flags(row: Instruction) -> set[str]:
     """Flags that are set for a row of the table."""
     operands = set(row.operands)
-    flags = {f"reads_{o}" for o in ("rs1", "rs2", "vs1", "vs2") if o in operands}
-    flags |= {f"writes_{o}" for o in ("rd", "vd") if o in operands}
+    flags = {f"reads_{o}" for o in ("rs1", "rs2", "vs1", "vs2", "pm", "ps1", "ps2") if o in operands}
+    flags |= {f"writes_{o}" for o in ("rd", "vd", "pd") if o in operands}
     flags |= {f"post_{o}" for o in row.post_increment}
     if row.unit in _UNIT_FLAG:
         flags.add(_UNIT_FLAG[row.unit])
@@ -130,8 +147,40 @@ def _flags(row: Instruction) -> set[str]:
         flags.add("matrix_slot")
         if row.mnemonic.startswith("mstep"):
             flags.add("step_memory" if "rs1" in operands else "step")
+            if "fab" in operands:
+                flags.add("named_formats")
         else:
             flags.add("clear" if row.mnemonic == "mzero" else "accumulator_load")
+    if row.unit is Unit.ACCUMULATOR_STORE and not row.mnemonic.startswith("mst.f32"):
+        flags.add("converts")
+        if "fmt" in operands:
+            flags.add("named_format")
+        if "s" in row.mnemonic.split(".")[-1]:
+            flags.add("stochastic")
+    if row.unit is Unit.VECTOR_LOAD and row.mnemonic.startswith(("vlds", "vldx")):
+        flags.add("gather_index" if "vs2" in operands else "gather_stride")
+        if row.mnemonic.startswith("vldsz"):
+            flags.add("gather_bound")
+    if row.unit is Unit.SIMD:
+        flags |= _simd_flags(row.mnemonic)
+    return flags
+
+
+def _simd_flags(mnemonic: str) -> set[str]:
+    """Flags of a SIMD operation's mnemonic, which is the operation's name, the type of its lanes, and ``s`` if stochastic."""
+    name, *types = mnemonic.split(".")
+    flags = set()
+    reduces = name.startswith("vred")
+    if reduces or name in ("vrcp", "vrsqrt", "vexp2"):
+        flags.add("iterative")
+    if name == "vtrn":
+        flags.add("transpose")
+    elif types and types[0] == "bf16" and not reduces:
+        flags.add("two_passes")
+    if types and types[-1] == "s":
+        flags.add("stochastic")
+        if "two_passes" in flags:
+            flags.add("draws_twice")
     return flags
 
 
@@ -158,16 +207,18 @@ class Decoder(wiring.Component):
         immediate_format = Signal(ImmediateFormat)
         accumulators, semaphores = self.config.accumulators, self.config.semaphores
 
-        # Two levels, opcode first, make small selectors in synthesis and in simulation.
-        by_opcode: dict[int, list[Instruction]] = {}
+        # Two levels, opcode first, and one case for all rows that decode alike make small selectors.
+        by_opcode: dict[int, dict[tuple, list[Instruction]]] = {}
         for row in INSTRUCTIONS.values():
-            by_opcode.setdefault(row.match & 0x7F, []).append(row)
+            alike = by_opcode.setdefault(row.match & 0x7F, {})
+            alike.setdefault((frozenset(_flags(row)), _row_alu(row), _row_immediate(row)), []).append(row)
         with m.Switch(insn[0:7]):
-            for opcode, rows in by_opcode.items():
+            for opcode, groups in by_opcode.items():
                 with m.Case(opcode), m.Switch(insn[7:32]):
-                    for row in rows:
-                        with m.Case(_pattern(row)):
-                            _decode_row(m, row, out, immediate_format)
+                    for (flags, alu, immediate_of_row), rows in groups.items():
+                        with m.Case(*map(_pattern, rows)):
+                            m.d.comb += [out[flag].eq(1) for flag in sorted(flags)]
+                            m.d.comb += [out.alu.eq(alu), immediate_format.eq(immediate_of_row)]
                     with m.Default():
                         m.d.comb += out.illegal.eq(1)
             with m.Default():
@@ -192,25 +243,34 @@ class Decoder(wiring.Component):
         posts = out.nwrite & insn[25]
         names_semaphore = out.swait | out.spost | posts
         same_parity = out.post_rs1 & out.post_rs2 & (insn[15] == insn[20])
+        outside_group = Signal()
+        with m.If(out.transpose):
+            with m.Switch(insn[25:29]):
+                for bits in (8, 16, 32):
+                    group = transpose_group(self.config, bits)
+                    with m.Case(TRANSPOSE_OPERATIONS[bits]):
+                        unaligned = insn[15:20][: ceil_log2(group)].any() if group > 1 else 0
+                        m.d.comb += outside_group.eq(unaligned | (insn[20:24] >= group))
         m.d.comb += self.decoded.eq(out)
         m.d.comb += self.decoded.immediate.eq(immediate)
-        with m.If((names_accumulator & (rd >= accumulators)) | (names_semaphore & (rd >= semaphores)) | same_parity):
+        bad_number = (names_accumulator & (rd >= accumulators)) | (names_semaphore & (rd >= semaphores))
+        with m.If(bad_number | same_parity | outside_group):
             # Nothing but the flag may survive: an illegal instruction reads, writes and starts nothing.
             m.d.comb += [self.decoded.eq(0), self.decoded.illegal.eq(1)]
         return m
 
 
-def _decode_row(m: Module, row: Instruction, decoded: data.View, immediate_format: Signal):
-    """Statements that set ``decoded`` and the immediate's format for a row of the table."""
-    m.d.comb += [decoded[flag].eq(1) for flag in sorted(_flags(row))]
+def _row_alu(row: Instruction) -> AluOp:
+    """ALU function of a row of the table; any where none is used."""
     if row.unit is Unit.ALU and row.mnemonic not in ("lui", "auipc"):
-        m.d.comb += decoded.alu.eq(_alu_op(row.mnemonic)[0])
-    if row.unit is Unit.BRANCH and "imm_b" in row.operands:
-        # The comparisons come out of the subtraction.
-        m.d.comb += decoded.alu.eq(AluOp.SUB)
-    for operand in row.operands:
-        if operand in _IMMEDIATES:
-            m.d.comb += immediate_format.eq(_IMMEDIATES[operand])
+        return _alu_op(row.mnemonic)[0]
+    # The comparisons of branches come out of the subtraction.
+    return AluOp.SUB if row.unit is Unit.BRANCH and "imm_b" in row.operands else AluOp.ADD
+
+
+def _row_immediate(row: Instruction) -> ImmediateFormat:
+    """Where a row of the table has its immediate."""
+    return next((_IMMEDIATES[operand] for operand in row.operands if operand in _IMMEDIATES), ImmediateFormat.NONE)
 
 
 def _pattern(row: Instruction) -> str:

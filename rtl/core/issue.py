@@ -8,7 +8,9 @@ from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from rtl.core.bundles import IssueLayout, RetireLayout
+from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
 from rtl.core.fetch import FetchedLayout
+from rtl.core.predicate_registers import PREDICATES
 from rtl.core.scalar_registers import ScalarRegisters, ScalarWrites
 from rtl.network.arbiter import RoundRobin
 
@@ -39,7 +41,13 @@ class Issue(wiring.Component):
     scalar, matrix : In(SlotView)
     scalar_valid, scalar_issue, matrix_valid, matrix_issue : Out
         To the slots.
-    vector_busy : In(threads x 32), accumulators_busy : In(threads * accumulators)
+    vector_busy : In(threads x 32), predicate_busy : In(threads x 8)
+    accumulators_busy, accumulators_closed : In(threads * accumulators)
+        Not to be stored yet; not to be operated on yet.
+    reads_later : In(threads)
+        A matrix step of the thread still reads SRAM: nothing goes to the scalar/vector slot.
+    simd_pending : In(threads)
+        A SIMD operation may still raise flags: CSR instructions wait.
     response_waiting : In(1)
         A read response waits for the vector registers' write port: nothing else may claim it.
     network_room : In(1)
@@ -63,7 +71,11 @@ class Issue(wiring.Component):
                 "matrix_valid": Out(1),
                 "matrix_issue": Out(IssueLayout()),
                 "vector_busy": In(data.ArrayLayout(32, threads)),
+                "predicate_busy": In(data.ArrayLayout(PREDICATES, threads)),
                 "accumulators_busy": In(threads * config.accumulators),
+                "accumulators_closed": In(threads * config.accumulators),
+                "reads_later": In(threads),
+                "simd_pending": In(threads),
                 "response_waiting": In(1),
                 "network_room": In(1),
             }
@@ -123,12 +135,27 @@ class Issue(wiring.Component):
                 | (decoded.reads_vs2 & busy.bit_select(rs2, 1))
                 | (decoded.writes_vd & busy.bit_select(rd, 1))
             )
-            mine = self.accumulators_busy[thread * accumulators : (thread + 1) * accumulators]
-            waits_for_accumulator = decoded.accumulator_store & mine.bit_select(rd[:accumulator_bits], 1)
-            # The adder needs two cycles, so the same accumulator cannot take an operation in the very next one.
-            follows_too_soon = mine_matrix & (matrix.x.fetched.insn[7:12] == rd)
+            # The other registers of a transpose's group; they start at a multiple of the group's size.
+            waits_for_group = Signal(name=f"waits_for_group{thread}")
+            with m.If(decoded.transpose), m.Switch(insn[25:29]):
+                for bits, operation in TRANSPOSE_OPERATIONS.items():
+                    group = transpose_group(config, bits)
+                    with m.Case(operation):
+                        m.d.comb += waits_for_group.eq(busy.word_select(rs1[ceil_log2(group) :], group).any())
+            predicate_busy = self.predicate_busy[thread]
+            waits_for_predicate = (
+                (decoded.reads_pm & predicate_busy.bit_select(insn[29:32], 1))
+                | (decoded.reads_ps1 & predicate_busy.bit_select(rs1[:3], 1))
+                | (decoded.reads_ps2 & predicate_busy.bit_select(rs2[:3], 1))
+                | (decoded.writes_pd & predicate_busy.bit_select(rd[:3], 1))
+            )
+            mine = slice(thread * accumulators, (thread + 1) * accumulators)
+            accumulator = rd[:accumulator_bits]
+            waits_for_accumulator = decoded.accumulator_store & self.accumulators_busy[mine].bit_select(accumulator, 1)
+            follows_too_soon = self.accumulators_closed[mine].bit_select(accumulator, 1)
+            waits_for_flags = decoded.csr & self.simd_pending[thread]
             remote = decoded.nwrite | decoded.nread | decoded.nsd
-            claims_write_port = decoded.writes_vd & ~decoded.nread
+            claims_write_port = (decoded.writes_vd & ~decoded.nread) | decoded.writes_pd
             free = Signal(name=f"free{thread}")
             m.d.comb += free.eq(
                 self.heads_valid[thread]
@@ -138,12 +165,16 @@ class Issue(wiring.Component):
                 & ~(mine_matrix & matrix.stall)
                 & ~waits_for_load
                 & ~waits_for_vector
+                & ~waits_for_predicate
+                & ~waits_for_group
             )
             m.d.comb += [
                 ready_scalar[thread].eq(
                     free
                     & ~decoded.matrix_slot
+                    & ~self.reads_later[thread]
                     & ~waits_for_accumulator
+                    & ~waits_for_flags
                     & ~(remote & ~self.network_room)
                     & ~(claims_write_port & self.response_waiting)
                 ),

@@ -7,12 +7,23 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, SEMAPHORE_VALUE_BITS, TAG_BITS, Cause, Port
-from rtl.arithmetic.bf16 import Bf16Round
+from golden.isa import INSTRUCTIONS
+from golden.layout import (
+    FORMAT_DESCRIPTORS,
+    GLOBAL_ADDRESS_BITS,
+    OFFSET_BITS,
+    SEMAPHORE_VALUE_BITS,
+    TAG_BITS,
+    Cause,
+    FormatKind,
+    Port,
+)
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.alu import Alu
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
-from rtl.core.csr import CsrOp, TrapLayout
+from rtl.core.csr import CsrOp, FormatLayout, FormatWriteLayout, TrapLayout
+from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
+from rtl.core.result_slots import ResultSlots
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import GlobalAddressLayout, ReadPort, WritePort, line_address_bits
@@ -23,7 +34,8 @@ __all__ = ["ScalarSlot"]
 class ScalarSlot(wiring.Component):
     """Executes one instruction at a time per stage, in order.
 
-    X takes one cycle, or more while SRAM does not grant or an accumulator store goes on; ``stall`` tells. What an instruction
+    X takes one cycle, or more while SRAM does not grant, the SIMD unit is occupied, the cycle of the result is taken, or the
+    instruction is one of several accesses (accumulator stores, gathers, transposes); ``stall`` tells. What an instruction
     does to its thread (trap, redirect, halt, park, exit, flush, mret, CSR write) strobes in its last cycle in X.
 
     Members
@@ -52,12 +64,27 @@ class ScalarSlot(wiring.Component):
         A read port for lines, with the timing of ReadPort.
     vs1, vs2 : In(8 * line_bytes)
         Vector operands of the instruction in X.
+    reread : Out(1), reread_first, reread_second : Out(5)
+        Transposes: read these registers of the thread in X next, as vs1 and vs2.
+    formats : In(16 x FormatLayout)
+        Format descriptors of the thread in X.
+    set_format : Out(FormatWriteLayout)
+    simd_flags_valid, convert_flags_valid : Out(1)
+        ``simd_flags`` are raised in the thread ``result_thread``, ``convert_flags`` in the one in X.
+    draw, draws_twice, advance : Out(1)
+        Generators of random bits of the thread in X.
+    mask : In(line_bytes), predicate : In(2 x line_bytes)
+        The predicate that masks, and those that a predicate operation reads, in X.
     accumulator_entry, accumulator_line : Out; accumulator_data : In(8 * line_bytes)
         Read port of the matrix array.
-    simd_valid, simd_op : Out; simd_result : In(8 * line_bytes)
-        Lanes, fed with vs1 and vs2.
-    vector_write, vector_thread, vector_register, vector_value : Out
-        Write of a vector register in W.
+    convert, convert_format, convert_stochastic : Out; converted : In(8 * line_bytes)
+        Its converters.
+    simd_valid, simd_collect, simd_row : Out; simd_result : In(8 * line_bytes)
+        SIMD unit, which takes everything else from the instruction in X.
+    simd_pending : Out(threads)
+        A SIMD operation of the thread is in X or later.
+    vector_write, predicate_write, result_thread, result_register, vector_value, predicate_value : Out
+        Write of a vector or predicate register in W.
     tx_* : Out
         Network request, as in CoreNetworkPort.
     busy : Out(1)
@@ -106,16 +133,36 @@ class ScalarSlot(wiring.Component):
                 "vector_data": In(line),
                 "vs1": In(line),
                 "vs2": In(line),
+                "reread": Out(1),
+                "reread_first": Out(5),
+                "reread_second": Out(5),
+                "formats": In(data.ArrayLayout(FormatLayout(), FORMAT_DESCRIPTORS)),
+                "set_format": Out(FormatWriteLayout()),
+                "simd_flags_valid": Out(1),
+                "convert_flags_valid": Out(1),
+                "draw": Out(1),
+                "draws_twice": Out(1),
+                "advance": Out(1),
+                "mask": In(config.line_bytes),
+                "predicate": In(data.ArrayLayout(config.line_bytes, 2)),
                 "accumulator_entry": Out(range(config.threads * config.accumulators)),
                 "accumulator_line": Out(range(config.accumulator_lines)),
                 "accumulator_data": In(line),
+                "convert": Out(1),
+                "convert_format": Out(FormatLayout()),
+                "convert_stochastic": Out(1),
+                "converted": In(line),
                 "simd_valid": Out(1),
-                "simd_op": Out(2),
+                "simd_collect": Out(1),
+                "simd_row": Out(3),
                 "simd_result": In(line),
+                "simd_pending": Out(config.threads),
                 "vector_write": Out(1),
-                "vector_thread": Out(2),
-                "vector_register": Out(5),
+                "predicate_write": Out(1),
+                "result_thread": Out(2),
+                "result_register": Out(5),
                 "vector_value": Out(line),
+                "predicate_value": Out(config.line_bytes),
                 "tx_valid": Out(1),
                 "tx_read": Out(1),
                 "tx_address": Out(GlobalAddressLayout()),
@@ -165,16 +212,32 @@ class ScalarSlot(wiring.Component):
         jump_target = Signal(64)
         next_pc = Signal(64)
         address, total, step = Signal(64), Signal(64), Signal(64)
-        rounds_bf16 = insn[28]
+        first_granule, granule_address = Signal(), Signal(64)
+        base = Signal(64)
         m.d.comb += [
             jump.eq(decoded.jal | decoded.jalr | (decoded.branch & (condition ^ funct3[0]))),
             next_pc.eq(pc + 4),
-            total.eq(x.rs1 + step),
-            address.eq(Mux(decoded.post_rs1, x.rs1, total)),
+            base.eq(Mux(decoded.gather_stride & ~first_granule, granule_address, x.rs1)),
+            total.eq(base + step),
+            address.eq(Mux(decoded.post_rs1 | decoded.gather_stride, base, total)),
         ]
+        # The format that an accumulator store rounds to, and its tile.
+        format_ = Signal(FormatLayout())
+        with m.If(decoded.named_format | decoded.simd):
+            m.d.comb += format_.eq(self.formats[insn[20:24]])
+        wide, narrow = format_.kind == FormatKind.FP32, (format_.kind == FormatKind.CFP8_143) | (format_.kind == FormatKind.CFP8_152)
+        # Logarithm of the bytes of an element.
+        scale = Signal(2)
+        m.d.comb += scale.eq(Mux(wide | ~decoded.converts, 2, ~narrow))
+        tile_log = ceil_log2(config.accumulator_bytes // 4)
+        lane_index = Signal(range(max(2, line_bytes // 8)))
         # What a post-increment adds; for other accesses the immediate, which is 0 where there is none.
         with m.If(decoded.accumulator_store & decoded.post_rs1):
-            m.d.comb += step.eq(Mux(rounds_bf16, config.accumulator_bytes // 2, config.accumulator_bytes))
+            m.d.comb += step.eq(C(1 << tile_log, 64) << scale)
+        with m.Elif(decoded.gather_stride):
+            m.d.comb += step.eq(x.rs2[:32].as_signed())
+        with m.Elif(decoded.gather_index):
+            m.d.comb += step.eq(self.vs2.word_select(lane_index, 32))
         with m.Elif(decoded.nwrite & decoded.post_rs1):
             m.d.comb += step.eq(line_bytes)
         with m.Else():
@@ -190,25 +253,25 @@ class ScalarSlot(wiring.Component):
         remote = decoded.nwrite | decoded.nread | decoded.nsd
         store_cause = stores | decoded.nwrite | decoded.nsd
         low_bits = Signal(byte_bits)
-        tile_bits = ceil_log2(min(line_bytes, config.accumulator_bytes // 2))
+        gather = decoded.gather_stride | decoded.gather_index
+        wide_granule = insn[25]
         with m.If(decoded.load | decoded.store):
             m.d.comb += low_bits.eq((1 << funct3[:2]) - 1)
         with m.Elif(decoded.nsd):
             m.d.comb += low_bits.eq(7)
-        with m.Elif(decoded.accumulator_store & rounds_bf16):
-            m.d.comb += low_bits.eq((1 << tile_bits) - 1)
+        with m.Elif(gather):
+            m.d.comb += low_bits.eq(Mux(wide_granule, 15, 7))
+        with m.Elif(decoded.accumulator_store):
+            m.d.comb += low_bits.eq((C(1 << tile_log, byte_bits + 3) << scale) - 1)
         with m.Else():
             m.d.comb += low_bits.eq(line_bytes - 1)
         misaligned = (address[:byte_bits] & low_bits).any()
         fits = Signal()
         with m.If(decoded.accumulator_store):
-            m.d.comb += fits.eq(
-                Mux(
-                    rounds_bf16,
-                    in_sram(config, address, config.accumulator_bytes // 2),
-                    in_sram(config, address, config.accumulator_bytes),
-                )
-            )
+            with m.Switch(scale):
+                for log in range(3):
+                    with m.Case(log):
+                        m.d.comb += fits.eq(in_sram(config, address, 1 << tile_log + log))
         with m.Else():
             m.d.comb += fits.eq(in_sram(config, address, 1))
         destination = Signal(GlobalAddressLayout())
@@ -217,6 +280,14 @@ class ScalarSlot(wiring.Component):
 
         writes_csr = (funct3[:2] == 1) | rs1_field.any()
         csr_illegal = decoded.csr & (~self.csr_exists | (writes_csr & insn[30:32].all()))
+
+        # Granules beyond the bound of a gather are neither read nor checked.
+        granule = Signal(range(max(2, line_bytes // 8)))
+        skipped = Signal()
+        m.d.comb += [
+            first_granule.eq(granule == 0),
+            skipped.eq(decoded.gather_bound & (x.rs2[32:].as_signed() <= granule)),
+        ]
 
         cause, value = Signal(6), Signal(64)
         trap = Signal()
@@ -234,56 +305,83 @@ class ScalarSlot(wiring.Component):
             m.d.comb += raises(Cause.BREAKPOINT, pc)
         with m.Elif(jump & jump_target[1]):
             m.d.comb += raises(Cause.INSTRUCTION_MISALIGNED, jump_target)
-        with m.Elif((local | remote) & misaligned):
+        with m.Elif((local | remote) & misaligned & ~skipped):
             m.d.comb += raises(Mux(store_cause, Cause.STORE_MISALIGNED, Cause.LOAD_MISALIGNED), address)
-        with m.Elif((local & ~fits) | (remote & bad_global)):
+        with m.Elif((local & ~fits & ~skipped) | (remote & bad_global)):
             m.d.comb += raises(Mux(store_cause, Cause.STORE_ACCESS_FAULT, Cause.LOAD_ACCESS_FAULT), address)
 
         good = Signal()
         m.d.comb += [good.eq(self.x_valid & ~trap), self.done.eq(self.x_valid & ~self.stall)]
 
-        # -- accumulator stores: one accumulator line per cycle of X -----------------------------------------------
+        # -- accumulator stores: one accumulator line per cycle of X, converted ones a cycle later ------------------
         row = Signal(range(config.accumulator_lines))
         last_row = row == config.accumulator_lines - 1
+        # Converting: the line that ``row`` counts has been converted, or ``converting`` is the next to be.
+        primed, converting = Signal(), Signal.like(row)
         issued = self.issue.fetched.insn[7:12]
         entry_bits = ceil_log2(config.accumulators)
 
         def entry(thread, number):
             return Cat(number[:entry_bits], thread)
 
-        with m.If(good & decoded.accumulator_store & ~(self.store.grant & last_row)):
+        stores_accumulator = Signal()
+        m.d.comb += [
+            stores_accumulator.eq(good & decoded.accumulator_store),
+            converting.eq(row + primed),
+            self.convert.eq(stores_accumulator & decoded.converts & ~(primed & (last_row | ~self.store.grant))),
+            self.convert_format.eq(format_),
+            self.convert_stochastic.eq(decoded.stochastic),
+        ]
+        with m.If(stores_accumulator & ~(self.store.grant & last_row)):
             m.d.comb += [
                 self.accumulator_entry.eq(entry(x.thread, rd_field)),
-                self.accumulator_line.eq(row + self.store.grant),
+                self.accumulator_line.eq(Mux(decoded.converts, converting + self.convert, row + self.store.grant)),
             ]
         with m.Else():
             m.d.comb += self.accumulator_entry.eq(entry(self.issue.thread, issued))
-        with m.If(good & decoded.accumulator_store & self.store.grant):
+        with m.If(stores_accumulator & self.store.grant):
             m.d.sync += row.eq(Mux(last_row, 0, row + 1))
-        half_line = Signal(4 * line_bytes)
-        for lane in range(config.fp32_lanes):
-            m.submodules[f"round{lane}"] = round_lane = Bf16Round()
-            m.d.comb += [
-                round_lane.wide.eq(self.accumulator_data.word_select(lane, 32)),
-                half_line.word_select(lane, 16).eq(round_lane.code),
-            ]
+        with m.If(stores_accumulator & decoded.converts):
+            m.d.sync += primed.eq(~(self.store.grant & last_row))
+        converted_now = Signal()
+        m.d.sync += converted_now.eq(self.convert)
+
+        # -- when results are written ------------------------------------------------------------------------------
+        m.submodules.slots = slots = ResultSlots(config)
+        transpose_last, transpose_row = Signal(), Signal(3)
+        granule_last = granule == Mux(wide_granule, max(1, line_bytes // 16) - 1, line_bytes // 8 - 1)
+        last_access = ~gather | granule_last
+        m.d.comb += [
+            slots.tag.valid.eq(1),
+            slots.tag.thread.eq(x.thread),
+            slots.tag.number.eq(rd_field),
+            slots.tag.predicate.eq(decoded.writes_pd),
+            slots.two_passes.eq(decoded.two_passes),
+            slots.iterative.eq(decoded.iterative),
+            slots.operation.eq(Cat(insn[12:15], insn[5])),
+            # Numbers of reductions start at 7, those of the other iterative operations end at 3.
+            slots.reduces.eq(insn[22:24].any()),
+        ]
 
         # -- SRAM --------------------------------------------------------------------------------------------------
         line = Signal(line_address_bits(config))
-        half = Signal()
+        granule_done = Signal()
         m.d.comb += [
             line.eq(line_of(config, address)),
             self.scalar.req.eq(good & decoded.load),
             self.scalar.address.eq(line),
-            self.vector_req.eq(good & decoded.vector_load),
+            self.vector_req.eq(good & decoded.vector_load & ~skipped & ~(slots.short_taken & last_access)),
             self.vector_address.eq(line),
-            self.store.req.eq(good & stores),
+            self.store.req.eq(good & stores & (primed | ~decoded.converts)),
             self.store.address.eq(line),
             self.stall.eq(
                 (self.scalar.req & ~self.scalar.grant)
-                | (self.vector_req & ~self.vector_grant)
-                | (self.store.req & ~(self.store.grant & (last_row | ~decoded.accumulator_store)))
+                | (good & decoded.vector_load & (~granule_done | ~last_access))
+                | (good & stores & ~(self.store.grant & (last_row | ~decoded.accumulator_store)))
+                | (good & decoded.simd & (slots.simd_taken | ~transpose_last))
+                | (good & decoded.predicate & decoded.writes_pd & slots.short_taken)
             ),
+            granule_done.eq(Mux(skipped, ~(slots.short_taken & last_access), self.vector_grant)),
         ]
         scalar_data = Signal(64)
         with m.Switch(funct3[:2]):
@@ -292,16 +390,19 @@ class ScalarSlot(wiring.Component):
                     m.d.comb += scalar_data.eq(x.rs2[: 8 << size].replicate(8 >> size))
         with m.If(decoded.vector_store):
             m.d.comb += [self.store.data.eq(self.vs2), self.store.mask.eq(~0)]
-        with m.Elif(decoded.accumulator_store & rounds_bf16):
-            # Half a line per accumulator line, in whichever half of the SRAM line it falls.
-            halves = Signal(len(line) + 1)
-            m.d.comb += [
-                halves.eq(address[byte_bits - 1 : OFFSET_BITS] + row),
-                half.eq(halves[0]),
-                self.store.address.eq(halves[1:]),
-                self.store.data.eq(half_line.replicate(2)),
-                self.store.mask.eq(Cat((~half).replicate(line_bytes // 2), half.replicate(line_bytes // 2))),
-            ]
+        with m.Elif(decoded.accumulator_store & decoded.converts):
+            # A part of an SRAM line per accumulator line.
+            for log in range(3):
+                parts = 4 >> log
+                part_bits = byte_bits - 2 + log
+                position = Signal(OFFSET_BITS - part_bits, name=f"part{log}")
+                m.d.comb += position.eq(address[part_bits:OFFSET_BITS] + row)
+                with m.If(scale == log):
+                    m.d.comb += [
+                        self.store.address.eq(position[2 - log :]),
+                        self.store.data.eq(self.converted[: 8 * line_bytes // parts].replicate(parts)),
+                        self.store.mask.eq(((1 << line_bytes // parts) - 1) << (position[: 2 - log] << part_bits)),
+                    ]
         with m.Elif(decoded.accumulator_store):
             m.d.comb += [
                 self.store.address.eq(line + row),
@@ -351,6 +452,11 @@ class ScalarSlot(wiring.Component):
         ]
         with m.If(good & decoded.csr & writes_csr):
             m.d.comb += self.csr_op.eq(funct3[:2])
+        m.d.comb += [
+            self.set_format.valid.eq(good & decoded.setfmt),
+            self.set_format.number.eq(insn[20:24]),
+            self.set_format.value.eq(x.rs1),
+        ]
         with m.If(jump):
             m.d.comb += self.target.eq(jump_target)
         with m.Elif(decoded.mret):
@@ -385,6 +491,8 @@ class ScalarSlot(wiring.Component):
             m.d.comb += result.eq(self.csr_read)
         with m.Elif(decoded.jal | decoded.jalr):
             m.d.comb += result.eq(next_pc)
+        with m.Elif(decoded.predicate):
+            m.d.comb += result.eq(self.predicate[0])
         with m.Else():
             m.d.comb += result.eq(alu.result)
         register = Mux(decoded.post_rs1, rs1_field, rd_field)
@@ -394,13 +502,11 @@ class ScalarSlot(wiring.Component):
 
         writes = Signal(ScalarWrites())
         load_low = Signal(byte_bits)
-        load_done, vector_load, simd = Signal(), Signal(), Signal()
+        load_done = Signal()
         # A parked swait has not been executed: it retires when it is executed again with the semaphore covered.
         m.d.sync += [
             self.retire.valid.eq(self.done & ~self.park),
             load_done.eq(finishes & decoded.load),
-            vector_load.eq(finishes & decoded.vector_load),
-            simd.eq(finishes & decoded.simd),
         ]
         with m.If(self.x_valid):
             m.d.sync += [
@@ -431,25 +537,104 @@ class ScalarSlot(wiring.Component):
         with m.Else():
             m.d.comb += self.retire.writes.eq(writes)
 
-        # -- vector results, stage W -------------------------------------------------------------------------------
+        # -- SIMD unit and its random bits -------------------------------------------------------------------------
+        enters = Signal()
+        group_bits = ceil_log2(max(transpose_group(config, bits) for bits in TRANSPOSE_OPERATIONS))
+        pairs_after_first = Signal(3)
+        with m.If(decoded.transpose), m.Switch(insn[25:29]):
+            for bits, operation in TRANSPOSE_OPERATIONS.items():
+                with m.Case(operation):
+                    m.d.comb += pairs_after_first.eq((transpose_group(config, bits) + 1) // 2 - 1)
+        next_pair = Signal(max(1, group_bits))
         m.d.comb += [
-            self.simd_valid.eq(good & decoded.simd),
-            self.simd_op.eq(Mux(funct3[0], insn[25:27] + 1, 0)),
+            enters.eq(good & decoded.simd & transpose_last & ~slots.simd_taken),
+            transpose_last.eq(transpose_row == pairs_after_first),
+            next_pair.eq((transpose_row + 1) << 1),
+            self.simd_valid.eq(enters),
+            self.simd_collect.eq(good & decoded.simd & ~transpose_last),
+            self.simd_row.eq(transpose_row),
+            self.reread.eq(self.simd_collect),
+            # A group starts at a multiple of its size.
+            self.reread_first.eq(rs1_field | next_pair),
+            self.reread_second.eq(rs1_field | next_pair | 1),
+            slots.enter_simd.eq(enters),
+            slots.enter_short.eq(finishes & (decoded.vector_load | (decoded.predicate & decoded.writes_pd))),
+            self.draw.eq(self.x_valid & decoded.stochastic),
+            self.draws_twice.eq(decoded.draws_twice),
+            self.advance.eq(enters | self.convert),
         ]
-        from_simd = Signal()
+        with m.If(enters):
+            m.d.sync += transpose_row.eq(0)
+        with m.Elif(self.simd_collect):
+            m.d.sync += transpose_row.eq(transpose_row + 1)
+
+        # -- loaded lines and predicates on their way to W ---------------------------------------------------------
         line_loaded = Signal(8 * line_bytes)
-        m.d.sync += self.vector_write.eq(vector_load | simd)
-        with m.If(vector_load | simd):
-            m.d.sync += [
-                self.vector_thread.eq(self.retire.thread),
-                self.vector_register.eq(self.retire.insn[7:12]),
-                from_simd.eq(simd),
-            ]
-        with m.If(vector_load):
-            m.d.sync += line_loaded.eq(self.vector_data)
+        loads_line, gathers, gathers_wide, gathers_zero = Signal(), Signal(), Signal(), Signal()
+        gathered, gathered_from = Signal.like(granule), Signal(byte_bits)
+        steps_granule = Signal()
         m.d.comb += [
-            self.vector_value.eq(Mux(from_simd, self.simd_result, line_loaded)),
-            self.busy.eq(self.x_valid | self.retire.valid | load_done | vector_load | simd | self.vector_write),
+            steps_granule.eq(good & gather & granule_done),
+            lane_index.eq(granule),
+        ]
+        with m.If(steps_granule):
+            m.d.sync += [granule.eq(Mux(granule_last, 0, granule + 1)), granule_address.eq(total)]
+        with m.If(self.trap.valid):
+            m.d.sync += granule.eq(0)
+        m.d.sync += [
+            loads_line.eq(finishes & decoded.vector_load & ~gather),
+            gathers.eq(steps_granule),
+        ]
+        with m.If(steps_granule):
+            m.d.sync += [
+                gathers_wide.eq(wide_granule),
+                gathers_zero.eq(skipped),
+                gathered.eq(granule),
+                gathered_from.eq(address[:byte_bits]),
+            ]
+        with m.If(loads_line):
+            m.d.sync += line_loaded.eq(self.vector_data)
+        with m.If(gathers):
+            eight = self.vector_data.word_select(gathered_from[3:], 64)
+            sixteen = self.vector_data.word_select(gathered_from[4:], 128) if byte_bits > 4 else self.vector_data
+            with m.If(gathers_wide):
+                m.d.sync += line_loaded.word_select(gathered[: max(0, byte_bits - 4)], 128).eq(Mux(gathers_zero, 0, sixteen))
+            with m.Else():
+                m.d.sync += line_loaded.word_select(gathered, 64).eq(Mux(gathers_zero, 0, eight))
+
+        logic, logic_in_m, logic_in_w = (Signal(line_bytes, name=name) for name in ("logic", "logic_in_m", "logic_in_w"))
+        left, right = self.predicate[0], self.predicate[1]
+        with m.Switch(insn[25:29]):
+            for mnemonic, logic_value in (
+                ("pand", left & right),
+                ("por", left | right),
+                ("pxor", left ^ right),
+                ("pandn", left & ~right),
+            ):
+                with m.Case(INSTRUCTIONS[mnemonic].match >> 25 & 0xF):
+                    m.d.comb += logic.eq(logic_value)
+            with m.Default():
+                m.d.comb += logic.eq(x.rs1)
+        m.d.sync += [logic_in_m.eq(logic), logic_in_w.eq(logic_in_m)]
+
+        # -- results, stage W --------------------------------------------------------------------------------------
+        due = slots.due
+        m.d.comb += [
+            self.vector_write.eq(due.valid & ~due.predicate),
+            self.predicate_write.eq(due.valid & due.predicate),
+            self.result_thread.eq(due.thread),
+            self.result_register.eq(due.number),
+            self.vector_value.eq(Mux(due.simd, self.simd_result, line_loaded)),
+            self.predicate_value.eq(Mux(due.simd, self.simd_result[:line_bytes], logic_in_w)),
+            self.simd_pending.eq(slots.simd_pending),
+        ]
+        with m.If(self.x_valid & decoded.simd):
+            m.d.comb += self.simd_pending.bit_select(x.thread, 1).eq(1)
+        # Lines that are converted in X, and SIMD results, raise flags; each for its own thread.
+        m.d.comb += [
+            self.simd_flags_valid.eq(due.valid & due.simd),
+            self.convert_flags_valid.eq(converted_now),
+            self.busy.eq(self.x_valid | self.retire.valid | load_done | slots.busy),
         ]
         return m
 

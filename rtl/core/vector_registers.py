@@ -20,11 +20,11 @@ class RegisterNumber(data.StructLayout):
 
 
 class VectorRegisters(wiring.Component):
-    """32 lines per thread: four reads with a register each, one write; a busy bit per register.
+    """32 lines per thread: five reads with a register each, one write; a busy bit per register.
 
     Members
     -------
-    scalar_read : In(2 x RegisterNumber), scalar_data : Out(2 x line)
+    scalar_read : In(3 x RegisterNumber), scalar_data : Out(3 x line)
         Operands of the scalar/vector slot: data follows one cycle after ``valid`` and holds until the next.
     matrix_read : In(2 x 7 bits), matrix_data : Out(2 x line)
         Operands of the matrix slot: number and thread, data in every next cycle.
@@ -42,8 +42,8 @@ class VectorRegisters(wiring.Component):
         line = 8 * config.line_bytes
         super().__init__(
             {
-                "scalar_read": In(data.ArrayLayout(RegisterNumber(), 2)),
-                "scalar_data": Out(data.ArrayLayout(line, 2)),
+                "scalar_read": In(data.ArrayLayout(RegisterNumber(), 3)),
+                "scalar_data": Out(data.ArrayLayout(line, 3)),
                 "matrix_read": In(data.ArrayLayout(7, 2)),
                 "matrix_data": Out(data.ArrayLayout(line, 2)),
                 "write": In(RegisterNumber()),
@@ -68,13 +68,14 @@ class VectorRegisters(wiring.Component):
             write.addr.eq(Cat(self.write.number, self.write.thread)[:bits]),
             write.data.eq(self.write_data),
         ]
-        for i in range(2):
+        for i in range(3):
             read = memory.read_port()
             m.d.comb += [
                 read.en.eq(self.scalar_read[i].valid),
                 read.addr.eq(Cat(self.scalar_read[i].number, self.scalar_read[i].thread)[:bits]),
                 self.scalar_data[i].eq(read.data),
             ]
+        for i in range(2):
             read = memory.read_port()
             m.d.comb += [read.addr.eq(self.matrix_read[i][:bits]), self.matrix_data[i].eq(read.data)]
 
