@@ -8,9 +8,9 @@ Numbers are whole multiples of 2**-298, the smallest product of two denormals, s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from golden.layout import Flag
-from rtl.simd.float_lane import FloatOp
 
 NAN = 0x7FC0_0000
 INFINITY = 0x7F80_0000
@@ -20,8 +20,36 @@ ONE = 0x3F80_0000
 #: Exponent of the unit in which numbers are counted.
 _UNIT = -298
 
+
+class Op(IntEnum):
+    """The lane's operations, by their numbers."""
+
+    ADD = 0
+    SUB = 1
+    MUL = 2
+    MADD = 3
+    MSUB = 4
+    NMSUB = 5
+    NMADD = 6
+    MIN = 7
+    MAX = 8
+    SGNJ = 9
+    SGNJN = 10
+    SGNJX = 11
+    EQ = 12
+    LT = 13
+    LE = 14
+    CLASS = 16
+    TO_INT = 20
+    TO_INT_ZERO = 21
+    FROM_INT = 22
+    MOVE = 24
+
+
 #: Signs of product and addend.
-_MULTIPLY_ADDS = {FloatOp.MADD: (0, 0), FloatOp.MSUB: (0, 1), FloatOp.NMSUB: (1, 0), FloatOp.NMADD: (1, 1)}
+_MULTIPLY_ADDS = {Op.MADD: (0, 0), Op.MSUB: (0, 1), Op.NMSUB: (1, 0), Op.NMADD: (1, 1)}
+_TWO_TERMS = Op.ADD, Op.SUB, Op.MUL
+_TO_INTEGERS = Op.TO_INT, Op.TO_INT_ZERO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,46 +208,45 @@ def _class(code: int) -> int:
     return 1 << (place if code >> 31 else 7 - place)
 
 
-def lane(op: FloatOp, a: int, b: int, c: int, variant: Variant = RIGHT) -> tuple[int, int]:
+def lane(op: Op, a: int, b: int, c: int, variant: Variant = RIGHT) -> tuple[int, int]:
     """Result and flags of the lane's operation ``op``."""
-    if op is FloatOp.FROM_INT:
+    if op is Op.FROM_INT:
         value = a - (a >> 31 << 32)
         code, flags = round_to_code(abs(value), 0, variant) if value else (0, 0)
         return (SIGN if value < 0 else 0) | code, flags
 
-    used = {FloatOp.TO_INT: (a,), FloatOp.TO_INT_ZERO: (a,)} | dict.fromkeys(_MULTIPLY_ADDS, (a, b, c))
-    used |= dict.fromkeys((FloatOp.ADD, FloatOp.SUB, FloatOp.MUL), (a, b))
-    denormal = Flag.DENORMAL if any(is_denormal(code) for code in used.get(op, ())) else 0
-    if variant.flush_denormal_operands and op in used:
+    used = (a, b, c) if op in _MULTIPLY_ADDS else (a, b) if op in _TWO_TERMS else (a,) if op in _TO_INTEGERS else ()
+    denormal = Flag.DENORMAL if any(is_denormal(code) for code in used) else 0
+    if variant.flush_denormal_operands and used:
         a, b, c = (code & SIGN if is_denormal(code) else code for code in (a, b, c))
     if op in _MULTIPLY_ADDS:
         negate_product, negate_addend = _MULTIPLY_ADDS[op]
         result, flags = multiply_add(a ^ negate_product << 31, b, c ^ negate_addend << 31, variant)
         return result, flags | denormal
-    if op in (FloatOp.ADD, FloatOp.SUB):
-        result, flags = multiply_add(a, ONE, b ^ (SIGN if op is FloatOp.SUB else 0), variant)
+    if op in (Op.ADD, Op.SUB):
+        result, flags = multiply_add(a, ONE, b ^ (SIGN if op is Op.SUB else 0), variant)
         return result, flags | denormal
-    if op is FloatOp.MUL:
+    if op is Op.MUL:
         result, flags = multiply_add(a, b, (a ^ b) & SIGN, variant)
         return result, flags | denormal
-    if op in (FloatOp.TO_INT, FloatOp.TO_INT_ZERO):
-        result, flags = _to_integer(a, "truncate" if op is FloatOp.TO_INT_ZERO else variant.ties)
+    if op in _TO_INTEGERS:
+        result, flags = _to_integer(a, "truncate" if op is Op.TO_INT_ZERO else variant.ties)
         return result, flags | denormal
 
     signalling = Flag.INVALID if is_signalling(a) or is_signalling(b) else 0
     unordered = is_nan(a) or is_nan(b)
     both_zero = is_zero(a) and is_zero(b)
-    if op in (FloatOp.MIN, FloatOp.MAX):
-        return _extreme(a, b, op is FloatOp.MAX), signalling
-    if op is FloatOp.EQ:
+    if op in (Op.MIN, Op.MAX):
+        return _extreme(a, b, op is Op.MAX), signalling
+    if op is Op.EQ:
         return int(not unordered and (a == b or both_zero)), signalling
-    if op is FloatOp.LT:
+    if op is Op.LT:
         return int(not unordered and _order(a) < _order(b) and not both_zero), Flag.INVALID if unordered else 0
-    if op is FloatOp.LE:
+    if op is Op.LE:
         return int(not unordered and (_order(a) <= _order(b) or both_zero)), Flag.INVALID if unordered else 0
-    signs = {FloatOp.SGNJ: b & SIGN, FloatOp.SGNJN: ~b & SIGN, FloatOp.SGNJX: (a ^ b) & SIGN}
+    signs = {Op.SGNJ: b & SIGN, Op.SGNJN: ~b & SIGN, Op.SGNJX: (a ^ b) & SIGN}
     if op in signs:
         return a & 0x7FFF_FFFF | signs[op], 0
-    if op is FloatOp.CLASS:
+    if op is Op.CLASS:
         return _class(a), 0
     return a, 0

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rtl.simd.float_lane import FloatOp
 from verif.golden.vectors import FP32_CORNERS
+from verif.rtl.simd.float_oracle import Op
 
 Codes = npt.NDArray[np.uint32]
 
-MULTIPLY_ADDS = (FloatOp.MADD, FloatOp.MSUB, FloatOp.NMSUB, FloatOp.NMADD)
-UNARY = (FloatOp.CLASS, FloatOp.TO_INT, FloatOp.TO_INT_ZERO, FloatOp.FROM_INT, FloatOp.MOVE)
-BINARY = tuple(op for op in FloatOp if op not in MULTIPLY_ADDS + UNARY)
+MULTIPLY_ADDS = (Op.MADD, Op.MSUB, Op.NMSUB, Op.NMADD)
+UNARY = (Op.CLASS, Op.TO_INT, Op.TO_INT_ZERO, Op.FROM_INT, Op.MOVE)
+BINARY = tuple(op for op in Op if op not in MULTIPLY_ADDS + UNARY)
 
 #: For grids of three: zeros, ends of the denormals, normals and infinities, both kinds of NaN, ones and neighbours.
 _TRIPLE_CORNERS = (
@@ -36,7 +36,7 @@ _INTEGER_CORNERS = (
 
 @dataclass(frozen=True)
 class Operations:
-    """Operations side by side: uint8 numbers of FloatOp, uint32 codes."""
+    """Operations side by side: uint8 numbers of Op, uint32 codes."""
 
     op: npt.NDArray[np.uint8]
     a: Codes
@@ -56,8 +56,8 @@ def joined(*parts: Operations) -> Operations:
     return Operations(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("op", "a", "b", "c")))
 
 
-def _numbers(ops: tuple[FloatOp, ...]) -> npt.NDArray[np.uint8]:
-    return np.array([op.value for op in ops], np.uint8)
+def _numbers(*ops: Op) -> npt.NDArray[np.uint8]:
+    return np.array(ops, np.uint8)
 
 
 def corners() -> Operations:
@@ -68,9 +68,9 @@ def corners() -> Operations:
     integers = [(sign * (1 << bit) + offset) % (1 << 32) for bit in range(32) for offset in range(-2, 3) for sign in (1, -1)]
     alone = np.array([*FP32_CORNERS, *signed, *integers], np.uint32)
     return joined(
-        _of(_numbers(BINARY)[:, None], pairs[:, 0], pairs[:, 1], 0xFFFF_FFFF),
-        _of(_numbers(MULTIPLY_ADDS)[:, None], triples[:, 0], triples[:, 1], triples[:, 2]),
-        _of(_numbers(UNARY)[:, None], alone, 0xFFFF_FFFF, 0xFFFF_FFFF),
+        _of(_numbers(*BINARY)[:, None], pairs[:, 0], pairs[:, 1], 0xFFFF_FFFF),
+        _of(_numbers(*MULTIPLY_ADDS)[:, None], triples[:, 0], triples[:, 1], triples[:, 2]),
+        _of(_numbers(*UNARY)[:, None], alone, 0xFFFF_FFFF, 0xFFFF_FFFF),
     )
 
 
@@ -91,19 +91,19 @@ def _fields(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
     return np.where(rng.random(count) < 0.3, ends, anywhere)
 
 
-def random_operations(rng: np.random.Generator, count: int) -> Operations:
+def near_operations(rng: np.random.Generator, count: int) -> Operations:
     """Any operations on numbers whose exponents are close enough to interact, with cancellation down to the last bits."""
-    op = rng.choice(_numbers(tuple(FloatOp) + MULTIPLY_ADDS * 3 + (FloatOp.ADD, FloatOp.SUB, FloatOp.MUL) * 2), count)
+    op = rng.choice(_numbers(*Op, *MULTIPLY_ADDS * 3, *(Op.ADD, Op.SUB, Op.MUL) * 2), count)
     field_a = _fields(rng, count)
     # Products about one, at the ends of the exponents, or anywhere; addends at any distance that matters.
     target = rng.choice([127, 0, 1, -24, 254], count) + rng.integers(-4, 5, count)
     field_b = np.where(rng.random(count) < 0.6, target + 127 - field_a, _fields(rng, count))
-    summing = np.isin(op, _numbers((FloatOp.ADD, FloatOp.SUB)))
+    summing = np.isin(op, _numbers(Op.ADD, Op.SUB))
     field_b = np.where(summing & (rng.random(count) < 0.8), field_a + rng.integers(-27, 28, count), field_b)
     field_b = np.clip(field_b, 0, 255)
     near = np.clip(field_a + field_b - 127 + rng.integers(-52, 29, count), 0, 254)
     field_c = np.where(rng.random(count) < 0.85, near, _fields(rng, count))
-    integral = np.isin(op, _numbers((FloatOp.TO_INT, FloatOp.TO_INT_ZERO)))
+    integral = np.isin(op, _numbers(Op.TO_INT, Op.TO_INT_ZERO))
     field_a = np.where(integral & (rng.random(count) < 0.9), rng.integers(124, 160, count), field_a)
     a, b, c = _pack(rng, field_a), _pack(rng, field_b), _pack(rng, field_c)
 
@@ -115,7 +115,7 @@ def random_operations(rng: np.random.Generator, count: int) -> Operations:
     c = np.where(rng.random(count) < 0.3, beside, c)
     other_sign = a ^ np.uint32(0x8000_0000) ^ rng.integers(0, 4, count).astype(np.uint32)
     b = np.where(summing & (rng.random(count) < 0.2), other_sign, b)
-    a = np.where(op == FloatOp.FROM_INT.value, _integers(rng, count), a)
+    a = np.where(op == Op.FROM_INT, _integers(rng, count), a)
     return Operations(op.astype(np.uint8), a, b.astype(np.uint32), c.astype(np.uint32))
 
 
@@ -134,20 +134,31 @@ def denormal_factors(rng: np.random.Generator, count: int) -> Operations:
     # Factors of the least product, and addends that leave no more than its last bits.
     b = np.where(rng.random(count) < 0.5, b & np.uint32(0xFF80_0000), b)
     swap = rng.random(count) < 0.5
-    return Operations(rng.choice(_numbers(MULTIPLY_ADDS), count), np.where(swap, b, a), np.where(swap, a, b), c)
+    return Operations(rng.choice(_numbers(*MULTIPLY_ADDS), count), np.where(swap, b, a), np.where(swap, a, b), c)
+
+
+def least_normal_results(rng: np.random.Generator, count: int) -> Operations:
+    """Multiply-adds and products within two units of the least normal number, where results are tiny or are not."""
+    a = _pack(rng, rng.integers(27, 127, count))
+    b = (np.ldexp(1.0, -126) / a.view(np.float32).astype(np.float64)).astype(np.float32).view(np.uint32)
+    c = rng.choice(np.array([0, 1, 2], np.uint32), count) | rng.choice(np.array([0, 1 << 31], np.uint32), count)
+    return Operations(rng.choice(_numbers(*MULTIPLY_ADDS, Op.MUL), count), a, b, c)
+
+
+def structured_operations(rng: np.random.Generator, count: int) -> Operations:
+    """``count`` random operations, some of them made for products that begin with zeros and for underflow."""
+    few = count // 8
+    return joined(denormal_factors(rng, few), least_normal_results(rng, few), near_operations(rng, count - 2 * few))
 
 
 def all_operations(rng: np.random.Generator, count: int) -> Operations:
     """Corners, and ``count`` random operations."""
-    few = count // 8
-    return joined(corners(), denormal_factors(rng, few), random_operations(rng, count - few))
+    return joined(corners(), structured_operations(rng, count))
 
 
 def all_bf16_operands() -> Operations:
     """The operations on one number, on every BF16 number and on every 16-bit integer at both ends of a register."""
     codes = np.arange(1 << 16, dtype=np.uint32)
-    numbers = _of(
-        _numbers((FloatOp.CLASS, FloatOp.TO_INT, FloatOp.TO_INT_ZERO, FloatOp.FROM_INT))[:, None], codes << np.uint32(16), 0, 0
-    )
+    numbers = _of(_numbers(Op.CLASS, Op.TO_INT, Op.TO_INT_ZERO, Op.FROM_INT)[:, None], codes << np.uint32(16), 0, 0)
     low = codes.astype(np.uint16).view(np.int16).astype(np.int32).view(np.uint32)
-    return joined(numbers, _of(FloatOp.FROM_INT.value, low, 0, 0))
+    return joined(numbers, _of(Op.FROM_INT, low, 0, 0))

@@ -8,21 +8,23 @@ from typing import Any
 import cocotb
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import FallingEdge
 from hypothesis import strategies as st
 
-from rtl.simd.float_lane import FloatLane, FloatOp
+from rtl.arithmetic import fp32_fma
+from rtl.arithmetic.rounding import Round
+from rtl.simd.float_lane import FloatLane
 from verif.bench import bench_parameters, bench_rng, check_property, from_words, play, run_bench, start, to_words
 from verif.golden.vectors import FP32_CORNERS
 from verif.rtl.simd import float_oracle as oracle
 from verif.rtl.simd import float_vectors as vectors
+from verif.rtl.simd.float_oracle import Op
 
 LANES = 4
 LATENCY = 4
-OPS = {op.value: op for op in FloatOp}
 
 
 class Lanes(wiring.Component):
@@ -45,6 +47,35 @@ class Lanes(wiring.Component):
         return m
 
 
+class TamperedRound(wiring.Component):
+    """The rounder of a lane with a planted mistake: bits behind the significand are changed before it sees them."""
+
+    MISTAKES = ("none", "ties away", "sticky bits ignored", "tiny before rounding")
+
+    def __init__(self, width: int, mistake: str) -> None:
+        self.width = width
+        self.mistake = mistake
+        super().__init__(Round(width).signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.right = right = Round(self.width)
+        below = self.width - 24
+        rest, guard, half_guard = self.normalised[:below], self.normalised[below - 1], self.normalised[below - 2]
+        seen = {
+            "none": rest,
+            "ties away": rest | guard,
+            "sticky bits ignored": Cat(Const(0, below - 1), guard),
+            "tiny before rounding": Cat(rest[: below - 2] | half_guard, Const(0, 1), guard),
+        }[self.mistake]
+        m.d.comb += [right.normalised.eq(Cat(seen, self.normalised[below:]))]
+        for name, member in self.signature.members.items():
+            if name != "normalised":
+                source, target = (right, self) if member.flow == Out else (self, right)
+                m.d.comb += getattr(target, name).eq(getattr(source, name))
+        return m
+
+
 def test_results_and_flags_are_those_of_ieee_754() -> None:
     run_bench(Lanes(), tests=["vectors_in_every_cycle"], parameters={"random": 80_000})
 
@@ -55,6 +86,12 @@ def test_operations_on_one_number_are_right_on_every_bf16_number() -> None:
 
 def test_results_and_flags_of_any_numbers_are_those_of_ieee_754() -> None:
     run_bench(Lanes(), tests=["any_numbers"])
+
+
+def test_planted_mistakes_of_rounding_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = iter(TamperedRound.MISTAKES)
+    monkeypatch.setattr(fp32_fma, "Round", lambda width: TamperedRound(width, next(planted)))
+    run_bench(Lanes(), tests=["mistakes_in_all_lanes_but_the_first"])
 
 
 async def results_of(dut: Any, operations: vectors.Operations) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -74,10 +111,10 @@ def mistakes(operations: vectors.Operations, results: np.ndarray[Any, Any], flag
     lines = []
     columns = (operations.op, operations.a, operations.b, operations.c, results, flags)
     for op, a, b, c, result, flag in zip(*(column.tolist() for column in columns), strict=True):
-        expected = oracle.lane(OPS[op], a, b, c)
+        expected = oracle.lane(Op(op), a, b, c)
         if (result, flag) != expected:
             lines.append(
-                f"{OPS[op].name} {a:#010x} {b:#010x} {c:#010x} is {expected[0]:#010x} with flags {int(expected[1]):#x}, "
+                f"{Op(op).name} {a:#010x} {b:#010x} {c:#010x} is {expected[0]:#010x} with flags {int(expected[1]):#x}, "
                 f"not {result:#010x} with {flag:#x}"
             )
             if len(lines) == 10:
@@ -102,6 +139,16 @@ async def every_bf16_number(dut: Any) -> None:
 
 
 @cocotb.test()
+async def mistakes_in_all_lanes_but_the_first(dut: Any) -> None:
+    await start(dut)
+    operations = vectors.structured_operations(bench_rng(), 4_000)
+    columns = (np.repeat(getattr(operations, name), LANES) for name in ("op", "a", "b", "c"))
+    results, flags = await results_of(dut, vectors.Operations(*columns))
+    found = [bool(mistakes(operations, results[lane::LANES], flags[lane::LANES])) for lane in range(LANES)]
+    assert found == [False, True, True, True], dict(zip(TamperedRound.MISTAKES, found, strict=True))
+
+
+@cocotb.test()
 async def any_numbers(dut: Any) -> None:
     await start(dut)
     code = st.one_of(
@@ -121,7 +168,7 @@ async def any_numbers(dut: Any) -> None:
         lines = mistakes(listed, *await results_of(dut, listed))
         assert not lines, "\n".join(lines)
 
-    operation = st.tuples(st.sampled_from(sorted(OPS)), code, code, code)
+    operation = st.tuples(st.sampled_from(list(Op)), code, code, code)
     await check_property(check, max_examples=200, operations=st.lists(operation, min_size=1, max_size=64))
 
 
@@ -131,5 +178,5 @@ def test_vectors_tell_the_right_rules_from(mistake: str) -> None:
     variant = oracle.WRONG[mistake]
     columns = (column.tolist() for column in (operations.op, operations.a, operations.b, operations.c))
     assert any(
-        oracle.lane(OPS[op], a, b, c, variant) != oracle.lane(OPS[op], a, b, c) for op, a, b, c in zip(*columns, strict=True)
+        oracle.lane(Op(op), a, b, c, variant) != oracle.lane(Op(op), a, b, c) for op, a, b, c in zip(*columns, strict=True)
     )
