@@ -4,25 +4,22 @@
 from __future__ import annotations
 
 from golden.config import NodeConfig
-from golden.isa import INSTRUCTIONS
+from golden.isa import INSTRUCTIONS, OPERAND_FIELDS
 from golden.layout import SRAM_BASE
 from golden.node import GoldenNode
 from golden.program import Program
 
+#: Operand -> its lowest bit, for fields in one piece; as wide as they are in the table.
 _SIMPLE = {
-    "rd": 7, "vd": 7, "md": 7, "sem": 7, "rs1": 15, "vs1": 15, "zimm": 15, "rs2": 20, "vs2": 20, "shamtw": 20,
-    "shamt": 20, "imm_i": 20, "csr": 20, "pred": 24, "succ": 20, "imm_u": 12,
-    "pd": 7, "ps1": 15, "ps2": 20, "pm": 29, "fmt": 20, "fab": 28, "part": 20,
-}  # fmt: skip
-_BITS = {
-    "imm_i": 12, "csr": 12, "imm_u": 20, "shamt": 6, "pred": 4, "succ": 4,
-    "pd": 3, "ps1": 3, "ps2": 3, "pm": 3, "fmt": 4, "fab": 4, "part": 4,
+    "rd": 7, "vd": 7, "md": 7, "sem": 7, "pd": 7, "rs1": 15, "vs1": 15, "ps1": 15, "zimm": 15, "rs2": 20, "vs2": 20, "ps2": 20,
+    "fmt": 20, "part": 20, "shamtw": 20, "shamt": 20, "imm_i": 20, "csr": 20, "pred": 24, "succ": 20, "fab": 28, "pm": 29,
+    "imm_u": 12,
 }  # fmt: skip
 
 
 def _place(operand: str, value: int) -> int:
     if operand in _SIMPLE:
-        return (value & (1 << _BITS.get(operand, 5)) - 1) << _SIMPLE[operand]
+        return value << _SIMPLE[operand] & OPERAND_FIELDS[operand]
     if operand == "imm_s":
         return (value >> 5 & 0x7F) << 25 | (value & 0x1F) << 7
     if operand == "imm_b":
@@ -32,12 +29,12 @@ def _place(operand: str, value: int) -> int:
 
 
 def encode(mnemonic: str, *operands: int) -> int:
-    """The word of an instruction; operands as numbers, in the order of its syntax. Optional ones are 0 if they are left out."""
+    """The word of an instruction; operands as numbers, in the order of its syntax. Optional ones may be left out."""
     row = INSTRUCTIONS[mnemonic]
-    required = len(row.operands) - len(row.optional_operands)
-    assert required <= len(operands) <= len(row.operands), f"{mnemonic} takes {row.operands}, {row.optional_operands} optional"
+    least = len(row.operands) - len(row.optional_operands)
+    assert least <= len(operands) <= len(row.operands), f"{mnemonic} takes {row.operands}"
     word = row.match
-    for operand, value in zip(row.operands[: len(operands)], operands, strict=True):
+    for operand, value in zip(row.operands, operands, strict=False):
         word |= _place(operand, value)
     assert row.encodes(word)
     return word

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Independent oracles of the arithmetic, in Python integers, fractions and MPFR; slow, and sharing nothing with the model.
 
-`matrix_sum` follows the seven steps of the matrix unit's definition on whole numbers, as hardware would. `Variant` changes
+`matrix_sum` follows the seven steps of the matrix unit's definition on whole numbers, as hardware would, for operands of
+any format that it takes. `Variant` changes
 one rule of it: every suite that compares against the oracle can prove with `WRONG` that its vectors would notice.
 """
 
@@ -37,9 +38,57 @@ class Variant:
     """Let the exponent of a zero operand, which is that of a denormal, take part in the maximum."""
     negative_zero: bool = False
     """Give -0 if all products are -0."""
+    biases: str = "own"
+    """Each side takes its own bias field, the "other" one's, or both that of "a" or of "b"."""
+    specials: str = "bf16"
+    """Which formats have infinity and NaN at their largest exponent: bf16, or "all"."""
+    denormal_exponent: int = 1
+    """A CFP8 denormal is 0.m * 2**(this - bias): 1 joins denormals to normal numbers, 0 is what the white paper prints."""
 
 
 RIGHT = Variant()
+
+
+@dataclass(frozen=True)
+class OperandFormat:
+    """A format of matrix operands, as a descriptor names it: BF16 has its own bias, whatever the field says."""
+
+    exponent_bits: int
+    mantissa_bits: int
+    bias_field: int = 0
+
+    @property
+    def is_bf16(self) -> bool:
+        """Whether it is BF16."""
+        return self.exponent_bits == 8
+
+    @property
+    def bits(self) -> int:
+        """Bits of a code."""
+        return 1 + self.exponent_bits + self.mantissa_bits
+
+    @property
+    def sign(self) -> int:
+        """The sign bit of a code."""
+        return 1 << self.bits - 1
+
+
+def bf16(bias_field: int = 0) -> OperandFormat:
+    """BF16, with a bias field that must not matter."""
+    return OperandFormat(8, 7, bias_field)
+
+
+def cfp8_143(bias: int) -> OperandFormat:
+    """CFP8 1-4-3."""
+    return OperandFormat(4, 3, bias)
+
+
+def cfp8_152(bias: int) -> OperandFormat:
+    """CFP8 1-5-2."""
+    return OperandFormat(5, 2, bias)
+
+
+BF16 = bf16()
 
 #: Plausible mistakes, each of which vectors must tell from the right rules.
 WRONG = {
@@ -56,6 +105,15 @@ WRONG = {
     "lowest window off by one": Variant(minimum_exponent=-125),
     "zero products in the maximum": Variant(count_zero_products=True),
     "negative zero": Variant(negative_zero=True),
+}
+
+#: Those that only show with other operands than BF16 on both sides.
+WRONG_FORMATS = {
+    "swapped bias sides": Variant(biases="other"),
+    "bias of A on both sides": Variant(biases="a"),
+    "bias of B on both sides": Variant(biases="b"),
+    "infinity and NaN in CFP8": Variant(specials="all"),
+    "hole under the smallest normal CFP8": Variant(denormal_exponent=0),
 }
 
 
@@ -84,41 +142,70 @@ def fp32_round(value: Fraction, ties: str = "even") -> int:
     return sign | min((field - 1 << 23) + whole, FP32_INFINITY)
 
 
-def _unpack(code: int, variant: Variant) -> tuple[int, int, int, int]:
-    """(sign, exponent field, exponent, 8-bit significand) of a BF16 code."""
-    sign, field, mantissa = code >> 15, code >> 7 & 0xFF, code & 0x7F
+@dataclass(frozen=True)
+class _Operand:
+    """A code taken apart; ``significand`` has 8 bits."""
+
+    sign: int
+    exponent: int
+    significand: int
+    special: str = ""
+    """inf, nan, or empty."""
+
+
+def _unpack(code: int, fmt: OperandFormat, bias_field: int, variant: Variant) -> _Operand:
+    sign, magnitude = divmod(code, fmt.sign)
+    field, mantissa = divmod(magnitude, 1 << fmt.mantissa_bits)
+    bias = 127 if fmt.is_bf16 else bias_field
+    special = ""
+    if field == (1 << fmt.exponent_bits) - 1 and (fmt.is_bf16 or variant.specials == "all"):
+        special = "nan" if mantissa else "inf"
+    significand = mantissa << 7 - fmt.mantissa_bits
     if field:
-        return sign, field, field - 127, mantissa | 0x80
+        return _Operand(sign, field - bias, significand | 0x80, special)
     if variant.flush_denormal_operands:
-        mantissa = 0
-    exponent = -126
-    while variant.normalise_denormals and 0 < mantissa < 0x80:
-        mantissa <<= 1
+        significand = 0
+    exponent = (1 if fmt.is_bf16 else variant.denormal_exponent) - bias
+    while variant.normalise_denormals and 0 < significand < 0x80:
+        significand <<= 1
         exponent -= 1
-    return sign, field, exponent, mantissa
+    return _Operand(sign, exponent, significand)
 
 
-def matrix_sum(a: Sequence[int], b: Sequence[int], variant: Variant = RIGHT) -> int:
-    """S of one element and step: binary32 code from BF16 codes of the row of A and the column of B."""
+def matrix_sum(
+    a: Sequence[int],
+    b: Sequence[int],
+    variant: Variant = RIGHT,
+    a_format: OperandFormat = BF16,
+    b_format: OperandFormat = BF16,
+) -> int:
+    """S of one element and step: binary32 code from the codes of the row of A and the column of B."""
+    fields = {"a": a_format.bias_field, "b": b_format.bias_field}
+    a_bias, b_bias = {
+        "own": (fields["a"], fields["b"]),
+        "other": (fields["b"], fields["a"]),
+        "a": (fields["a"], fields["a"]),
+        "b": (fields["b"], fields["b"]),
+    }[variant.biases]
     products: list[tuple[int, int]] = []
     infinities: set[int] = set()
     exponents = [variant.minimum_exponent]
     signs = set()
     for code_a, code_b in zip(a, b, strict=True):
-        sign_a, field_a, exponent_a, significand_a = _unpack(code_a, variant)
-        sign_b, field_b, exponent_b, significand_b = _unpack(code_b, variant)
-        sign = sign_a ^ sign_b
+        x = _unpack(code_a, a_format, a_bias, variant)
+        y = _unpack(code_b, b_format, b_bias, variant)
+        sign = x.sign ^ y.sign
         signs.add(sign)
-        if (field_a == 255 and significand_a != 0x80) or (field_b == 255 and significand_b != 0x80):
+        if "nan" in (x.special, y.special):
             return FP32_NAN
-        if field_a == 255 or field_b == 255:
-            if significand_a == 0 or significand_b == 0:
+        if "inf" in (x.special, y.special):
+            if x.significand == 0 or y.significand == 0:
                 return FP32_NAN
             infinities.add(sign)
-        product = significand_a * significand_b
+        product = x.significand * y.significand
         if product or variant.count_zero_products:
-            exponents.append(exponent_a + exponent_b)
-        products.append((-product if sign else product, exponent_a + exponent_b))
+            exponents.append(x.exponent + y.exponent)
+        products.append((-product if sign else product, x.exponent + y.exponent))
     if infinities:
         return FP32_NAN if len(infinities) == 2 else FP32_INFINITY | infinities.pop() << 31
     largest = max(exponents)
@@ -184,6 +271,8 @@ def accumulate(acc: int, sums: Sequence[int]) -> int:
     return acc
 
 
-def dot_chain(acc: int, a: Sequence[int], b: Sequence[int]) -> int:
+def dot_chain(
+    acc: int, a: Sequence[int], b: Sequence[int], a_format: OperandFormat = BF16, b_format: OperandFormat = BF16
+) -> int:
     """One element of a matrix product: steps of four along K, added to ``acc`` one after the other."""
-    return accumulate(acc, [matrix_sum(a[k : k + 4], b[k : k + 4]) for k in range(0, len(a), 4)])
+    return accumulate(acc, [matrix_sum(a[k : k + 4], b[k : k + 4], RIGHT, a_format, b_format) for k in range(0, len(a), 4)])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from golden import matrix
 from golden.arithmetic import fp32_add
-from golden.formats import BF16, encode
+from golden.formats import BF16, Format, encode, format_of, shp
+from golden.layout import FormatDescriptor, FormatKind
 from verif.golden import oracles, vectors
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
@@ -35,9 +37,27 @@ def steps() -> tuple[Codes, Codes, Codes]:
     return a, b, oracle_sums(a, b)
 
 
-def model_sums(a: Codes, b: Codes) -> Codes:
+def model_sums(a: Codes, b: Codes, a_format: Format = BF16, b_format: Format = BF16) -> Codes:
     """S of rows a (n, 4) and columns b (n, 4), each pair as a batch of its own shape (1, 1)."""
-    return matrix.step_sums(a[:, None, :], b[:, :, None])[:, 0, 0]
+    return matrix.step_sums(a[:, None, :], b[:, :, None], a_format, b_format)[:, 0, 0]
+
+
+def model_format(fmt: oracles.OperandFormat) -> Format:
+    """The model's format of that name, by its descriptor."""
+    kind = {8: FormatKind.BF16, 4: FormatKind.CFP8_143, 5: FormatKind.CFP8_152}[fmt.exponent_bits]
+    return format_of(FormatDescriptor(kind, fmt.bias_field))
+
+
+def format_sums(part: vectors.FormatSteps, variant: oracles.Variant = oracles.RIGHT) -> Iterator[int]:
+    """S of steps with named formats, one after the other."""
+    for a, b in zip(part.a.tolist(), part.b.tolist(), strict=True):
+        yield oracles.matrix_sum(a, b, variant, part.a_format, part.b_format)
+
+
+@functools.cache
+def format_steps() -> list[tuple[vectors.FormatSteps, Codes]]:
+    """Test vectors of all pairs of formats and their right sums."""
+    return [(part, np.fromiter(format_sums(part), np.uint32)) for part in vectors.format_steps(120)]
 
 
 def operand(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> Codes:
@@ -67,6 +87,21 @@ def test_step_sums_follow_the_definition_element_by_element() -> None:
         # Small batches, so that each takes the way that its own operands allow.
         part = slice(start, start + 7)
         np.testing.assert_array_equal(model_sums(a[part], b[part]), expected[part])
+
+
+def test_step_sums_of_all_formats_follow_the_definition() -> None:
+    for part, expected in format_steps():
+        formats = model_format(part.a_format), model_format(part.b_format)
+        np.testing.assert_array_equal(model_sums(part.a, part.b, *formats), expected)
+        for start in range(0, len(expected), 5):
+            few = slice(start, start + 5)
+            np.testing.assert_array_equal(model_sums(part.a[few], part.b[few], *formats), expected[few])
+
+
+def test_products_of_1_4_3_are_never_cut() -> None:
+    for part, expected in format_steps():
+        if part.a_format.exponent_bits == part.b_format.exponent_bits == 4:
+            assert list(format_sums(part, oracles.WRONG["exact sum"])) == expected.tolist()
 
 
 def test_directed_step_sums_follow_the_definition_one_at_a_time() -> None:
@@ -112,6 +147,19 @@ def test_vectors_tell_the_definition_from(name: str) -> None:
     wrong = oracles.WRONG[name]
     vectors_and_sums = zip(*(array.tolist() for array in steps()), strict=True)
     assert any(oracles.matrix_sum(a, b, wrong) != right for a, b, right in vectors_and_sums)
+
+
+@pytest.mark.parametrize("name", oracles.WRONG | oracles.WRONG_FORMATS)
+def test_vectors_of_all_formats_tell_the_definition_from(name: str) -> None:
+    wrong = (oracles.WRONG | oracles.WRONG_FORMATS)[name]
+    assert any(seen != right for part, sums in format_steps() for seen, right in zip(format_sums(part, wrong), sums, strict=True))
+
+
+def test_vectors_of_every_mixed_pair_tell_the_biases_from_swapped_ones() -> None:
+    swapped = oracles.WRONG_FORMATS["swapped bias sides"]
+    for part, sums in format_steps():
+        if part.a_format.is_bf16 != part.b_format.is_bf16 and part.a_format.bias_field != part.b_format.bias_field:
+            assert list(format_sums(part, swapped)) != sums.tolist()
 
 
 def test_a_model_with_another_window_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +210,48 @@ def test_large_products_equal_steps_added_one_after_the_other(kind: str) -> None
     for k in range(0, 72, 4):
         expected = matrix.matrix_step(expected, a[:, k : k + 4], b[k : k + 4])
     np.testing.assert_array_equal(matrix.matmul(a, b), expected)
+
+
+FORMATS = (
+    oracles.bf16(), oracles.cfp8_143(7), oracles.cfp8_143(63), oracles.cfp8_152(0), oracles.cfp8_152(15), oracles.cfp8_152(60),
+)  # fmt: skip
+
+
+def codes_of(rng: np.random.Generator, fmt: oracles.OperandFormat, kind: str, shape: tuple[int, int]) -> Codes:
+    """Any CFP8 codes, or normally distributed numbers."""
+    if kind == "any code":
+        return rng.integers(0, 1 << fmt.bits, shape, dtype=model_format(fmt).dtype)
+    scale = 1 if fmt.is_bf16 else 2.0 ** ((1 << fmt.exponent_bits - 1) - fmt.bias_field)
+    return encode((scale * rng.standard_normal(shape)).astype(np.float32), model_format(fmt))
+
+
+@pytest.mark.parametrize("kind", ["normal", "any code"])
+@pytest.mark.parametrize("a_format", FORMATS, ids=str)
+def test_products_of_any_formats_are_chains_of_steps(a_format: oracles.OperandFormat, kind: str) -> None:
+    rng = np.random.default_rng(8)
+    for b_format in FORMATS:
+        a, b = codes_of(rng, a_format, kind, (3, 21)), codes_of(rng, b_format, kind, (21, 4))
+        expected = [
+            [oracles.dot_chain(0, [*row, 0, 0, 0], [*column, 0, 0, 0], a_format, b_format) for column in b.T.tolist()]
+            for row in a.tolist()
+        ]
+        product = matrix.matmul(a, b, model_format(a_format), model_format(b_format))
+        np.testing.assert_array_equal(product, np.array(expected, np.uint32))
+
+
+@pytest.mark.parametrize("kind", ["normal", "any code"])
+@pytest.mark.parametrize("a_format", FORMATS, ids=str)
+def test_large_products_of_any_formats_equal_their_elements(a_format: oracles.OperandFormat, kind: str) -> None:
+    rng = np.random.default_rng(9)
+    for b_format in FORMATS:
+        formats = model_format(a_format), model_format(b_format)
+        a, b = codes_of(rng, a_format, kind, (150, 16)), codes_of(rng, b_format, kind, (16, 270))
+        expected = np.zeros(150 * 270, np.uint32)
+        for k in range(0, 16, 4):
+            rows = np.broadcast_to(a[:, None, k : k + 4], (150, 270, 4)).reshape(-1, 4)
+            columns = np.broadcast_to(b.T[None, :, k : k + 4], (150, 270, 4)).reshape(-1, 4)
+            expected = matrix.accumulate(expected, model_sums(rows, columns, *formats)[None])
+        np.testing.assert_array_equal(matrix.matmul(a, b, *formats).ravel(), expected)
 
 
 def test_order_of_k_matters_and_is_ascending() -> None:
@@ -228,3 +318,13 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         matrix.step_sums(np.zeros((2, 8, 4), np.uint16), np.zeros((3, 4, 8), np.uint16))
     with pytest.raises(ValueError, match=r"\(3, 8\).*\(8, 8\)"):
         matrix.accumulate(np.zeros((8, 8), np.uint32), np.zeros((3, 8), np.uint32))
+
+
+def test_codes_of_another_format_are_refused() -> None:
+    narrow, wide = np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint16)
+    with pytest.raises(TypeError, match="codes of bf16 are uint16, not uint8"):
+        matrix.matmul(wide, narrow)
+    with pytest.raises(TypeError, match="uint8, not uint16"):
+        matrix.step_sums(wide, narrow, model_format(oracles.cfp8_143(7)), model_format(oracles.cfp8_152(7)))
+    with pytest.raises(ValueError, match="no operands of format shp"):
+        matrix.matmul(wide, wide, shp(15), BF16)

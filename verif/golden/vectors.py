@@ -7,10 +7,16 @@ Benches of hardware use the same vectors. Arrays of codes come back, a fixed see
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from verif.golden import oracles
+
+Codes = npt.NDArray[np.unsignedinteger[Any]]
 Bf16 = npt.NDArray[np.uint16]
 Fp32 = npt.NDArray[np.uint32]
 
@@ -144,6 +150,89 @@ def all_steps(count: int, seed: int = 1) -> tuple[Bf16, Bf16]:
     """Directed, corner and ``count`` random steps."""
     parts = directed_steps(), corner_steps(), random_steps(np.random.default_rng(seed), count)
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+@dataclass(frozen=True)
+class FormatSteps:
+    """Rows and columns (n, 4) of single steps, codes of these formats."""
+
+    a_format: oracles.OperandFormat
+    b_format: oracles.OperandFormat
+    a: Codes
+    b: Codes
+
+
+#: Bias fields of both sides: extremes, usual ones, and some in between.
+_BIASES = ((0, 0), (63, 63), (0, 63), (63, 0), (7, 15), (50, 22))
+
+
+def _corners(fmt: oracles.OperandFormat) -> Codes:
+    """Zero, the denormals' ends, the smallest normals, a middle one, the largest exponent's, of both signs."""
+    if fmt.is_bf16:
+        return np.array(BF16_CORNERS, np.uint16)
+    one = 1 << fmt.mantissa_bits
+    middle = 1 << fmt.bits - 3
+    magnitudes = (0, 1, one - 1, one, one + 1, middle, middle | one - 1, fmt.sign - one, fmt.sign - one + 1, fmt.sign - 1)
+    return np.array([sign | magnitude for magnitude in magnitudes for sign in (0, fmt.sign)], np.uint8)
+
+
+def _format_operand(rng: np.random.Generator, fmt: oracles.OperandFormat, count: int) -> Codes:
+    """Codes (count, 4): of CFP8 any; of BF16 within a binade or fifty, with denormals and a few special values."""
+    if not fmt.is_bf16:
+        return rng.integers(0, 1 << fmt.bits, (count, 4), dtype=np.uint8)
+    spread = rng.choice((1, 6, 25), (count, 1))
+    field = rng.integers(-10, 255, (count, 1)) + rng.integers(-25, 26, (count, 4)) * spread // 25
+    codes = np.clip(field, 0, 254) << 7 | rng.integers(0, 128, (count, 4)) * (rng.random((count, 4)) < 0.7)
+    codes = (codes | rng.integers(0, 2, (count, 4)) << 15).astype(np.uint16)
+    special = rng.random(codes.shape) < 0.01
+    codes[special] = rng.choice(BF16_CORNERS, int(special.sum()))
+    return codes
+
+
+def _directed_mixed(fmt: oracles.OperandFormat) -> tuple[Codes, Codes]:
+    """CFP8 and BF16 codes (n, 4) of steps in which the exponents of a CFP8 denormal and of a CFP8 zero matter."""
+    denormal, normal, zero = 1, 1 << fmt.mantissa_bits, 0
+    u = 1 + 2.0**-7
+    cases: list[tuple[tuple[int, ...], tuple[float, ...]]] = [
+        # The cancelled denormal's leading bit decides where the window ends, which cuts into what is left.
+        ((denormal, denormal | fmt.sign, normal, zero), (1, 1, u * 2.0 ** -(fmt.mantissa_bits + distance), 0))
+        for distance in range(20, 36)
+    ]
+    # Zeros have no exponent and no sign.
+    cases.append(((zero, normal, zero, zero), (2.0**100, u, 0, 0)))
+    cases.append(((zero | fmt.sign,) * 4, (1, 1, 1, 1)))
+    narrow = np.array([case[0] for case in cases], np.uint8)
+    return narrow, np.array([[bf16(value) for value in case[1]] for case in cases], np.uint16)
+
+
+def format_steps(count: int, seed: int = 1) -> list[FormatSteps]:
+    """Steps for all pairs of formats that the matrix unit takes, each with several biases: directed, corners, random numbers.
+
+    Parameters
+    ----------
+    count : int
+        Random steps per pair of formats and biases. Two fifths of them cancel.
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    makers: tuple[Callable[[int], oracles.OperandFormat], ...] = (oracles.bf16, oracles.cfp8_143, oracles.cfp8_152)
+    result = []
+    for make_a, make_b, (a_bias, b_bias) in itertools.product(makers, makers, _BIASES):
+        a_format, b_format = make_a(a_bias), make_b(b_bias)
+        a, b = _format_operand(rng, a_format, count), _format_operand(rng, b_format, count)
+        for codes, fmt in ((a, a_format), (b, b_format)):
+            corner = rng.random(codes.shape) < rng.choice((0.0, 0.1, 0.6), (count, 1), p=(0.6, 0.3, 0.1))
+            codes[corner] = rng.choice(_corners(fmt), int(corner.sum()))
+        cancels = rng.random(count) < 0.4
+        a[cancels, 1] = a[cancels, 0] ^ a.dtype.type(a_format.sign)
+        b[cancels, 1] = b[cancels, 0]
+        if a_format.is_bf16 != b_format.is_bf16:
+            narrow, wide = _directed_mixed(b_format if a_format.is_bf16 else a_format)
+            directed_a, directed_b = (wide, narrow) if a_format.is_bf16 else (narrow, wide)
+            a, b = np.concatenate([directed_a, a]), np.concatenate([directed_b, b])
+        order = np.argsort(rng.random(a.shape), axis=1)
+        result.append(FormatSteps(a_format, b_format, np.take_along_axis(a, order, 1), np.take_along_axis(b, order, 1)))
+    return result
 
 
 def addend_pairs(rng: np.random.Generator, count: int) -> tuple[Fp32, Fp32]:
