@@ -74,6 +74,14 @@ def test_isa_describes_every_instruction() -> None:
     assert "rs1 += line" in d1("isa", "mstep.bf16.pp").stdout
 
 
+def test_isa_tells_what_a_pseudo_instruction_stands_for() -> None:
+    assert "vlt.f32 pd, vs2, vs1[, pm]" in d1("isa", "vgt.f32").stdout
+    assert d1("isa", "pnot", "--json").json == {
+        "mnemonic": "pnot",
+        "forms": [{"written": "pnot pd, ps1", "stands_for": "pandn pd, p0, ps1"}],
+    }
+
+
 def test_unknown_instruction_is_refused_with_what_is_near() -> None:
     refused(d1("isa", "mstep.bf17"), 2, "mstep.bf17", "mstep.bf16")
 

@@ -54,7 +54,7 @@ def _describe(row: Instruction) -> str:
 @reporting
 def isa(mnemonic: str | None, markdown: bool, as_json: bool) -> None:
     """The instruction reference, or what MNEMONIC does."""
-    from sw.isa_reference import reference
+    from sw.isa_reference import pseudo_rows, reference
 
     if mnemonic is None:
         if as_json:
@@ -65,6 +65,13 @@ def isa(mnemonic: str | None, markdown: bool, as_json: bool) -> None:
     if markdown:
         raise CommandError("--markdown gives the whole reference; leave MNEMONIC out")
     row = INSTRUCTIONS.get(mnemonic.lower())
+    forms = [(written, meaning) for written, meaning, _ in pseudo_rows() if written.split()[0] == mnemonic.lower()]
+    if row is None and forms:
+        if as_json:
+            print_json({"mnemonic": mnemonic.lower(), "forms": [{"written": one, "stands_for": other} for one, other in forms]})
+        else:
+            click.echo("\n".join(f"{written}\n\n  stands for: {meaning}\n" for written, meaning in forms).rstrip())
+        return
     if row is None:
         near = difflib.get_close_matches(mnemonic.lower(), INSTRUCTIONS, n=5) or [
             name for name in INSTRUCTIONS if mnemonic and name.startswith(mnemonic.lower()[:3])
