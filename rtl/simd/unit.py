@@ -177,7 +177,7 @@ class SimdUnit(wiring.Component):
 
         # -- permutations, which take the whole line at once -----------------------------------------------------------
         m.submodules.permute = permute = PermuteUnit(config)
-        for name in ("op", "sub", "a", "b", "c", "scalar", "mask", "collect", "row"):
+        for name in ("op", "sub", "a", "b", "scalar", "mask", "collect", "row"):
             m.d.comb += getattr(permute, name).eq(getattr(self, name))
         m.d.comb += permute.valid.eq(self.valid & entering.permutes)
         # The result comes after two cycles and is wanted with the last pass. Three registers are enough, since the next
@@ -330,7 +330,7 @@ class SimdUnit(wiring.Component):
         encodes = Signal()
         m.d.comb += encodes.eq(kind.bf16 | kind.rounds_pair | names_format)
         stochastic = kind.stochastic
-        second_step = Flag.INEXACT | Flag.OVERFLOW | Flag.UNDERFLOW
+        second_step = int(Flag.INEXACT | Flag.OVERFLOW | Flag.UNDERFLOW)
         moves_bits = Signal()
         is_class, injects = Signal(), Signal()
         m.d.comb += [
