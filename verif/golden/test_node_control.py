@@ -212,7 +212,7 @@ def test_node_registers_read_what_they_describe() -> None:
 def test_unused_and_read_only_registers_read_0_and_ignore_writes() -> None:
     node = GoldenNode(TINY)
     missing_thread, missing_semaphore = THREAD_BLOCK + THREAD_STRIDE * TINY.threads, SEMAPHORE_BLOCK + 8 * TINY.semaphores
-    unused = (0x068, 0x0F8, THREAD_BLOCK + 0x30, missing_thread, missing_semaphore, 0xFF8)
+    unused = (0x078, 0x0F8, THREAD_BLOCK + 0x38, missing_thread, missing_semaphore, 0xFF8)
     for register in (*unused, ControlRegister.TOHOST, ControlRegister.STATUS, ControlRegister.RETIRED):
         node.write_register(register, (1 << 64) - 1)
         assert node.read_register(register) == 0
@@ -405,7 +405,8 @@ def test_unanswered_read_blocks_only_what_needs_the_register() -> None:
     [
         encode("vld", 1, 0, 7), encode("vst.p", 1, 7, 0), encode("vadd.f32", 1, 2, 2), encode("vadd.f32", 2, 3, 1),
         encode("vcvt.f32.bf16l", 2, 1), encode("vcvt.f32.bf16h", 1, 2),
-        encode("mstep.bf16", 0, 2, 1), encode("nwrite", 1, 8), encode("nread", 1, 8),
+        encode("mstep.bf16", 0, 2, 1), encode("mstepz.xh", 0, 1, 2, 0), encode("vlds.8", 1, 7, 0), encode("vldx.16", 2, 7, 1),
+        encode("nwrite", 1, 8), encode("nread", 1, 8),
     ],
 )  # fmt: skip
 def test_every_use_of_a_register_under_way_waits(word: int) -> None:

@@ -42,6 +42,16 @@ TRAPS = {
     "vld.p misaligned": (encode("vld.p", 1, 5, LINE), {5: SRAM_BASE + 4}, Cause.LOAD_MISALIGNED, SRAM_BASE + 4),
     "vst misaligned": (encode("vst", 1, 8, 5), {5: SRAM_BASE}, Cause.STORE_MISALIGNED, SRAM_BASE + 8),
     "vst.p nowhere": (encode("vst.p", 1, 5, LINE), {5: NOWHERE}, Cause.STORE_ACCESS_FAULT, NOWHERE),
+    "gather misaligned": (encode("vlds.16", 1, 5, 0), {5: SRAM_BASE + 8}, Cause.LOAD_MISALIGNED, SRAM_BASE + 8),
+    "second granule": (encode("vldsz.8", 1, 5, 6), {5: END - 8, 6: 2 << 32 | 8}, Cause.LOAD_ACCESS_FAULT, END),
+    "index": (encode("vldx.8", 1, 5, 2), {5: NOWHERE}, Cause.LOAD_ACCESS_FAULT, NOWHERE),
+    "group of a transpose": (encode("vtrn.e32", 1, 8, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("vtrn.e32", 1, 8, 0)),
+    "step A's second line": (
+        encode("mstep.x.pp", 0, 5, 6, 3), {5: END - LINE, 6: SRAM_BASE}, Cause.LOAD_ACCESS_FAULT, END - LINE,
+    ),
+    "mst.x misaligned": (encode("mst.x.sp", 0, 5, 3), {5: SRAM_BASE + 4}, Cause.STORE_MISALIGNED, SRAM_BASE + 4),
+    "mst.x nowhere": (encode("mst.x", 0, 5, 3), {5: NOWHERE}, Cause.STORE_ACCESS_FAULT, NOWHERE),
+    "CSR behind the formats": (encode("csrrs", 1, 0x7C6, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0x7C6, 0)),
     "step A before B": (
         encode("mstep.bf16.pp", 0, 5, 6), {5: NOWHERE, 6: SRAM_BASE + 1}, Cause.LOAD_ACCESS_FAULT, NOWHERE,
     ),
@@ -158,6 +168,9 @@ def test_whole_accumulator_must_lie_in_sram() -> None:
 WRITABLE = {
     Csr.MSTATUS: 0x1888, Csr.MISA: MISA_VALUE, Csr.MIE: 0, Csr.MTVEC: MINUS_1 - 3, Csr.MSCRATCH: MINUS_1,
     Csr.MEPC: MINUS_1 - 3, Csr.MCAUSE: MINUS_1, Csr.MTVAL: MINUS_1, Csr.MIP: 0, Csr.MINSTRET: MINUS_1,
+    # Kind 7 is written as 0.
+    Csr.MFORMAT0: 0x003F_003F_003F_003F, Csr.MFORMAT1: 0x003F_003F_003F_003F, Csr.MFORMAT2: 0x003F_003F_003F_003F,
+    Csr.MFORMAT3: 0x003F_003F_003F_003F, Csr.MFLAGS: 0x3F, Csr.MSEED: 0xFFFF_FFFF,
 }  # fmt: skip
 
 
@@ -261,7 +274,7 @@ def test_observed_and_unobserved_runs_are_the_same() -> None:
 
 def test_table_of_traps_covers_every_unit_that_can_trap() -> None:
     words = [row[0] for row in TRAPS.values()]
-    prefixes = ("jal", "beq", "ld", "sd", "vld", "vst", "mstep", "mld", "mst", "nwrite", "nread", "nsd", "swait", "csrrw")
+    prefixes = ("jal", "beq", "ld", "sd", "vld", "vst", "vtrn", "mstep", "mld", "mst", "nwrite", "nread", "nsd", "swait", "csrrw")
     for prefix in prefixes:
         rows = [row for row in INSTRUCTIONS.values() if row.mnemonic.startswith(prefix)]
         assert any(row.encodes(word) for row in rows for word in words), prefix
