@@ -42,9 +42,9 @@ def transpose_group(config: NodeConfig, bits: int) -> int:
 
 
 def transpose(group: Sequence[bytes], bits: int, part: int) -> bytes:
-    """Register ``part``, modulo their number, of the transpose of the row-major 8 x 8 matrix in a group of registers."""
+    """Register ``part`` of the transpose of the row-major 8 x 8 matrix in a group of registers."""
     matrix = np.frombuffer(b"".join(group), LANE_TYPES[bits]).reshape(TRANSPOSE_SIDE, TRANSPOSE_SIDE)
-    start = part % len(group) * len(group[0])
+    start = part * len(group[0])
     return matrix.T.tobytes()[start : start + len(group[0])]
 
 

@@ -48,7 +48,7 @@ class SimdOperands:
     group : tuple of bytes
         The registers that ``vtrn`` reads, in order.
     part : int
-        Which register of the transposed group ``vtrn`` returns, modulo their number.
+        Which register of the transposed group ``vtrn`` returns.
     """
 
     a: bytes = b""
@@ -386,7 +386,9 @@ def _transpose(bits: int) -> _Compute:
     def compute(config: NodeConfig, operands: SimdOperands) -> SimdResult:
         expected = transpose_group(config, bits)
         if len(operands.group) != expected:
-            raise ValueError(f"a group of {expected} registers holds an 8 x 8 matrix of {bits} bits, not {len(operands.group)}")
+            raise ValueError(f"{expected} registers hold an 8 x 8 matrix of {bits} bits, not {len(operands.group)}")
+        if not 0 <= operands.part < expected:
+            raise ValueError(f"part = {operands.part} is outside of a group of {expected} registers")
         return _result(operands, permute.transpose(operands.group, bits, operands.part))
 
     return compute
@@ -534,7 +536,7 @@ def execute(mnemonic: str, config: NodeConfig, operands: SimdOperands) -> SimdRe
     KeyError
         If there is no such SIMD instruction.
     ValueError
-        If random bits, or registers of a group, are missing.
+        If random bits are missing, the group has another size, or there is no such part of it.
     """
     return _TABLE[mnemonic](config, operands)
 

@@ -41,6 +41,7 @@ MODEL: dict[str, Callable[..., tuple[npt.NDArray[Any], Flags]]] = {
     "class": fp32.classify,
     "rcp": fp32.reciprocal,
     "rsqrt": fp32.reciprocal_root,
+    "exp2": fp32.exp2,
     "to_int": fp32.to_int32,
     "to_int_zero": functools.partial(fp32.to_int32, towards_zero=True),
     "from_int": fp32.from_int32,

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from golden.tables import EXP2_CONSTANTS
+
 NAN, INFINITY, SIGN = 0x7FC0_0000, 0x7F80_0000, 0x8000_0000
 INEXACT, UNDERFLOW, OVERFLOW, DIVIDE_BY_ZERO, INVALID, DENORMAL = 1, 2, 4, 8, 16, 32
 
@@ -303,15 +305,39 @@ def _to_integer(a: int, ties: str, variant: Fp32Variant) -> tuple[int, int]:
     return units & 0xFFFF_FFFF, INEXACT if inexact else 0
 
 
+def exp2(a: int, constants: tuple[int, ...] = EXP2_CONSTANTS) -> tuple[int, int]:
+    """(code, flags without denormal) of 2 ** a as docs/arithmetic.md defines it."""
+    if is_nan(a):
+        return _nan((a,), False, RIGHT)
+    if is_infinite(a):
+        return (0 if a >> 31 else INFINITY), 0
+    significand, exponent = unpack(a)
+    # In units of 2**-149. Beyond these bounds every number gives the same result.
+    x = min(max(significand << exponent + 149, -1000 << 149), 1000 << 149)
+    i, fraction = x >> 149, x & (1 << 149) - 1
+    r = fraction >> 149 - 32 << 4
+    y = 1 << 36
+    for k, constant in enumerate(constants, 1):
+        if r >= constant:
+            r -= constant
+            y += y >> k
+    code, flags = round_number(y, i - 36)
+    if fraction:
+        # The power is irrational; whether it is tiny, the defined number tells.
+        tiny = i < -127 or (i == -127 and y < (1 << 37) - (1 << 12))
+        flags |= INEXACT | (UNDERFLOW if tiny else 0)
+    return code, flags
+
+
 #: Operation -> number of operands.
 OPERATIONS: dict[str, int] = {
     **dict.fromkeys(("add", "sub", "mul", "min", "max", "sgnj", "sgnjn", "sgnjx", "eq", "lt", "le"), 2),
     **dict.fromkeys(("madd", "msub", "nmsub", "nmadd"), 3),
-    **dict.fromkeys(("class", "rcp", "rsqrt", "to_int", "to_int_zero", "from_int"), 1),
+    **dict.fromkeys(("class", "rcp", "rsqrt", "exp2", "to_int", "to_int_zero", "from_int"), 1),
 }
 
 #: Operations that take a denormal operand notice of.
-_FLAG_DENORMAL = frozenset((*ARITHMETIC, "rcp", "rsqrt", "to_int", "to_int_zero"))
+_FLAG_DENORMAL = frozenset((*ARITHMETIC, "rcp", "rsqrt", "exp2", "to_int", "to_int_zero"))
 
 
 def compute(operation: str, operands: tuple[int, ...], variant: Fp32Variant = RIGHT) -> tuple[int, int]:
@@ -359,6 +385,8 @@ def _compute(operation: str, operands: tuple[int, ...], variant: Fp32Variant) ->
             return _reciprocal(a, variant)
         case "rsqrt":
             return _reciprocal_root(a, variant)
+        case "exp2":
+            return exp2(a)
         case "to_int":
             return _to_integer(a, variant.ties, variant)
         case "to_int_zero":

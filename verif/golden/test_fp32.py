@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Any
 
 import gmpy2
 import numpy as np
@@ -18,8 +16,9 @@ from hypothesis import strategies as st
 from golden import fp32
 from golden.layout import Flag
 from golden.tables import EXP2_CONSTANTS
-from verif.golden import fp32_oracle, fp32_vectors, oracles
+from verif.golden import fp32_oracle, fp32_vectors, oracles, reciprocals
 from verif.golden.fp32_model import ORACLES, by_integers, model
+from verif.golden.mpfr_oracle import mpfr
 from verif.golden.vectors import FP32_CORNERS
 
 Codes = npt.NDArray[np.uint32]
@@ -65,26 +64,6 @@ def test_results_and_flags_are_those_of(oracle: str, operation: str) -> None:
     compute, _ = ORACLES[oracle]
     operands = fp32_vectors.suite(operation, ARITY[operation], 4 * RANDOM_OPERANDS, seed=2)
     assert_same(operation, operands, model(operation, *operands), compute(operation, *operands))
-
-
-def mpfr(operation: str, operands: tuple[int, ...]) -> tuple[int, int]:
-    """(code, flags) of MPFR, for operands that are no NaN; underflow and denormal flags are left out."""
-    context = oracles.BINARY32.copy()
-    context.clear_flags()
-    numbers = [oracles.to_mpfr(operand) for operand in operands]
-    compute: dict[str, Callable[..., Any]] = {
-        "add": context.add,
-        "sub": context.sub,
-        "mul": context.mul,
-        "madd": context.fma,
-        "msub": context.fms,
-        "rcp": lambda a: context.div(gmpy2.mpfr(1), a),
-        "rsqrt": context.rec_sqrt,
-    }
-    result = oracles.from_mpfr(compute[operation](*numbers))
-    flags = Flag.INEXACT * context.inexact | Flag.OVERFLOW * context.overflow
-    flags |= Flag.DIVIDE_BY_ZERO * context.divzero | Flag.INVALID * context.invalid
-    return result, int(flags)
 
 
 @pytest.mark.parametrize("operation", ["add", "sub", "mul", "madd", "msub", "rcp", "rsqrt"])
@@ -151,81 +130,33 @@ def test_operands_broadcast_and_keep_their_shape() -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def significands(fields: tuple[int, ...], step: int = 1) -> Codes:
-    """All positive codes with these exponent fields, or every ``step``-th."""
-    mantissas = np.arange(0, 1 << 23, step, dtype=np.uint32)
-    return np.concatenate([mantissas | np.uint32(field << 23) for field in fields])
-
-
 def test_reciprocal_roots_of_all_significands_are_correctly_rounded() -> None:
-    """Two binades stand for all: others differ by a power of 4, and no result is denormal.
-
-    A binary64 estimate with an error of at most 2 units decides wherever it is further than that from a number of 25 bits.
-    MPFR decides the rest.
-    """
-    codes = significands((127, 128))
-    seen, flags = fp32.reciprocal_root(codes)
-    estimate = 1.0 / np.sqrt(codes.view(np.float32).astype(np.float64))
-    fraction, _ = np.frexp(estimate)
-    distance = np.abs(fraction * 2.0**25 - np.rint(fraction * 2.0**25)) * 2.0**28
-    decided = distance > 8
-    np.testing.assert_array_equal(seen[decided], estimate.astype(np.float32).view(np.uint32)[decided])
-    assert (flags[decided] == Flag.INEXACT).all()
-    rest = np.flatnonzero(~decided)
-    assert len(rest) < 10
-    for i in rest:
-        assert (int(seen[i]), int(flags[i])) == mpfr("rsqrt", (int(codes[i]),))
+    for field in (127, 128):
+        codes = reciprocals.significands(field)
+        assert not reciprocals.wrong_roots(codes, *fp32.reciprocal_root(codes)).any()
 
 
-def test_reciprocals_are_correctly_rounded_also_where_they_are_denormal_or_overflow() -> None:
-    """By integers: for q units of the result, |x q - 1| is at most half a unit of x, with even q at ties."""
-    for field in (0, 1, 127, 252, 253, 254):
-        codes = significands((field,), step=37)[1:]
-        seen, flags = fp32.reciprocal(codes)
-        finite = seen < oracles.FP32_INFINITY
-        significand = (codes & np.uint32(0x7F_FFFF)).astype(np.int64) + (0x80_0000 if field else 0)
-        result = (seen & np.uint32(0x7F_FFFF)).astype(np.int64)
-        result += np.where(seen >> np.uint32(23) > 0, 0x80_0000, 0)
-        unit = np.maximum(seen >> np.uint32(23), 1).astype(np.int64) - 150 + max(field, 1) - 150
-        # |significand * result * 2**unit - 1| <= significand * 2**unit / 2
-        one = np.int64(1) << np.where(finite, -unit, 0)
-        error = 2 * np.abs(significand * result - one)
-        assert (error <= significand)[finite].all()
-        assert (result % 2 == 0)[finite & (error == significand)].all()
-        assert ((error != 0) == (flags & Flag.INEXACT != 0))[finite].all()
-        # From 2**128 - 2**103 on, 1 / x is Inf.
-        limit = [1 / oracles.fp32_value(int(x)) >= Fraction(2) ** 128 - Fraction(2) ** 103 for x in codes[::991]]
-        assert (~finite)[::991].tolist() == limit
+@pytest.mark.parametrize("field", reciprocals.FIELDS)
+def test_reciprocals_are_correctly_rounded_also_where_they_are_denormal_or_overflow(field: int) -> None:
+    codes = reciprocals.significands(field, step=37)
+    assert not reciprocals.wrong_reciprocals(codes, *fp32.reciprocal(codes)).any()
+
+
+def test_checks_of_reciprocals_notice_a_neighbour_and_a_missing_flag() -> None:
+    for check, compute in (
+        (reciprocals.wrong_reciprocals, fp32.reciprocal),
+        (reciprocals.wrong_roots, fp32.reciprocal_root),
+    ):
+        codes = reciprocals.significands(127, step=1001)[1:]
+        seen, flags = compute(codes)
+        assert check(codes, seen + np.uint32(1), flags).all()
+        assert check(codes, seen - np.uint32(1), flags).all()
+        assert check(codes, seen, flags & ~np.uint8(Flag.INEXACT)).all()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Powers of two
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-def exp2_by_definition(operand: int, constants: tuple[int, ...] = EXP2_CONSTANTS) -> tuple[int, int]:
-    """(code, flags) of 2 ** x as docs/arithmetic.md defines it, in fractions."""
-    denormal = fp32_oracle.DENORMAL if 0 < operand & 0x7FFF_FFFF < 0x0080_0000 else 0
-    if fp32_oracle.is_nan(operand):
-        return fp32_oracle.NAN, 0 if operand & 0x0040_0000 else fp32_oracle.INVALID
-    if fp32_oracle.is_infinite(operand):
-        return (0 if operand >> 31 else fp32_oracle.INFINITY), 0
-    x = min(max(oracles.fp32_value(operand), Fraction(-1000)), Fraction(1000))
-    i = x.numerator // x.denominator
-    rest = x - i
-    r = rest.numerator * (1 << 32) // rest.denominator * 16
-    y = 1 << 36
-    for k, constant in enumerate(constants, 1):
-        if r >= constant:
-            r -= constant
-            y += y >> k
-    code, flags = fp32_oracle.round_number(y, i - 36)
-    if rest:
-        # The power is irrational; tininess is that of the defined number.
-        flags |= fp32_oracle.INEXACT
-        tiny = Fraction(y) * Fraction(2) ** (i - 36) < Fraction(2) ** -126 - Fraction(2) ** -151
-        flags |= fp32_oracle.UNDERFLOW if tiny else 0
-    return code, flags | denormal
 
 
 @functools.cache
@@ -243,9 +174,7 @@ def exponents() -> Codes:
 
 
 def test_powers_of_two_are_those_of_the_definition() -> None:
-    expected = [exp2_by_definition(operand) for operand in exponents().tolist()]
-    wanted = np.array([row[0] for row in expected], np.uint32), np.array([row[1] for row in expected], np.uint8)
-    assert_same("exp2", (exponents(),), fp32.exp2(exponents()), wanted)
+    assert_same("exp2", (exponents(),), model("exp2", exponents()), by_integers("exp2", exponents()))
 
 
 @pytest.mark.parametrize("k", range(1, 33))
@@ -253,7 +182,7 @@ def test_power_vectors_notice_a_changed_bit_of_constant(k: int) -> None:
     codes, _ = fp32.exp2(exponents())
     wrong = [constant ^ 0x80 if i == k else constant for i, constant in enumerate(EXP2_CONSTANTS, 1)]
     rows = zip(exponents().tolist(), codes.tolist(), strict=True)
-    assert any(exp2_by_definition(operand, tuple(wrong))[0] != seen for operand, seen in rows)
+    assert any(fp32_oracle.exp2(operand, tuple(wrong))[0] != seen for operand, seen in rows)
 
 
 def test_constants_are_mpfrs_logarithms() -> None:
