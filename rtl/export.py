@@ -19,11 +19,11 @@ from amaranth.lib import wiring
 
 from golden.config import NodeConfig
 from rtl.interfaces import RetirementSignature
-from rtl.macros.verilog import MACRO_SOURCES, matrix_macro_verilog, simd_macro_verilog
+from rtl.macros.verilog import MACRO_HEADERS, MACRO_SOURCES, matrix_macro_verilog, simd_macro_verilog
 from rtl.matrix.array import matrix_modules, matrix_name
 from rtl.memory.banks import SramArray
 from rtl.memory.macro import macro_name, macro_verilog
-from rtl.simd.lanes import simd_modules, simd_name
+from rtl.simd.unit import simd_modules, simd_name
 
 __all__ = [
     "ARITHMETICS",
@@ -189,8 +189,7 @@ def _providers(config: NodeConfig, arithmetic: str, sram: str) -> dict[str, Sour
     if arithmetic == "rtl":
         known |= matrix_modules(config) | simd_modules(config)
     else:
-        sources = [*MACRO_SOURCES, *(path.with_suffix(".h") for path in MACRO_SOURCES)]
-        functions = {path.name: path.read_text() for path in sources}
+        functions = {path.name: path.read_text() for path in (*MACRO_SOURCES, *MACRO_HEADERS)}
         known[matrix_name(config)] = functions | {f"{matrix_name(config)}.sv": matrix_macro_verilog(config)}
         known[simd_name(config)] = functions | {f"{simd_name(config)}.sv": simd_macro_verilog(config)}
     return known

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arithmetic of the matrix unit and of the SIMD lanes on the machine's own floating point.
+// The arithmetic of the matrix array on the machine's own floating point, and what the macros call.
 //
 // binary64 holds every intermediate value of a matrix step exactly: products have 16 bits, sums in the window 39, exponents
 // stay within -266 to 256. So the seven steps of the definition become: multiply; find the window from products of the
@@ -10,11 +10,11 @@
 #include "arithmetic.h"
 
 #include <cstring>
-#include <utility>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "float32.h"
+#include "floating_point_mode.h"
+#include "formats.h"
+#include "variant.h"
 
 #if !defined(__clang__)
 // Simulators compile everything alike, mostly for size.
@@ -25,10 +25,10 @@
 
 #define OPEND1_INLINE static inline __attribute__((always_inline))
 
+namespace opend1 {
 namespace {
 
 constexpr int kProducts = 4;
-constexpr uint32_t kCanonicalNan = 0x7FC00000;
 constexpr double kLowestWindow = 0x1p-126;
 constexpr double kWindowUnit = 0x1p-34;
 constexpr uint64_t kExponentMask = 0x7FF0000000000000;
@@ -36,38 +36,11 @@ constexpr uint64_t kSignMask = 0x8000000000000000;
 // Field of the exponent of 2**34 / x, plus that of x, for a power of two x.
 constexpr uint64_t kReciprocalFields = uint64_t{2 * 1023 + 34} << 52;
 
-// The results need gradual underflow and rounding to nearest, whatever the program around has set.
-class FloatingPointMode {
-#if defined(__x86_64__)
-    static constexpr unsigned kWanted = 0x1F80;
-    static constexpr unsigned kFlagBits = 0x3F;
-
-public:
-    FloatingPointMode() : before_{_mm_getcsr()} {
-        if ((before_ & ~kFlagBits) != kWanted) _mm_setcsr(kWanted);
-    }
-    ~FloatingPointMode() {
-        if ((before_ & ~kFlagBits) != kWanted) _mm_setcsr(before_);
-    }
-
-private:
-    unsigned before_;
-#elif defined(__aarch64__)
-public:
-    FloatingPointMode() {
-        asm volatile("mrs %0, fpcr" : "=r"(before_));
-        if (before_ != 0) asm volatile("msr fpcr, %0" : : "r"(uint64_t{0}));
-    }
-    ~FloatingPointMode() {
-        if (before_ != 0) asm volatile("msr fpcr, %0" : : "r"(before_));
-    }
-
-private:
-    uint64_t before_;
-#else
-public:
-    FloatingPointMode() {}
-#endif
+// One side of a step: where its codes start, and what they are.
+struct Side {
+    const char* codes;
+    unsigned kind;
+    int bias;
 };
 
 template <int kLanes>
@@ -77,6 +50,7 @@ struct Vectors {
     typedef float F32 __attribute__((vector_size(4 * kLanes)));
     typedef uint32_t U32 __attribute__((vector_size(4 * kLanes)));
     typedef uint16_t U16 __attribute__((vector_size(2 * kLanes)));
+    typedef uint8_t U8 __attribute__((vector_size(kLanes)));
 };
 
 template <typename V>
@@ -106,17 +80,39 @@ OPEND1_INLINE typename Vectors<kLanes>::U32 canonical(const typename Vectors<kLa
 }
 
 template <int kLanes>
-OPEND1_INLINE typename Vectors<kLanes>::F64 widen(const uint32_t* codes, int from) {
+OPEND1_INLINE typename Vectors<kLanes>::F64 decode_bf16(const Side& side, int from) {
     using U16 = typename Vectors<kLanes>::U16;
     using U32 = typename Vectors<kLanes>::U32;
     using F32 = typename Vectors<kLanes>::F32;
-    const U32 wide = __builtin_convertvector(load<U16>(reinterpret_cast<const char*>(codes) + 2 * from), U32) << 16;
+    const U32 wide = __builtin_convertvector(load<U16>(side.codes + 2 * from), U32) << 16;
     return __builtin_convertvector((F32)wide, typename Vectors<kLanes>::F64);
+}
+
+// Exponent and mantissa of a code are put where binary64 has them. With exponent field 0 that reads 1.m instead of 2 * 0.m.
+template <int kLanes>
+OPEND1_INLINE typename Vectors<kLanes>::F64 decode_cfp8(const Side& side, int from) {
+    using U8 = typename Vectors<kLanes>::U8;
+    using U64 = typename Vectors<kLanes>::U64;
+    using F64 = typename Vectors<kLanes>::F64;
+    const int mantissa_bits = side.kind == kCfp8_143 ? 3 : 2;
+    const uint64_t base = static_cast<uint64_t>(1023 - side.bias) << 52;
+    const U64 code = __builtin_convertvector(load<U8>(side.codes + from), U64);
+    const U64 size = code & 0x7F;
+    const F64 normal = (F64)((size << (52 - mantissa_bits)) + base);
+    const F64 one = (F64)(U64{} + base);
+    const F64 denormal = (normal - one) + (normal - one);
+    const F64 number = size < (uint64_t{1} << mantissa_bits) ? denormal : normal;
+    return (F64)((U64)number | (code & 0x80) << 56);
+}
+
+template <int kLanes>
+OPEND1_INLINE typename Vectors<kLanes>::F64 decode(const Side& side, int from) {
+    return side.kind == kBf16 ? decode_bf16<kLanes>(side, from) : decode_cfp8<kLanes>(side, from);
 }
 
 // kLanes columns at a time: what the machine's registers hold.
 template <int kSize, int kLanes>
-OPEND1_INLINE void step(const uint32_t* a, const uint32_t* b, bool zero, uint32_t* const* lines) {
+OPEND1_INLINE void step(const Side& a, const Side& b, bool zero, uint32_t* const* lines) {
     using F64 = typename Vectors<kLanes>::F64;
     using U64 = typename Vectors<kLanes>::U64;
     using F32 = typename Vectors<kLanes>::F32;
@@ -124,7 +120,7 @@ OPEND1_INLINE void step(const uint32_t* a, const uint32_t* b, bool zero, uint32_
 
     double a_values[kSize * kProducts], a_powers[kSize * kProducts];
     for (int from = 0; from < kSize * kProducts; from += kLanes) {
-        const F64 values = widen<kLanes>(a, from);
+        const F64 values = decode<kLanes>(a, from);
         const F64 powers = (F64)((U64)values & kExponentMask);
         std::memcpy(a_values + from, &values, sizeof values);
         std::memcpy(a_powers + from, &powers, sizeof powers);
@@ -132,7 +128,7 @@ OPEND1_INLINE void step(const uint32_t* a, const uint32_t* b, bool zero, uint32_
     for (int column = 0; column < kSize; column += kLanes) {
         F64 b_values[kProducts], b_powers[kProducts];
         for (int k = 0; k < kProducts; k++) {
-            b_values[k] = widen<kLanes>(b, kSize * k + column);
+            b_values[k] = decode<kLanes>(b, kSize * k + column);
             b_powers[k] = (F64)((U64)b_values[k] & kExponentMask);
         }
         for (int row = 0; row < kSize; row++) {
@@ -156,127 +152,76 @@ OPEND1_INLINE void step(const uint32_t* a, const uint32_t* b, bool zero, uint32_
     }
 }
 
-enum Op : unsigned char { kAdd = 0, kWidenLower = 1, kWidenUpper = 2, kRound = 3 };
+typedef void (*Step)(const Side& a, const Side& b, bool zero, uint32_t* const* lines);
 
-template <int kLanes>
-OPEND1_INLINE typename Vectors<kLanes>::U16 to_bf16(const uint32_t* from) {
-    using U32 = typename Vectors<kLanes>::U32;
-    const U32 code = load<U32>(from);
-    const U32 is_nan = (U32)((code << 1) > (uint32_t{0xFF} << 24));
-    const U32 rounded = (code + ((code >> 16 & 1) + 0x7FFF)) >> 16;
-    return __builtin_convertvector((rounded & ~is_nan) | (kCanonicalNan >> 16 & is_nan), typename Vectors<kLanes>::U16);
-}
-
-template <int kLanes>
-OPEND1_INLINE void simd(unsigned char op, const uint32_t* a, const uint32_t* b, uint32_t* result) {
-    using U16 = typename Vectors<kLanes>::U16;
-    using U32 = typename Vectors<kLanes>::U32;
-    using F32 = typename Vectors<kLanes>::F32;
-    if (op == kAdd) {
-        const U32 sum = canonical<kLanes>(load<F32>(a) + load<F32>(b));
-        std::memcpy(result, &sum, sizeof sum);
-    } else if (op == kRound) {
-        const U16 lower = to_bf16<kLanes>(a), upper = to_bf16<kLanes>(b);
-        std::memcpy(result, &lower, sizeof lower);
-        std::memcpy(result + kLanes / 2, &upper, sizeof upper);
-    } else {
-        const U16 codes = load<U16>(a + (op == kWidenUpper ? kLanes / 2 : 0));
-        const U32 wide = canonical<kLanes>((F32)(__builtin_convertvector(codes, U32) << 16));
-        std::memcpy(result, &wide, sizeof wide);
+// Entry points of an instruction set, for lines of 16, 32 and 64 bytes.
+#define OPEND1_STEPS(suffix, lanes, attributes)                                                                  \
+    attributes void step16_##suffix(const Side& a, const Side& b, bool zero, uint32_t* const* accumulator) {     \
+        step<2, 2>(a, b, zero, accumulator);                                                                     \
+    }                                                                                                            \
+    attributes void step32_##suffix(const Side& a, const Side& b, bool zero, uint32_t* const* accumulator) {     \
+        step<4, (lanes < 4 ? lanes : 4)>(a, b, zero, accumulator);                                               \
+    }                                                                                                            \
+    attributes void step64_##suffix(const Side& a, const Side& b, bool zero, uint32_t* const* accumulator) {     \
+        step<8, lanes>(a, b, zero, accumulator);                                                                 \
     }
-}
 
-// One set of entry points per instruction set.
-struct Variant {
-    const char* name;
-    void (*step16)(const uint32_t*, const uint32_t*, bool, uint32_t* const*);
-    void (*step32)(const uint32_t*, const uint32_t*, bool, uint32_t* const*);
-    void (*step64)(const uint32_t*, const uint32_t*, bool, uint32_t* const*);
-};
-
-#define OPEND1_STEPS(suffix, lanes, attributes)                                                                \
-    attributes void step16_##suffix(const uint32_t* a, const uint32_t* b, bool zero, uint32_t* const* lines) { \
-        step<2, 2>(a, b, zero, lines);                                                                         \
-    }                                                                                                          \
-    attributes void step32_##suffix(const uint32_t* a, const uint32_t* b, bool zero, uint32_t* const* lines) { \
-        step<4, (lanes < 4 ? lanes : 4)>(a, b, zero, lines);                                                   \
-    }                                                                                                          \
-    attributes void step64_##suffix(const uint32_t* a, const uint32_t* b, bool zero, uint32_t* const* lines) { \
-        step<8, lanes>(a, b, zero, lines);                                                                     \
-    }                                                                                                          \
-    constexpr Variant kVariant_##suffix{#suffix, step16_##suffix, step32_##suffix, step64_##suffix};
-
+OPEND1_STEPS(basic, 2, )
 #if defined(__x86_64__)
-OPEND1_STEPS(sse2, 2, )
 OPEND1_STEPS(avx2, 4, __attribute__((target("avx2"))))
 OPEND1_STEPS(avx512, 8, __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))))
-
-bool has_avx512() {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512bw");
-}
-
-// Best first; the last one runs everywhere.
-const Variant* find(const char* name) {
-    __builtin_cpu_init();
-    const std::pair<const Variant*, bool> variants[] = {
-        {&kVariant_avx512, has_avx512()}, {&kVariant_avx2, __builtin_cpu_supports("avx2") != 0}, {&kVariant_sse2, true}};
-    for (const auto& [candidate, runs] : variants) {
-        if (runs && (name == nullptr || std::strcmp(candidate->name, name) == 0)) return candidate;
-    }
-    return nullptr;
-}
+constexpr Step kSteps16[kVariants] = {step16_basic, step16_avx2, step16_avx512};
+constexpr Step kSteps32[kVariants] = {step32_basic, step32_avx2, step32_avx512};
+constexpr Step kSteps64[kVariants] = {step64_basic, step64_avx2, step64_avx512};
 #else
-OPEND1_STEPS(portable, 2, )
-
-const Variant* find(const char* name) {
-    return name == nullptr || std::strcmp(kVariant_portable.name, name) == 0 ? &kVariant_portable : nullptr;
-}
+constexpr Step kSteps16[kVariants] = {step16_basic};
+constexpr Step kSteps32[kVariants] = {step32_basic};
+constexpr Step kSteps64[kVariants] = {step64_basic};
 #endif
 
-const Variant* variant = find(nullptr);
+// Codes of 8 bits fill half a line.
+Side side(const uint32_t* line, int line_bytes, unsigned char format, unsigned char bias, unsigned char half) {
+    const int offset = format != kBf16 && half != 0 ? line_bytes / 2 : 0;
+    return {reinterpret_cast<const char*>(line) + offset, format, bias};
+}
 
 }  // namespace
+}  // namespace opend1
 
-void d1_matrix_step_16(const uint32_t* a, const uint32_t* b, unsigned char zero, uint32_t* line0) {
-    const FloatingPointMode mode;
-    uint32_t* const lines[] = {line0};
-    variant->step16(a, b, zero, lines);
+#define OPEND1_STEP(bytes, ...)                                                        \
+    const opend1::FloatingPointMode mode;                                              \
+    uint32_t* const lines[] = {__VA_ARGS__};                                           \
+    opend1::kSteps##bytes[opend1::variant](opend1::side(a, bytes, format_a, bias_a, half), \
+                                           opend1::side(b, bytes, format_b, bias_b, half), zero != 0, lines)
+
+void d1_matrix_step_16(const uint32_t* a, const uint32_t* b, unsigned char format_a, unsigned char format_b,
+                       unsigned char bias_a, unsigned char bias_b, unsigned char half, unsigned char zero, uint32_t* line0) {
+    OPEND1_STEP(16, line0);
 }
 
-void d1_matrix_step_32(const uint32_t* a, const uint32_t* b, unsigned char zero, uint32_t* line0, uint32_t* line1) {
-    const FloatingPointMode mode;
-    uint32_t* const lines[] = {line0, line1};
-    variant->step32(a, b, zero, lines);
+void d1_matrix_step_32(const uint32_t* a, const uint32_t* b, unsigned char format_a, unsigned char format_b,
+                       unsigned char bias_a, unsigned char bias_b, unsigned char half, unsigned char zero, uint32_t* line0,
+                       uint32_t* line1) {
+    OPEND1_STEP(32, line0, line1);
 }
 
-void d1_matrix_step_64(const uint32_t* a, const uint32_t* b, unsigned char zero, uint32_t* line0, uint32_t* line1,
-                       uint32_t* line2, uint32_t* line3) {
-    const FloatingPointMode mode;
-    uint32_t* const lines[] = {line0, line1, line2, line3};
-    variant->step64(a, b, zero, lines);
+void d1_matrix_step_64(const uint32_t* a, const uint32_t* b, unsigned char format_a, unsigned char format_b,
+                       unsigned char bias_a, unsigned char bias_b, unsigned char half, unsigned char zero, uint32_t* line0,
+                       uint32_t* line1, uint32_t* line2, uint32_t* line3) {
+    OPEND1_STEP(64, line0, line1, line2, line3);
 }
 
-void d1_simd_op_16(unsigned char op, const uint32_t* a, const uint32_t* b, uint32_t* result) {
-    const FloatingPointMode mode;
-    simd<4>(op, a, b, result);
-}
-
-void d1_simd_op_32(unsigned char op, const uint32_t* a, const uint32_t* b, uint32_t* result) {
-    const FloatingPointMode mode;
-    simd<8>(op, a, b, result);
-}
-
-void d1_simd_op_64(unsigned char op, const uint32_t* a, const uint32_t* b, uint32_t* result) {
-    const FloatingPointMode mode;
-    simd<16>(op, a, b, result);
-}
-
-const char* d1_arithmetic_variant() { return variant->name; }
-
-int d1_arithmetic_select(const char* name) {
-    const Variant* const found = find(name);
-    if (found == nullptr) return 0;
-    variant = found;
-    return 1;
+unsigned char d1_matrix_convert(int line_bytes, const uint32_t* line, unsigned char kind, unsigned char bias,
+                                unsigned char stochastic, const uint32_t* random, uint32_t* codes) {
+    const opend1::Format format = opend1::format_of(kind, bias);
+    const unsigned char* const bits = reinterpret_cast<const unsigned char*>(random);
+    unsigned flags = 0;
+    std::memset(codes, 0, static_cast<size_t>(line_bytes));
+    for (int lane = 0; lane < line_bytes / 4; lane++) {
+        const uint32_t drawn = bits[3 * lane] | uint32_t{bits[3 * lane + 1]} << 8 | uint32_t{bits[3 * lane + 2]} << 16;
+        const uint32_t code = stochastic != 0 ? opend1::encode_stochastic(line[lane], format, drawn, flags)
+                                              : opend1::encode(line[lane], format, flags);
+        std::memcpy(reinterpret_cast<char*>(codes) + lane * format.code_bytes, &code, format.code_bytes);
+    }
+    return static_cast<unsigned char>(flags);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SystemVerilog that replaces the arithmetic macros in simulators, bit for bit and cycle for cycle.
 
-The modules keep state and timing; the arithmetic is C++ (``arithmetic.cpp``), called once per operation through DPI-C. A cycle
+The modules keep state and timing; the arithmetic is C++ (``arithmetic.h``), called once per operation through DPI-C. A cycle
 without an operation costs next to nothing.
 """
 
@@ -10,34 +10,51 @@ from __future__ import annotations
 from pathlib import Path
 
 from golden.config import NodeConfig
+from golden.isa import INSTRUCTIONS, Instruction, Unit
+from golden.layout import BIAS_BITS, Flag
 from rtl.matrix.array import MatrixOp, matrix_entries, matrix_name
-from rtl.simd.lanes import simd_name
+from rtl.simd.operations import operation, sub_operation
+from rtl.simd.timing import SIMD_STAGES, iterative_cycles
+from rtl.simd.unit import simd_name
 
-__all__ = ["MACRO_SOURCES", "macro_verilog", "matrix_macro_verilog", "simd_macro_verilog"]
+__all__ = ["MACRO_HEADERS", "MACRO_SOURCES", "macro_verilog", "matrix_macro_verilog", "simd_macro_verilog"]
 
-#: C++ to compile with the modules.
-MACRO_SOURCES = (Path(__file__).with_name("arithmetic.cpp"),)
+_FOLDER = Path(__file__).parent
 
-#: Ops wait five cycles; a power of two of lines holds their operands.
-_WAITING_CYCLES = 5
+#: C++ to compile with the modules, and what it includes.
+MACRO_SOURCES = tuple(sorted(_FOLDER.glob("*.cpp")))
+MACRO_HEADERS = tuple(sorted(_FOLDER.glob("*.h")))
+
+#: An op of the matrix array is written at the end of the cycle that comes so many cycles, and ``matrix_passes``, after its own.
+_WRITE_CYCLES = 4
+
+#: A power of two of lines holds the operands or results that wait.
 _QUEUE_DEPTH = 8
+_QUEUE_BITS = _QUEUE_DEPTH.bit_length() - 1
+
+#: Cycles are counted modulo a power of two, which is larger than any wait.
+_TIME_BITS = 8
+
+_RANDOM_BITS = 24
+_FLAG_BITS = len(Flag)
 
 
 def matrix_macro_verilog(config: NodeConfig) -> str:
     """The module of ``rtl.matrix.array.MatrixArray``: same name, ports and timing.
 
-    Operands wait in a queue, which costs only when they come, and the step is computed at the end of the fifth cycle after the
-    one in which it entered, when the hardware writes its accumulator.
+    Operands wait in a queue, which costs only when they come, and the step is computed at the end of the cycle in which the
+    hardware writes the last elements of its accumulator.
     """
-    bits = 8 * config.line_bytes
+    size = config.line_bytes
+    bits = 8 * size
     lines = config.accumulator_lines
     entries = matrix_entries(config)
     entry_bits = max(1, (entries - 1).bit_length())
     line_bits = max(1, (lines - 1).bit_length())
-    control = 2 + entry_bits + line_bits + 1
+    random = _RANDOM_BITS * config.fp32_lanes
     parameters = ",\n".join(f"    inout bit [{bits - 1}:0] line{i}" for i in range(lines))
-    arguments = ", ".join(f"lines[{lines} * int'(due_entry) + {i}]" for i in range(lines))
-    clear = "\n".join(f"          lines[{lines} * int'(due_entry) + {i}] = '0;" for i in range(lines))
+    arguments = ", ".join(f"lines[{lines} * int'(due.entry) + {i}]" for i in range(lines))
+    clear = "\n".join(f"          lines[{lines} * int'(due.entry) + {i}] = '0;" for i in range(lines))
     return f"""\
 // SPDX-License-Identifier: Apache-2.0
 // verilator lint_off BLKSEQ
@@ -50,36 +67,72 @@ module {matrix_name(config)} (
     input  bit zero,
     input  bit [{bits - 1}:0] a,
     input  bit [{bits - 1}:0] b,
+    input  bit [1:0] format_a,
+    input  bit [1:0] format_b,
+    input  bit [{BIAS_BITS - 1}:0] bias_a,
+    input  bit [{BIAS_BITS - 1}:0] bias_b,
+    input  bit half,
     input  bit [{entry_bits - 1}:0] read_entry,
     input  bit [{line_bits - 1}:0] read_line,
-    output bit [{bits - 1}:0] read_data
+    output bit [{bits - 1}:0] read_data,
+    input  bit convert,
+    input  bit [2:0] convert_format,
+    input  bit [{BIAS_BITS - 1}:0] convert_bias,
+    input  bit convert_stochastic,
+    input  bit [{random - 1}:0] convert_random,
+    output bit [{bits - 1}:0] converted,
+    output bit [{_FLAG_BITS - 1}:0] convert_flags
 );
-  import "DPI-C" function void d1_matrix_step_{config.line_bytes} (
+  import "DPI-C" function void d1_matrix_step_{size} (
     input bit [{bits - 1}:0] a,
     input bit [{bits - 1}:0] b,
+    input byte unsigned format_a,
+    input byte unsigned format_b,
+    input byte unsigned bias_a,
+    input byte unsigned bias_b,
+    input bit half,
     input bit zero,
 {parameters}
   );
+  import "DPI-C" function byte unsigned d1_matrix_convert (
+    input int line_bytes,
+    input bit [{bits - 1}:0] line,
+    input byte unsigned kind,
+    input byte unsigned bias,
+    input bit stochastic,
+    input bit [{random - 1}:0] random,
+    output bit [{bits - 1}:0] codes
+  );
+
+  typedef struct packed {{
+    bit [1:0] op;
+    bit [{entry_bits - 1}:0] entry;
+    bit [{line_bits - 1}:0] line;
+    bit zero;
+    bit [1:0] format_a, format_b;
+    bit [{BIAS_BITS - 1}:0] bias_a, bias_b;
+    bit half;
+    bit [{_TIME_BITS - 1}:0] cycle;
+  }} control_t;
 
   bit [{bits - 1}:0] lines [{max(2, entries) * lines}];
   bit [{bits - 1}:0] queue_a [{_QUEUE_DEPTH}];
   bit [{bits - 1}:0] queue_b [{_QUEUE_DEPTH}];
-  bit [{_QUEUE_DEPTH.bit_length() - 2}:0] head, tail;
-  bit [{_WAITING_CYCLES * control - 1}:0] waiting;
-
-  bit [1:0] due_op;
-  bit [{entry_bits - 1}:0] due_entry;
-  bit [{line_bits - 1}:0] due_line;
-  bit due_zero;
+  control_t queue [{_QUEUE_DEPTH}];
+  bit [{_QUEUE_BITS - 1}:0] head, tail;
+  bit [{_TIME_BITS - 1}:0] now;
+  bit [{bits - 1}:0] codes;
+  control_t due;
 
   always @(posedge clk) begin
     read_data <= lines[{lines} * int'(read_entry) + int'(read_line)];
 
-    {{due_op, due_entry, due_line, due_zero}} = waiting[{_WAITING_CYCLES * control - 1}:{(_WAITING_CYCLES - 1) * control}];
-    if (due_op != {MatrixOp.NONE.value}) begin
-      case (due_op)
-        {MatrixOp.STEP.value}: d1_matrix_step_{config.line_bytes}(queue_a[tail], queue_b[tail], due_zero, {arguments});
-        {MatrixOp.LOAD_LINE.value}: lines[{lines} * int'(due_entry) + int'(due_line)] = queue_a[tail];
+    if (head != tail && queue[tail].cycle == now) begin
+      due = queue[tail];
+      case (due.op)
+        {MatrixOp.STEP.value}: d1_matrix_step_{size}(queue_a[tail], queue_b[tail], 8'(due.format_a), 8'(due.format_b),
+            8'(due.bias_a), 8'(due.bias_b), due.half, due.zero, {arguments});
+        {MatrixOp.LOAD_LINE.value}: lines[{lines} * int'(due.entry) + int'(due.line)] = queue_a[tail];
         default: begin
 {clear}
         end
@@ -89,11 +142,17 @@ module {matrix_name(config)} (
     if (op != {MatrixOp.NONE.value}) begin
       queue_a[head] = a;
       queue_b[head] = b;
+      queue[head] = '{{op, entry, line, zero, format_a, format_b, bias_a, bias_b, half,
+          {_TIME_BITS}'(now + {_WRITE_CYCLES + config.matrix_passes})}};
       head = head + 1;
     end
-    waiting = {{waiting[{(_WAITING_CYCLES - 1) * control - 1}:0], op, entry, line, zero}};
+    if (convert) begin
+      convert_flags <= {_FLAG_BITS}'(d1_matrix_convert({size}, read_data, 8'(convert_format), 8'(convert_bias),
+          convert_stochastic, convert_random, codes));
+      converted <= codes;
+    end
+    now = now + 1;
     if (rst) begin
-      waiting = '0;
       head = '0;
       tail = '0;
     end
@@ -103,8 +162,15 @@ endmodule
 
 
 def simd_macro_verilog(config: NodeConfig) -> str:
-    """The module of ``rtl.simd.lanes.SimdLanes``: same name, ports and timing."""
-    bits = 8 * config.line_bytes
+    """The module of ``rtl.simd.unit.SimdUnit``: same name, ports and timing.
+
+    An operation is computed when it enters; its result waits in a queue. That of an iterative one waits outside for as long as
+    the hardware's iterative unit works, and goes into the queue then.
+    """
+    size = config.line_bytes
+    bits = 8 * size
+    random = 2 * _RANDOM_BITS * config.fp32_lanes
+    passes = config.simd_passes
     return f"""\
 // SPDX-License-Identifier: Apache-2.0
 // verilator lint_off BLKSEQ
@@ -112,32 +178,136 @@ module {simd_name(config)} (
     input  bit clk,
     input  bit rst,
     input  bit valid,
-    input  bit [1:0] op,
+    input  bit [7:0] op,
+    input  bit [4:0] sub,
     input  bit [{bits - 1}:0] a,
     input  bit [{bits - 1}:0] b,
-    output bit [{bits - 1}:0] result
+    input  bit [{bits - 1}:0] c,
+    input  bit [63:0] scalar,
+    input  bit [{size - 1}:0] mask,
+    input  bit [2:0] format,
+    input  bit [{BIAS_BITS - 1}:0] bias,
+    input  bit [{random - 1}:0] random,
+    input  bit collect,
+    input  bit [2:0] row,
+    output bit [{bits - 1}:0] result,
+    output bit [{_FLAG_BITS - 1}:0] flags
 );
-  import "DPI-C" function void d1_simd_op_{config.line_bytes} (
+  import "DPI-C" function byte unsigned d1_simd_operate (
+    input int line_bytes,
     input byte unsigned op,
+    input byte unsigned sub,
     input bit [{bits - 1}:0] a,
     input bit [{bits - 1}:0] b,
+    input bit [{bits - 1}:0] c,
+    input longint unsigned scalar,
+    input bit [{size - 1}:0] mask,
+    input byte unsigned format,
+    input byte unsigned bias,
+    input bit [{random - 1}:0] random,
+    input byte unsigned row,
+    inout bit [{bits - 1}:0] collected,
     output bit [{bits - 1}:0] result
   );
+  import "DPI-C" function void d1_simd_collect (
+    input int line_bytes,
+    input byte unsigned op,
+    input byte unsigned sub,
+    input bit [{bits - 1}:0] a,
+    input bit [{bits - 1}:0] b,
+    input byte unsigned row,
+    inout bit [{bits - 1}:0] collected
+  );
 
-  bit [{bits - 1}:0] waiting;
-  bit is_waiting;
+  bit [{bits - 1}:0] queue_result [{_QUEUE_DEPTH}];
+  bit [{_FLAG_BITS - 1}:0] queue_flags [{_QUEUE_DEPTH}];
+  bit [{_TIME_BITS - 1}:0] queue_cycle [{_QUEUE_DEPTH}];
+  bit [{_QUEUE_BITS - 1}:0] head, tail;
+  bit [{_TIME_BITS - 1}:0] now;
+
+  bit [{bits - 1}:0] collected;
+  bit [{bits - 1}:0] made, iterated;
+  bit [{_FLAG_BITS - 1}:0] made_flags, iterated_flags;
+  int passes, iterations, remaining;
 
   always @(posedge clk) begin
-    if (is_waiting) result <= waiting;
-    is_waiting = valid;
-    if (valid) d1_simd_op_{config.line_bytes}({{6'b0, op}}, a, b, waiting);
+    if (head != tail && queue_cycle[tail] == now) begin
+      result <= queue_result[tail];
+      flags <= queue_flags[tail];
+      tail = tail + 1;
+    end
+    if (remaining != 0) begin
+      remaining = remaining - 1;
+      if (remaining == 0) begin
+        queue_result[head] = iterated;
+        queue_flags[head] = iterated_flags;
+        queue_cycle[head] = now + {_TIME_BITS}'d{SIMD_STAGES - 1 + passes};
+        head = head + 1;
+      end
+    end
+    if (collect) d1_simd_collect({size}, op, 8'(sub), a, b, 8'(row), collected);
+    if (valid) begin
+      made_flags = {_FLAG_BITS}'(d1_simd_operate({size}, op, 8'(sub), a, b, c, scalar, mask, 8'(format), 8'(bias), random,
+          8'(row), collected, made));
+      passes = {passes};
+      iterations = 0;
+      casez ({{op, sub}})
+{_simd_timing(config)}
+        default: ;
+      endcase
+      if (iterations != 0) begin
+        iterated = made;
+        iterated_flags = made_flags;
+        remaining = iterations;
+      end else begin
+        queue_result[head] = made;
+        queue_flags[head] = made_flags;
+        queue_cycle[head] = now + {_TIME_BITS}'({SIMD_STAGES - 1} + passes);
+        head = head + 1;
+      end
+    end
+    now = now + 1;
+    if (rst) begin
+      head = '0;
+      tail = '0;
+      remaining = 0;
+    end
   end
 endmodule
 """
 
 
+def _simd_timing(config: NodeConfig) -> str:
+    """Items of a case statement on the encodings of operations that take other than ``simd_passes`` cycles."""
+    cycles = iterative_cycles(config)
+    by_action: dict[str, list[str]] = {}
+    for row in INSTRUCTIONS.values():
+        if row.unit is not Unit.SIMD:
+            continue
+        # Converts to BF16 are named like operations on BF16 lanes, and take as long.
+        name, lanes, *_ = row.mnemonic.split(".")
+        double = lanes == "bf16"
+        if name.startswith("vred"):
+            width = "16" if double else lanes[1:]
+            action = f"iterations = {cycles[f'reduce{width}']};"
+        elif name in ("vrcp", "vrsqrt", "vexp2"):
+            action = f"iterations = {cycles['double' if double else 'single']};"
+        elif double:
+            action = f"passes = {2 * config.simd_passes};"
+        else:
+            continue
+        by_action.setdefault(action, []).append(_simd_pattern(row))
+    return "\n".join(f"        {', '.join(patterns)}: {action}" for action, patterns in by_action.items())
+
+
+def _simd_pattern(row: Instruction) -> str:
+    """The ports ``op`` and ``sub`` of an instruction, as a pattern of bits."""
+    sub = sub_operation(row.mnemonic)
+    return f"13'b{operation(row.mnemonic):08b}_{'?????' if sub is None else format(sub, '05b')}"
+
+
 def macro_verilog(config: NodeConfig) -> str:
-    """Modules that replace the matrix array and the SIMD lanes of a node, to be compiled with ``MACRO_SOURCES``.
+    """Modules that replace the matrix array and the SIMD unit of a node, to be compiled with ``MACRO_SOURCES``.
 
     Parameters
     ----------
