@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 from golden.tables import EXP2_CONSTANTS
 
@@ -269,19 +268,17 @@ def _extreme(a: int, b: int, largest: bool, variant: Fp32Variant) -> tuple[int, 
     return (a if first else b), flags
 
 
-def _key(code: int) -> Fraction | float:
-    """The number as something that Python compares exactly."""
+def _key(code: int) -> int:
+    """The number in units of the smallest denormal; infinities are beyond all numbers."""
     if is_infinite(code):
-        return -math.inf if code >> 31 else math.inf
+        return -1 << 300 if code >> 31 else 1 << 300
     value, exponent = unpack(code)
-    return Fraction(value) * Fraction(2) ** exponent
+    return value << exponent + 149
 
 
-def _compare(
-    a: int, b: int, holds: Callable[[Fraction | float, Fraction | float], bool], variant: Fp32Variant
-) -> tuple[int, int]:
+def _compare(a: int, b: int, holds: Callable[[int, int], bool], variant: Fp32Variant) -> tuple[int, int]:
     if is_nan(a) or is_nan(b):
-        quiet = holds(0.0, 0.0) and not holds(0.0, 1.0)
+        quiet = holds(0, 0) and not holds(0, 1)
         invalid = not quiet or _signalling(a, variant) or _signalling(b, variant)
         return 0, INVALID if invalid else 0
     return int(holds(_key(a), _key(b))), 0
