@@ -8,7 +8,10 @@ from amaranth.lib.wiring import In, Out
 from golden.layout import BIAS_BITS, Flag, FormatKind
 from rtl.arithmetic.rounding import CANONICAL_NAN
 
-__all__ = ["FLAG_BITS", "KIND_BITS", "RANDOM_BITS", "FormatEncode"]
+__all__ = ["FLAG_BITS", "FORMAT_ENCODE", "KIND_BITS", "RANDOM_BITS", "FormatEncode"]
+
+#: Name of the module, for who instantiates many.
+FORMAT_ENCODE = "d1_format_encode"
 
 FLAG_BITS = len(Flag)
 KIND_BITS = 3

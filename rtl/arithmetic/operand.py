@@ -5,7 +5,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["EXPONENT_OFFSET", "ZERO_EXPONENT", "Operand", "OperandDecoder"]
+from golden.layout import BIAS_BITS, FormatKind
+
+__all__ = ["EXPONENT_OFFSET", "OPERAND_KIND_BITS", "ZERO_EXPONENT", "Operand", "OperandDecoder"]
+
+#: Bits of a FormatKind that operands may have: BF16, CFP8_143 or CFP8_152.
+OPERAND_KIND_BITS = 2
 
 #: Added to the exponent of every operand, so that an exponent sum of 0 is 2**-126, the window's lowest position.
 EXPONENT_OFFSET = 63
@@ -34,7 +39,7 @@ class Operand(data.Struct):
 
 
 class OperandDecoder(wiring.Component):
-    """Decodes BF16 codes, without a register.
+    """Decodes codes of one format, without a register.
 
     It is shared by the row or the column of units that take the operand.
 
@@ -45,7 +50,9 @@ class OperandDecoder(wiring.Component):
 
     Members
     -------
-    codes : In(count x 16)
+    codes : In(count x 16)   codes of 8 bits in the lower half; the upper one is ignored then
+    kind : In(2)             FormatKind BF16, CFP8_143 or CFP8_152; 3 acts as BF16
+    bias : In(6)             of CFP8_143 and CFP8_152
     operands : Out(count x Operand)
 
     Source: step 1 of the matrix unit's arithmetic.
@@ -53,14 +60,42 @@ class OperandDecoder(wiring.Component):
 
     def __init__(self, count: int):
         self.count = count
-        super().__init__({"codes": In(data.ArrayLayout(16, count)), "operands": Out(data.ArrayLayout(Operand, count))})
+        super().__init__(
+            {
+                "codes": In(data.ArrayLayout(16, count)),
+                "kind": In(OPERAND_KIND_BITS),
+                "bias": In(BIAS_BITS),
+                "operands": Out(data.ArrayLayout(Operand, count)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
+
+        # What turns an exponent field into an exponent: EXPONENT_OFFSET less the bias, 63 - bias or -64, made without adding.
+        offset = Signal(signed(BIAS_BITS + 1))
+        with m.Switch(self.kind):
+            with m.Case(FormatKind.CFP8_143, FormatKind.CFP8_152):
+                m.d.comb += offset.eq(Cat(~self.bias, 0))
+            with m.Default():
+                m.d.comb += offset.eq(EXPONENT_OFFSET - 127)
+
         for index in range(self.count):
             code = self.codes[index]
             operand = self.operands[index]
-            mantissa, field = code[0:7], code[7:15]
+            # Only BF16 fills the exponent field, and so only it can have Inf and NaN.
+            sign, field, mantissa = (
+                Signal(name=f"sign{index}"),
+                Signal(8, name=f"field{index}"),
+                Signal(7, name=f"mantissa{index}"),
+            )
+            with m.Switch(self.kind):
+                with m.Case(FormatKind.CFP8_143):
+                    m.d.comb += [sign.eq(code[7]), field.eq(code[3:7]), mantissa.eq(code[:3] << 4)]
+                with m.Case(FormatKind.CFP8_152):
+                    m.d.comb += [sign.eq(code[7]), field.eq(code[2:7]), mantissa.eq(code[:2] << 5)]
+                with m.Default():
+                    m.d.comb += Cat(mantissa, field, sign).eq(code)
             denormal = Signal(name=f"denormal{index}")
             m.d.comb += denormal.eq(field == 0)
 
@@ -80,10 +115,8 @@ class OperandDecoder(wiring.Component):
             zero = Signal(name=f"zero{index}")
             m.d.comb += [
                 zero.eq(~significand[7]),
-                operand.sign.eq(code[15]),
-                operand.exponent.eq(
-                    Mux(zero, ZERO_EXPONENT, (field | denormal) - (127 - EXPONENT_OFFSET) - shift),
-                ),
+                operand.sign.eq(sign),
+                operand.exponent.eq(Mux(zero, ZERO_EXPONENT, (field | denormal) + offset - shift)),
                 operand.significand.eq(significand),
                 operand.zero.eq(zero),
                 operand.infinite.eq(field.all() & ~mantissa.any()),

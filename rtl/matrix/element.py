@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One element of the matrix unit: four products and an addition per cycle, and the element's accumulators."""
+"""A unit of the matrix array: four products and an addition per cycle, and the accumulators of the elements that it serves."""
 
 from amaranth.hdl import Module, Mux
 from amaranth.lib import data, wiring
@@ -15,46 +15,53 @@ __all__ = ["MatrixElement"]
 
 
 class MatrixElement(wiring.Component):
-    """``accumulators[entry] += a . b`` for one element of the result, one step per cycle.
+    """``accumulators[turn, entry] += a . b`` for one or more elements of the result, one of them per cycle.
 
     All control comes from the array, at the stage where it is used. With operands entering in cycle t: the accumulator is
-    read in cycle t + 4, when ``step_entry`` and ``step_zero`` must be there, and written at the end of cycle t + 5, when
-    ``write``, ``write_entry``, ``load`` and ``load_data`` must be there.
+    read in cycle t + 4, when ``step_address`` and ``step_zero`` must be there, and written at the end of cycle t + 5, when
+    ``write``, ``write_address``, ``load`` and ``load_data`` must be there. Addresses are entry * passes + turn.
+
+    Accumulators are kept twice: steps find those of all turns in one memory, since they need one per cycle; reads need
+    those of all turns in the same cycle.
 
     Parameters
     ----------
     entries : int
-        Accumulators, at least 1.
+        Accumulators of an element, at least 1.
+    passes : int
+        Elements served in turn, a power of two.
 
     Members
     -------
     a, b : In(4 x Operand)
-    step_entry : In(entry)
-    step_zero : In(1)         add to +0 instead of to the accumulator
-    write : In(1)
-    write_entry : In(entry)
-    load : In(1)              write ``load_data`` instead of the sum
+    step_address : In(address)
+    step_zero : In(1)           add to +0 instead of to the accumulator
+    write : In(passes)          which turn's accumulator is written, or none
+    write_address : In(address)
+    load : In(1)                write ``load_data`` instead of the sum
     load_data : In(32)
     read_entry : In(entry)
-    read_data : Out(32)       of ``read_entry`` of the cycle before
+    read_data : Out(32 * passes)   of ``read_entry`` of the cycle before, turn 0 lowest
     """
 
-    def __init__(self, entries: int):
-        self.entries = entries
+    def __init__(self, entries: int, passes: int):
+        self.passes = passes
+        # An address of one bit needs two words.
+        self.entry_bits = max(1, (entries - 1).bit_length())
         operands = data.ArrayLayout(Operand, MATRIX_K)
-        entry = max(1, (entries - 1).bit_length())
+        address = self.entry_bits + (passes - 1).bit_length()
         super().__init__(
             {
                 "a": In(operands),
                 "b": In(operands),
-                "step_entry": In(entry),
+                "step_address": In(address),
                 "step_zero": In(1),
-                "write": In(1),
-                "write_entry": In(entry),
+                "write": In(passes),
+                "write_address": In(address),
                 "load": In(1),
                 "load_data": In(32),
-                "read_entry": In(entry),
-                "read_data": Out(32),
+                "read_entry": In(self.entry_bits),
+                "read_data": Out(32 * passes),
             }
         )
 
@@ -62,21 +69,26 @@ class MatrixElement(wiring.Component):
         m = Module()
         m.submodules.dot = dot = Dot4()
         m.submodules.adder = adder = Fp32Add()
-        # An address of one bit needs two words.
-        m.submodules.accumulators = accumulators = Memory(shape=32, depth=max(2, self.entries), init=[])
-        write_port = accumulators.write_port()
-        step_port = accumulators.read_port(domain="comb")
-        read_port = accumulators.read_port()
+        m.submodules.accumulators = accumulators = Memory(shape=32, depth=1 << len(self.step_address), init=[])
+        step_port, write_port = accumulators.read_port(domain="comb"), accumulators.write_port()
         m.d.comb += [
             dot.a.eq(self.a),
             dot.b.eq(self.b),
-            step_port.addr.eq(self.step_entry),
+            step_port.addr.eq(self.step_address),
             adder.x.eq(Mux(self.step_zero, 0, step_port.data)),
             adder.y.eq(dot.sum),
-            write_port.en.eq(self.write),
-            write_port.addr.eq(self.write_entry),
+            write_port.en.eq(self.write.any()),
+            write_port.addr.eq(self.write_address),
             write_port.data.eq(Mux(self.load, self.load_data, adder.sum)),
-            read_port.addr.eq(self.read_entry),
-            self.read_data.eq(read_port.data),
         ]
+        for turn in range(self.passes):
+            m.submodules[f"turn{turn}"] = memory = Memory(shape=32, depth=1 << self.entry_bits, init=[])
+            read_port, copy_port = memory.read_port(), memory.write_port()
+            m.d.comb += [
+                copy_port.en.eq(self.write[turn]),
+                copy_port.addr.eq(self.write_address[-self.entry_bits :]),
+                copy_port.data.eq(write_port.data),
+                read_port.addr.eq(self.read_entry),
+                self.read_data.word_select(turn, 32).eq(read_port.data),
+            ]
         return m

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operand decoder, on every BF16 code."""
+"""The operand decoder, on every code of every format and bias."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
+from golden.formats import decode, format_of
+from golden.layout import FormatKind
 from rtl.arithmetic.operand import EXPONENT_OFFSET, ZERO_EXPONENT, Operand, OperandDecoder
-from verif.bench import run_bench, to_words
+from verif.bench import bench_rng, run_bench, to_words
 
 COUNT = 64
 
@@ -21,7 +23,18 @@ def test_every_code_decodes_to_its_value_with_a_normalised_significand() -> None
 
 @cocotb.test()
 async def every_code(dut: Any) -> None:
-    codes = np.arange(1 << 16, dtype=np.uint16)
+    # The bias means nothing to BF16, nor the upper byte to the others.
+    for bias in (0, 21, 63):
+        await check(dut, np.arange(1 << 16, dtype=np.uint16), FormatKind.BF16, bias)
+    above = bench_rng().integers(0, 256, 256, dtype=np.uint16) << np.uint16(8)
+    for kind in (FormatKind.CFP8_143, FormatKind.CFP8_152):
+        for bias in range(64):
+            await check(dut, np.arange(256, dtype=np.uint16) | above, kind, bias)
+
+
+async def check(dut: Any, codes: np.ndarray[Any, Any], kind: FormatKind, bias: int) -> None:
+    dut.kind.value = kind.value
+    dut.bias.value = bias
     layout = Operand.as_shape()
     bits = []
     for word in to_words(codes.reshape(-1, COUNT)):
@@ -34,8 +47,10 @@ async def every_code(dut: Any) -> None:
         place = layout[name]
         return decoded[:, place.offset : place.offset + place.width] @ (1 << np.arange(place.width))
 
-    values = (codes.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
-    np.testing.assert_array_equal(field("sign"), codes >> 15)
+    fmt = format_of(kind, bias)
+    own = codes.astype(fmt.dtype)
+    values = decode(own, fmt).astype(np.float64)
+    np.testing.assert_array_equal(field("sign"), own >> (fmt.bits - 1))
     np.testing.assert_array_equal(field("nan"), np.isnan(values))
     np.testing.assert_array_equal(field("infinite"), np.isinf(values))
     np.testing.assert_array_equal(field("zero"), values == 0)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The matrix array in all sizes, and the macro that replaces it, against the model in every cycle."""
+"""The matrix array in several sizes and passes, and the macro that replaces it, against the model in every cycle."""
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import cocotb
@@ -13,75 +14,111 @@ from cocotb.triggers import FallingEdge
 from hypothesis import strategies as st
 
 from golden.config import MATRIX_K, NodeConfig, preset
+from golden.layout import FormatKind
 from rtl.macros.verilog import matrix_macro_verilog
 from rtl.matrix.array import matrix_entries, matrix_modules, matrix_name
 from verif.bench import bench_parameters, bench_rng, bench_seed, check_property, play, start
 from verif.golden import vectors
-from verif.rtl.matrix.model import OP_DISTANCE, READ_DISTANCE, Cycle, MatrixArrayModel, Op
+from verif.rtl.matrix.model import (
+    Answer,
+    Cycle,
+    MatrixArrayModel,
+    Op,
+    op_distance,
+    read_distance,
+    step_distance,
+)
 from verif.rtl.side_by_side import run_side_by_side
 
-CONFIGS = ["tiny", "medium", "d1"]
+#: Preset and passes. Units of ``medium`` in 8 passes serve rows, then columns.
+CONFIGS = [("tiny", 1), ("tiny", 2), ("tiny", 4), ("medium", 8), ("d1", 1)]
 
-Codes = npt.NDArray[np.uint16]
+OPERAND_KINDS = (FormatKind.BF16, FormatKind.CFP8_143, FormatKind.CFP8_152)
+
+Codes = npt.NDArray[np.unsignedinteger[Any]]
 
 
-def run(preset_name: str, test: str, **parameters: int) -> None:
+def run(preset_name: str, passes: int, test: str, **parameters: int) -> None:
     __tracebackhide__ = True
-    config = preset(preset_name)
+    config = preset(preset_name).replace(matrix_passes=passes)
     run_side_by_side(
         matrix_name(config),
         matrix_modules(config),
         matrix_macro_verilog(config),
         test_module=__name__,
         test=test,
-        parameters={"config": preset_name, **parameters},
+        parameters={"config": preset_name, "passes": passes, **parameters},
     )
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_one_step_per_cycle_with_every_kind_of_operand_equals_the_model(name: str) -> None:
-    run(name, "sustained_steps", random=4000)
+@pytest.mark.parametrize("name, passes", CONFIGS)
+def test_steps_without_pause_of_every_pair_of_formats_and_every_bias_equal_the_model(name: str, passes: int) -> None:
+    run(name, passes, "sustained_steps", random=2000 if passes == 1 else 500)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_any_ops_at_allowed_distances_equal_the_model_in_every_cycle(name: str) -> None:
-    run(name, "random_ops", cycles=2000)
+@pytest.mark.parametrize("name, passes", CONFIGS)
+def test_any_ops_at_allowed_distances_equal_the_model_in_every_cycle(name: str, passes: int) -> None:
+    run(name, passes, "random_ops", cycles=2000)
 
 
-def test_any_few_ops_equal_the_model_in_every_cycle() -> None:
-    run("tiny", "any_ops")
+@pytest.mark.parametrize("passes", [1, 4])
+def test_any_few_ops_equal_the_model_in_every_cycle(passes: int) -> None:
+    run("tiny", passes, "any_ops")
 
 
-def test_reset_drops_what_has_not_been_written() -> None:
-    run("tiny", "reset_drops_ops")
+@pytest.mark.parametrize("passes", [1, 4])
+def test_reset_drops_what_has_not_been_written(passes: int) -> None:
+    run("tiny", passes, "reset_drops_ops")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def bench_config() -> NodeConfig:
+    """The configuration of the array on the bench."""
+    return preset(bench_parameters()["config"]).replace(matrix_passes=bench_parameters()["passes"])
+
+
+def inputs_of(config: NodeConfig, cycles: list[Cycle]) -> dict[str, list[int]]:
+    """Values of the ports, one more than there are cycles, in which nothing goes on."""
+
+    def number(value: Any) -> int:
+        if isinstance(value, bytes):
+            return int.from_bytes(value, "little")
+        if isinstance(value, tuple):
+            return sum(each << 24 * lane for lane, each in enumerate(value))
+        return int(value)
+
+    cycles = [*cycles, replace(cycles[-1], op=Op.NONE, convert=0, rst=0)]
+    return {field.name: [number(getattr(cycle, field.name)) for cycle in cycles] for field in fields(Cycle)}
+
+
 async def compare(dut: Any, model: MatrixArrayModel, cycles: list[Cycle]) -> None:
     """Play cycles to hardware and macro, and compare what each answered with the model in every cycle."""
     line = model.config.line_bytes
-    fields = ("op", "entry", "line", "zero", "read_entry", "read_line", "rst")
-    inputs = {field: [int(getattr(cycle, field)) for cycle in cycles] for field in fields}
-    inputs |= {side: [int.from_bytes(getattr(cycle, side), "little") for cycle in cycles] for side in ("a", "b")}
-    # The last op must not go on.
-    inputs["op"].append(0)
-    inputs = {field: values + values[-1:] * (len(cycles) + 1 - len(values)) for field, values in inputs.items()}
-    record = await play(dut, inputs, ["rtl_read_data", "macro_read_data"])
+    outputs = [f"{kind}_{field.name}" for kind in ("rtl", "macro") for field in fields(Answer)]
+    record = await play(dut, inputs_of(model.config, cycles), outputs)
     expected = model.answers(cycles)
     for kind in ("rtl", "macro"):
-        for now, answer in enumerate(expected):
-            seen = record[f"{kind}_read_data"][now + 1].to_bytes(line, "little")
-            assert seen == answer, (
-                f"{kind}: read of entry {cycles[now].read_entry} line {cycles[now].read_line} in cycle {now} is\n"
-                f"{np.frombuffer(answer, '<u4')}, not\n{np.frombuffer(seen, '<u4')}"
+        for now, (cycle, answer) in enumerate(zip(cycles, expected, strict=True)):
+            seen = {field.name: record[f"{kind}_{field.name}"][now + 1] for field in fields(Answer)}
+            for name, what in (
+                ("read_data", f"read of entry {cycle.read_entry} line {cycle.read_line}"),
+                ("converted", f"conversion {cycle.convert_format.name}"),
+            ):
+                value = getattr(answer, name)
+                assert value is None or seen[name].to_bytes(line, "little") == value, (
+                    f"{kind}: {what} in cycle {now} is\n{np.frombuffer(value, '<u4')}, not\n"
+                    f"{np.frombuffer(seen[name].to_bytes(line, 'little'), '<u4')}"
+                )
+            assert answer.convert_flags is None or seen["convert_flags"] == answer.convert_flags, (
+                f"{kind}: flags of cycle {now} are {answer.convert_flags:#04x}, not {seen['convert_flags']:#04x}"
             )
 
 
 def read_all(config: NodeConfig) -> list[Cycle]:
     """Cycles that read every line after all ops have been written."""
-    idle = [Cycle()] * READ_DISTANCE
+    idle = [Cycle()] * read_distance(config)
     return idle + [
         Cycle(read_entry=entry, read_line=line)
         for entry in range(matrix_entries(config))
@@ -89,71 +126,118 @@ def read_all(config: NodeConfig) -> list[Cycle]:
     ]
 
 
-def tiles(config: NodeConfig, rows: Codes, columns: Codes) -> list[tuple[bytes, bytes]]:
-    """Operand lines from steps of single elements (n, 4): M of them on the diagonal of each tile, mixtures elsewhere."""
+def tiles(config: NodeConfig, rng: np.random.Generator, steps: tuple[Codes, Codes], **formats: Any) -> list[Cycle]:
+    """Steps from those of single elements (n, 4): M of them on the diagonal of each tile, mixtures elsewhere.
+
+    Of codes of 8 bits, the other half of the line is filled with anything.
+    """
     m = config.matrix_m
+    rows, columns = steps
     count = len(rows) // m * m
     a = rows[:count].reshape(-1, m, MATRIX_K)
     b = columns[:count].reshape(-1, m, MATRIX_K).swapaxes(1, 2)
-    return [(x.tobytes(), np.ascontiguousarray(y).tobytes()) for x, y in zip(a, b, strict=True)]
+    cycles = []
+    for index, operands in enumerate(zip(a, b, strict=True)):
+        half = index % 2
+        lines = []
+        for operand in operands:
+            tile = operand.tobytes()
+            other = rng.bytes(config.line_bytes - len(tile))
+            lines.append(other + tile if half else tile + other)
+        cycles.append(Cycle(op=Op.STEP, a=lines[0], b=lines[1], half=half, **formats))
+    return cycles
+
+
+def steps_of_all_formats(config: NodeConfig, rng: np.random.Generator, random: int) -> list[Cycle]:
+    """Steps with every kind of BF16 operand, of every pair of formats, and with every bias on both sides of each pair."""
+    cycles = tiles(config, rng, vectors.all_steps(random, bench_seed()))
+    kinds = {7: FormatKind.BF16, 3: FormatKind.CFP8_143, 2: FormatKind.CFP8_152}
+    for steps in vectors.format_steps(random // 20, bench_seed()):
+        formats = {
+            "format_a": kinds[steps.a_format.mantissa_bits],
+            "format_b": kinds[steps.b_format.mantissa_bits],
+            "bias_a": steps.a_format.bias_field,
+            "bias_b": steps.b_format.bias_field,
+        }
+        cycles += tiles(config, rng, (steps.a, steps.b), **formats)
+
+    def anything(kind: FormatKind) -> Codes:
+        dtype = np.uint16 if kind is FormatKind.BF16 else np.uint8
+        return rng.integers(0, 1 << 8 * dtype().itemsize, (2 * config.matrix_m, MATRIX_K), dtype)
+
+    for kind_a in OPERAND_KINDS:
+        for kind_b in OPERAND_KINDS:
+            for bias, other in enumerate(rng.permutation(64).tolist()):
+                formats = {"format_a": kind_a, "format_b": kind_b, "bias_a": bias, "bias_b": other}
+                cycles += tiles(config, rng, (anything(kind_a), anything(kind_b)), **formats)
+    return cycles
 
 
 @cocotb.test()
 async def sustained_steps(dut: Any) -> None:
-    config = preset(bench_parameters()["config"])
+    config = bench_config()
     await start(dut)
     model = MatrixArrayModel(config)
-    entries = matrix_entries(config)
-    operands = tiles(config, *vectors.all_steps(bench_parameters()["random"], bench_seed()))
+    entries, passes = matrix_entries(config), step_distance(config)
+    steps = steps_of_all_formats(config, bench_rng(), bench_parameters()["random"])
+    # Steps of one entry follow each other as closely as they may, or all entries take turns.
+    used = min(entries, max(3, -(-op_distance(config) // passes)))
     # Each step from zero, so that no accumulator stays infinite, then sums of longer chains.
     for chain in (1, 5):
+        cycles = []
+        for index, step in enumerate(steps):
+            cycles.append(replace(step, entry=index % used, zero=int(index // used % chain == 0)))
+            # Operands are sampled once.
+            cycles += [Cycle(a=step.b, b=step.a, half=1 - step.half, format_a=step.format_b)] * (passes - 1)
+        # The latest op that can be seen, and each of its lines once in a while.
+        latest = read_distance(config)
         cycles = [
-            Cycle(
-                op=Op.STEP,
-                entry=now % entries,
-                zero=int(now // entries % chain == 0),
-                a=a,
-                b=b,
-                # The latest op that can be seen.
-                read_entry=(now - READ_DISTANCE) % entries,
-                read_line=now // entries % config.accumulator_lines,
+            replace(
+                cycle,
+                read_entry=(now - latest) // passes % used,
+                read_line=now // passes // used % config.accumulator_lines,
             )
-            for now, (a, b) in enumerate(operands)
+            for now, cycle in enumerate(cycles)
         ]
         await compare(dut, model, cycles + read_all(config))
 
 
-def random_cycles(config: NodeConfig, rng: np.random.Generator, count: int) -> list[Cycle]:
-    """Ops of all kinds with and without gaps between them, never two on an entry closer than allowed; reads anywhere."""
-    entries, lines = matrix_entries(config), config.accumulator_lines
-    operands = tiles(config, *vectors.random_steps(rng, count * config.matrix_m))
-    loads = vectors.addend_pairs(rng, count * config.fp32_lanes)[0]
+def random_cycles(config: NodeConfig, rng: np.random.Generator, steps: list[Cycle], count: int) -> list[Cycle]:
+    """Ops of all kinds with and without gaps between them, never closer than allowed; reads anywhere; converts."""
+    entries, lines, lanes = matrix_entries(config), config.accumulator_lines, config.fp32_lanes
+    loads = vectors.addend_pairs(rng, count * lanes)[0]
     rng.shuffle(loads)
-    last = dict.fromkeys(range(entries), -OP_DISTANCE)
-    cycles = []
+    last = dict.fromkeys(range(entries), -op_distance(config))
+    cycles: list[Cycle] = []
     busy = 0.5
+    # Few entries, so that ops follow each other closely on each.
+    used = min(entries, 3)
     for now in range(count):
         if now % 64 == 0:
             busy = float(rng.choice((0.2, 0.7, 1.0)))
-        # Few entries, so that ops follow each other closely on each.
-        entry = int(rng.integers(min(entries, 3)))
+        entry = int(rng.integers(used))
         op = Op.NONE
-        if rng.random() < busy and now - last[entry] >= OP_DISTANCE:
+        free = now - max(last.values()) >= step_distance(config) and now - last[entry] >= op_distance(config)
+        if rng.random() < busy and free:
             op = Op(rng.choice((1, 1, 1, 1, 2, 2, 3)))
             last[entry] = now
-        a, b = operands[now]
+        cycle = steps[int(rng.integers(len(steps)))]
         if op is Op.LOAD_LINE:
-            a = loads[now * config.fp32_lanes :][: config.fp32_lanes].tobytes()
+            cycle = replace(cycle, a=loads[now * lanes :][:lanes].tobytes())
         cycles.append(
-            Cycle(
+            replace(
+                cycle,
                 op=op,
                 entry=entry,
                 line=int(rng.integers(lines)),
                 zero=int(rng.random() < 0.2),
-                a=a,
-                b=b,
-                read_entry=int(rng.integers(min(entries, 3))),
+                read_entry=int(rng.integers(used)),
                 read_line=int(rng.integers(lines)),
+                convert=int(now > 0 and rng.random() < 0.5),
+                convert_format=FormatKind(rng.integers(len(FormatKind))),
+                convert_bias=int(rng.integers(64)),
+                convert_stochastic=int(rng.integers(2)),
+                convert_random=tuple(rng.integers(0, 1 << 24, lanes).tolist()),
             )
         )
     return cycles
@@ -161,21 +245,24 @@ def random_cycles(config: NodeConfig, rng: np.random.Generator, count: int) -> l
 
 @cocotb.test()
 async def random_ops(dut: Any) -> None:
-    config = preset(bench_parameters()["config"])
+    config = bench_config()
     await start(dut)
-    cycles = random_cycles(config, bench_rng(), bench_parameters()["cycles"])
+    rng = bench_rng()
+    cycles = random_cycles(config, rng, steps_of_all_formats(config, rng, 500), bench_parameters()["cycles"])
     await compare(dut, MatrixArrayModel(config), cycles + read_all(config))
 
 
 @cocotb.test()
 async def any_ops(dut: Any) -> None:
-    config = preset(bench_parameters()["config"])
+    config = bench_config()
     await start(dut)
     entries = matrix_entries(config)
     codes = st.one_of(st.integers(0, 0xFFFF), st.sampled_from(vectors.BF16_CORNERS))
     line = st.lists(codes, min_size=config.bf16_lanes, max_size=config.bf16_lanes).map(
         lambda values: np.array(values, np.uint16).tobytes()
     )
+    bias = st.integers(0, 63)
+    random = st.integers(0, (1 << 24) - 1)
     cycle = st.builds(
         Cycle,
         op=st.sampled_from(Op),
@@ -183,30 +270,46 @@ async def any_ops(dut: Any) -> None:
         zero=st.integers(0, 1),
         a=line,
         b=line,
+        format_a=st.sampled_from(OPERAND_KINDS),
+        format_b=st.sampled_from(OPERAND_KINDS),
+        bias_a=bias,
+        bias_b=bias,
+        half=st.integers(0, 1),
         read_entry=st.integers(0, entries - 1),
+        convert=st.integers(0, 1),
+        convert_format=st.sampled_from(FormatKind),
+        convert_bias=bias,
+        convert_stochastic=st.integers(0, 1),
+        convert_random=st.tuples(*[random] * config.fp32_lanes),
     )
 
     async def check(cycles: list[Cycle]) -> None:
-        kept: list[Cycle] = []
+        kept = [Cycle()]
         for each in cycles:
-            recent = [before.entry for before in kept[1 - OP_DISTANCE :] if before.op is not Op.NONE]
-            kept += [Cycle()] * (OP_DISTANCE - 1) if each.entry in recent else []
+            if each.op is not Op.NONE:
+                ops = [(len(kept) - now, before.entry) for now, before in enumerate(kept) if before.op is not Op.NONE]
+                distances = [op_distance(config) - ago for ago, entry in ops if entry == each.entry]
+                distances += [step_distance(config) - ago for ago, _ in ops]
+                kept += [Cycle()] * max([0, *distances])
             kept.append(each)
         await FallingEdge(dut.clk)
-        clear = {"op": [Op.CLEAR.value] * entries + [0], "entry": [*range(entries), 0]}
-        await play(dut, clear, [], extra_cycles=READ_DISTANCE)
+        clear = [Cycle(op=Op.CLEAR, entry=entry) for entry in range(entries)]
+        spaced = [cycle for each in clear for cycle in (each, *[Cycle()] * (step_distance(config) - 1))]
+        await play(dut, inputs_of(config, spaced), [], extra_cycles=read_distance(config))
         await compare(dut, MatrixArrayModel(config), kept + read_all(config))
 
-    await check_property(check, max_examples=150, cycles=st.lists(cycle, min_size=1, max_size=12))
+    await check_property(check, max_examples=100, cycles=st.lists(cycle, min_size=1, max_size=12))
 
 
 @cocotb.test()
 async def reset_drops_ops(dut: Any) -> None:
-    config = preset(bench_parameters()["config"])
+    config = bench_config()
     await start(dut)
     model = MatrixArrayModel(config)
     rng = bench_rng()
-    for delay in range(READ_DISTANCE + 1):
-        cycles = random_cycles(config, rng, 2 * READ_DISTANCE)
-        # An op every other cycle up to the reset, so that each stage of the pipeline holds one in one of the rounds.
+    steps = steps_of_all_formats(config, rng, 100)
+    distance = read_distance(config)
+    for delay in range(distance + 1):
+        cycles = random_cycles(config, rng, steps, 2 * distance)
+        # Ops up to the reset, so that each stage of the pipeline holds one in one of the rounds.
         await compare(dut, model, [*cycles, *([Cycle()] * delay), Cycle(rst=1), *read_all(config)])
