@@ -12,6 +12,7 @@ from rtl.arithmetic.format_encode import FormatEncode
 from rtl.simd.float_lane import FloatLane, FloatOp
 from rtl.simd.integer_lane import IntegerLane
 from rtl.simd.iterative import IterativeUnit
+from rtl.simd.operations import operation as operation_of
 from rtl.simd.permute import PermuteUnit
 from rtl.simd.timing import iterative_cycles
 
@@ -284,7 +285,7 @@ class SimdUnit(wiring.Component):
                 i_clk=ClockSignal(),
                 i_rst=ResetSignal(),
                 i_op=held["op"],
-                **{f"i_{name}": words(held[name]).word_select(lane, 32) for name in ("a", "b", "c")},
+                **{f"i_{name}": words(held[name]).word_select(lane, 32) for name in ("a", "b")},
                 o_result=integer,
                 o_compare=compare,
             )
@@ -401,6 +402,9 @@ class SimdUnit(wiring.Component):
                 ]
         with m.If(whole):
             m.d.comb += [value.eq(Mux(done.iterative, iterative.result, permuted)), enable.eq(~0)]
+        # The predicate of a selection chooses, it does not mask.
+        mask = Signal(config.line_bytes)
+        m.d.comb += mask.eq(Mux(kind.selects & ~done.iterative, ~0, done.mask))
 
         new_flags = Signal(_FLAGS)
         with m.If(whole):
@@ -417,7 +421,7 @@ class SimdUnit(wiring.Component):
                 held_truth = Mux(done.first, 0, self.result[: config.line_bytes])
                 m.d.sync += self.result.eq((enable & truth & done.mask) | (~enable & held_truth))
             with m.Else():
-                written = enable & done.mask
+                written = enable & mask
                 m.d.sync += [
                     self.result.word_select(byte, 8).eq(Mux(written[byte], value.word_select(byte, 8), before.word_select(byte, 8)))
                     for byte in range(config.line_bytes)
@@ -439,6 +443,7 @@ class _Kind:
     bf16, integer, int16, int8, permutes, converts : the lanes' type, or what it is instead; bitwise operations are integer
     unary : the rs2 field tells which
     compares : the result is a predicate
+    selects : it is vsel
     decodes, rounds_pair : converts to FP32; converts of two registers to BF16
     two_passes, iterative, reduces, stochastic
     """
@@ -458,6 +463,7 @@ class _Kind:
         self.int16, self.int8 = flag("int16", ~custom_0 & (funct3 == 4)), flag("int8", ~custom_0 & (funct3 == 5))
         self.integer = flag("integer", ~custom_0 & (integers | bitwise))
         self.permutes = flag("permutes", ~custom_0 & ((funct3 == 7) | ((funct3 == 6) & ~bitwise)))
+        self.selects = flag("selects", op == operation_of("vsel"))
         self.converts = flag("converts", ~custom_0 & (funct3 == 1))
         floats = custom_0 | (funct3 == 0) | (funct3 == 2)
         self.unary = flag("unary", (operation == 15) & (floats | integers))
