@@ -27,14 +27,6 @@ def _saturated(value, *, signed):
     return Mux(outside, limit, value[:half])
 
 
-def _byte_at(line, index):
-    """Byte ``index`` of a line, as a tree of multiplexers."""
-    for bit in reversed(index):
-        half = len(line) // 2
-        line = Mux(bit, line[half:], line[:half])
-    return line
-
-
 class PermuteUnit(wiring.Component):
     """Shuffles, slides, broadcasts, transposes, selections, widening and narrowing; one per cycle, with results two cycles later.
 
@@ -57,8 +49,8 @@ class PermuteUnit(wiring.Component):
         A pair of a group of registers is entered, in ``a`` and ``b``, of a transpose whose last pair comes with ``valid``;
         ``row`` counts the pairs. Other operations may come between pairs, other transposes may not.
     op : In(8), sub : In(5)
-        As the SIMD unit has them: vsel, vnarrow*, vshuf*, vslide*, vwiden*, vbc*, vbcl*, vtrn*. ``sub`` is the part of a
-        transpose, modulo the registers of its group.
+        As the SIMD unit has them: vsel, vnarrow*, vshuf*, vslide*, vwiden*, vbc*, vbcl*, vtrn*. ``sub`` of a transpose is
+        the part of it, less than the registers of its group.
     a, b : In(8 * line_bytes)
     scalar : In(64)
         The scalar register, of slides and broadcasts.
@@ -143,7 +135,7 @@ class PermuteUnit(wiring.Component):
         gathered, result = Signal(8 * size, reset_less=True), Signal(8 * size, reset_less=True)
         for i in range(size):
             fetched = Signal(8, name=f"fetched{i}")
-            m.d.comb += fetched.eq(_byte_at(source, index[i]))
+            m.d.comb += fetched.eq(source.word_select(index[i], 8))
             unmoved = Mux(transpose, gathered.word_select(i, 8), other.word_select(i, 8))
             with m.If(gather & moved[i]):
                 m.d.sync += gathered.word_select(i, 8).eq(fetched)
