@@ -32,8 +32,8 @@ class Fp32Fma(wiring.Component):
 
     Takes operands in every cycle. ``result`` and ``flags`` belong to the operands of three cycles before and come through
     logic, so that their user's register ends the fourth stage: 1. multiply, compare exponents; 2. align, add; 3. normalise;
-    4. round. Operands may be unnormalised, as long as the three lowest bits of a product with a leading zero in each factor,
-    and of the addend beside it, need not be shifted out; codes of binary32 and integers are so.
+    4. round. Codes of binary32 round correctly, denormals among them; any other significands that are not normalised do so as
+    long as aligning product and addend shifts no set bit out.
 
     Members
     -------
