@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From binary32 to any format that a descriptor names."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,7 +19,6 @@ KIND_BITS = 3
 #: Random bits of a stochastic rounding.
 RANDOM_BITS = 24
 
-_SIGNIFICAND_BITS = 24
 _MANTISSA_BITS = {
     FormatKind.BF16: 7,
     FormatKind.CFP8_143: 3,
@@ -28,9 +27,10 @@ _MANTISSA_BITS = {
     FormatKind.UHP: 10,
 }
 
-#: Bits of the widest significand before the point, of an exponent, and a carry.
-_WHOLE_BITS = 11
-_CODE_BITS = _WHOLE_BITS - 1 + 8 + 1
+_WIDEST = max(_MANTISSA_BITS.values())
+
+#: A mantissa, an exponent, and a carry.
+_CODE_BITS = _WIDEST + 8 + 1
 
 
 class FormatEncode(wiring.Component):
@@ -80,37 +80,35 @@ class FormatEncode(wiring.Component):
         ]
         significand = Cat(mantissa, ~denormal_field)
 
-        # Place the significand. ``lowest`` is the binary32 field of the format's smallest normal number.
+        # ``lowest`` is the binary32 field of the format's smallest normal number, ``narrower`` how many bits less than the
+        # widest mantissa the format's has.
         is_uhp, clamps = Signal(), Signal()
-        lowest = Signal(8)
-        placed = Signal(_WHOLE_BITS + RANDOM_BITS)
+        lowest, narrower = Signal(8), Signal(4)
         with m.Switch(self.kind):
             for kind in (FormatKind.CFP8_143, FormatKind.CFP8_152, FormatKind.SHP):
                 with m.Case(kind):
-                    m.d.comb += [clamps.eq(1), lowest.eq(128 - self.bias), placed.eq(significand << _MANTISSA_BITS[kind] + 1)]
+                    m.d.comb += [clamps.eq(1), lowest.eq(128 - self.bias), narrower.eq(_WIDEST - _MANTISSA_BITS[kind])]
             with m.Case(FormatKind.UHP):
-                m.d.comb += [is_uhp.eq(1), lowest.eq(128 - 31), placed.eq(significand << _MANTISSA_BITS[FormatKind.UHP] + 1)]
+                m.d.comb += [is_uhp.eq(1), lowest.eq(128 - 31)]
             with m.Default():
-                m.d.comb += [lowest.eq(1), placed.eq(significand << _MANTISSA_BITS[FormatKind.BF16] + 1)]
+                m.d.comb += [lowest.eq(1), narrower.eq(_WIDEST - _MANTISSA_BITS[FormatKind.BF16])]
 
-        # Below the smallest normal number, one more bit goes per binade. Both differences, so that none has to wait.
-        exponent, above, below = Signal(8), Signal(9), Signal(9)
+        # Place the significand. Below the smallest normal number, one more bit goes per binade.
+        exponent, above, distance = Signal(8), Signal(9), Signal(8)
+        is_below = above[8]
         m.d.comb += [
             exponent.eq(field | denormal_field),
             above.eq(exponent - lowest),
-            below.eq(lowest - exponent),
+            distance.eq(Mux(is_below, (lowest + narrower)[:8] - exponent, narrower)),
         ]
-        is_below = above[8]
-        shifted, lost = placed, []
+        shifted, lost = Cat(Const(0, _WIDEST + 1), significand), []
         for bit in reversed(range(6)):
-            distance = 1 << bit
-            following = Signal.like(placed, name=f"shifted{bit}")
-            enable = Signal(name=f"shift{bit}")
-            m.d.comb += [enable.eq(is_below & below[bit]), following.eq(Mux(enable, shifted >> distance, shifted))]
-            lost.append(enable & shifted[:distance].any())
+            following = Signal(_WIDEST + 1 + RANDOM_BITS, name=f"shifted{bit}")
+            m.d.comb += following.eq(Mux(distance[bit], shifted >> (1 << bit), shifted))
+            lost.append(distance[bit] & shifted[: 1 << bit].any())
             shifted = following
-        far = is_below & below[6]
-        kept = Signal.like(placed)
+        far = distance[6:].any()
+        kept = Signal(_WIDEST + 1 + RANDOM_BITS)
         sticky = Signal()
         m.d.comb += [kept.eq(Mux(far, 0, shifted)), sticky.eq(Cat(lost).any() | far & ~zero)]
         inexact_sum = kept[:RANDOM_BITS].any() | sticky
