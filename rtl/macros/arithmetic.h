@@ -28,12 +28,12 @@ unsigned char d1_matrix_convert(int line_bytes, const uint32_t* line, unsigned c
 // holds what d1_simd_collect has made of the pairs of registers before.
 unsigned char d1_simd_operate(int line_bytes, unsigned char op, unsigned char sub, const uint32_t* a, const uint32_t* b,
                               const uint32_t* c, unsigned long long scalar, const uint32_t* mask, unsigned char format,
-                              unsigned char bias, const uint32_t* random, unsigned char row, uint32_t* collected,
-                              uint32_t* result);
+                              unsigned char bias, const uint32_t* random, unsigned char row,
+                              const uint32_t* collected, uint32_t* result);
 
-// A transpose takes a pair of registers that is not the last one.
+// A transpose takes a pair of registers that is not the last one: what was collected before, and after. They may be one.
 void d1_simd_collect(int line_bytes, unsigned char op, unsigned char sub, const uint32_t* a, const uint32_t* b,
-                     unsigned char row, uint32_t* collected);
+                     unsigned char row, const uint32_t* before, uint32_t* after);
 
 // Name of the variant in use, which is the fastest one that the machine runs: avx512, avx2, sse2; portable elsewhere.
 const char* d1_arithmetic_variant();

@@ -53,9 +53,10 @@ void merge(const Operands& operands, Result& result) {
 
 unsigned char d1_simd_operate(int line_bytes, unsigned char op, unsigned char sub, const uint32_t* a, const uint32_t* b,
                               const uint32_t* c, unsigned long long scalar, const uint32_t* mask, unsigned char format,
-                              unsigned char bias, const uint32_t* random, unsigned char row, uint32_t* collected,
-                              uint32_t* result) {
+                              unsigned char bias, const uint32_t* random, unsigned char row,
+                              const uint32_t* collected, uint32_t* result) {
     const opend1::Line line_a{a, line_bytes}, line_b{b, line_bytes}, line_c{c, line_bytes};
+    opend1::Line line_collected{collected, line_bytes};
     opend1::Operands operands{};
     operands.line_bytes = line_bytes;
     operands.operation = op & 0xF;
@@ -69,7 +70,7 @@ unsigned char d1_simd_operate(int line_bytes, unsigned char op, unsigned char su
     operands.bias = bias;
     operands.random = reinterpret_cast<const uint8_t*>(random);
     operands.row = row;
-    operands.collected = reinterpret_cast<uint8_t*>(collected);
+    operands.collected = line_collected.bytes;
     opend1::Result made;
     made.flags = 0;
     made.is_merged = true;
@@ -80,7 +81,7 @@ unsigned char d1_simd_operate(int line_bytes, unsigned char op, unsigned char su
 }
 
 void d1_simd_collect(int line_bytes, unsigned char op, unsigned char sub, const uint32_t* a, const uint32_t* b,
-                     unsigned char row, uint32_t* collected) {
+                     unsigned char row, const uint32_t* before, uint32_t* after) {
     opend1::Operands operands{};
     operands.line_bytes = line_bytes;
     operands.operation = op & 0xF;
@@ -88,6 +89,7 @@ void d1_simd_collect(int line_bytes, unsigned char op, unsigned char sub, const 
     operands.a = reinterpret_cast<const uint8_t*>(a);
     operands.b = reinterpret_cast<const uint8_t*>(b);
     operands.row = row;
-    operands.collected = reinterpret_cast<uint8_t*>(collected);
+    operands.collected = reinterpret_cast<uint8_t*>(after);
+    std::memmove(after, before, static_cast<size_t>(line_bytes));
     opend1::collect_pair(operands);
 }

@@ -206,7 +206,7 @@ module {simd_name(config)} (
     input byte unsigned bias,
     input bit [{random - 1}:0] random,
     input byte unsigned row,
-    inout bit [{bits - 1}:0] collected,
+    input bit [{bits - 1}:0] collected,
     output bit [{bits - 1}:0] result
   );
   import "DPI-C" function void d1_simd_collect (
@@ -216,7 +216,8 @@ module {simd_name(config)} (
     input bit [{bits - 1}:0] a,
     input bit [{bits - 1}:0] b,
     input byte unsigned row,
-    inout bit [{bits - 1}:0] collected
+    input bit [{bits - 1}:0] collected,
+    output bit [{bits - 1}:0] following
   );
 
   bit [{bits - 1}:0] queue_result [{_QUEUE_DEPTH}];
@@ -245,7 +246,7 @@ module {simd_name(config)} (
         head = head + 1;
       end
     end
-    if (collect) d1_simd_collect({size}, op, 8'(sub), a, b, 8'(row), collected);
+    if (collect) d1_simd_collect({size}, op, 8'(sub), a, b, 8'(row), collected, collected);
     if (valid) begin
       made_flags = {_FLAG_BITS}'(d1_simd_operate({size}, op, 8'(sub), a, b, c, scalar, mask, 8'(format), 8'(bias), random,
           8'(row), collected, made));
@@ -285,7 +286,7 @@ def _simd_timing(config: NodeConfig) -> str:
         if row.unit is not Unit.SIMD:
             continue
         # Converts to BF16 are named like operations on BF16 lanes, and take as long.
-        name, lanes, *_ = row.mnemonic.split(".")
+        name, lanes, *_ = [*row.mnemonic.split("."), ""]
         double = lanes == "bf16"
         if name.startswith("vred"):
             width = "16" if double else lanes[1:]

@@ -29,7 +29,7 @@ _LOOPS = """
 #include <cstring>
 extern "C" void run_simd(long count, int line_bytes, int op, int sub, const uint32_t* a, const uint32_t* b, const uint32_t* c,
                          const unsigned long long* scalars, const unsigned long long* masks, int format, int bias,
-                         const uint32_t* random, int row, uint32_t* collected, uint32_t* results, unsigned char* flags) {
+                         const uint32_t* random, int row, const uint32_t* collected, uint32_t* results, unsigned char* flags) {
     const long words = line_bytes / 4, random_words = 2 * words * 24 / 32;
     for (long i = 0; i < count; i++) {
         uint32_t mask[2];
@@ -139,7 +139,7 @@ class MacroLibrary:
     def collect(self, op: int, sub: int, a: bytes, b: bytes, row: int, collected: Bytes) -> None:
         """A transpose takes a pair of registers."""
         pointers = [_pointer(np.frombuffer(line, np.uint8)) for line in (a, b)]
-        self._library.d1_simd_collect(len(a), op, sub, *pointers, row, _pointer(collected))
+        self._library.d1_simd_collect(len(a), op, sub, *pointers, row, _pointer(collected), _pointer(collected))
 
     def convert(self, line: bytes, descriptor: FormatDescriptor, random: Words | None) -> tuple[bytes, int]:
         """Codes and flags of the FP32 lanes of a line, rounded by random bits if there are any."""
