@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 #: The specification's data, which is all that hardware may see of ``golden``.
-DATA_MODULES = {"golden.config", "golden.isa", "golden.layout"}
+DATA_MODULES = {"golden.config", "golden.isa", "golden.layout", "golden.tables"}
 
 
 def imports(source: str, package: str) -> Iterator[str]:

@@ -27,7 +27,7 @@ ROUNDS = 40
 
 def lines(rng: np.random.Generator, config: NodeConfig) -> tuple[bytes, bytes, bytes]:
     """Three vectors: any bytes, corners of FP32 or BF16, or FP32 or BF16 numbers that meet each other."""
-    count, kind = config.fp32_lanes, rng.integers(6)
+    count, kind = config.fp32_lanes, rng.integers(7)
     if kind == 0:
         return rng.bytes(config.line_bytes), rng.bytes(config.line_bytes), rng.bytes(config.line_bytes)
     if kind == 1:
@@ -42,6 +42,13 @@ def lines(rng: np.random.Generator, config: NodeConfig) -> tuple[bytes, bytes, b
     if kind == 4:
         a, b, c = ((array >> np.uint32(16)).astype(np.uint16) for array in random_triples(rng, 2 * count))
         return a.tobytes(), b.tobytes(), c.tobytes()
+    if kind == 5:
+        # A number and a smaller one, else zeros: sums that are exact in FP32, but not in BF16.
+        sparse = np.zeros((3, 2 * count), np.uint16)
+        for lanes in sparse:
+            large = rng.integers(0x0400, 0x7F80)
+            lanes[rng.choice(2 * count, 2, replace=False)] = large, large - 0x80 * rng.integers(0, 16) | 0x7F
+        return sparse[0].tobytes(), sparse[1].tobytes(), sparse[2].tobytes()
     # Moderate numbers, whose sums, powers and codes of small formats are neither 0 nor beyond their range.
     moderate = [np.ldexp(rng.standard_normal(count), rng.integers(-12, 8)).astype(np.float32) for _ in range(3)]
     return moderate[0].tobytes(), moderate[1].tobytes(), moderate[2].tobytes()
@@ -156,6 +163,21 @@ def test_the_second_step_of_bf16_operations_is_encoding() -> None:
         seen, raised = bf16.round_fp32(codes, draws)
         np.testing.assert_array_equal(seen, expected)
         np.testing.assert_array_equal(raised, flags & np.uint8(Flag.INEXACT | Flag.UNDERFLOW | Flag.OVERFLOW))
+
+
+def test_bf16_sums_are_rounded_once_at_the_end_with_that_steps_flags() -> None:
+    config = preset("tiny")
+    one, half, largest, top_half = 0x3F80, 0x3B80, 0x7F7F, 0x7B00
+    for lanes, total, flags in (
+        # 2**-8 is half a unit of 1: one alone is lost, two are a unit.
+        ((one, half), one, Flag.INEXACT),
+        ((one, half, half), 0x3F81, Flag(0)),
+        ((largest, top_half), 0x7F80, Flag.INEXACT | Flag.OVERFLOW),
+        ((largest, largest), 0x7F80, Flag.INEXACT | Flag.OVERFLOW),
+    ):
+        line = np.array(lanes + (0,) * (8 - len(lanes)), np.uint16).tobytes()
+        result = execute("vredsum.bf16", config, SimdOperands(a=line))
+        assert result == SimdResult(np.full(8, total, np.uint16).tobytes(), None, flags)
 
 
 def test_a_denormal_sum_that_is_added_further_counts_as_an_operand() -> None:
