@@ -202,9 +202,7 @@ def _named_accumulator_store(stochastic: bool, post_increment: bool) -> Semantic
         md, rs1, number, formats, following = thread.accumulator(fields.rd), fields.rs1, fields.rs2, thread.formats, pc + 4
 
         def operation() -> int:
-            descriptor = formats[number]
-            fmt = None if descriptor.kind is FormatKind.FP32 else format_of(descriptor)
-            _store_accumulator(thread, md, rs1, fmt, stochastic, post_increment)
+            _store_accumulator(thread, md, rs1, format_of(formats[number]), stochastic, post_increment)
             return following
 
         return operation, None

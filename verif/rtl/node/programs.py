@@ -3,7 +3,7 @@
 
 A program is a list of items; each becomes a few words that need nothing of the items before it but registers' values, so
 any item can be dropped. Registers: x8 holds the middle of the thread's data, x16 to x19 are pointers that the items set, x20
-counts loops, x31 belongs to the trap handler, which skips the instruction that trapped. All others are data.
+counts loops, x21 is the stride of gathers, x31 belongs to the trap handler, which skips the instruction that trapped. All others are data.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from golden.layout import SRAM_BASE, Csr, semaphore_offset
 from verif.golden.encoding import encode, load_constant
 
 DATA_REGISTERS = (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)
-DATA, POINTERS, COUNTER, HANDLER = 8, (16, 17, 18, 19), 20, 31
+DATA, POINTERS, COUNTER, STRIDE, HANDLER = 8, (16, 17, 18, 19), 20, 21, 31
 VECTORS = (0, 1, 2, 3, 31)
+#: Registers that the program loads first; transposes read groups of up to sixteen.
+LOADED_VECTORS = (*range(16), 31)
 
 #: Bytes of a thread's code and of its data; x8 points to the middle of the data.
 CODE_BYTES, DATA_BYTES = 0x1000, 0x800
@@ -92,9 +94,23 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
     steps = [row.mnemonic for row in INSTRUCTIONS.values() if row.mnemonic.startswith("mstep")]
     in_memory = [m for m in steps if "rs1" in INSTRUCTIONS[m].operands]
     in_registers = [m for m in steps if "vs1" in INSTRUCTIONS[m].operands]
-    tiles = [m for m in INSTRUCTIONS if m.startswith(("mld", "mst.f32", "mst.bf16"))]
+    tiles = [m for m in INSTRUCTIONS if m.startswith(("mld", "mst."))]
 
-    csrs = [int(csr) for csr in Csr if csr is not Csr.MCYCLE and csr is not Csr.MTVEC] + [0x7C0, 0xC00]
+    csrs = [int(csr) for csr in Csr if csr is not Csr.MCYCLE and csr is not Csr.MTVEC] + [0x7FF, 0xC00]
+    predicate, descriptor = st.integers(0, 7), st.integers(0, 15)
+    lane_operands = {
+        "vd": vector, "vs1": vector, "vs2": vector, "pd": predicate, "pm": st.one_of(st.just(0), predicate),
+        "rs1": register, "rs2": register, "fmt": descriptor,
+    }  # fmt: skip
+    simd = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.SIMD and "part" not in row.operands]
+    transposes = [row.mnemonic for row in INSTRUCTIONS.values() if "part" in row.operands]
+    # Mostly kinds that the matrix unit takes.
+    kind = st.one_of(st.integers(0, 2), st.integers(0, 2), st.integers(0, 7))
+    format_bits = st.tuples(kind, st.integers(0, 63)).map(lambda f: f[0] << 6 | f[1])
+    strided = [row.mnemonic for row in INSTRUCTIONS.values() if row.mnemonic.startswith("vlds")]
+    indexed = [row.mnemonic for row in INSTRUCTIONS.values() if row.mnemonic.startswith("vldx")]
+    small_stride = st.one_of(st.integers(-4, 4).map(lambda n: 8 * n), st.integers(-64, 64))
+    granules = st.integers(-1, line // 8 + 1)
     own_semaphore = 2 * thread + 1
     own_node = st.just([encode("csrrs", 18, Csr.MNODE, 0)])
 
@@ -134,19 +150,43 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
             pointer(16, line_offset),
             plain(["vld.p", "vst.p"], vd=vector, vs2=vector, rs1=st.just(16), imm_i=line_offset, imm_s=line_offset),
         ),
+        words(plain(simd, **lane_operands)),
+        words(plain(simd, **lane_operands), plain(simd, **lane_operands), plain(simd, **lane_operands)),
+        words(plain(transposes, **lane_operands | {"vs1": st.sampled_from((0, 1, 2, 4, 8)), "part": st.integers(0, 15)})),
         words(
             plain(
-                [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.SIMD], vd=vector, vs1=vector, vs2=vector
+                [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.PREDICATE],
+                rd=register, rs1=register, pd=predicate, ps1=predicate, ps2=predicate,
             )
         ),
         words(
-            *all_pointers,
-            plain(in_memory, md=accumulator, rs1=even, rs2=odd),
-            plain(in_memory, md=accumulator, rs1=odd, rs2=even),
+            format_bits.map(lambda bits: load_constant(16, bits)),
+            plain(["setfmt"], fmt=descriptor, rs1=st.just(16)),
+            plain(in_registers, md=accumulator, vs1=vector, vs2=vector, fab=descriptor),
         ),
-        words(plain(in_registers, md=accumulator, vs1=vector, vs2=vector)),
+        words(
+            pointer(16, tile_offset),
+            st.tuples(granules, small_stride).map(
+                lambda g: load_constant(STRIDE, (g[0] << 32 | g[1] & 0xFFFF_FFFF) & 0xFFFF_FFFF_FFFF_FFFF)
+            ),
+            plain(strided, vd=vector, rs1=st.just(16), rs2=st.just(STRIDE)),
+        ),
+        words(
+            pointer(16, st.just(0)),
+            # Offsets within the data, from lanes of any vector.
+            st.just([*load_constant(STRIDE, 0x3F8), encode("vbc.e32", 1, STRIDE)]),
+            plain(["vand"], vd=st.just(1), vs1=st.just(1), vs2=vector, pm=st.just(0)),
+            plain(indexed, vd=vector, rs1=st.just(16), vs2=st.sampled_from((1, 1, 1, 0))),
+        ),
+        words(
+            *all_pointers,
+            plain(in_memory, md=accumulator, rs1=even, rs2=odd, fab=descriptor),
+            plain(in_memory, md=accumulator, rs1=odd, rs2=even, fab=descriptor),
+            plain(in_memory, md=accumulator, rs1=even, rs2=odd, fab=descriptor),
+        ),
+        words(plain(in_registers, md=accumulator, vs1=vector, vs2=vector, fab=descriptor)),
         words(plain(["mzero"], md=st.integers(0, 7))),
-        words(pointer(16, tile_offset), plain(tiles, md=accumulator, rs1=st.just(16))),
+        words(pointer(16, tile_offset), plain(tiles, md=accumulator, rs1=st.just(16), fmt=descriptor)),
         words(st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda counts: post_and_wait(*counts))),
         words(own_node, to_own_node(line_offset), plain(["nwrite.s", "nwrite.sp"], vs2=vector, rs1=st.just(19),
               sem=st.just(own_semaphore - 1)), st.just(one)),
@@ -202,10 +242,15 @@ def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
     setup = load_constant(DATA, data_address(thread) + DATA_BYTES // 2)
     # Reset clears neither accumulators nor vector registers.
     setup += [encode("mzero", accumulator) for accumulator in range(config.accumulators)]
-    setup += [encode("vld", vector, index * config.line_bytes, DATA) for index, vector in enumerate(VECTORS)]
+    setup += [encode("vld", vector, index * config.line_bytes, DATA) for index, vector in enumerate(LOADED_VECTORS)]
+    setup += [encode("ld", 5, 8, DATA)]
+    for number in range(1, 8):
+        setup += [encode("pmv.p.x", number, 5), encode("srli", 5, 5, 5)]
     end: list[int] = [encode("addi", 16, DATA, -DATA_BYTES // 2)]
     for accumulator in range(config.accumulators):
         end.append(encode("mst.f32.p", accumulator, 16))
+    end += [encode("pmv.x.p", 5, number) for number in range(8)]
+    end.append(encode("csrrs", 5, Csr.MFLAGS, 0))
     end.append(encode("halt", 0))
     handler = [
         encode("csrrs", HANDLER, Csr.MEPC, 0),
