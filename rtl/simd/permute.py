@@ -10,20 +10,19 @@ from rtl.simd.operations import operation, sub_operation
 
 __all__ = ["PermuteUnit"]
 
-#: Bits of an element's number in a matrix of 8 x 8; a transpose swaps the upper half with the lower.
-_MATRIX_BITS = 6
+#: Widths of the elements of shuffles, broadcasts of lanes, and transposes.
+_ELEMENT_BITS = (8, 16, 32)
+
+#: Bits of the number of a row, or of a column, of a matrix to transpose.
+_ROW_BITS = 3
 
 
-def _saturated(value, *, signed):
+def _saturated(value, unsigned):
     """A signed number in half as many bits, signed or unsigned."""
     half = len(value) // 2
-    sign = value[-1]
-    if signed:
-        outside = value[half - 1 :].any() & ~value[half - 1 :].all()
-        limit = Cat((~sign).replicate(half - 1), sign)
-    else:
-        outside = value[half:].any()
-        limit = (~sign).replicate(half)
+    sign, beyond = value[-1], value[half:]
+    outside = Mux(unsigned, beyond.any(), Mux(value[half - 1], ~beyond.all(), beyond.any()))
+    limit = Cat((~sign).replicate(half - 1), sign ^ unsigned)
     return Mux(outside, limit, value[:half])
 
 
@@ -35,7 +34,7 @@ class PermuteUnit(wiring.Component):
 
     A transpose of a group of registers gathers its result from one pair of them after the other. A pair holds no more of it than
     fits in a line, so the pair is merged into one line for the crossbar. Each byte comes from just one pair: what an earlier
-    transpose left behind is always replaced before the last pair.
+    transpose left behind is always replaced when the result is complete.
 
     Parameters
     ----------
@@ -87,35 +86,37 @@ class PermuteUnit(wiring.Component):
         source, other, moved = Signal(8 * size), Signal(8 * size), Signal(size)
         index = Signal(data.ArrayLayout(index_bits, size))
         transpose = Signal()
-        m.d.comb += source.eq(self.a)
+        m.d.comb += source.eq(self._merged())
         with m.Switch(self.op):
-            for bits in (8, 16, 32):
-                with m.Case(operation(f"vshuf.e{bits}")):
-                    lanes = [self.b.word_select(8 * i // bits, bits) for i in range(size)]
-                    m.d.comb += [index.eq(Cat(self._in_lane(i, lane, bits) for i, lane in enumerate(lanes))), moved.eq(~0)]
-                with m.Case(operation(f"vbcl.e{bits}")):
-                    m.d.comb += [index.eq(Cat(self._in_lane(i, self.scalar, bits) for i in range(size))), moved.eq(~0)]
+            for bits in _ELEMENT_BITS:
+                shuffle, broadcast = operation(f"vshuf.e{bits}"), operation(f"vbcl.e{bits}")
+                with m.Case(shuffle, broadcast):
+                    lanes = Mux(self.op == shuffle, self.b, self.scalar[:bits].replicate(8 * size // bits))
+                    m.d.comb += moved.eq(~0)
+                    m.d.comb += index.eq(Cat(self._in_lane(i, lanes.word_select(8 * i // bits, bits), bits) for i in range(size)))
                 with m.Case(operation(f"vtrn.e{bits}")):
-                    merged, places, present = self._transpose(bits)
-                    m.d.comb += [source.eq(merged), index.eq(Cat(places)), moved.eq(Cat(present)), transpose.eq(1)]
-            for mnemonic, sign in (("vslideup", -1), ("vslidedown", 1)):
-                with m.Case(operation(mnemonic)):
-                    distance, far = self.scalar[:index_bits], self.scalar[index_bits:].any()
-                    for i in range(size):
-                        nearest_outside = size - i if sign > 0 else i + 1
-                        m.d.comb += [
-                            index[i].eq(i + sign * distance),
-                            moved[i].eq(~far & (distance < nearest_outside)),
-                        ]
+                    places, present = self._transposed(bits)
+                    m.d.comb += [index.eq(Cat(places)), moved.eq(Cat(present)), transpose.eq(1)]
+            with m.Case(operation("vslideup"), operation("vslidedown")):
+                up = self.op == operation("vslideup")
+                distance, far = self.scalar[:index_bits], self.scalar[index_bits:].any()
+                for i in range(size):
+                    # The bit above the index tells that it lies outside, on either side.
+                    place = Signal(index_bits + 1, name=f"place{i}")
+                    m.d.comb += [
+                        place.eq(Mux(up, -distance, distance) + i),
+                        index[i].eq(place),
+                        moved[i].eq(~far & ~place[-1]),
+                    ]
             with m.Case(operation("vsel")):
                 selected = (Mux(self.mask[i], self.a.word_select(i, 8), self.b.word_select(i, 8)) for i in range(size))
                 m.d.comb += other.eq(Cat(selected))
-            for wide in (32, 16):
-                for kind in "iu":
-                    with m.Case(operation(f"vnarrow.{kind}{wide // 2}.i{wide}")):
-                        lanes = (Cat(self.a, self.b).word_select(lane, wide) for lane in range(16 * size // wide))
-                        m.d.comb += other.eq(Cat(_saturated(lane, signed=kind == "i") for lane in lanes))
-            with m.Case(operation("vbc.e8")):  # vwiden too
+            for wide in (16, 32):
+                signed, unsigned = (operation(f"vnarrow.{kind}{wide // 2}.i{wide}") for kind in "iu")
+                with m.Case(signed, unsigned):
+                    lanes = (Cat(self.a, self.b).word_select(lane, wide) for lane in range(16 * size // wide))
+                    m.d.comb += other.eq(Cat(_saturated(lane, self.op == unsigned) for lane in lanes))
+            with m.Case(operation("vwiden.i16.i8l")):
                 self._widen_or_broadcast(m, index, moved, other)
 
         # Second cycle.
@@ -145,79 +146,74 @@ class PermuteUnit(wiring.Component):
         return m
 
     def _in_lane(self, i, lane, bits):
-        """Number of the byte that lies in lane ``lane``, modulo the number of lanes, where byte ``i`` lies in its own."""
+        """Number of a byte: it lies in lane ``lane``, modulo their number, where byte ``i`` lies in its own."""
         inner = (bits // 8 - 1).bit_length()
         return Cat(Const(i, inner), lane[: (self.config.line_bytes - 1).bit_length() - inner])
 
     def _widen_or_broadcast(self, m, index, moved, other):
-        """The operations on one register that share an ``op``."""
+        """The operations on one register, which share an ``op``."""
         size = self.config.line_bytes
         with m.Switch(self.sub):
             for wide in (16, 32):
-                for kind in "iu":
-                    for half, letter in enumerate("lh"):
-                        with m.Case(sub_operation(f"vwiden.{kind}{wide}.{kind}{wide // 2}{letter}")):
-                            count, first = 8 * size // wide, half * size // 2
-                            narrow = [self.a.word_select(half * count + lane, wide // 2) for lane in range(count)]
-                            for i in range(size):
-                                lane, byte = divmod(i, wide // 8)
-                                m.d.comb += [
-                                    index[i].eq(first + lane * wide // 16 + byte % (wide // 16)),
-                                    moved[i].eq(byte < wide // 16),
-                                ]
-                                if kind == "i":
-                                    m.d.comb += other.word_select(i, 8).eq(narrow[lane][-1].replicate(8))
+                narrow = wide // 2
+                subs = {
+                    (kind, half): sub_operation(f"vwiden.{kind}{wide}.{kind}{narrow}{half}") for kind in "iu" for half in "lh"
+                }
+                with m.Case(*subs.values()):
+                    signed = self.sub.matches(*(sub for (kind, _), sub in subs.items() if kind == "i"))
+                    upper = self.sub.matches(*(sub for (_, half), sub in subs.items() if half == "h"))
+                    elements = Mux(upper, self.a[4 * size :], self.a[: 4 * size])
+                    for i in range(size):
+                        lane, byte = divmod(i, wide // 8)
+                        m.d.comb += [
+                            index[i].eq(Cat(Const(lane * narrow // 8 + byte, len(index[i]) - 1), upper)),
+                            moved[i].eq(byte < narrow // 8),
+                            other.word_select(i, 8).eq((elements.word_select(lane, narrow)[-1] & signed).replicate(8)),
+                        ]
             for bits in (8, 16, 32, 64):
                 with m.Case(sub_operation(f"vbc.e{bits}")):
                     m.d.comb += other.eq(self.scalar[:bits].replicate(8 * size // bits))
 
-    def _transpose(self, bits):
-        """What the pair of registers that is there gives to a transpose of ``bits``-bit elements.
+    def _merged(self):
+        """The line that the crossbar works on: ``a``, or what a transpose needs of ``a`` and ``b``.
 
-        Returns
-        -------
-        line
-            The pair, merged.
-        list
-            For each byte of the result, its place in that line,
-        list
-            and whether it is of this pair.
+        Of each register a transpose needs every other eighth of a line, those that bit 0 of ``part`` selects, and the other
+        eighths of ``b`` take the places between. With only half a row of the matrix in a register it needs one of the pair.
         """
-        size = self.config.line_bytes
-        elements = 8 * size // bits
-        inner = (elements - 1).bit_length()
-        part = list(self.sub[: _MATRIX_BITS - inner])
+        eighth = self.config.line_bytes // 8
+        merging = [operation(f"vtrn.e{bits}") for bits in _ELEMENT_BITS if self._merges(bits)]
+        half_rows = [operation(f"vtrn.e{bits}") for bits in _ELEMENT_BITS if self._place_bits(bits) == _ROW_BITS - 1]
+        whole = Mux(self.op.matches(*half_rows) & self.sub[_ROW_BITS], self.b, self.a)
+        merged = []
+        for i in range(self.config.line_bytes):
+            line = self.b if i & eighth else self.a
+            needed = Mux(self.sub[0], line.word_select(i | eighth, 8), line.word_select(i & ~eighth, 8))
+            merged.append(Mux(self.op.matches(*merging), needed, whole.word_select(i, 8)))
+        return Cat(merged)
 
-        def swapped(number):
-            half = _MATRIX_BITS // 2
-            return number[half:] + number[:half]
+    def _place_bits(self, bits):
+        """Bits of the place of an element in its register."""
+        return (8 * self.config.line_bytes // bits - 1).bit_length()
 
-        def origin(element):
-            """Number, in the matrix, of what comes to an element of the result, bit by bit: first its place in its register, then
-            which of a pair that is, then the number of the pair."""
-            return swapped([Const(element >> n, 1) for n in range(inner)] + part)
+    def _merges(self, bits):
+        """Whether a transpose needs elements of both registers of a pair."""
+        return _ROW_BITS <= self._place_bits(bits) < 2 * _ROW_BITS
 
-        merged, second_at = self.a, None
-        if inner < _MATRIX_BITS:
-            is_of_part = swapped([n >= inner for n in range(_MATRIX_BITS)])
-            if is_of_part[inner]:
-                merged = Mux(origin(0)[inner], self.b, self.a)
-            else:
-                # One bit of the places is the same in all that are needed: in the merged line it tells b from a.
-                second_at = is_of_part.index(True)
-                needed, lanes = origin(0)[second_at], []
-                for lane in range(elements):
-                    bit = 1 << second_at
-                    line = self.b if lane & bit else self.a
-                    lanes.append(Mux(needed, line.word_select(lane | bit, bits), line.word_select(lane & ~bit, bits)))
-                merged = Cat(lanes)
+    def _transposed(self, bits):
+        """For each byte of a transpose of ``bits``-bit elements, its place in the merged line, and whether it is there.
 
+        The number of an element in the matrix has six bits: of its place in its register, then of the register's number in the
+        group. A transpose swaps the lower three, the column, with the upper three, the row.
+        """
+        inner = self._place_bits(bits)
         places, present = [], []
-        for i in range(size):
-            number = origin(8 * i // bits)
-            place, pair = number[:inner], Cat(number[inner + 1 :])
-            if second_at is not None:
-                place[second_at] = number[inner]
+        for i in range(self.config.line_bytes):
+            element = [Const(8 * i // bits >> n, 1) for n in range(inner)] + list(self.sub[: 2 * _ROW_BITS - inner])
+            origin = element[_ROW_BITS:] + element[:_ROW_BITS]
+            place, pair = origin[:inner], Cat(origin[inner + 1 :])
+            if self._merges(bits):
+                # Here the place has bit 0 of `part`; in the merged line, that bit tells b from a.
+                place[inner - _ROW_BITS] = origin[inner]
             places.append(self._in_lane(i, Cat(place), bits))
             present.append(pair == self.row[: len(pair)])
-        return merged, places, present
+        return places, present
