@@ -19,7 +19,7 @@ from verif.rtl.macros.cases import MNEMONICS, Case, draw_cases
 from verif.rtl.side_by_side import run_side_by_side
 
 #: Preset and passes.
-CONFIGS = [("tiny", 1), ("tiny", 2), ("tiny", 4), ("medium", 2), ("d1", 1)]
+CONFIGS = [("tiny", 2), ("medium", 4), ("d1", 1)]
 
 #: Cycles from the last pass of an operation to its result.
 STAGES = 5
