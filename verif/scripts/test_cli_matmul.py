@@ -61,6 +61,18 @@ def test_operands_may_have_any_format(
     assert report["lines_loaded"] == lines_per_step * sum(report["steps_per_node"])
 
 
+@pytest.mark.rtl
+@pytest.mark.parametrize("array", ["1x1", "2x1", "2x2"])
+@pytest.mark.parametrize("formats", [("1-4-3", "bf16"), ("bf16", "1-5-2"), ("1-5-2", "1-4-3")], ids="-".join)
+def test_second_steps_that_wait_for_a_bank_keep_the_operand_that_they_share(array: str, formats: tuple[str, str]) -> None:
+    # On the smallest SRAM, operands, code and results lie in the same banks.
+    shape = ("--m", "16", "--n", "16", "--k", "64")
+    options = ("--format-a", formats[0], "--format-b", formats[1], "--config", "tiny", "--array", array, "--json")
+    report = d1("matmul", *shape, *options, timeout=BUILD_SECONDS).json
+    assert (report["passed"], report["mismatches"]) == (True, 0)
+    assert report["bank_conflicts"] > 0
+
+
 @pytest.mark.parametrize("arguments, parts", [
     (("--format-a", "fp8"), ("--format-a", "'fp8'", "1-4-3")),
     (("--format-a", "1-4-3", "--bias-a", "64"), ("--bias-a", "64")),
