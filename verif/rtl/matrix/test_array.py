@@ -187,9 +187,9 @@ async def sustained_steps(dut: Any) -> None:
     # Steps of one entry follow each other as closely as they may, or all entries take turns.
     used = min(entries, max(3, -(-op_distance(config) // passes)))
     # Each step from zero, so that no accumulator stays infinite, then sums of longer chains.
-    for chain in (1, 5):
+    for chain, chosen in ((1, steps), (5, steps[::3])):
         cycles = []
-        for index, step in enumerate(steps):
+        for index, step in enumerate(chosen):
             cycles.append(replace(step, entry=index % used, zero=int(index // used % chain == 0)))
             # Operands are sampled once.
             cycles += [Cycle(a=step.b, b=step.a, half=1 - step.half, format_a=step.format_b)] * (passes - 1)
@@ -302,7 +302,7 @@ async def any_ops(dut: Any) -> None:
         await play(dut, drive(dut, spaced), [], extra_cycles=read_distance(config))
         await compare(dut, MatrixArrayModel(config), kept + read_all(config))
 
-    await check_property(check, max_examples=100, cycles=st.lists(cycle, min_size=1, max_size=12))
+    await check_property(check, max_examples=60, cycles=st.lists(cycle, min_size=1, max_size=12))
 
 
 @cocotb.test()
