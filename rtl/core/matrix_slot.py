@@ -306,7 +306,7 @@ class MatrixSlot(wiring.Component):
             sent.half.eq(decoded.step & insn[26]),
             sent.format_a.eq(format_a),
             sent.format_b.eq(format_b),
-            sent.pair.eq(pair),
+            sent.pair.eq(finishes & pair),
             sent.buffer.eq(buffer),
         ]
         with m.If(due_sends):
