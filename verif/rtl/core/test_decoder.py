@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from golden.config import NodeConfig, preset
-from golden.isa import INSTRUCTIONS, Unit, decode
+from golden.isa import INSTRUCTIONS, Instruction, Unit, decode
+from golden.simd import random_steps, transpose_group
 from rtl.core.decoder import Decoder
 from sw.encoding import OPERANDS
 from verif.bench import bench_seed
@@ -28,6 +29,10 @@ def is_legal(config: NodeConfig, word: int) -> bool:
         return False
     if "sem" in row.operands and rd >= config.semaphores:
         return False
+    if "part" in row.operands:
+        size = transpose_group(config, int(row.mnemonic.rpartition(".e")[2]))
+        if (word >> 15 & 31) % size or (word >> 20 & 15) >= size:
+            return False
     return not (len(row.post_increment) == 2 and (word >> 15 ^ word >> 20) & 1 == 0)
 
 
@@ -43,7 +48,7 @@ def words(seed: int) -> list[int]:
     return found + [rng.getrandbits(32) for _ in range(3000)]
 
 
-@pytest.mark.parametrize("name", ["d1", "tiny"])
+@pytest.mark.parametrize("name", ["d1", "medium", "tiny"])
 def test_exactly_the_words_of_the_table_are_legal(name: str) -> None:
     config = preset(name)
     simulation = Simulation(Decoder(config), clocked=False)
@@ -82,8 +87,61 @@ def test_immediates_and_registers_are_those_of_the_operand_fields() -> None:
                 assert decoded.immediate & 31 == word >> 20 & 31
             if not {"imm_u", "shamt", "shamtw", *IMMEDIATES} & set(row.operands):
                 assert decoded.immediate == 0, f"{row.mnemonic} has no immediate"
-            for register in ("rs1", "rs2", "vs1", "vs2"):
+            for register in ("rs1", "rs2", "vs1", "vs2", "pm", "ps1", "ps2"):
                 assert decoded[f"reads_{register}"] == (register in row.operands), f"{row.mnemonic} {register}"
+            for register in ("rd", "vd", "pd"):
+                assert decoded[f"writes_{register}"] == (register in row.operands), f"{row.mnemonic} {register}"
+            for register in ("rs1", "rs2"):
+                assert decoded[f"post_{register}"] == (register in row.post_increment), f"{row.mnemonic} {register}"
             assert decoded.matrix_slot == (row.unit is Unit.MATRIX)
+
+    simulation.run(check)
+
+
+def flags_by_function(row: Instruction) -> dict[str, bool]:
+    """Flags of SIMD operations, predicates, formats, gathers and accumulators, as the reference describes a row."""
+    simd, function = row.unit is Unit.SIMD, row.function
+    gather = row.unit is Unit.VECTOR_LOAD and "granule" in function
+    step = row.mnemonic.startswith("mstep")
+    store = row.unit is Unit.ACCUMULATOR_STORE
+    steps = random_steps(row.mnemonic) if simd else 0
+    return {
+        "simd": simd,
+        "predicate": row.unit is Unit.PREDICATE,
+        "setfmt": row.unit is Unit.FORMAT,
+        "transpose": simd and "transpose" in function,
+        "iterative": simd and any(name in row.mnemonic for name in ("vrcp", "vrsqrt", "vexp2", "vred")),
+        # Operations on BF16 lanes, but for reductions, which are iterative at any rate.
+        "two_passes": simd and "vred" not in row.mnemonic and ("BF16 lanes: " in function or "= BF16 of" in function),
+        "stochastic": steps > 0 or (store and "stochastic" in function),
+        "draws_twice": steps == 2,
+        "gather_stride": gather and "rs2" in row.operands,
+        "gather_index": gather and "vs2" in row.operands,
+        "gather_bound": gather and "below" in function,
+        "step": step and "vs1" in row.operands,
+        "step_memory": step and "rs1" in row.operands,
+        "named_formats": step and "fab" in row.operands,
+        "clear": row.mnemonic == "mzero",
+        "accumulator_load": row.mnemonic.startswith("mld"),
+        "accumulator_store": store,
+        "converts": store and "rounded" in function,
+        "named_format": store and "fmt" in row.operands,
+    }
+
+
+def test_what_an_operation_needs_is_what_the_reference_says() -> None:
+    config = preset("d1")
+    simulation = Simulation(Decoder(config), clocked=False)
+    decoder = simulation.component
+
+    async def check(context: Any) -> None:
+        for row in INSTRUCTIONS.values():
+            # All operands 0 but those that must be of different parity.
+            word = row.match | (1 << 15 if len(row.post_increment) == 2 else 0)
+            context.set(decoder.insn, word)
+            decoded = context.get(decoder.decoded)
+            assert not decoded.illegal, row.mnemonic
+            wanted = flags_by_function(row)
+            assert {name: bool(decoded[name]) for name in wanted} == wanted, row.mnemonic
 
     simulation.run(check)

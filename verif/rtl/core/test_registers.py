@@ -57,7 +57,7 @@ def test_scalar_registers_hold_what_was_written_and_read_zero_before(cycles: lis
 @given(
     st.lists(
         st.tuples(
-            *(st.integers(0, 63) for _ in range(4)),
+            *(st.integers(0, 63) for _ in range(5)),
             st.none() | st.tuples(st.integers(0, 63), st.integers(0, 2**128 - 1)),
             *(st.none() | st.integers(0, 63) for _ in range(3)),
             st.booleans(),
@@ -72,17 +72,17 @@ def test_vector_registers_and_their_busy_bits(cycles: list[Any]) -> None:
     busy = [0, 0]
 
     async def check(context: Any) -> None:
-        held: list[int | None] = [None, None]
+        held: list[int | None] = [None] * 3
 
         def show(port: Any, number: int | None) -> None:
             context.set(port.valid, number is not None)
             context.set(port.number, (number or 0) % 32)
             context.set(port.thread, (number or 0) // 32)
 
-        for a, b, c, d, write, reserve, release, abandon, reads in cycles:
-            for port, number in zip(registers.scalar_read, (a, b), strict=True):
+        for a, b, c, d, e, write, reserve, release, abandon, reads in cycles:
+            for port, number in zip(registers.scalar_read, (a, b, c), strict=True):
                 show(port, number if reads else None)
-            for port, number in zip(registers.matrix_read, (c, d), strict=True):
+            for port, number in zip(registers.matrix_read, (d, e), strict=True):
                 context.set(port, number)
             show(registers.write, write[0] if write else None)
             context.set(registers.write_data, write[1] if write else 0)
@@ -94,11 +94,11 @@ def test_vector_registers_and_their_busy_bits(cycles: list[Any]) -> None:
             await context.tick()
 
             if reads:
-                held = [lines.get(a), lines.get(b)]
+                held = [lines.get(a), lines.get(b), lines.get(c)]
             for index, value in enumerate(held):
                 if value is not None:
                     assert context.get(registers.scalar_data[index]) == value
-            for index, number in enumerate((c, d)):
+            for index, number in enumerate((d, e)):
                 if number in lines:
                     assert context.get(registers.matrix_data[index]) == lines[number]
             if write:

@@ -3,7 +3,8 @@
 
 A program is a list of items; each becomes a few words that need nothing of the items before it but registers' values, so
 any item can be dropped. Registers: x8 holds the middle of the thread's data, x16 to x19 are pointers that the items set, x20
-counts loops, x21 is the stride of gathers, x31 belongs to the trap handler, which skips the instruction that trapped. All others are data.
+counts loops, x21 is the stride of gathers, x31 belongs to the trap handler, which skips the instruction that trapped. All
+others are data.
 """
 
 from __future__ import annotations
