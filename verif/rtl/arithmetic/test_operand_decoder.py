@@ -14,7 +14,7 @@ from golden.layout import FormatKind
 from rtl.arithmetic.operand import EXPONENT_OFFSET, ZERO_EXPONENT, Operand, OperandDecoder
 from verif.bench import bench_rng, run_bench, to_words
 
-COUNT = 64
+COUNT = 16
 
 
 def test_every_code_decodes_to_its_value_with_a_normalised_significand() -> None:
@@ -24,7 +24,7 @@ def test_every_code_decodes_to_its_value_with_a_normalised_significand() -> None
 @cocotb.test()
 async def every_code(dut: Any) -> None:
     # The bias means nothing to BF16, nor the upper byte to the others.
-    for bias in (0, 21, 63):
+    for bias in (0, 63):
         await check(dut, np.arange(1 << 16, dtype=np.uint16), FormatKind.BF16, bias)
     above = bench_rng().integers(0, 256, 256, dtype=np.uint16) << np.uint16(8)
     for kind in (FormatKind.CFP8_143, FormatKind.CFP8_152):
