@@ -125,6 +125,11 @@ module {matrix_name(config)} (
   control_t due;
 
   always @(posedge clk) begin
+    if (convert) begin
+      convert_flags <= {_FLAG_BITS}'(d1_matrix_convert({size}, read_data, 8'(convert_format), 8'(convert_bias),
+          convert_stochastic, convert_random, codes));
+      converted <= codes;
+    end
     read_data <= lines[{lines} * int'(read_entry) + int'(read_line)];
 
     if (head != tail && queue[tail].cycle == now) begin
@@ -145,11 +150,6 @@ module {matrix_name(config)} (
       queue[head] = '{{op, entry, line, zero, format_a, format_b, bias_a, bias_b, half,
           {_TIME_BITS}'(now + {_WRITE_CYCLES + config.matrix_passes})}};
       head = head + 1;
-    end
-    if (convert) begin
-      convert_flags <= {_FLAG_BITS}'(d1_matrix_convert({size}, read_data, 8'(convert_format), 8'(convert_bias),
-          convert_stochastic, convert_random, codes));
-      converted <= codes;
     end
     now = now + 1;
     if (rst) begin
