@@ -19,7 +19,14 @@ from amaranth.lib import wiring
 
 from golden.config import NodeConfig
 from rtl.interfaces import RetirementSignature
-from rtl.macros.verilog import MACRO_HEADERS, MACRO_SOURCES, matrix_macro_verilog, simd_macro_verilog
+from rtl.core.random_lanes import RandomLanes, random_name
+from rtl.macros.verilog import (
+    MACRO_HEADERS,
+    MACRO_SOURCES,
+    matrix_macro_verilog,
+    random_macro_verilog,
+    simd_macro_verilog,
+)
 from rtl.matrix.array import matrix_modules, matrix_name
 from rtl.memory.banks import SramArray
 from rtl.memory.macro import macro_name, macro_verilog
@@ -187,11 +194,12 @@ def _providers(config: NodeConfig, arithmetic: str, sram: str) -> dict[str, Sour
     else:
         known[macro_name(config)] = SramArray(config)
     if arithmetic == "rtl":
-        known |= matrix_modules(config) | simd_modules(config)
+        known |= matrix_modules(config) | simd_modules(config) | {random_name(config): RandomLanes(config)}
     else:
         functions = {path.name: path.read_text() for path in (*MACRO_SOURCES, *MACRO_HEADERS)}
         known[matrix_name(config)] = functions | {f"{matrix_name(config)}.sv": matrix_macro_verilog(config)}
         known[simd_name(config)] = functions | {f"{simd_name(config)}.sv": simd_macro_verilog(config)}
+        known[random_name(config)] = {f"{random_name(config)}.sv": random_macro_verilog(config)}
     return known
 
 

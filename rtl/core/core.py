@@ -10,10 +10,11 @@ from golden.layout import COORDINATE_BITS, OFFSET_BITS, ThreadState
 from rtl.core.control_page import ControlPage
 from rtl.core.csr import FLAG_BITS, ThreadCsrs
 from rtl.core.fetch import Fetch
+from rtl.core.format_table import FormatTable
 from rtl.core.issue import Issue
 from rtl.core.matrix_slot import MatrixSlot
 from rtl.core.predicate_registers import PredicateRegisters
-from rtl.core.random_lanes import RandomLanes
+from rtl.core.random_lanes import RANDOM_BITS, random_name
 from rtl.core.scalar_slot import ScalarSlot
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
@@ -96,7 +97,7 @@ class Core(wiring.Component):
         m.submodules.matrix_slot = matrix = MatrixSlot(config)
         m.submodules.vector_registers = vectors = VectorRegisters(config)
         m.submodules.predicates = predicates = PredicateRegisters(config)
-        m.submodules.random = random = RandomLanes(config)
+        m.submodules.formats = formats = FormatTable(config)
         m.submodules.semaphores = semaphores = Semaphores(config)
         m.submodules.control_page = page = ControlPage(config)
         csrs = [ThreadCsrs() for _ in threads]
@@ -106,12 +107,12 @@ class Core(wiring.Component):
             m.submodules[f"control{thread}"] = controls[thread]
 
         self._connect_memory(m, fetch, scalar, matrix)
-        self._connect_macros(m, scalar, matrix, vectors, random)
-        self._connect_threads(m, fetch, issue, scalar, matrix, page, semaphores, csrs, controls)
+        self._connect_macros(m, scalar, matrix, vectors, csrs)
+        self._connect_threads(m, fetch, issue, scalar, matrix, page, semaphores, formats, csrs, controls)
         self._connect_issue(m, issue, scalar, matrix, vectors, predicates)
         self._connect_vectors(m, issue, scalar, matrix, vectors)
         self._connect_predicates(m, issue, scalar, predicates)
-        self._connect_random(m, scalar, random, csrs)
+        self._connect_formats(m, scalar, matrix, formats, csrs)
         self._connect_network(m, scalar)
         self._connect_page(m, page, scalar, matrix, semaphores, csrs, controls, fetch)
         self._retire(m, scalar, matrix, vectors)
@@ -157,9 +158,27 @@ class Core(wiring.Component):
             matrix.load0.data.eq(self.load0.data),
         ]
 
-    def _connect_macros(self, m, scalar, matrix, vectors, random):
+    def _connect_macros(self, m, scalar, matrix, vectors, csrs):
         self.simd_flags, self.convert_flags = Signal(FLAG_BITS), Signal(FLAG_BITS)
         convert_format = scalar.convert_format
+        first, second = (Signal(RANDOM_BITS * self.config.fp32_lanes, name=f"{step}_random") for step in ("first", "second"))
+        seed = Signal(32)
+        for csr in csrs:
+            with m.If(csr.reseed):
+                m.d.comb += seed.eq(csr.written)
+        m.submodules.random = Instance(
+            random_name(self.config),
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_thread=scalar.x.thread,
+            i_reseed=Cat(csr.reseed for csr in csrs).any(),
+            i_seed=seed,
+            i_draw=scalar.draw,
+            i_advance=scalar.advance,
+            i_twice=scalar.draws_twice,
+            o_first=first,
+            o_second=second,
+        )
         m.submodules.matrix_array = Instance(
             matrix_name(self.config),
             i_clk=ClockSignal(),
@@ -183,13 +202,12 @@ class Core(wiring.Component):
             i_convert_format=convert_format.kind,
             i_convert_bias=convert_format.bias,
             i_convert_stochastic=scalar.convert_stochastic,
-            i_convert_random=random.first,
+            i_convert_random=first,
             o_converted=scalar.converted,
             o_convert_flags=self.convert_flags,
         )
         in_x = scalar.x.fetched
         insn = in_x.insn
-        named = scalar.formats[insn[20:24]]
         m.submodules.simd = Instance(
             simd_name(self.config),
             i_clk=ClockSignal(),
@@ -202,16 +220,16 @@ class Core(wiring.Component):
             i_c=vectors.scalar_data[2],
             i_scalar=Mux(in_x.decoded.reads_rs1, scalar.x.rs1, scalar.x.rs2),
             i_mask=scalar.mask,
-            i_format=named.kind,
-            i_bias=named.bias,
-            i_random=Cat(random.first, random.second),
+            i_format=scalar.named.kind,
+            i_bias=scalar.named.bias,
+            i_random=Cat(first, second),
             i_collect=scalar.simd_collect,
             i_row=scalar.simd_row,
             o_result=scalar.simd_result,
             o_flags=self.simd_flags,
         )
 
-    def _connect_threads(self, m, fetch, issue, scalar, matrix, page, semaphores, csrs, controls):
+    def _connect_threads(self, m, fetch, issue, scalar, matrix, page, semaphores, formats, csrs, controls):
         for thread, (control, csr) in enumerate(zip(controls, csrs, strict=True)):
             front = fetch.threads[thread]
             in_scalar, in_matrix = Signal(name=f"in_scalar{thread}"), Signal(name=f"in_matrix{thread}")
@@ -265,14 +283,9 @@ class Core(wiring.Component):
                 m.d.comb += raised[0].eq(self.simd_flags)
             with m.If(scalar.convert_flags_valid & (scalar.x.thread == thread)):
                 m.d.comb += raised[1].eq(self.convert_flags)
-            m.d.comb += csr.raise_flags.eq(raised[0] | raised[1])
-            with m.If(scalar.x.thread == thread):
-                m.d.comb += scalar.formats.eq(csr.formats)
-            with m.If(matrix.x.thread == thread):
-                m.d.comb += matrix.formats.eq(csr.formats)
+            m.d.comb += [csr.raise_flags.eq(raised[0] | raised[1]), csr.formats.eq(formats.scalar_csr)]
             with m.If(in_scalar):
                 m.d.comb += [
-                    csr.set_format.eq(scalar.set_format),
                     csr.op.eq(scalar.csr_op),
                     scalar.csr_read.eq(csr.read),
                     scalar.csr_exists.eq(csr.exists),
@@ -386,17 +399,25 @@ class Core(wiring.Component):
             predicates.write_data.eq(scalar.predicate_value),
         ]
 
-    def _connect_random(self, m, scalar, random, csrs):
+    def _connect_formats(self, m, scalar, matrix, formats, csrs):
+        insn = scalar.x.fetched.insn
+        writes_csr = Cat(csr.write_formats for csr in csrs).any()
         m.d.comb += [
-            random.draw.eq(scalar.draw),
-            random.thread.eq(scalar.x.thread),
-            random.twice.eq(scalar.draws_twice),
-            random.advance.eq(scalar.advance),
-            random.reseed.eq(Cat(csr.reseed for csr in csrs)),
+            formats.scalar_thread.eq(scalar.x.thread),
+            # The low bits of the number of mformat0 to mformat3 are those of the line.
+            formats.scalar_number.eq(Mux(scalar.x.fetched.decoded.csr, insn[20:22] << 2, insn[20:24])),
+            scalar.named.eq(formats.scalar_format),
+            formats.matrix_thread.eq(matrix.x.thread),
+            formats.matrix_number.eq(matrix.x.fetched.insn[28:32]),
+            matrix.named_a.eq(formats.format_a),
+            matrix.named_b.eq(formats.format_b),
+            formats.write.eq(scalar.set_format | writes_csr),
+            formats.whole.eq(writes_csr),
+            formats.value.eq(scalar.x.rs1),
         ]
         for csr in csrs:
-            with m.If(csr.reseed):
-                m.d.comb += random.seed.eq(csr.seed)
+            with m.If(csr.write_formats):
+                m.d.comb += formats.value.eq(csr.written)
 
     def _connect_network(self, m, scalar):
         names = ("tx_valid", "tx_read", "tx_address", "tx_mask", "tx_data", "tx_post", "tx_sem", "tx_tag")

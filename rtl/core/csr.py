@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Control and status registers of one thread."""
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Signal
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.layout import BIAS_BITS, FORMAT_DESCRIPTORS, GLOBAL_ADDRESS_BITS, MISA_VALUE, Csr, Flag, FormatKind
+from golden.layout import GLOBAL_ADDRESS_BITS, MISA_VALUE, Csr, Flag
 
-__all__ = ["FLAG_BITS", "CsrOp", "FormatLayout", "FormatWriteLayout", "ThreadCsrs", "TrapLayout"]
+__all__ = ["FLAG_BITS", "CsrOp", "ThreadCsrs", "TrapLayout"]
 
 #: Bits of ``mflags``.
 FLAG_BITS = len(Flag)
-
-#: Format descriptors in one CSR, and the bits that each has there.
-_PER_CSR = 4
-_CSR_BITS = 16
 
 
 class CsrOp(enum.Enum, shape=2):
@@ -24,20 +20,6 @@ class CsrOp(enum.Enum, shape=2):
     WRITE = 1
     SET = 2
     CLEAR = 3
-
-
-class FormatLayout(data.StructLayout):
-    """A format descriptor as it is kept: bias and FormatKind."""
-
-    def __init__(self):
-        super().__init__({"bias": BIAS_BITS, "kind": 3})
-
-
-class FormatWriteLayout(data.StructLayout):
-    """``setfmt``: descriptor ``number`` is written at the end of the cycle."""
-
-    def __init__(self):
-        super().__init__({"valid": 1, "number": 4, "value": FormatLayout()})
 
 
 class TrapLayout(data.StructLayout):
@@ -63,13 +45,12 @@ class ThreadCsrs(wiring.Component):
     retired : In(1)
         Counts minstret. ``retiring`` tells how many instructions before the reading one are not counted yet.
     retiring : In(1)
-    set_format : In(FormatWriteLayout)
     raise_flags : In(6)
         Sets bits of mflags; never in the cycle in which an instruction writes it.
-    formats : Out(16 x FormatLayout)
-        The format descriptors.
-    reseed : Out(1), seed : Out(32)
-        mseed is written with this value at the end of the cycle.
+    formats : In(64)
+        What ``number`` reads if it is one of mformat0 to mformat3, which are kept elsewhere.
+    write_formats, reseed : Out(1), written : Out(64)
+        One of mformat0 to mformat3, or mseed, is written with this value at the end of the cycle.
     hart : In(64), node : In(GLOBAL_ADDRESS_BITS), config : In(64), cycle : In(64)
         Values from outside for mhartid, mnode, mconfig and mcycle.
     vector : Out(64), exception_pc : Out(64), cause : Out(64), value : Out(64), instret : Out(64)
@@ -85,11 +66,11 @@ class ThreadCsrs(wiring.Component):
     mret: In(1)
     retired: In(1)
     retiring: In(1)
-    set_format: In(FormatWriteLayout())
     raise_flags: In(FLAG_BITS)
-    formats: Out(data.ArrayLayout(FormatLayout(), FORMAT_DESCRIPTORS))
+    formats: In(64)
+    write_formats: Out(1)
     reseed: Out(1)
-    seed: Out(32)
+    written: Out(64)
     hart: In(64)
     node: In(GLOBAL_ADDRESS_BITS)
     config: In(64)
@@ -104,10 +85,8 @@ class ThreadCsrs(wiring.Component):
         m = Module()
         enable, enable_before = Signal(), Signal()
         scratch = Signal(64)
-        formats = [Signal(FormatLayout(), name=f"format{number}") for number in range(FORMAT_DESCRIPTORS)]
         flags, seed = Signal(FLAG_BITS), Signal(32)
         format_csrs = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
-        held = [formats[_PER_CSR * index : _PER_CSR * (index + 1)] for index in range(len(format_csrs))]
         mstatus = Cat(C(0, 3), enable, C(0, 3), enable_before, C(0, 3), C(3, 2))
 
         readable = {
@@ -120,7 +99,7 @@ class ThreadCsrs(wiring.Component):
             Csr.MCAUSE: self.cause,
             Csr.MTVAL: self.value,
             Csr.MIP: C(0, 64),
-            **{csr: Cat(Cat(f, C(0, _CSR_BITS - len(f.as_value()))) for f in four) for csr, four in zip(format_csrs, held, strict=True)},
+            **dict.fromkeys(format_csrs, self.formats),
             Csr.MFLAGS: flags,
             Csr.MSEED: seed,
             Csr.MCYCLE: self.cycle,
@@ -138,7 +117,7 @@ class ThreadCsrs(wiring.Component):
                 with m.Case(number):
                     m.d.comb += [self.read.eq(value), self.exists.eq(1)]
 
-        written = Signal(64)
+        written = self.written
         with m.Switch(self.op):
             with m.Case(CsrOp.SET):
                 m.d.comb += written.eq(self.read | self.operand)
@@ -147,12 +126,6 @@ class ThreadCsrs(wiring.Component):
             with m.Default():
                 m.d.comb += written.eq(self.operand)
 
-        def write_format(kept, bits):
-            # There are no kinds above FP32.
-            return kept.eq(Cat(bits[:BIAS_BITS], Mux(bits[BIAS_BITS:9] > max(FormatKind), 0, bits[BIAS_BITS:9])))
-
-        m.d.comb += [self.formats[number].eq(kept) for number, kept in enumerate(formats)]
-        m.d.comb += self.seed.eq(written)
         m.d.sync += flags.eq(flags | self.raise_flags)
         with m.If(self.retired):
             m.d.sync += self.instret.eq(self.instret + 1)
@@ -170,9 +143,8 @@ class ThreadCsrs(wiring.Component):
                     m.d.sync += self.cause.eq(written)
                 with m.Case(Csr.MTVAL):
                     m.d.sync += self.value.eq(written)
-                for csr, four in zip(format_csrs, held, strict=True):
-                    with m.Case(csr):
-                        m.d.sync += [write_format(kept, written.word_select(i, _CSR_BITS)) for i, kept in enumerate(four)]
+                with m.Case(*format_csrs):
+                    m.d.comb += self.write_formats.eq(1)
                 with m.Case(Csr.MFLAGS):
                     m.d.sync += flags.eq(written)
                 with m.Case(Csr.MSEED):
@@ -181,10 +153,6 @@ class ThreadCsrs(wiring.Component):
                 with m.Case(Csr.MINSTRET):
                     # The instruction that writes is counted when it retires, which the written value must not show.
                     m.d.sync += self.instret.eq(written - 1)
-        with m.If(self.set_format.valid), m.Switch(self.set_format.number):
-            for number, kept in enumerate(formats):
-                with m.Case(number):
-                    m.d.sync += write_format(kept, self.set_format.value.as_value())
         with m.If(self.mret):
             m.d.sync += [enable.eq(enable_before), enable_before.eq(1)]
         with m.If(self.trap.valid):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instruction decoder, generated from the instruction table."""
 
-from amaranth.hdl import C, Cat, Module, Signal, unsigned
+from amaranth.hdl import C, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -184,6 +184,15 @@ def _simd_flags(mnemonic: str) -> set[str]:
     return flags
 
 
+class _AnswerLayout(data.StructLayout):
+    """What the table says of an instruction."""
+
+    def __init__(self):
+        super().__init__(
+            {"flags": data.StructLayout(dict.fromkeys(_FLAGS, 1)), "alu": AluOp, "immediate": ImmediateFormat}
+        )
+
+
 class Decoder(wiring.Component):
     """Decodes one instruction, without a register.
 
@@ -202,31 +211,27 @@ class Decoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         insn = self.insn
-        # What the table says, before the checks that the table's masks cannot express.
-        out = Signal(DecodedLayout())
-        immediate_format = Signal(ImmediateFormat)
+        # What the table says, before the checks that the table's masks cannot express. A row's answer is one constant, so
+        # that simulators follow one branch instead of working out every flag.
+        answer = Signal(_AnswerLayout())
         accumulators, semaphores = self.config.accumulators, self.config.semaphores
-
-        # Two levels, opcode first, and one case for all rows that decode alike make small selectors.
-        by_opcode: dict[int, dict[tuple, list[Instruction]]] = {}
+        illegal = _answer({"illegal"}, AluOp.ADD, ImmediateFormat.NONE)
+        by_opcode: dict[int, dict[int, set[tuple[int, int]]]] = {}
         for row in INSTRUCTIONS.values():
             alike = by_opcode.setdefault(row.match & 0x7F, {})
-            alike.setdefault((frozenset(_flags(row)), _row_alu(row), _row_immediate(row)), []).append(row)
+            alike.setdefault(_answer(_flags(row), _row_alu(row), _row_immediate(row)), set()).add((row.mask, row.match))
+        m.d.comb += answer.eq(illegal)
         with m.Switch(insn[0:7]):
-            for opcode, groups in by_opcode.items():
+            for opcode, answers in by_opcode.items():
                 with m.Case(opcode), m.Switch(insn[7:32]):
-                    for (flags, alu, immediate_of_row), rows in groups.items():
-                        with m.Case(*map(_pattern, rows)):
-                            m.d.comb += [out[flag].eq(1) for flag in sorted(flags)]
-                            m.d.comb += [out.alu.eq(alu), immediate_format.eq(immediate_of_row)]
-                    with m.Default():
-                        m.d.comb += out.illegal.eq(1)
-            with m.Default():
-                m.d.comb += out.illegal.eq(1)
+                    for value, patterns in answers.items():
+                        with m.Case(*(_pattern(mask, match) for mask, match in _merged(patterns))):
+                            m.d.comb += answer.eq(value)
+        out = answer.flags
 
         sign = insn[31]
         immediate = Signal(32)
-        with m.Switch(immediate_format):
+        with m.Switch(answer.immediate):
             with m.Case(ImmediateFormat.I):
                 m.d.comb += immediate.eq(Cat(insn[20:32], sign.replicate(20)))
             with m.Case(ImmediateFormat.S):
@@ -251,13 +256,18 @@ class Decoder(wiring.Component):
                     with m.Case(TRANSPOSE_OPERATIONS[bits]):
                         unaligned = insn[15:20][: ceil_log2(group)].any() if group > 1 else 0
                         m.d.comb += outside_group.eq(unaligned | (insn[20:24] >= group))
-        m.d.comb += self.decoded.eq(out)
-        m.d.comb += self.decoded.immediate.eq(immediate)
         bad_number = (names_accumulator & (rd >= accumulators)) | (names_semaphore & (rd >= semaphores))
-        with m.If(bad_number | same_parity | outside_group):
-            # Nothing but the flag may survive: an illegal instruction reads, writes and starts nothing.
-            m.d.comb += [self.decoded.eq(0), self.decoded.illegal.eq(1)]
+        # Nothing but the flag may survive: an illegal instruction reads, writes and starts nothing.
+        m.d.comb += self.decoded.eq(
+            Mux(bad_number | same_parity | outside_group, illegal, Cat(answer.flags, answer.alu, immediate))
+        )
         return m
+
+
+def _answer(flags: set[str], alu: AluOp, immediate: ImmediateFormat) -> int:
+    """What the table says of a row, as bits of _AnswerLayout. The flags are where DecodedLayout has them."""
+    bits = sum(1 << number for number, flag in enumerate(_FLAGS) if flag in flags)
+    return bits | alu.value << len(_FLAGS) | immediate.value << len(_FLAGS) + 4
 
 
 def _row_alu(row: Instruction) -> AluOp:
@@ -273,6 +283,19 @@ def _row_immediate(row: Instruction) -> ImmediateFormat:
     return next((_IMMEDIATES[operand] for operand in row.operands if operand in _IMMEDIATES), ImmediateFormat.NONE)
 
 
-def _pattern(row: Instruction) -> str:
-    """Bits 31 to 7 of the row's encoding as a pattern for ``m.Case``."""
-    return "".join(str(row.match >> bit & 1) if row.mask >> bit & 1 else "-" for bit in range(31, 6, -1))
+def _merged(patterns: set[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Fewer patterns of (mask, match) for the same words: two that differ in one bit become one without it."""
+    while True:
+        for mask, match in sorted(patterns):
+            bits = (1 << bit for bit in range(32) if mask >> bit & 1)
+            partner = next((bit for bit in bits if (mask, match ^ bit) in patterns), None)
+            if partner is not None:
+                patterns = patterns - {(mask, match), (mask, match ^ partner)} | {(mask & ~partner, match & ~partner)}
+                break
+        else:
+            return sorted(patterns)
+
+
+def _pattern(mask: int, match: int) -> str:
+    """Bits 31 to 7 of the words with ``word & mask == match``, as a pattern for ``m.Case``."""
+    return "".join(str(match >> bit & 1) if mask >> bit & 1 else "-" for bit in range(31, 6, -1))

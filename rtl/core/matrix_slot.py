@@ -7,10 +7,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import FORMAT_DESCRIPTORS, Cause, FormatKind
+from golden.layout import Cause, FormatKind
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
-from rtl.core.csr import FormatLayout, TrapLayout
+from rtl.core.csr import TrapLayout
+from rtl.core.format_table import FormatLayout
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.interfaces import ReadPort, line_address_bits
 from rtl.matrix.array import MatrixOp
@@ -89,8 +90,8 @@ class MatrixSlot(wiring.Component):
         Vector registers of the instruction in X, thread in the upper bits.
     vs1, vs2 : In(8 * line_bytes)
         Their values, one cycle later.
-    formats : In(16 x FormatLayout)
-        Format descriptors of the thread in X.
+    named_a, named_b : In(FormatLayout)
+        The format descriptors of the thread in X that its instruction names.
     op, entry, line, zero, half, format_a, format_b, a, b : Out
         To the matrix array.
     accumulators_busy : Out(threads * accumulators)
@@ -124,7 +125,8 @@ class MatrixSlot(wiring.Component):
                 "vs2_address": Out(7),
                 "vs1": In(line),
                 "vs2": In(line),
-                "formats": In(data.ArrayLayout(FormatLayout(), FORMAT_DESCRIPTORS)),
+                "named_a": In(FormatLayout()),
+                "named_b": In(FormatLayout()),
                 "op": Out(MatrixOp),
                 "entry": Out(range(entries)),
                 "line": Out(range(config.accumulator_lines)),
@@ -157,10 +159,9 @@ class MatrixSlot(wiring.Component):
                 m.d.sync += x.eq(self.issue)
 
         # -- formats -----------------------------------------------------------------------------------------------
-        named = insn[28:32]
         format_a, format_b = Signal(FormatLayout()), Signal(FormatLayout())
         with m.If(decoded.named_formats):
-            m.d.comb += [format_a.eq(self.formats[named]), format_b.eq(self.formats[named ^ 1])]
+            m.d.comb += [format_a.eq(self.named_a), format_b.eq(self.named_b)]
         pair, wide_a, wide_b = Signal(), Signal(), Signal()
         m.d.comb += [
             pair.eq(decoded.step_memory & decoded.named_formats),

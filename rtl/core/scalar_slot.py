@@ -9,7 +9,6 @@ from amaranth.utils import ceil_log2
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS
 from golden.layout import (
-    FORMAT_DESCRIPTORS,
     GLOBAL_ADDRESS_BITS,
     OFFSET_BITS,
     SEMAPHORE_VALUE_BITS,
@@ -21,8 +20,9 @@ from golden.layout import (
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.alu import Alu
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
-from rtl.core.csr import CsrOp, FormatLayout, FormatWriteLayout, TrapLayout
+from rtl.core.csr import CsrOp, TrapLayout
 from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
+from rtl.core.format_table import FormatLayout
 from rtl.core.result_slots import ResultSlots
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.core.semaphores import PostLayout
@@ -66,9 +66,10 @@ class ScalarSlot(wiring.Component):
         Vector operands of the instruction in X.
     reread : Out(1), reread_first, reread_second : Out(5)
         Transposes: read these registers of the thread in X next, as vs1 and vs2.
-    formats : In(16 x FormatLayout)
-        Format descriptors of the thread in X.
-    set_format : Out(FormatWriteLayout)
+    named : In(FormatLayout)
+        The format descriptor of the thread in X that its instruction names.
+    set_format : Out(1)
+        Write that descriptor with rs1.
     simd_flags_valid, convert_flags_valid : Out(1)
         ``simd_flags`` are raised in the thread ``result_thread``, ``convert_flags`` in the one in X.
     draw, draws_twice, advance : Out(1)
@@ -136,8 +137,8 @@ class ScalarSlot(wiring.Component):
                 "reread": Out(1),
                 "reread_first": Out(5),
                 "reread_second": Out(5),
-                "formats": In(data.ArrayLayout(FormatLayout(), FORMAT_DESCRIPTORS)),
-                "set_format": Out(FormatWriteLayout()),
+                "named": In(FormatLayout()),
+                "set_format": Out(1),
                 "simd_flags_valid": Out(1),
                 "convert_flags_valid": Out(1),
                 "draw": Out(1),
@@ -223,8 +224,8 @@ class ScalarSlot(wiring.Component):
         ]
         # The format that an accumulator store rounds to, and its tile.
         format_ = Signal(FormatLayout())
-        with m.If(decoded.named_format | decoded.simd):
-            m.d.comb += format_.eq(self.formats[insn[20:24]])
+        with m.If(decoded.named_format):
+            m.d.comb += format_.eq(self.named)
         wide, narrow = format_.kind == FormatKind.FP32, (format_.kind == FormatKind.CFP8_143) | (format_.kind == FormatKind.CFP8_152)
         # Logarithm of the bytes of an element.
         scale = Signal(2)
@@ -452,11 +453,7 @@ class ScalarSlot(wiring.Component):
         ]
         with m.If(good & decoded.csr & writes_csr):
             m.d.comb += self.csr_op.eq(funct3[:2])
-        m.d.comb += [
-            self.set_format.valid.eq(good & decoded.setfmt),
-            self.set_format.number.eq(insn[20:24]),
-            self.set_format.value.eq(x.rs1),
-        ]
+        m.d.comb += self.set_format.eq(good & decoded.setfmt)
         with m.If(jump):
             m.d.comb += self.target.eq(jump_target)
         with m.Elif(decoded.mret):
@@ -602,7 +599,7 @@ class ScalarSlot(wiring.Component):
             with m.Else():
                 m.d.sync += line_loaded.word_select(gathered, 64).eq(Mux(gathers_zero, 0, eight))
 
-        logic, logic_in_m, logic_in_w = (Signal(line_bytes, name=name) for name in ("logic", "logic_in_m", "logic_in_w"))
+        logic, logic_in_m, logic_in_w = (Signal(line_bytes, name=name) for name in ("combined", "combined_in_m", "combined_in_w"))
         left, right = self.predicate[0], self.predicate[1]
         with m.Switch(insn[25:29]):
             for mnemonic, logic_value in (

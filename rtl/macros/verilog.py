@@ -11,13 +11,21 @@ from pathlib import Path
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction, Unit
-from golden.layout import BIAS_BITS, Flag
+from golden.layout import BIAS_BITS, ZERO_STATE, Flag
+from rtl.core.random_lanes import SEEDS, random_name
 from rtl.matrix.array import MatrixOp, matrix_entries, matrix_name
 from rtl.simd.operations import operation, sub_operation
 from rtl.simd.timing import SIMD_STAGES, iterative_cycles
 from rtl.simd.unit import simd_name
 
-__all__ = ["MACRO_HEADERS", "MACRO_SOURCES", "macro_verilog", "matrix_macro_verilog", "simd_macro_verilog"]
+__all__ = [
+    "MACRO_HEADERS",
+    "MACRO_SOURCES",
+    "macro_verilog",
+    "matrix_macro_verilog",
+    "random_macro_verilog",
+    "simd_macro_verilog",
+]
 
 _FOLDER = Path(__file__).parent
 
@@ -307,8 +315,71 @@ def _simd_pattern(row: Instruction) -> str:
     return f"13'b{operation(row.mnemonic):08b}_{'?????' if sub is None else format(sub, '05b')}"
 
 
+def random_macro_verilog(config: NodeConfig) -> str:
+    """The module of ``rtl.core.random_lanes.RandomLanes``: same name, ports and timing, computed only when it is used."""
+    lanes, threads = config.fp32_lanes, config.threads
+    seeds = ", ".join(f"32'd{seed}" for seed in SEEDS[:lanes])
+    bits = _RANDOM_BITS * lanes
+    index = "thread" if threads == 4 else f"int'(thread) % {threads}"
+    return f"""\
+// SPDX-License-Identifier: Apache-2.0
+module {random_name(config)} (
+    input  bit clk,
+    input  bit rst,
+    input  bit [1:0] thread,
+    input  bit reseed,
+    input  bit [31:0] seed,
+    input  bit draw,
+    input  bit advance,
+    input  bit twice,
+    output bit [{bits - 1}:0] first,
+    output bit [{bits - 1}:0] second
+);
+  localparam bit [31:0] SEEDS [{lanes}] = '{{{seeds}}};
+
+  bit [31:0] states [{threads}][{lanes}];
+  bit [31:0] once [{lanes}];
+  bit [31:0] both [{lanes}];
+
+  function automatic bit [31:0] step(bit [31:0] state);
+    bit [31:0] left = state ^ (state << 13);
+    bit [31:0] right = left ^ (left >> 17);
+    return right ^ (right << 5);
+  endfunction
+
+  always_comb begin
+    for (int lane = 0; lane < {lanes}; lane++) begin
+      once[lane] = '0;
+      both[lane] = '0;
+    end
+    if (draw) begin
+      for (int lane = 0; lane < {lanes}; lane++) begin
+        once[lane] = step(states[{index}][lane]);
+        both[lane] = step(once[lane]);
+      end
+    end
+    for (int lane = 0; lane < {lanes}; lane++) begin
+      first[{_RANDOM_BITS} * lane +: {_RANDOM_BITS}] = once[lane][31:{32 - _RANDOM_BITS}];
+      second[{_RANDOM_BITS} * lane +: {_RANDOM_BITS}] = both[lane][31:{32 - _RANDOM_BITS}];
+    end
+  end
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      for (int i = 0; i < {threads}; i++) for (int lane = 0; lane < {lanes}; lane++) states[i][lane] <= SEEDS[lane];
+    end else if (reseed) begin
+      for (int lane = 0; lane < {lanes}; lane++)
+        states[{index}][lane] <= (seed ^ SEEDS[lane]) == 0 ? 32'd{ZERO_STATE} : seed ^ SEEDS[lane];
+    end else if (draw && advance) begin
+      for (int lane = 0; lane < {lanes}; lane++) states[{index}][lane] <= twice ? both[lane] : once[lane];
+    end
+  end
+endmodule
+"""
+
+
 def macro_verilog(config: NodeConfig) -> str:
-    """Modules that replace the matrix array and the SIMD unit of a node, to be compiled with ``MACRO_SOURCES``.
+    """Modules that replace the matrix array, the SIMD unit and the random bits of a node, to be compiled with ``MACRO_SOURCES``.
 
     Parameters
     ----------
@@ -319,4 +390,4 @@ def macro_verilog(config: NodeConfig) -> str:
     str
         SystemVerilog.
     """
-    return matrix_macro_verilog(config) + "\n" + simd_macro_verilog(config)
+    return "\n".join((matrix_macro_verilog(config), simd_macro_verilog(config), random_macro_verilog(config)))

@@ -30,7 +30,7 @@ class _Control(data.StructLayout):
                 "extreme": 1,
                 "smallest": 1,
                 "equality": 1,
-                "logic": 4,
+                "bitwise": 4,
                 "multiply": 1,
                 "high": 1,
             }
@@ -101,7 +101,7 @@ class IntegerLane(wiring.Component):
         equal = register("equal", Cat(of_a == of_b for of_a, of_b in zip(_bytes_of(a), _bytes_of(b), strict=True)))
         # Where an extreme is chosen this is a, which b may replace.
         value = control.add.replicate(32) & total | control.extreme.replicate(32) & a
-        for chosen, combined in zip(control.logic, (a & b, a | b, a ^ b, a & ~b), strict=True):
+        for chosen, combined in zip(control.bitwise, (a & b, a | b, a ^ b, a & ~b), strict=True):
             value |= chosen.replicate(32) & combined
         value, b = register("value", value), register("b2", b)
         control = register("control2", control)
@@ -143,7 +143,7 @@ class IntegerLane(wiring.Component):
 
     def _decode(self, m):
         control = Signal(_Control())
-        logic = [self.op == operation(name) for name in ("vand", "vor", "vxor", "vandn")]
+        bitwise = [self.op == operation(name) for name in ("vand", "vor", "vxor", "vandn")]
         lanes = ~(self.op[4:] == operation("vand") >> 4)
         m.d.comb += [
             control.is8.eq(self.op[4:] == operation("vadd.i8") >> 4),
@@ -154,7 +154,7 @@ class IntegerLane(wiring.Component):
             control.extreme.eq(self._is_one_of("vmin", "vmax", "vminu", "vmaxu") & lanes),
             control.smallest.eq(self._is_one_of("vmin", "vminu")),
             control.equality.eq(self._is_one_of("veq")),
-            control.logic.eq(Cat(logic)),
+            control.bitwise.eq(Cat(bitwise)),
             control.multiply.eq(self._is_one_of("vmul", "vmulh", "vmulhu", "vsll", "vsrl", "vsra") & lanes),
             control.high.eq(self._is_one_of("vmulh", "vmulhu", "vsrl", "vsra")),
         ]
