@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.layout import FORMAT_DESCRIPTORS, MISA_VALUE, Csr
+from golden.layout import MISA_VALUE, Csr
 from rtl.core.csr import CsrOp, ThreadCsrs
 from verif.rtl.simulate import Simulation, property_settings
 
@@ -22,15 +22,9 @@ CYCLE = st.one_of(
     st.tuples(st.just("csr"), st.sampled_from((*FORMATS, Csr.MFLAGS, Csr.MSEED)), st.sampled_from(list(CsrOp)), VALUES),
     st.tuples(st.just("trap"), st.integers(0, 63), VALUES, VALUES),
     st.tuples(st.just("mret"), st.just(0), st.just(0), st.just(0)),
-    st.tuples(st.just("setfmt"), st.integers(0, FORMAT_DESCRIPTORS - 1), st.integers(0, 511), st.just(0)),
     st.tuples(st.just("nothing"), st.just(0), st.just(0), st.just(0)),
 )
-OUTSIDE = {"hart": 0x1234, "node": 0x20_0000, "config": 0x5566, "cycle": 0x7788}
-
-
-def descriptor(bits: int) -> int:
-    """What a format descriptor keeps: bias in bits 0-5, kind in bits 6-8, where 6 and 7 become 0."""
-    return bits & 0x3F if bits >> 6 & 7 > 5 else bits & 0x1FF
+OUTSIDE = {"hart": 0x1234, "node": 0x20_0000, "config": 0x5566, "cycle": 0x7788, "formats": 0x99AA}
 
 
 @property_settings(200)
@@ -38,7 +32,6 @@ def descriptor(bits: int) -> int:
 def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
     csrs = SIMULATION.component
     state = {csr: 0 for csr in (Csr.MTVEC, Csr.MSCRATCH, Csr.MEPC, Csr.MCAUSE, Csr.MTVAL, Csr.MINSTRET, Csr.MFLAGS, Csr.MSEED)}
-    formats = [0] * FORMAT_DESCRIPTORS
     enable = enable_before = 0
 
     def read(number: int, retiring: bool) -> int | None:
@@ -47,8 +40,7 @@ def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
         if number == Csr.MINSTRET:
             return (state[Csr.MINSTRET] + retiring) % 2**64
         if number in FORMATS:
-            first = 4 * FORMATS.index(Csr(number))
-            return sum(formats[first + i] << 16 * i for i in range(4))
+            return OUTSIDE["formats"]
         constants = {Csr.MISA: MISA_VALUE, Csr.MCYCLE: OUTSIDE["cycle"], Csr.MNODE: OUTSIDE["node"]}
         constants |= {Csr.MCONFIG: OUTSIDE["config"], Csr.MHARTID: OUTSIDE["hart"]}
         zeros = (Csr.MIE, Csr.MIP, Csr.MVENDORID, Csr.MARCHID, Csr.MIMPID)
@@ -75,19 +67,15 @@ def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
             context.set(csrs.trap.cause, first if kind == "trap" else 0)
             context.set(csrs.trap.value, second if kind == "trap" else 0)
             context.set(csrs.trap.pc, third if kind == "trap" else 0)
-            context.set(csrs.set_format.valid, kind == "setfmt")
-            context.set(csrs.set_format.number, first % FORMAT_DESCRIPTORS)
-            context.set(csrs.set_format.value.as_value(), second if kind == "setfmt" else 0)
             context.set(csrs.raise_flags, raised)
             before = read(number, retired)
             assert context.get(csrs.exists) == (before is not None), hex(number)
             assert context.get(csrs.read) == (before or 0), hex(number)
             assert context.get(csrs.reseed) == (number == Csr.MSEED and op is not CsrOp.NONE)
-            shown = [context.get(csrs.formats[i].as_value()) for i in range(FORMAT_DESCRIPTORS)]
-            assert shown == formats
+            assert context.get(csrs.write_formats) == (number in FORMATS and op is not CsrOp.NONE)
             written = {CsrOp.WRITE: third, CsrOp.SET: (before or 0) | third, CsrOp.CLEAR: (before or 0) & ~third}.get(op, 0)
-            if context.get(csrs.reseed):
-                assert context.get(csrs.seed) == written % 2**32
+            if context.get(csrs.reseed) or context.get(csrs.write_formats):
+                assert context.get(csrs.written) == written
             await context.tick()
 
             if retired:
@@ -101,17 +89,12 @@ def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
                 elif number == Csr.MINSTRET:
                     # The instruction that writes will be counted when it retires, one cycle later.
                     state[Csr.MINSTRET] = (written - 1) % 2**64
-                elif number in FORMATS:
-                    first_format = 4 * FORMATS.index(Csr(number))
-                    formats[first_format : first_format + 4] = [descriptor(written >> 16 * i) for i in range(4)]
                 elif number == Csr.MFLAGS:
                     state[Csr.MFLAGS] = written & 0x3F
                 elif number == Csr.MSEED:
                     state[Csr.MSEED] = written % 2**32
                 elif number in state:
                     state[Csr(number)] = written
-            if kind == "setfmt":
-                formats[first] = descriptor(second)
             if kind == "mret":
                 enable, enable_before = enable_before, 1
             if kind == "trap":

@@ -48,12 +48,13 @@ def test_lanes_draw_what_the_golden_ones_draw_and_threads_do_not_touch_each_othe
 
     async def check(context: Any) -> None:
         for draw, thread, twice, advance, reseed in cycles:
-            thread %= config.threads
+            # A thread that writes its seed draws nothing in that cycle.
+            thread, draw = (reseed[0] if reseed else thread) % config.threads, draw and not reseed
             context.set(random.draw, draw)
             context.set(random.thread, thread)
             context.set(random.twice, twice)
             context.set(random.advance, advance)
-            context.set(random.reseed, 1 << reseed[0] % config.threads if reseed else 0)
+            context.set(random.reseed, reseed is not None)
             context.set(random.seed, reseed[1] if reseed else 0x1234)
             nothing = [[0] * config.fp32_lanes] * 2
             shown = [[context.get(bits[lane]) for lane in range(config.fp32_lanes)] for bits in (random.first, random.second)]
@@ -62,7 +63,7 @@ def test_lanes_draw_what_the_golden_ones_draw_and_threads_do_not_touch_each_othe
             if draw and advance:
                 steps[thread] += 2 if twice else 1
             if reseed:
-                model[reseed[0] % config.threads].reseed(reseed[1])
-                steps[reseed[0] % config.threads] = 0
+                model[thread].reseed(reseed[1])
+                steps[thread] = 0
 
     simulation.run(check)
