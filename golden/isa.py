@@ -250,8 +250,9 @@ def _vector_memory() -> None:
     _row("vld.p", "vd, (rs1), imm_i", _word(CUSTOM_0, 1), *load, "vd = line at rs1; rs1 += imm", ("rs1",))
     _row("vst", "vs2, imm_s(rs1)", _word(CUSTOM_0, 2), *store, "line at rs1 + imm, line-aligned, = vs2")
     _row("vst.p", "vs2, (rs1), imm_s", _word(CUSTOM_0, 3), *store, "line at rs1 = vs2; rs1 += imm", ("rs1",))
-    gather = (Unit.VECTOR_LOAD, Extension.XD1, 11)
     for wide, granule in ((0, 8), (1, 16)):
+        # One granule per cycle.
+        gather = (Unit.VECTOR_LOAD, Extension.XD1, 3 + 64 // granule)
         where = f"granule i of vd = the {granule} bytes at rs1 + i * signed low half of rs2, {granule}-aligned"
         _row(f"vlds.{granule}", "vd, (rs1), rs2", _word(CUSTOM_0, 4, wide), *gather, where)
         _row(
@@ -332,7 +333,15 @@ def simd_reduction_cycles(elements: int) -> int:
 
 
 def _simd(
-    mnemonic: str, syntax: str, opcode: int, funct3: int, operation: int, function: str, *, sub: int = 0, cycles: int = _SIMD_CYCLES
+    mnemonic: str,
+    syntax: str,
+    opcode: int,
+    funct3: int,
+    operation: int,
+    function: str,
+    *,
+    sub: int = 0,
+    cycles: int = _SIMD_CYCLES,
 ) -> None:
     """A row whose operation is in the low bits of funct7, with a second number in the rs2 field where that is free."""
     _row(mnemonic, syntax, _word(opcode, funct3, operation) | sub << 20, Unit.SIMD, Extension.XD1, cycles, function)
@@ -363,7 +372,7 @@ def _simd_float() -> None:
         for sub, mnemonic, function in _FLOAT_UNARY:
             _simd(
                 f"{mnemonic}.{name}", "vd, vs1[, pm]", opcode, funct3, _UNARY, lanes + function + note, sub=sub,
-                cycles=cycles + simd_iterative_cycles(passes),
+                cycles=_SIMD_CYCLES + simd_iterative_cycles(passes),
             )  # fmt: skip
         for sub, mnemonic, function in _FLOAT_REDUCTIONS:
             if not stochastic or mnemonic == "vredsum":
@@ -453,7 +462,8 @@ def _simd_converts() -> None:
         for part in range(4):
             _simd(
                 f"vcvt.x{part}.f32{suffix}", named, CUSTOM_1, 1, first + part,
-                f"part {part}, modulo their number, of vd = FP32 lanes of vs1 rounded to format fmt, {rounding}; the rest of vd stays",
+                f"part {part}, modulo their number, of vd = FP32 lanes of vs1 rounded to format fmt, {rounding}; the rest of vd "
+                "stays",
             )  # fmt: skip
 
 
@@ -504,7 +514,8 @@ def _matrix() -> None:
                 ])  # fmt: skip
                 post = tuple(r for r, p in (("rs1", a_plus), ("rs2", b_plus)) if p)
                 funct7 = b_plus << 2 | a_plus << 1 | zero
-                _row(f"{prefix}.x.{suffix}", syntax, _word(CUSTOM_2, 6, funct7), *matrix, function, post)
+                two_steps = (Unit.MATRIX, Extension.XD1, 4)
+                _row(f"{prefix}.x.{suffix}", syntax, _word(CUSTOM_2, 6, funct7), *two_steps, function, post)
     _row("mzero", "md", _word(CUSTOM_2, 2), *matrix, "md = +0 in all elements")
     for suffix, plus in (("", 0), (".p", 1)):
         post = ("rs1",) if plus else ()

@@ -14,7 +14,7 @@ import numpy as np
 from golden.access import check_load, check_store
 from golden.formats import BF16, encode_codes, format_of
 from golden.instruction import MASK_64, Fields, Operation, Trap
-from golden.layout import SRAM_BASE, Cause, FormatKind
+from golden.layout import SRAM_BASE, Cause
 from golden.semantics_scalar import Semantics
 
 if TYPE_CHECKING:

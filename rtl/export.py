@@ -18,8 +18,8 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from golden.config import NodeConfig
-from rtl.interfaces import RetirementSignature
 from rtl.core.random_lanes import RandomLanes, random_name
+from rtl.interfaces import RetirementSignature
 from rtl.macros.verilog import (
     MACRO_HEADERS,
     MACRO_SOURCES,

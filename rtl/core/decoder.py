@@ -188,9 +188,7 @@ class _AnswerLayout(data.StructLayout):
     """What the table says of an instruction."""
 
     def __init__(self):
-        super().__init__(
-            {"flags": data.StructLayout(dict.fromkeys(_FLAGS, 1)), "alu": AluOp, "immediate": ImmediateFormat}
-        )
+        super().__init__({"flags": data.StructLayout(dict.fromkeys(_FLAGS, 1)), "alu": AluOp, "immediate": ImmediateFormat})
 
 
 class Decoder(wiring.Component):

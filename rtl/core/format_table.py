@@ -43,7 +43,8 @@ class FormatTable(wiring.Component):
     matrix_thread : In(2), matrix_number : In(4); format_a, format_b : Out(FormatLayout)
         Read without a register: a descriptor and its neighbour.
     write : In(1), whole : In(1), value : In(64)
-        Write descriptor ``scalar_number`` with the lowest bits of ``value``, or with ``whole`` its whole CSR, at the end of the cycle.
+        Write descriptor ``scalar_number`` with the lowest bits of ``value``, or with ``whole`` its whole CSR, at the end of the
+        cycle.
     """
 
     def __init__(self, config: NodeConfig):

@@ -390,7 +390,7 @@ class MatrixSlot(wiring.Component):
             stages.append((active, where))
         for number in range(len(self.accumulators_closed)):
             m.d.comb += self.accumulators_closed[number].eq(Cat(active & (where == number) for active, where in not_sent).any())
-        threads_of = [(early.valid & (early.wide_a | early.wide_b), early.entry), (due.valid & (due.wide_a | due.wide_b), due.entry)]
+        threads_of = [(step.valid & (step.wide_a | step.wide_b), step.entry) for step in (early, due)]
         entry_bits = ceil_log2(config.accumulators)
         for thread in range(config.threads):
             m.d.comb += self.reads_later[thread].eq(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which result is written in which cycle: the vector and predicate registers take one per cycle."""
 
+import itertools
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -69,7 +71,7 @@ class ResultSlots(wiring.Component):
         tags = [Signal(ResultTag(), name=f"tag{cycle}") for cycle in range(latest_result(config))]
         simd_tag = Signal(ResultTag())
         m.d.comb += [simd_tag.eq(self.tag), simd_tag.simd.eq(1)]
-        for tag, following in zip(tags, tags[1:], strict=False):
+        for tag, following in itertools.pairwise(tags):
             m.d.sync += tag.eq(following)
         m.d.sync += tags[-1].valid.eq(0)
 

@@ -226,7 +226,8 @@ class ScalarSlot(wiring.Component):
         format_ = Signal(FormatLayout())
         with m.If(decoded.named_format):
             m.d.comb += format_.eq(self.named)
-        wide, narrow = format_.kind == FormatKind.FP32, (format_.kind == FormatKind.CFP8_143) | (format_.kind == FormatKind.CFP8_152)
+        wide = format_.kind == FormatKind.FP32
+        narrow = (format_.kind == FormatKind.CFP8_143) | (format_.kind == FormatKind.CFP8_152)
         # Logarithm of the bytes of an element.
         scale = Signal(2)
         m.d.comb += scale.eq(Mux(wide | ~decoded.converts, 2, ~narrow))

@@ -110,16 +110,13 @@ class Reduction(wiring.Component):
             m.d.comb += [x.eq(_extend(single[:16], unsigned)), y.eq(_extend(single[16:], unsigned))]
         with m.Else():
             low, high = (
-                _combine(_extend(single.word_select(2 * i, 8), unsigned), _extend(single.word_select(2 * i + 1, 8), unsigned), sub)
-                for i in range(2)
+                _combine(*(_extend(single.word_select(2 * i + j, 8), unsigned) for j in range(2)), sub) for i in range(2)
             )
             m.d.comb += [x.eq(low), y.eq(high)]
         m.d.comb += combined.eq(_combine(x, y, sub))
 
         float_op, float_result, float_flags = Signal(FloatOp), Signal(32), Signal(_FLAGS)
-        m.d.comb += float_op.eq(
-            Mux(sub == _SUM, FloatOp.ADD.value, Mux(sub == _MINIMUM, FloatOp.MIN.value, FloatOp.MAX.value))
-        )
+        m.d.comb += float_op.eq(Mux(sub == _SUM, FloatOp.ADD.value, Mux(sub == _MINIMUM, FloatOp.MIN.value, FloatOp.MAX.value)))
         m.submodules.lane = Instance(
             FLOAT_LANE_NAME,
             i_clk=ClockSignal(),

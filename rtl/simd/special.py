@@ -223,17 +223,12 @@ class SpecialLane(wiring.Component):
             m.d.comb += gives(_BIAS << 23)
         # The exponent of a power's operand tells when it is out of every range.
         with m.Elif(is_power & (exponent >= 8)):
-            m.d.comb += gives(
-                Mux(operand.sign, 0, INFINITY), Flag.INEXACT | Mux(operand.sign, Flag.UNDERFLOW, Flag.OVERFLOW)
-            )
+            m.d.comb += gives(Mux(operand.sign, 0, INFINITY), Flag.INEXACT | Mux(operand.sign, Flag.UNDERFLOW, Flag.OVERFLOW))
         with m.Else():
             m.d.comb += [
                 result.eq(Mux(overflow, Cat(C(INFINITY, 31), sign), Cat(rounded[:31], sign))),
                 flags.eq(
-                    denormal
-                    | Mux(inexact, Flag.INEXACT, 0)
-                    | Mux(underflow, Flag.UNDERFLOW, 0)
-                    | Mux(overflow, Flag.OVERFLOW, 0)
+                    denormal | Mux(inexact, Flag.INEXACT, 0) | Mux(underflow, Flag.UNDERFLOW, 0) | Mux(overflow, Flag.OVERFLOW, 0)
                 ),
             ]
         with m.If(step == SPECIAL_CYCLES - 1):

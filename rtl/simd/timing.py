@@ -21,8 +21,8 @@ def iterative_cycles(config: NodeConfig) -> dict[str, int]:
     Returns
     -------
     dict
-        ``single`` and ``double`` for vrcp, vrsqrt and vexp2 on FP32 and BF16 lanes; ``reduce32``, ``reduce16`` and ``reduce8`` for
-        reductions, by bits of the lanes.
+        ``single`` and ``double`` for vrcp, vrsqrt and vexp2 on FP32 and BF16 lanes; ``reduce32``, ``reduce16`` and ``reduce8``
+        for reductions, by bits of the lanes.
     """
     passes, lanes = config.simd_passes, config.fp32_lanes
     return {

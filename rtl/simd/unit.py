@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SIMD unit: lanes of 32 bits, permutations and the iterative unit behind one port."""
 
+import itertools
+
 from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -309,7 +311,7 @@ class SimdUnit(wiring.Component):
             now.random.eq(held["random"].as_value().word_select(number, lanes * _RANDOM_BITS)),
             now.decode_flags.eq(Cat(flags_in)),
         ]
-        for before, after in zip(stages, stages[1:], strict=False):
+        for before, after in itertools.pairwise(stages):
             m.d.sync += after.eq(before)
 
         self._merge(m, stages[-1], lane_results, lane_flags, integer_results, integer_compares, permuted, iterative)
@@ -396,9 +398,7 @@ class SimdUnit(wiring.Component):
                     value.eq(Cat(code[: 8 * size] for code in codes).replicate(copies)),
                     truth.eq(Cat(bits[:size] for bits in compare_bits).replicate(copies)),
                     enable.eq(Cat((where == copy).replicate(bytes_per_pass) for copy in range(copies))),
-                    lane_enable.eq(
-                        Cat(done.mask.word_select(where, bytes_per_pass)[size * lane] for lane in range(lanes))
-                    ),
+                    lane_enable.eq(Cat(done.mask.word_select(where, bytes_per_pass)[size * lane] for lane in range(lanes))),
                 ]
         with m.If(whole):
             m.d.comb += [value.eq(Mux(done.iterative, iterative.result, permuted)), enable.eq(~0)]
@@ -423,7 +423,9 @@ class SimdUnit(wiring.Component):
             with m.Else():
                 written = enable & mask
                 m.d.sync += [
-                    self.result.word_select(byte, 8).eq(Mux(written[byte], value.word_select(byte, 8), before.word_select(byte, 8)))
+                    self.result.word_select(byte, 8).eq(
+                        Mux(written[byte], value.word_select(byte, 8), before.word_select(byte, 8))
+                    )
                     for byte in range(config.line_bytes)
                 ]
 
