@@ -120,6 +120,11 @@ class NodeHost:
 
     # -- packets ------------------------------------------------------------------------------------------------------
 
+    @property
+    def queued(self) -> int:
+        """Packets that have not been sent yet."""
+        return sum(map(len, self._queues))
+
     def send(self, **fields: int) -> None:
         """Queue a request from the host; fields as in ``golden.layout.flit_fields``, the node's own address by default."""
         source = {"src_x": self.x, "src_y": self.y, "src_exit": Port.WEST}

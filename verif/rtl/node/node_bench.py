@@ -3,22 +3,49 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from golden.config import NodeConfig
+from golden.config import NodeConfig, preset
 from rtl.export import TOP, export_node
-from verif.bench import run_bench
+from rtl.macros.verilog import MACRO_SOURCES
+from verif.bench import bench_parameters, run_bench
+
+__all__ = ["WIDE", "bench_config", "run_node_bench"]
+
+#: Four threads, accumulators of several lines, groups of other sizes, and the numbers of passes that tiny and nano do not have.
+WIDE = preset("medium").replace(
+    name="wide", sram_blocks=2, sram_ways=2, bank_lines=256, fetch_lines=2, accumulators=2, semaphores=8, matrix_passes=2
+)
 
 
 def run_node_bench(
-    config: NodeConfig, test_module: str, *, tests: Sequence[str] = (), parameters: Mapping[str, Any] | None = None
+    config: NodeConfig,
+    test_module: str,
+    *,
+    tests: Sequence[str] = (),
+    parameters: Mapping[str, Any] | None = None,
+    arithmetic: str = "rtl",
 ) -> None:
-    """Run cocotb tests on a node with RTL arithmetic; the bench gets the preset's name as parameter ``config``."""
+    """Run cocotb tests on a node; the bench gets the configuration from :func:`bench_config`.
+
+    ``arithmetic`` is RTL, or C++ that gives the same bits in the same cycles and takes half the time to compile.
+    """
+    files = export_node(config, arithmetic=arithmetic, sram="macro")
+    sources: list[str | Path] = [text for name, text in files.items() if name.endswith((".v", ".sv"))]
+    if arithmetic == "macro":
+        sources += MACRO_SOURCES
     run_bench(
         toplevel=TOP,
-        sources=list(export_node(config, arithmetic="rtl", sram="macro").values()),
+        sources=sources,
         test_module=test_module,
         tests=tests,
-        parameters={"config": config.name, **(parameters or {})},
+        parameters={"config": dataclasses.asdict(config), **(parameters or {})},
     )
+
+
+def bench_config() -> NodeConfig:
+    """In a bench: the configuration of the node."""
+    return NodeConfig(**bench_parameters()["config"])

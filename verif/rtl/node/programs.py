@@ -24,6 +24,8 @@ VECTORS = (0, 1, 2, 3, 31)
 #: Registers that the program loads first; transposes read groups of up to sixteen.
 LOADED_VECTORS = (*range(16), 31)
 
+_FORMAT_CSRS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
+
 #: Bytes of a thread's code and of its data; x8 points to the middle of the data.
 CODE_BYTES, DATA_BYTES = 0x1000, 0x800
 
@@ -39,9 +41,35 @@ class Item:
     turns: int = 0
 
 
-def data_address(thread: int) -> int:
-    """Where a thread's data starts; all code comes first."""
-    return SRAM_BASE + 2 * CODE_BYTES + thread * DATA_BYTES
+def data_address(config: NodeConfig, thread: int) -> int:
+    """Where a thread's data starts; all code comes first, as much as at least two threads have."""
+    return SRAM_BASE + max(2, config.threads) * CODE_BYTES + thread * DATA_BYTES
+
+
+#: Words that are interesting as FP32, as two BF16 and as codes of eight bits: signs, zeros, denormals, ones, largest, Inf, NaN.
+_WORDS = (
+    0x0000_0000, 0x8000_0000, 0x3F80_0000, 0xBF80_0000, 0x4000_0000, 0x3F00_0000, 0x7F80_0000, 0xFF80_0000, 0x7FC0_0000,
+    0x7F80_0001, 0xFFFF_FFFF, 0x0000_0001, 0x807F_FFFF, 0x0080_0000, 0x7F7F_FFFF, 0xFF7F_FFFF, 0x4B80_0001, 0x4F00_0000,
+    0x3F80_3F80, 0x7F80_BF80, 0x0001_8001, 0x7FC0_7F81, 0x3F81_4049, 0x7F7F_FF7F, 0x3EAA_AAAB, 0x4049_0FDB, 0xC2FC_0000,
+    0x7878_F8F8, 0x0102_8384, 0x7F7B_FC03, 0x8000_7FFF, 0x0000_FFFF,
+)  # fmt: skip
+
+
+def memory() -> st.SearchStrategy[bytes]:
+    """What the data holds, repeated; the period is not one of lines, so that lines differ."""
+    near_one = st.tuples(st.integers(0x3C00, 0x43FF), st.integers(0, 0xFFFF)).map(lambda w: w[0] << 16 | w[1])
+    word = st.one_of(st.sampled_from(_WORDS), st.integers(0, 2**32 - 1), near_one)
+    return st.lists(word, min_size=15, max_size=15).map(lambda words: b"".join(w.to_bytes(4, "little") for w in words))
+
+
+def _constant(register: int, value: int) -> list[int]:
+    """Words that put a 64-bit value into a scalar register, as few as there need be."""
+    value = (value & 2**64 - 1 ^ 2**63) - 2**63
+    if -0x800 <= value < 0x800:
+        return [encode("addi", register, 0, value)]
+    low = (value & 0xFFF ^ 0x800) - 0x800
+    upper = [*_constant(register, value - low >> 12), encode("slli", register, register, 12)]
+    return [*upper, encode("addi", register, register, low)] if low else upper
 
 
 def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
@@ -82,7 +110,8 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
         base = st.sampled_from((DATA, DATA, DATA, DATA, DATA, DATA, 0))
         return plain(rows, rd=register, rs2=register, rs1=base, imm_i=offset, imm_s=offset)
 
-    line_offset = st.integers(-half // line, half // line - 1).map(lambda n: n * line)
+    # Often the same few lines, so that accesses meet.
+    line_offset = st.one_of(st.integers(0, 2), st.integers(-half // line, half // line - 1)).map(lambda n: n * line)
     tile_lines = max(1, config.accumulator_lines)
     tile_offset = st.integers(-half // line, half // line - tile_lines).map(lambda n: n * line)
 
@@ -117,8 +146,8 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
 
     def to_own_node(offset: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
         """x19 = global address of a line of the thread's data."""
-        start = data_address(thread) - SRAM_BASE + half
-        return offset.map(lambda o: [*load_constant(19, start + o), encode("add", 19, 19, 18)])
+        start = data_address(config, thread) - SRAM_BASE + half
+        return offset.map(lambda o: [*_constant(19, start + o), encode("add", 19, 19, 18)])
 
     def post_and_wait(count: int, taken: int) -> list[int]:
         return [
@@ -161,21 +190,21 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
             )
         ),
         words(
-            format_bits.map(lambda bits: load_constant(16, bits)),
+            format_bits.map(lambda bits: _constant(16, bits)),
             plain(["setfmt"], fmt=descriptor, rs1=st.just(16)),
             plain(in_registers, md=accumulator, vs1=vector, vs2=vector, fab=descriptor),
         ),
         words(
             pointer(16, tile_offset),
             st.tuples(granules, small_stride).map(
-                lambda g: load_constant(STRIDE, (g[0] << 32 | g[1] & 0xFFFF_FFFF) & 0xFFFF_FFFF_FFFF_FFFF)
+                lambda g: _constant(STRIDE, (g[0] << 32 | g[1] & 0xFFFF_FFFF) & 0xFFFF_FFFF_FFFF_FFFF)
             ),
             plain(strided, vd=vector, rs1=st.just(16), rs2=st.just(STRIDE)),
         ),
         words(
             pointer(16, st.just(0)),
             # Offsets within the data, from lanes of any vector.
-            st.just([*load_constant(STRIDE, 0x3F8), encode("vbc.e32", 1, STRIDE)]),
+            st.just([*_constant(STRIDE, 0x3F8), encode("vbc.e32", 1, STRIDE)]),
             plain(["vand"], vd=st.just(1), vs1=st.just(1), vs2=vector, pm=st.just(0)),
             plain(indexed, vd=vector, rs1=st.just(16), vs2=st.sampled_from((1, 1, 1, 0))),
         ),
@@ -192,9 +221,14 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
         words(own_node, to_own_node(line_offset), plain(["nwrite.s", "nwrite.sp"], vs2=vector, rs1=st.just(19),
               sem=st.just(own_semaphore - 1)), st.just(one)),
         words(own_node, to_own_node(line_offset), vector.map(lambda v: [encode("nread", v, 19), encode("vst", v, 0, DATA)])),
+        # The response comes while results are written.
+        words(
+            own_node, to_own_node(line_offset), vector.map(lambda v: [encode("nread", v, 19)]),
+            *[st.one_of(plain(["vld"], vd=vector, rs1=st.just(DATA), imm_i=line_offset), plain(simd, **lane_operands))] * 4,
+        ),
         words(
             own_node,
-            st.just([*load_constant(19, semaphore_offset(own_semaphore - 1)), encode("add", 19, 19, 18)]),
+            st.just([*_constant(19, semaphore_offset(own_semaphore - 1)), encode("add", 19, 19, 18)]),
             st.just([encode("addi", 16, 0, 1), encode("nsd", 16, 19), *one]),
         ),
     )  # fmt: skip
@@ -211,7 +245,10 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
 
 def programs(config: NodeConfig, thread: int, max_items: int = 30) -> st.SearchStrategy[list[Item]]:
     """Strategy for one thread's program."""
-    return st.lists(_items(config, thread), max_size=max_items)
+    items = _items(config, thread)
+    # Short ones first, for shrinking; lists without a lower bound have a few elements on average.
+    sequences = st.one_of(st.lists(items, max_size=max_items), st.lists(items, min_size=max_items // 2, max_size=max_items))
+    return sequences.filter(lambda found: 4 * len(assemble(config, thread, found)) <= CODE_BYTES)
 
 
 def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
@@ -240,10 +277,12 @@ def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
 
     emit(items)
     body = list(words)
-    setup = load_constant(DATA, data_address(thread) + DATA_BYTES // 2)
+    setup = load_constant(DATA, data_address(config, thread) + DATA_BYTES // 2)
     # Reset clears neither accumulators nor vector registers.
     setup += [encode("mzero", accumulator) for accumulator in range(config.accumulators)]
     setup += [encode("vld", vector, index * config.line_bytes, DATA) for index, vector in enumerate(LOADED_VECTORS)]
+    for number, csr in enumerate(_FORMAT_CSRS):
+        setup += [encode("ld", 5, 8 * number, DATA), encode("csrrw", 0, csr, 5)]
     setup += [encode("ld", 5, 8, DATA)]
     for number in range(1, 8):
         setup += [encode("pmv.p.x", number, 5), encode("srli", 5, 5, 5)]
@@ -251,7 +290,7 @@ def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
     for accumulator in range(config.accumulators):
         end.append(encode("mst.f32.p", accumulator, 16))
     end += [encode("pmv.x.p", 5, number) for number in range(8)]
-    end.append(encode("csrrs", 5, Csr.MFLAGS, 0))
+    end += [encode("csrrs", 5, csr, 0) for csr in (Csr.MFLAGS, Csr.MSEED, *_FORMAT_CSRS)]
     end.append(encode("halt", 0))
     handler = [
         encode("csrrs", HANDLER, Csr.MEPC, 0),
@@ -262,6 +301,4 @@ def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
     start = SRAM_BASE + thread * CODE_BYTES
     words_before_handler = len(load_constant(HANDLER, 0)) + 1 + len(setup) + len(body) + len(end)
     vector = [*load_constant(HANDLER, start + 4 * words_before_handler), encode("csrrw", 0, Csr.MTVEC, HANDLER)]
-    result = vector + setup + body + end + handler
-    assert 4 * len(result) <= CODE_BYTES, "a random program outgrew its code area"
-    return result
+    return vector + setup + body + end + handler
