@@ -194,7 +194,11 @@ def _providers(config: NodeConfig, arithmetic: str, sram: str) -> dict[str, Sour
     else:
         known[macro_name(config)] = SramArray(config)
     if arithmetic == "rtl":
-        known |= matrix_modules(config) | simd_modules(config) | {random_name(config): RandomLanes(config)}
+        # Matrix array and SIMD unit share the encoder's module, of which one component is left over.
+        for modules in (matrix_modules(config), simd_modules(config), {random_name(config): RandomLanes(config)}):
+            for module in modules.values():
+                _quiet(module)
+            known |= modules
     else:
         functions = {path.name: path.read_text() for path in (*MACRO_SOURCES, *MACRO_HEADERS)}
         known[matrix_name(config)] = functions | {f"{matrix_name(config)}.sv": matrix_macro_verilog(config)}

@@ -64,6 +64,35 @@ buffer: .zero   64
 """
 _LOOP_INSTRUCTIONS = 5
 
+#: Two threads in straight code; what happens to the numbers does not matter.
+_RATES = """
+_start: csrr    a0, mnode
+        li      a1, {start_thread_1}
+        add     a0, a0, a1
+        la      a1, matrix
+        nsd     a1, (a0)
+        la      a2, counts
+        csrr    t0, mcycle
+        {lanes}
+        csrr    t1, mcycle
+        sub     t1, t1, t0
+        sd      t1, 0(a2)
+        halt    zero
+matrix: la      a2, counts
+        csrr    t0, mcycle
+        {steps}
+        csrr    t1, mcycle
+        sub     t1, t1, t0
+        sd      t1, 8(a2)
+        halt    zero
+        .align  6
+counts: .zero   64
+"""
+_RATE_INSTRUCTIONS = 2048
+
+#: Enough that no multiply-add waits for the one before it in the same register.
+_FMA_REGISTERS = 16
+
 
 def engine_speed(arithmetic: str, stages: Stages) -> dict[str, Any]:
     """A busy node of full size: one node, one core, a matrix product that keeps its matrix unit busy."""
@@ -81,6 +110,28 @@ def engine_speed(arithmetic: str, stages: Stages) -> dict[str, Any]:
         "build_seconds": sum(library.seconds.values()),
         "build_stages_seconds": library.seconds,
         "cached": library.cached,
+    }
+
+
+def issue_rates(config: NodeConfig, stages: Stages) -> dict[str, float]:
+    """Operations per cycle of the SIMD and the matrix unit when one thread does nothing but FP32 multiply-adds, and another
+    nothing but matrix steps, at the same time; in exact cycles."""
+    library = build_simulator(config, "macro", None, stages)
+    lanes = [f"vmadd.f32 v{8 + i % _FMA_REGISTERS}, v0, v1" for i in range(_RATE_INSTRUCTIONS)]
+    steps = [f"mstep.bf16 m{i % config.accumulators}, v2, v3" for i in range(_RATE_INSTRUCTIONS)]
+    source = _RATES.format(start_thread_1=thread_offset(1, ThreadRegister.PC), lanes="\n".join(lanes), steps="\n".join(steps))
+    program = assemble(source, config=config)
+    with stages.stage("FP32 and matrix operations side by side") as stage, SimulatedArray(config, 1, 1, library=library) as array:
+        report = run_program(array, program, max_cycles=100 * _RATE_INSTRUCTIONS)
+        if not report.passed:
+            raise RuntimeError(report.summary())
+        counts = array.read(0, 0, program.symbols["counts"] - SRAM_BASE, 16)
+        simd, matrix = (_RATE_INSTRUCTIONS / int.from_bytes(counts[at : at + 8], "little") for at in (0, 8))
+        stage.note = f"{simd:.2f} and {matrix:.2f} per cycle"
+    return {
+        "simd_operations_per_cycle": simd,
+        "matrix_steps_per_cycle": matrix,
+        "fp32_flop_per_cycle": simd * 2 * config.fp32_lanes,
     }
 
 

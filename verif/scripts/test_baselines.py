@@ -35,6 +35,15 @@ def test_a_hop_takes_one_cycle_and_a_link_carries_a_line_per_cycle() -> None:
     assert network_figures(config, Stages()) == expected
 
 
+@pytest.mark.rtl
+def test_a_multiply_add_of_all_lanes_and_a_matrix_step_are_issued_in_every_cycle() -> None:
+    rates = benchmarks.issue_rates(PRESETS["d1"], Stages())
+    assert set(rates) == {"simd_operations_per_cycle", "matrix_steps_per_cycle", "fp32_flop_per_cycle"}
+    # What is missing are the cycles before the first and after the last one.
+    assert min(rates["simd_operations_per_cycle"], rates["matrix_steps_per_cycle"]) > 0.99
+    assert rates["fp32_flop_per_cycle"] > 0.99 * 32
+
+
 def test_one_node_with_everything_in_its_sram_keeps_its_matrix_unit_busy_97_percent() -> None:
     assert min(utilisation_per_node(ONE_NODE)) >= 0.97
 

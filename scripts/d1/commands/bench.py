@@ -65,6 +65,11 @@ def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tupl
     figures["idle"] = idle
     remark = f"node alone: {idle['cycles_per_second_alone']:,.0f}"
     rows.append((f"one busy node among {idle['nodes']}", f"{idle['cycles_per_second']:,.0f} cycles/s", remark))
+    rates = benchmarks.issue_rates(benchmarks.CONFIG, stages)
+    figures["rates"] = rates
+    flop = f"{rates['simd_operations_per_cycle']:.3f} operations per cycle"
+    rows.append(("FP32 multiply-adds", f"{rates['fp32_flop_per_cycle']:.2f} FLOP per cycle", flop))
+    rows.append(("matrix steps at the same time", f"{rates['matrix_steps_per_cycle']:.3f} per cycle", "exact"))
     network = benchmarks.network_figures(benchmarks.CONFIG, stages)
     figures["network"] = network
     rows.append(("router, unloaded", f"{network['cycles_per_hop']:g} cycles per hop", "exact"))
