@@ -8,11 +8,12 @@ from typing import Any
 import cocotb
 import pytest
 
-from golden.config import preset
+from golden.config import NodeConfig, preset
 from golden.layout import (
     SRAM_BASE,
     Cause,
     ControlRegister,
+    FormatKind,
     GlobalAddress,
     Kind,
     Port,
@@ -22,12 +23,14 @@ from golden.layout import (
     semaphore_offset,
     thread_offset,
 )
-from golden.node import GoldenNode
 from golden.program import Program
+from golden.simd import transpose_group
 from sw.assembler import assemble
 from verif.bench import start
+from verif.golden.encoding import encode
+from verif.rtl.node.comparison import Comparison
 from verif.rtl.node.host import NodeHost
-from verif.rtl.node.node_bench import run_node_bench
+from verif.rtl.node.node_bench import WIDE, bench_config, run_node_bench
 
 CONFIG = preset("tiny")
 
@@ -39,7 +42,8 @@ PROGRAMS = {
     "tohost without bit 0": "la t0, tohost\n li t1, 6\n sd t1, 0(t0)\n li a0, 3\n halt a0\n .align 3\n tohost: .dword 0",
     "illegal": ".word 0xffffffff",
     "illegal zero": ".word 0",
-    "unknown csr": "csrr a0, 0x7c0",
+    "unknown csr": "csrr a0, 0x7ff",
+    "write to a csr between those of formats and seed": "csrw 0x7c6, a0",
     "write to a read-only csr": "csrw mhartid, a0",
     "read of a read-only csr": "csrr a0, mhartid\n csrr a1, mconfig\n csrr a2, mnode\n halt a0",
     "accumulator that is not there": f".word 0x205b | {CONFIG.accumulators} << 7",
@@ -63,6 +67,19 @@ PROGRAMS = {
     "accumulator load fault": "li a0, SRAM_BASE + SRAM_BYTES\n mld.f32 m0, (a0)",
     "accumulator store fault": "li a0, SRAM_BASE - LINE_BYTES\n mst.f32 m0, (a0)",
     "accumulator store misaligned": "li a0, SRAM_BASE + 4\n mst.bf16 m0, (a0)",
+    "steps of two, operands of equal parity": f".word {encode('mstep.x.pp', 0, 10, 12, 0):#x}",
+    "steps of two, one step misaligned in A": "li a0, SRAM_BASE + 8\n li a1, 0\n mstep.x.mm m0, (a0), (a1), f0",
+    "steps of two, fault in A, misaligned in B": "li a0, 0\n li a1, SRAM_BASE + 4\n mstep.x.pm m0, (a0)+, (a1), f0",
+    "steps of two, misaligned in B": "li a0, SRAM_BASE\n li a1, SRAM_BASE + 4\n mstep.x.pm m0, (a0)+, (a1), f0",
+    "steps of two, lines of 8 bits at the end": "li a0, SRAM_BASE + SRAM_BYTES - LINE_BYTES\n li a1, SRAM_BASE\n li a2, 0x47\n"
+    " setfmt f2, a2\n setfmt f3, a2\n mstep.x.pp m0, (a0)+, (a1)+, f2\n halt a0",
+    "steps of two, two lines at the end": "li a0, SRAM_BASE + SRAM_BYTES - 2 * LINE_BYTES\n mv a1, a0\n"
+    " mstep.x.pp m0, (a0)+, (a1)+, f2\n halt a0",
+    "steps of two, second line of A outside": "li a0, SRAM_BASE + SRAM_BYTES - LINE_BYTES\n li a1, SRAM_BASE\n"
+    " mstep.x.pp m0, (a0)+, (a1)+, f2",
+    "steps of two, second line of B outside": "li a0, SRAM_BASE + SRAM_BYTES - LINE_BYTES\n li a1, SRAM_BASE\n li a2, 0x47\n"
+    " setfmt f3, a2\n mstep.x.mm m0, (a0), (a1), f3\n mstep.x.mp m0, (a0), (a1)+, f3\n mstep.x.pp m0, (a1)+, (a0)+, f3",
+    "steps of two, A before the start": "li a0, SRAM_BASE - LINE_BYTES\n li a1, SRAM_BASE\n mstepz.x.mm m0, (a0), (a1), f0",
     "jump to a misaligned address": "la a0, _start\n jalr ra, 2(a0)",
     "jump out of SRAM": "li a0, 0x1000\n jr a0",
     "running off the end": "li a0, SRAM_BASE + SRAM_BYTES - 4\n li a1, 0x13\n sw a1, 0(a0)\n fence.i\n jr a0",
@@ -79,7 +96,62 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("test", ["programs", "hosts", "idling", "waiting", "responses", "stopping", "exiting", "sharing"])
+def programs_of(config: NodeConfig) -> dict[str, str]:
+    """All programs, those that depend on sizes included."""
+    found = dict(PROGRAMS)
+    for bits in (8, 16, 32):
+        group = transpose_group(config, bits)
+        found[f"transpose of {bits} bits, last part"] = f"vtrn.e{bits} v1, v{group % 32}, {group - 1}\n halt zero"
+        if group < 16:
+            found[f"transpose of {bits} bits, part that is not there"] = f".word {encode(f'vtrn.e{bits}', 1, 0, group):#x}"
+        if group > 1:
+            found[f"transpose of {bits} bits, group unaligned"] = f".word {encode(f'vtrn.e{bits}', 1, group // 2, 0):#x}"
+    for kind in FormatKind:
+        size = {FormatKind.FP32: 4, FormatKind.CFP8_143: 1, FormatKind.CFP8_152: 1}.get(kind, 2)
+        tile = config.matrix_m * config.matrix_n * size
+        aligned = min(tile, config.line_bytes)
+        setting = f"li a2, {kind << 6 | 9}\n setfmt f2, a2\n"
+        for about, address in (
+            ("at the end", -tile), ("beyond the end", aligned - tile), ("misaligned", aligned // 2 - tile), ("behind the end", 0)
+        ):  # fmt: skip
+            store = f"li a0, SRAM_BASE + SRAM_BYTES + {address}\n {setting} mst.x.sp m0, (a0)+, f2\n halt a0"
+            found[f"accumulator store as {kind.name}, {about}"] = f"mzero m0\n {store}"
+        for side in (2, 3):
+            memory = f"{setting} li a0, SRAM_BASE\n mstep.x.mm m0, (a0), (a0), f{side}"
+            found[f"steps of two, {kind.name} on side {side}"] = f"{memory}\n li a0, 1\n mstep.x.mm m0, (a0), (a0), f{side}"
+            found[f"step of registers, {kind.name} on side {side}"] = f"{setting} mstep.xh m0, v1, v1, f{side}\n halt zero"
+    for granule in (8, 16):
+        count = config.line_bytes // granule
+
+        def gather(about: str, start: str, stride: int, *, bound: int | None = None, granule: int = granule) -> None:
+            name, operand = ("vlds", stride) if bound is None else ("vldsz", bound << 32 | stride % 2**32)
+            source = f"li a0, {start}\n li a1, {operand % 2**64}\n {name}.{granule} v1, (a0), a1\n halt zero"
+            found[f"gather of {granule} bytes, {about}"] = source
+
+        for bad in range(count + 1):
+            gather(f"granule {bad} behind the end", f"SRAM_BASE + SRAM_BYTES - {granule * bad}", granule)
+            gather(f"granule {bad} behind the end, not read", f"SRAM_BASE + SRAM_BYTES - {granule * bad}", granule, bound=bad)
+            gather(f"granule {bad} before the start", f"SRAM_BASE + {granule * (bad - 1)}", -granule)
+        for bound in (-1, 0, 1, count, count + 1, 2**31 - 1, -(2**31)):
+            gather(f"misaligned, bound {bound}", "3", 4, bound=bound)
+        gather("second granule misaligned", "SRAM_BASE", granule // 2)
+        for offset in (0, granule, granule // 2, config.sram_bytes, 0xFFFF_FFF0):
+            # Only the last lane that is used has the offset.
+            found[f"gather of {granule} bytes by lanes, the last {offset:#x}"] = (
+                f"li a0, SRAM_BASE\n li a1, {offset:#x}\n li a2, {0xF << 4 * (count - 1):#x}\n pmv.p.x p1, a2\n"
+                f" vbc.e32 v2, zero\n vbc.e32 v2, a1, p1\n vldx.{granule} v1, (a0), v2\n halt zero"
+            )
+    return found
+
+
+@pytest.mark.parametrize(
+    "config, arithmetic", [(preset("nano"), "rtl"), (CONFIG, "rtl"), (WIDE, "macro")], ids=lambda p: getattr(p, "name", p)
+)
+def test_every_program_ends_as_on_the_golden_node(config: NodeConfig, arithmetic: str) -> None:
+    run_node_bench(config, __name__, tests=["programs"], arithmetic=arithmetic)
+
+
+@pytest.mark.parametrize("test", ["hosts", "idling", "waiting", "responses", "stopping", "exiting", "sharing"])
 def test_node(test: str) -> None:
     run_node_bench(CONFIG, __name__, tests=[test])
 
@@ -103,28 +175,28 @@ def load(host: NodeHost, program: Program) -> None:
 
 @cocotb.test()
 async def programs(dut: Any) -> None:
-    """Every program ends in the state in which the golden node ends."""
+    """Every program ends in the state in which the golden node ends, and does the same until then."""
+    config = bench_config()
     await start(dut)
-    for about, source in PROGRAMS.items():
-        program = assemble(f"_start: {source}\n", config=CONFIG)
-        golden = GoldenNode(CONFIG, links=0b1000)
-        golden.load(program)
-        golden.threads[0].start(program.entry)
-        golden.run()
-
-        host = await reset(dut)
-        load(host, program)
-        host.start_thread(0, program.entry)
-        await host.finish(2000)
-        assert not golden.active, about
-        # How far a thread comes until an error is back is timing, which the golden node does not have.
-        asynchronous = golden.read_register(thread_offset(0, ThreadRegister.CAUSE) % 0x1000) == Cause.NETWORK_ERROR
-        timed = {ThreadRegister.PC, ThreadRegister.RETIRED} if asynchronous else set()
-        where = [thread_offset(0, field) for field in ThreadRegister if field not in timed]
-        where += [control_offset(ControlRegister.TOHOST), control_offset(ControlRegister.STATUS), semaphore_offset(1)]
-        seen = [await host.read_register(offset) for offset in where]
-        expected = [golden.read_register(offset % 0x1000) for offset in where]
-        assert seen == expected, f"{about}: {[hex(v) for v in seen]}, expected {[hex(v) for v in expected]}"
+    for about, source in programs_of(config).items():
+        program = assemble(f"_start: {source}\n", config=config)
+        both = Comparison(dut, config)
+        await both.reset()
+        for address, contents in program.segments:
+            # Reset leaves what the program before has left.
+            both.write(address - SRAM_BASE, contents.ljust(0x100, b"\0"))
+        both.set_tohost(program.tohost or 0)
+        both.start_thread(0, program.entry)
+        try:
+            await both.run(limit=2000)
+            # How far a thread comes until an error is back is timing, which the golden node does not have.
+            asynchronous = both.golden.threads[0].mcause == Cause.NETWORK_ERROR
+            if not asynchronous:
+                both.compare_execution([0])
+            await both.compare_registers(except_of=[ThreadRegister.PC, ThreadRegister.RETIRED] if asynchronous else [])
+            assert await both.host.read_register(semaphore_offset(1)) == both.golden.semaphores[1]
+        except AssertionError as error:
+            raise AssertionError(f"{about}: {error}") from None
 
 
 @cocotb.test()
