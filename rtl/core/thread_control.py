@@ -15,7 +15,8 @@ class ThreadControl(wiring.Component):
     """One thread's state machine.
 
     Where several things happen in one cycle, they count as having happened in this order: wake, park or halt, start, trap,
-    stop, exit of the node. A start drops the trap of the instruction in X and a pending network error.
+    stop, exit of the node. A start drops the trap of the instruction in X and a pending network error. What stays in X after a
+    start or an end of its thread does not trap any more.
 
     Members
     -------
@@ -43,7 +44,7 @@ class ThreadControl(wiring.Component):
     run : Out(1)
         RUNNING.
     hold : Out(1)
-        Nothing may be issued: a network error is to be taken first.
+        Nothing may be issued: a network error is to be taken first, or what is in X belongs to the time before the start.
     taken : Out(TrapLayout)
         The trap that the thread takes at the end of the cycle, for the CSRs.
     redirect : Out(1), redirect_target : Out(64), flush : Out(1)
@@ -94,6 +95,7 @@ class ThreadControl(wiring.Component):
         state = self.state
         wait_sem, wait_amount = Signal(5), Signal(SEMAPHORE_VALUE_BITS)
         failed, failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS)
+        left_behind = Signal()
 
         waiting = state == ThreadState.WAITING
         available = Signal(SEMAPHORE_VALUE_BITS)
@@ -104,7 +106,7 @@ class ThreadControl(wiring.Component):
         m.d.comb += [
             self.run.eq(state == ThreadState.RUNNING),
             wake.eq(waiting & (available >= wait_amount)),
-            self.hold.eq(failed),
+            self.hold.eq(failed | left_behind),
             self.wait.eq(Mux(waiting, Cat(wait_sem, C(0, 11), wait_amount), 0)),
             self.busy.eq(self.run | wake | (failed & (state != ThreadState.TRAPPED))),
         ]
@@ -118,7 +120,7 @@ class ThreadControl(wiring.Component):
                 self.taken.value.eq(self.start_pc),
                 self.taken.pc.eq(self.start_pc),
             ]
-        with m.Elif(self.trap.valid & ~self.start):
+        with m.Elif(self.trap.valid & ~self.start & ~left_behind):
             m.d.comb += self.taken.eq(self.trap)
         with m.Elif(takes_error):
             m.d.comb += [
@@ -129,6 +131,11 @@ class ThreadControl(wiring.Component):
             ]
         handled = self.vector.any() & (self.run | waiting | self.start)
 
+        # Gathers find out in later cycles of X that they trap.
+        with m.If(~self.in_slot):
+            m.d.sync += left_behind.eq(0)
+        with m.Elif(self.start | self.stop | self.exit):
+            m.d.sync += left_behind.eq(1)
         with m.If(self.error & ~failed):
             m.d.sync += [failed.eq(1), failed_address.eq(self.error_address)]
         with m.If(wake):

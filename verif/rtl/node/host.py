@@ -48,6 +48,7 @@ class NodeHost:
         self._queues: tuple[deque[int], ...] = (deque(), deque())
         self._credits = [config.channel_depth, config.channel_depth]
         self._driving = False
+        self._returning = 0
         self._ports = [
             {name: getattr(dut, f"retire{thread}_{name}") for name in ("valid", "trap", "cause", "value", "pc", "insn")}
             | {name: getattr(dut, f"retire{thread}_{name}") for name in ("rd_valid", "rd_address", "rd_data")}
@@ -73,6 +74,7 @@ class NodeHost:
         if not driven and self._driving:
             dut.west_in_valid.value = 0
         self._driving = driven
+        undisturbed = bool(int(dut.idle.value)) and not driven and not self._returning and not int(dut.rst.value)
         self.cycle += 1
         dut.cycle.value = self.cycle
         await FallingEdge(dut.clk)
@@ -82,6 +84,9 @@ class NodeHost:
             self._credits[traffic_class] += returned >> traffic_class & 1
         valid = int(dut.west_out_valid.value)
         dut.west_out_credit.value = valid
+        self._returning = valid
+        moved = valid or int(dut.progress.value) or int(dut.vector_valid.value)
+        assert not (undisturbed and moved), "a node that was idle and heard nothing has done something"
         if valid:
             self.received.append(unpack(self.config, int(dut.west_out_flit.value)))
         self._record()
