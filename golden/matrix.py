@@ -25,9 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from golden.arithmetic import Fp32Codes, fp32_codes
 from golden.config import MATRIX_K
-from golden.formats import BF16, Codes, Format, decode
+from golden.formats import BF16, FP32, Codes, Format, Fp32Codes, decode
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -52,6 +51,11 @@ _SLACK = 2.0 ** (2 - WINDOW_BITS) + 2.0**-44
 
 #: Elements of a batch of sums in `matmul`: its FP64 arrays should stay in a core's cache.
 _BATCH_ELEMENTS = 1 << 15
+
+
+def _codes(values: Float32) -> Fp32Codes:
+    """Codes of float32 values, with every NaN canonical. Always a new array."""
+    return np.where(np.isnan(values), np.uint32(FP32.canonical_nan), values.view(np.uint32))
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ def step_sums(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_for
         return np.zeros(shape, np.uint32)
     with np.errstate(all="ignore"):
         sums = _multiplier(a_format, b_format).sums(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]))
-    return fp32_codes(sums).reshape(shape)
+    return _codes(sums).reshape(shape)
 
 
 def accumulate(acc: Fp32Codes, sums: Fp32Codes) -> Fp32Codes:
@@ -220,7 +224,7 @@ def accumulate(acc: Fp32Codes, sums: Fp32Codes) -> Fp32Codes:
     with np.errstate(all="ignore"):
         for term in sums.view(np.float32):
             total += term
-    return fp32_codes(total)
+    return _codes(total)
 
 
 def matrix_step(
@@ -277,4 +281,4 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_format
                     terms = multiplier.sums(a_steps[part, row : row + rows], b_steps[part, :, column : column + columns])
                     for term in terms:
                         block += term
-    return fp32_codes(total)
+    return _codes(total)

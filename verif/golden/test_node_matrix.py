@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from golden.arithmetic import fp32_to_bf16
 from golden.config import NodeConfig, preset
-from golden.formats import encode_codes, format_of
+from golden.formats import BF16, encode_codes, format_of
 from golden.isa import INSTRUCTIONS
 from golden.layout import SRAM_BASE, Cause, ControlRegister, Flag, FormatDescriptor, FormatKind
 from golden.matrix import matrix_step
@@ -76,7 +75,7 @@ def test_accumulator_moves_between_memory_and_register(config: NodeConfig) -> No
         encode("mst.bf16", 1, 6), encode("mst.f32", 1, 7),
     ]  # fmt: skip
     node = make(config, words, bytes(size) + codes.tobytes(), {5: AT, 6: AT + 2 * size, 7: AT + 8 * size})
-    bf16 = fp32_to_bf16(codes).tobytes()
+    bf16 = encode_codes(codes, BF16)[0].tobytes()
     expected = codes.tobytes() + bytes(size) + bf16 + bf16
     start = DATA + 2 * size
     assert bytes(node.sram[start : start + len(expected)]) == expected
@@ -344,11 +343,8 @@ def test_store_in_a_named_format_rounds_every_element(config: NodeConfig, kind: 
     random = None
     if "s" in letters:
         random = np.stack([lanes.step() for _ in range(config.accumulator_lines)]).reshape(acc.shape)
-    if kind is FormatKind.FP32:
-        image, flags = acc.astype("<u4").tobytes(), 0
-    else:
-        encoded, each = encode_codes(acc, fmt, random)
-        image, flags = encoded.astype(encoded.dtype.newbyteorder("<")).tobytes(), int(np.bitwise_or.reduce(each, axis=None))
+    encoded, each = encode_codes(acc, fmt, random)
+    image, flags = encoded.astype(encoded.dtype.newbyteorder("<")).tobytes(), int(np.bitwise_or.reduce(each, axis=None))
     start = DATA + config.accumulator_bytes
     assert bytes(node.sram[start : start + len(image) + 8]) == image + bytes(8)
     thread = node.threads[0]

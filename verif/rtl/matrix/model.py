@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import matrix
-from golden.arithmetic import fp32_add
 from golden.config import MATRIX_K, NodeConfig
 from golden.formats import encode_codes, format_of
 from golden.layout import FormatKind
@@ -153,7 +152,7 @@ class MatrixArrayModel:
         if cycle.op is Op.STEP:
             assert sums is not None
             before: Any = np.zeros_like(accumulator) if cycle.zero else accumulator
-            accumulator[:] = fp32_add(before, sums)
+            accumulator[:] = matrix.accumulate(before, sums[None])
         elif cycle.op is Op.CLEAR:
             accumulator[:] = 0
         else:
