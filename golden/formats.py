@@ -251,8 +251,21 @@ def _decode_table(fmt: Format) -> tuple[Fp32Codes, Flags]:
     return _decoded(np.arange(1 << fmt.bits, dtype=fmt.dtype), fmt)
 
 
+def _native(array: npt.ArrayLike) -> npt.NDArray[Any]:
+    """An array in this machine's byte order."""
+    array = np.asarray(array)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _check_format(fmt: Format) -> None:
+    if not isinstance(fmt, Format):
+        made = f"; call {fmt.__name__} with a bias to make one" if fmt in (cfp8_143, cfp8_152, shp) else ""
+        raise TypeError(f"fmt must be a Format, not {type(fmt).__name__}{made}")
+
+
 def _checked_codes(codes: npt.ArrayLike, fmt: Format) -> Codes:
-    array = np.asarray(codes)
+    _check_format(fmt)
+    array = _native(codes)
     if array.dtype != fmt.dtype:
         raise TypeError(f"codes of {fmt.name} are {fmt.dtype}, not {array.dtype}")
     if fmt.bits < 8 * fmt.dtype.itemsize and array.size and int(array.max()) >> fmt.bits:
@@ -284,7 +297,7 @@ def decode_codes(codes: npt.ArrayLike, fmt: Format) -> tuple[Fp32Codes, Flags]:
 
     Parameters
     ----------
-    codes : array of ``fmt.dtype``, any shape
+    codes : array of ``fmt.dtype``, any shape and byte order
     fmt : Format
 
     Returns
@@ -297,7 +310,7 @@ def decode_codes(codes: npt.ArrayLike, fmt: Format) -> tuple[Fp32Codes, Flags]:
     Raises
     ------
     TypeError
-        If the array has another type, which hides mistakes like values passed for codes.
+        If the array has another type, which hides mistakes like values passed for codes, or ``fmt`` is no Format.
     ValueError
         If a code has more bits than the format.
     """
@@ -317,7 +330,7 @@ def decode(
 
     Parameters
     ----------
-    codes : array of ``fmt.dtype``, any shape
+    codes : array of ``fmt.dtype``, any shape and byte order
     fmt : Format
     flags : bool
         Return the flags of each element too, as `decode_codes` has them.
@@ -329,7 +342,7 @@ def decode(
     Raises
     ------
     TypeError
-        If the array has another type, which hides mistakes like values passed for codes.
+        If the array has another type, which hides mistakes like values passed for codes, or ``fmt`` is no Format.
     ValueError
         If a code has more bits than the format.
 
@@ -428,7 +441,7 @@ def encode_codes(fp32_codes: npt.ArrayLike, fmt: Format, random: Fp32Codes | Non
 
     Parameters
     ----------
-    fp32_codes : uint32 array, any shape
+    fp32_codes : uint32 array, any shape and byte order
     fmt : Format
     random : uint32 array of the same shape, optional
         24 random bits for each element, for stochastic rounding. Without it, rounding is to nearest, ties to even.
@@ -442,15 +455,16 @@ def encode_codes(fp32_codes: npt.ArrayLike, fmt: Format, random: Fp32Codes | Non
     Raises
     ------
     TypeError
-        If an array has another type.
+        If an array has another type, or ``fmt`` is no Format.
     ValueError
         If the shapes differ, or random numbers have more than 24 bits.
     """
-    bits = np.asarray(fp32_codes)
+    _check_format(fmt)
+    bits = _native(fp32_codes)
     if bits.dtype != np.uint32:
         raise TypeError(f"binary32 codes are uint32, not {bits.dtype}")
     if random is not None:
-        random = np.asarray(random)
+        random = _native(random)
         if random.dtype != np.uint32:
             raise TypeError(f"random bits are uint32, not {random.dtype}")
         if random.shape != bits.shape:
@@ -499,7 +513,7 @@ def encode(
 
     Parameters
     ----------
-    values : float32 array, any shape
+    values : float32 array, any shape and byte order
     fmt : Format
     rounding : "nearest" or "stochastic"
         Stochastic: up with the probability that the discarded fraction has, down otherwise; unbiased, and exact values stay.
@@ -516,7 +530,7 @@ def encode(
     Raises
     ------
     TypeError
-        If the array has another type: a conversion to float32 first would round twice.
+        If the array has another type: a conversion to float32 first would round twice. If ``fmt`` is no Format.
     ValueError
         If another rounding is named, or seed or lanes are outside of their range.
 
@@ -525,7 +539,8 @@ def encode(
     >>> encode(np.float32([1.0, -0.0, 1e9]), cfp8_152(bias=15))
     array([ 60, 128, 127], dtype=uint8)
     """
-    array = np.asarray(values)
+    _check_format(fmt)
+    array = _native(values)
     if array.dtype != np.float32:
         raise TypeError(f"values must be float32, not {array.dtype}")
     random = None

@@ -53,3 +53,9 @@ def test_mistakes_are_reported_with_their_operands(monkeypatch: pytest.MonkeyPat
 def test_unknown_operations_are_refused() -> None:
     with pytest.raises(KeyError):
         fp32.run(10, 1, operations=("sqrt",))
+
+
+def test_numpy_is_asked_beside_the_oracles_that_have_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fp32, "by_numpy", lambda operation, *operands: np.array([0x4040_0001], np.uint32))
+    mismatch = fp32.compare("add", *(np.array([code], np.uint32) for code in (0x3F80_0000, 0x4000_0000)))[0]
+    assert (mismatch.seen, mismatch.wanted) == ((0x4040_0000, 0), (0x4040_0001, 0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operands of encoding that reach every rule of a format. Benches of hardware use them too. Nothing here is random."""
+"""Operands of encoding that reach every rule of a format. Nothing here is random."""
 
 from __future__ import annotations
 

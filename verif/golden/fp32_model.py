@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import fp32
-from verif.golden import fp32_oracle
+from verif.golden import fp32_oracle, oracles
 
 try:
     from verif.golden import softfloat_oracle
@@ -59,6 +59,24 @@ def by_integers(operation: str, *operands: Codes, variant: fp32_oracle.Fp32Varia
     rows = zip(*(array.tolist() for array in operands), strict=True)
     results = [fp32_oracle.compute(operation, row, variant) for row in rows]
     return np.array([code for code, _ in results], np.uint32), np.array([flags for _, flags in results], np.uint8)
+
+
+#: Operation -> NumPy's own on float32 values, which is IEEE 754's and has no flags.
+_NUMPY: dict[str, Callable[..., npt.NDArray[np.float32]]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "rcp": lambda a: np.float32(1) / a,
+}
+
+
+def by_numpy(operation: str, *operands: Codes) -> Codes | None:
+    """What NumPy's float32 makes of arrays (n,), with every NaN canonical; None if it has no such operation."""
+    if operation not in _NUMPY:
+        return None
+    with np.errstate(all="ignore"):
+        values = _NUMPY[operation](*(array.view(np.float32) for array in operands))
+    return np.where(np.isnan(values), np.uint32(oracles.FP32_NAN), values.view(np.uint32))
 
 
 #: Oracles of this machine, by name, and the operations that they have.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import doctest
+from typing import Any, Literal
 
 import gfloat
 import ml_dtypes
@@ -172,6 +173,30 @@ def test_arrays_need_not_be_contiguous() -> None:
     np.testing.assert_array_equal(decode(encode(values, BF16).T[::2], BF16), values.T[::2])
 
 
+@pytest.mark.parametrize("fmt", [BF16, FP32, shp(3), cfp8_143(7)], ids=lambda fmt: fmt.name)
+def test_byte_order_of_arrays_does_not_matter_and_arrays_are_not_written(fmt: Format) -> None:
+    def stored(array: npt.NDArray[Any], order: Literal["<", ">"]) -> npt.NDArray[Any]:
+        result = array.astype(array.dtype.newbyteorder(order))
+        result.flags.writeable = False
+        return result
+
+    values = np.random.default_rng(1).standard_normal(100).astype(np.float32)
+    wide, random = values.view(np.uint32), np.arange(100, dtype=np.uint32)
+    codes, flags = encode(values, fmt, flags=True)
+    expected = [codes, flags, *decode(codes, fmt, flags=True), *encode_codes(wide, fmt, random)]
+    orders: tuple[Literal["<"], Literal[">"]] = ("<", ">")
+    for order in orders:
+        seen: list[npt.NDArray[Any]] = [
+            *encode(stored(values, order), fmt, flags=True),
+            *decode(stored(codes, order), fmt, flags=True),
+            *encode_codes(stored(wide, order), fmt, stored(random, order)),
+        ]
+        for mine, right in zip(seen, expected, strict=True):
+            assert mine.dtype == right.dtype
+            assert mine.dtype.isnative
+            np.testing.assert_array_equal(mine, right)
+
+
 @pytest.mark.parametrize("size", [(1 << 15) - 1, 1 << 15, (1 << 15) + 1, 3 << 15])
 def test_long_arrays_are_worked_on_to_their_end(size: int) -> None:
     values = np.arange(size, dtype=np.float32)
@@ -191,6 +216,18 @@ def test_other_types_are_refused() -> None:
         encode_codes(np.zeros(1, np.float32), BF16)
     with pytest.raises(TypeError, match="random bits are uint32, not int64"):
         encode_codes(np.zeros(1, np.uint32), BF16, np.zeros(1, np.int64))
+
+
+def test_what_is_no_format_is_refused() -> None:
+    codes, values = np.zeros(1, np.uint8), np.zeros(1, np.float32)
+    with pytest.raises(TypeError, match=r"fmt must be a Format, not str$"):
+        decode(codes, "bf16")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="fmt must be a Format, not function; call cfp8_143 with a bias to make one"):
+        encode(values, cfp8_143)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="fmt must be a Format, not FormatKind"):
+        encode_codes(values.view(np.uint32), FormatKind.BF16)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="fmt must be a Format, not NoneType"):
+        decode_codes(codes, None)  # type: ignore[arg-type]
 
 
 def test_values_outside_of_their_range_are_refused() -> None:

@@ -55,7 +55,7 @@ def campaign() -> None:
 @reporting
 @click.pass_context
 def fp32(ctx: click.Context, pairs: int, seed: int, processes: int | None, as_json: bool) -> None:
-    """Compare the model's FP32 operations with SoftFloat, MPFR and integers: every bit of results and flags.
+    """Compare the model's FP32 operations with SoftFloat, NumPy and integers: every bit of results and flags.
 
     Equal seeds give equal operands, whatever the number of processes. Ends with 1 if anything differs.
     """
