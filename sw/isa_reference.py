@@ -11,6 +11,7 @@ from typing import Literal
 from golden.config import NodeConfig
 from golden.isa import CUSTOM_0, CUSTOM_1, INSTRUCTIONS, OPERAND_FIELDS, Extension, Instruction, Unit
 from golden.layout import BIAS_BITS, Csr, Flag, FormatKind
+from golden.permute import transpose_group
 from sw.assembler.instructions import MACROS, PSEUDO_INSTRUCTIONS, pieces
 from sw.assembler.syntax import Memory, Name, Node, Number, Register
 from sw.encoding import OPERANDS
@@ -18,6 +19,11 @@ from sw.encoding import OPERANDS
 _WORD_BITS = 32
 
 _D1 = NodeConfig()
+
+#: Registers that hold an 8 x 8 matrix.
+_GROUPS = " and ".join(
+    f"{count} for {bits}-bit elements" for bits in (8, 16, 32) for count in (transpose_group(_D1, bits),)
+).replace(" and ", ", ", 1)
 
 _FORMAT_NAMES = {
     FormatKind.BF16: "BF16",
@@ -29,7 +35,7 @@ _FORMAT_NAMES = {
 }
 
 #: Words of a paragraph that are names of registers, operands or mnemonics.
-_NAMED = re.compile(r"\b(?:[pf]\d+|pm|vd|fab(?: \^ 1)?|d1|setfmt|m(?:format\d|flags|seed)|vrcp|vrsqrt|vexp2)\b")
+_NAMED = re.compile(r"\b(?:[pf]\d+|pm|v[ds]1?|part|fab(?: \^ 1)?|d1|setfmt|m(?:format\d|flags|seed|ld)|vrcp|vrsqrt|vexp2|vtrn)\b")
 
 
 def _bits(high: int, low: int) -> str:
@@ -235,6 +241,22 @@ _CONCEPTS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "They hold for lines of 64 bytes and a SIMD unit of full width. Where FP32 operations take n passes, those on BF16 "
             "lanes take 2n, and each pass beyond the first adds a cycle. vrcp, vrsqrt, vexp2 and reductions occupy a unit of "
             "their own, and other instructions go on meanwhile.",
+        ),
+    ),
+    (
+        "Transposes",
+        (
+            f"vtrn works on the registers that 64 elements fill: on d1 {_GROUPS}. vs1 is the first of them, and its number a "
+            "multiple of theirs; part counts them from 0. Anything else is an illegal instruction.",
+        ),
+    ),
+    (
+        "Latencies of matrix instructions",
+        (
+            "Those in the table are distances to the next step, clear or load of the same accumulator, and hold for a matrix "
+            "unit of full width. A store of the accumulator can be issued 9 cycles after its last step, clear or load, 11 after "
+            "two steps in one instruction; each pass beyond the first adds one. Loads and stores of accumulators take one cycle "
+            f"for each line, {_D1.accumulator_lines} on d1, and distances from mld count from its last line.",
         ),
     ),
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction
-from sw.assembler.errors import Defect
+from golden.permute import transpose_group
+from sw.assembler.errors import Defect, Unresolved
 from sw.assembler.expressions import Scope, evaluate, reachable_offset
 from sw.assembler.syntax import Memory, Name, Node, Number, Register
 from sw.encoding import CSR_NUMBERS, OPERANDS, ORDER_LETTERS, REGISTER_KINDS, REGISTERS, Operand, OperandKind, defect, encode
@@ -328,7 +329,7 @@ def encode_instruction(mnemonic: str, operands: Sequence[Node], scope: Scope, co
     scope : Scope
         Symbols and the instruction's address.
     config : NodeConfig, optional
-        If given, accumulators and semaphores that it does not have are refused.
+        If given, accumulators, semaphores and groups of registers that it does not have are refused.
 
     Raises
     ------
@@ -355,7 +356,20 @@ def encode_instruction(mnemonic: str, operands: Sequence[Node], scope: Scope, co
     reason = defect(row, values)
     if reason:
         raise Defect(reason)
+    if config is not None and "part" in values:
+        _check_group(row, values, operands, config)
     return encode(row, values)
+
+
+def _check_group(row: Instruction, values: Mapping[str, int], operands: Sequence[Node], config: NodeConfig) -> None:
+    """That a transpose names a group of registers, and one of its parts."""
+    size = transpose_group(config, int(row.mnemonic.rpartition(".e")[2]))
+    nodes = dict(zip(row.operands, operands, strict=False))
+    group = f"{row.mnemonic} works on {size} register{'s' * (size > 1)} of configuration '{config.name}'"
+    if values["vs1"] % size:
+        raise Defect(f"{group}: vs1 must be a multiple of {size}", nodes["vs1"].span)
+    if values["part"] >= size:
+        raise Defect(f"{group}: part is {values['part']}; allowed are 0 to {size - 1}", nodes["part"].span)
 
 
 def _sibling(row: Instruction, operands: Sequence[Node]) -> str:
@@ -380,6 +394,8 @@ def _value(name: str, node: Node, scope: Scope, config: NodeConfig | None) -> in
         value = _register_number(operand, node)
     elif operand.kind is OperandKind.CSR and isinstance(node, Name) and node.name in CSR_NUMBERS:
         value = CSR_NUMBERS[node.name]
+    elif operand.kind is OperandKind.CSR and isinstance(node, Name):
+        value = _csr_number(node, scope)
     elif operand.kind is OperandKind.ORDER and isinstance(node, Name):
         value = _order(node)
     else:
@@ -398,6 +414,17 @@ def _register_number(operand: Operand, node: Node) -> int:
         found = f", not {kind.value.split(' (')[0]}" if kind else ""
         raise Defect(f"expected {operand.kind.value}{found}", node.span)
     return number
+
+
+def _csr_number(node: Name, scope: Scope) -> int:
+    """The value of a symbol that stands for a CSR."""
+    try:
+        return evaluate(node, scope)
+    except Unresolved as error:
+        near = difflib.get_close_matches(node.name, CSR_NUMBERS, n=1)
+        if not near:
+            raise
+        raise Unresolved(f"symbol `{node.name}` is not defined; did you mean the CSR `{near[0]}`?", error.span) from None
 
 
 def _order(node: Name) -> int:

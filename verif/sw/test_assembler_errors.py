@@ -73,6 +73,8 @@ BAD = [
     ("swait |32|, a0", "sem is 32; allowed are 0 to 31"),
     ("addi a0, a0, |nowhere|", "symbol `nowhere` is not defined"),
     ("addi a0, a0, |LINE_BYTES|", "it is defined when a configuration is given"),
+    ("csrw |mformat4|, a0", "symbol `mformat4` is not defined; did you mean the CSR `mformat3`?"),
+    ("csrr a0, |nowhere|", "symbol `nowhere` is not defined"),
     ("j |1f|", "there is no label `1:` below"),
     ("j |2b|", "there is no label `2:` above"),
     (".word |a1|", "a value is needed here, not register a1"),
@@ -155,6 +157,9 @@ def test_caret_stands_below_the_wrong_part_behind_tabs() -> None:
 @pytest.mark.parametrize("source, reason", [
     ("mzero m2", "configuration 'tiny' has accumulators m0 to m1"),
     ("spost 8, a0", "semaphore is 8; configuration 'tiny' has 0 to 7"),
+    ("vtrn.e16 v0, v12, 0", "vtrn.e16 works on 8 registers of configuration 'tiny': vs1 must be a multiple of 8"),
+    ("vtrn.e16 v0, v8, 8", "part is 8; allowed are 0 to 7"),
+    ("vtrn.e8 v0, v30, 0, p1", "vtrn.e8 works on 4 registers of configuration 'tiny': vs1 must be a multiple of 4"),
     (".zero SRAM_BYTES + 1", "outside of the SRAM of configuration 'tiny', 0x80000000 to 0x80003fff"),
     (".org SRAM_BASE - 4\nnop", "takes 4 bytes at 0x7ffffffc"),
 ])  # fmt: skip
