@@ -112,6 +112,15 @@ def test_vectors_tell_plausible_mistakes_from_the_definition(name: str, variant:
         assert [format_oracle.encode(code, rules, variant=variant) for code in vectors] != right
 
 
+@pytest.mark.parametrize("mistake", ["ties away", "truncation", "overflow before rounding", "underflow before rounding"])
+@pytest.mark.parametrize("name", FIXED)
+def test_vectors_of_fixed_formats_tell_mistakes_of_rounding_from_the_definition(name: str, mistake: str) -> None:
+    rules = FIXED[name][1]
+    vectors = edge_vectors(rules).tolist()
+    right = [format_oracle.encode(code, rules) for code in vectors]
+    assert [format_oracle.encode(code, rules, variant=WRONG[mistake]) for code in vectors] != right
+
+
 @pytest.mark.parametrize(
     "fmt",
     [*(make(bias) for make, _ in CONFIGURABLE.values() for bias in BIASES), BF16, UHP],

@@ -7,6 +7,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
+import pytest
 from cocotb.triggers import FallingEdge
 from hypothesis import strategies as st
 
@@ -14,7 +15,8 @@ from golden.formats import Format, decode_codes, encode_codes, format_of
 from golden.layout import FormatKind
 from rtl.arithmetic.format_encode import FormatEncode
 from verif.bench import bench_rng, check_property, run_bench, start
-from verif.golden import vectors
+from verif.golden import format_oracle, vectors
+from verif.golden.format_vectors import CONFIGURABLE
 from verif.rtl.arithmetic.convert_lanes import BIASES, CFP8, ConvertLanes, Fp32, assert_same, convert
 
 CORNERS = np.array(vectors.FP32_CORNERS, np.uint32)
@@ -78,6 +80,17 @@ def thresholds(fmt: Format, values: Fp32, rng: np.random.Generator) -> Fp32:
     anything = rng.integers(0, 1 << 24, len(values))
     # Bits above those that count are anything.
     return (np.where(choice == 3, anything, offset % scale + anything // scale * scale)).astype(np.uint32) & np.uint32(0xFF_FFFF)
+
+
+@pytest.mark.parametrize("mistake", format_oracle.WRONG)
+@pytest.mark.parametrize("name", ["cfp8_143", "cfp8_152"])
+def test_vectors_tell_plausible_mistakes_from_the_definition(name: str, mistake: str) -> None:
+    make, oracle = CONFIGURABLE[name]
+    wrong = format_oracle.WRONG[mistake]
+    for bias in (0, 15, 63):
+        rules = oracle(bias)
+        codes = np.concatenate([around(make(bias), np.arange(128)), CORNERS]).tolist()
+        assert any(format_oracle.encode(code, rules, variant=wrong) != format_oracle.encode(code, rules) for code in codes)
 
 
 async def check(dut: Any, cases: list[Case]) -> None:
