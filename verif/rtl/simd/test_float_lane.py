@@ -8,21 +8,24 @@ from typing import Any
 import cocotb
 import numpy as np
 import pytest
-from amaranth.hdl import Cat, Const, Module
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import FallingEdge
 from hypothesis import strategies as st
 
 from rtl.arithmetic import fp32_fma
-from rtl.arithmetic.rounding import Round
 from rtl.simd.float_lane import FloatLane
 from verif.bench import bench_parameters, bench_rng, check_property, from_words, play, run_bench, start, to_words
 from verif.golden.vectors import FP32_CORNERS
+from verif.rtl.arithmetic.tampered_round import TamperedRound
 from verif.rtl.simd import float_vectors as vectors
 
 LANES = 4
 LATENCY = 4
+
+#: Mistakes planted in the rounders of the lanes.
+MISTAKES = ("none", "ties away", "sticky bits ignored", "tiny before rounding")
 
 
 class Lanes(wiring.Component):
@@ -45,35 +48,6 @@ class Lanes(wiring.Component):
         return m
 
 
-class TamperedRound(wiring.Component):
-    """The rounder of a lane with a planted mistake: bits behind the significand are changed before it sees them."""
-
-    MISTAKES = ("none", "ties away", "sticky bits ignored", "tiny before rounding")
-
-    def __init__(self, width: int, mistake: str) -> None:
-        self.width = width
-        self.mistake = mistake
-        super().__init__(Round(width).signature)
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.submodules.right = right = Round(self.width)
-        below = self.width - 24
-        rest, guard, half_guard = self.normalised[:below], self.normalised[below - 1], self.normalised[below - 2]
-        seen = {
-            "none": rest,
-            "ties away": rest | guard,
-            "sticky bits ignored": Cat(Const(0, below - 1), guard),
-            "tiny before rounding": Cat(rest[: below - 2] | half_guard, Const(0, 1), guard),
-        }[self.mistake]
-        m.d.comb += [right.normalised.eq(Cat(seen, self.normalised[below:]))]
-        for name, member in self.signature.members.items():
-            if name != "normalised":
-                source, target = (right, self) if member.flow == Out else (self, right)
-                m.d.comb += getattr(target, name).eq(getattr(source, name))
-        return m
-
-
 def test_results_and_flags_are_those_of_ieee_754() -> None:
     run_bench(Lanes(), tests=["vectors_in_every_cycle"], parameters={"count": 5_000})
 
@@ -87,7 +61,7 @@ def test_results_and_flags_of_any_numbers_are_those_of_ieee_754() -> None:
 
 
 def test_planted_mistakes_of_rounding_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    planted = iter(TamperedRound.MISTAKES)
+    planted = iter(MISTAKES)
     monkeypatch.setattr(fp32_fma, "Round", lambda width: TamperedRound(width, next(planted)))
     run_bench(Lanes(), tests=["mistakes_in_all_lanes_but_the_first"], parameters={"count": 200})
 
@@ -135,7 +109,7 @@ async def mistakes_in_all_lanes_but_the_first(dut: Any) -> None:
     operations = vectors.mixed(bench_rng(), bench_parameters()["count"])
     codes, flags = await results_of(dut, operations[np.repeat(np.arange(len(operations)), LANES)])
     found = [bool(wrong(operations, codes[lane::LANES], flags[lane::LANES])) for lane in range(LANES)]
-    assert found == [False, True, True, True], dict(zip(TamperedRound.MISTAKES, found, strict=True))
+    assert found == [False, True, True, True], dict(zip(MISTAKES, found, strict=True))
 
 
 @cocotb.test()
