@@ -263,7 +263,8 @@ def _check_format(fmt: Format) -> None:
         raise TypeError(f"fmt must be a Format, not {type(fmt).__name__}{made}")
 
 
-def _checked_codes(codes: npt.ArrayLike, fmt: Format) -> Codes:
+def checked_codes(codes: npt.ArrayLike, fmt: Format) -> Codes:
+    """Codes of a format as an array of this machine's byte order; TypeError or ValueError if they are none, see `decode`."""
     _check_format(fmt)
     array = _native(codes)
     if array.dtype != fmt.dtype:
@@ -314,7 +315,7 @@ def decode_codes(codes: npt.ArrayLike, fmt: Format) -> tuple[Fp32Codes, Flags]:
     ValueError
         If a code has more bits than the format.
     """
-    wide, flags = _decode(_checked_codes(codes, fmt), fmt, want_flags=True)
+    wide, flags = _decode(checked_codes(codes, fmt), fmt, want_flags=True)
     assert flags is not None
     return wide, flags
 
@@ -351,7 +352,7 @@ def decode(
     >>> decode(np.uint16([0x8001, 0x7FFF]), shp(bias=15))
     array([-5.9604645e-08,  1.3100800e+05], dtype=float32)
     """
-    wide, each = _decode(_checked_codes(codes, fmt), fmt, want_flags=flags)
+    wide, each = _decode(checked_codes(codes, fmt), fmt, want_flags=flags)
     values = wide.view(np.float32)
     return values if each is None else (values, each)
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import MATRIX_K
-from golden.formats import BF16, FP32, Codes, Format, Fp32Codes, decode
+from golden.formats import BF16, FP32, Codes, Format, Fp32Codes, checked_codes, decode
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -158,11 +158,9 @@ def _multiplier(a_format: Format, b_format: Format) -> _Multiplier:
 
 def _operand(codes: npt.ArrayLike, fmt: Format) -> Codes:
     """Codes of an operand, checked."""
+    array = checked_codes(codes, fmt)
     if fmt.mantissa_bits > _OPERAND_MANTISSA_BITS:
         raise ValueError(f"the matrix unit takes no operands of format {fmt.name}")
-    array = np.asarray(codes)
-    if array.dtype != fmt.dtype:
-        raise TypeError(f"codes of {fmt.name} are {fmt.dtype}, not {array.dtype}")
     return array
 
 
@@ -187,7 +185,7 @@ def step_sums(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_for
     ValueError
         If the shapes do not fit each other, or the matrix unit does not take such a format.
     TypeError
-        If codes are of another type than their format's.
+        If codes are of another type than their format's, or a format is none.
     """
     a, b = _operand(a, a_format), _operand(b, b_format)
     if a.ndim < 2 or b.ndim < 2 or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != MATRIX_K or b.shape[-2] != MATRIX_K:
@@ -255,7 +253,7 @@ def matmul(a: npt.ArrayLike, b: npt.ArrayLike, a_format: Format = BF16, b_format
     ValueError
         If the arrays are not two-dimensional or disagree on K, or the matrix unit does not take such a format.
     TypeError
-        If codes are of another type than their format's.
+        If codes are of another type than their format's, or a format is none.
     """
     a, b = _operand(a, a_format), _operand(b, b_format)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:

@@ -325,5 +325,8 @@ def test_codes_of_another_format_are_refused() -> None:
         matrix.matmul(wide, narrow)
     with pytest.raises(TypeError, match="uint8, not uint16"):
         matrix.step_sums(wide, narrow, model_format(oracles.cfp8_143(7)), model_format(oracles.cfp8_152(7)))
+    with pytest.raises(TypeError, match="fmt must be a Format, not str"):
+        matrix.matmul(wide, wide, "bf16")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(matrix.matmul(wide.astype(">u2"), wide), np.zeros((4, 4), np.uint32))
     with pytest.raises(ValueError, match="no operands of format shp"):
         matrix.matmul(wide, wide, shp(15), BF16)

@@ -74,6 +74,10 @@ def test_isa_describes_every_instruction() -> None:
     assert "rs1 += line" in d1("isa", "mstep.bf16.pp").stdout
 
 
+def test_isa_offers_the_types_of_an_operation_that_is_named_without_one() -> None:
+    refused(d1("isa", "vtrn"), 2, "there is no instruction 'vtrn'; did you mean vtrn.e8, vtrn.e16, vtrn.e32?")
+
+
 def test_isa_tells_what_a_pseudo_instruction_stands_for() -> None:
     assert "vlt.f32 pd, vs2, vs1[, pm]" in d1("isa", "vgt.f32").stdout
     assert d1("isa", "pnot", "--json").json == {

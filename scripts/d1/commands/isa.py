@@ -73,9 +73,11 @@ def isa(mnemonic: str | None, markdown: bool, as_json: bool) -> None:
             click.echo("\n".join(f"{written}\n\n  stands for: {meaning}\n" for written, meaning in forms).rstrip())
         return
     if row is None:
-        near = difflib.get_close_matches(mnemonic.lower(), INSTRUCTIONS, n=5) or [
-            name for name in INSTRUCTIONS if mnemonic and name.startswith(mnemonic.lower()[:3])
-        ]
+        near = (
+            [name for name in INSTRUCTIONS if name.startswith(f"{mnemonic.lower()}.")]
+            or difflib.get_close_matches(mnemonic.lower(), INSTRUCTIONS, n=5)
+            or [name for name in INSTRUCTIONS if mnemonic and name.startswith(mnemonic.lower()[:3])]
+        )
         hint = f"did you mean {', '.join(near)}?" if near else "d1 isa lists all"
         raise CommandError(f"there is no instruction '{mnemonic}'; {hint}")
     if as_json:
