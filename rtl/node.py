@@ -22,7 +22,8 @@ NODE_NAME = "d1_node"
 class Node(wiring.Component):
     """One compute node. Every output is a flip-flop; docs/architecture.md lists the boundary.
 
-    The three macros (SRAM array, matrix array, SIMD lanes) are instances of Verilog modules; ``rtl.export`` supplies them.
+    The macros (SRAM array, matrix array, SIMD unit, random lanes) are instances of Verilog modules; ``rtl.export`` supplies
+    them.
 
     Parameters
     ----------
