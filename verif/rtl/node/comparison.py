@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from golden.config import NodeConfig
 from golden.instruction import Retirement
@@ -15,7 +15,7 @@ from golden.node import GoldenNode
 from sw.disassembler import disassemble
 from verif.rtl.node.host import NodeHost
 
-__all__ = ["Comparison"]
+__all__ = ["SCRATCH_BYTES", "Access", "Comparison"]
 
 #: Registers of a thread that follow from its program alone.
 _THREAD_REGISTERS = (
@@ -27,6 +27,18 @@ _COUNTERS = (
     ControlRegister.MATRIX_STEPS, ControlRegister.RETIRED, ControlRegister.REQUESTS_SENT, ControlRegister.LINES_LOADED,
     ControlRegister.LINES_STORED,
 )  # fmt: skip
+
+
+#: Bytes that host traffic writes: lines in all banks of a block.
+SCRATCH_BYTES = 0x200
+
+
+class Access(NamedTuple):
+    """A request of the host that takes a bank from the threads: a read of any line, or a write into the scratch lines."""
+
+    pause: int
+    offset: int
+    writes: bool
 
 
 class Comparison:
@@ -78,13 +90,15 @@ class Comparison:
         self.host.start_thread(thread, pc)
         self.golden.threads[thread].start(pc)
 
-    async def run(self, traffic: Sequence[tuple[int, int]] = (), limit: int = 20_000) -> None:
+    async def run(self, traffic: Sequence[Access] = (), scratch: int = 0, limit: int = 20_000) -> None:
         """Let both end their programs.
 
         Parameters
         ----------
-        traffic : sequence of (int, int)
-            Meanwhile the host reads this line of SRAM, over and over: (cycles from the request before, offset).
+        traffic : sequence of Access
+            What the host does meanwhile, over and over.
+        scratch : int
+            Offset of SCRATCH_BYTES bytes that the host may write.
         limit : int
             Cycles after which this fails.
         """
@@ -93,12 +107,15 @@ class Comparison:
         host = self.host
         if traffic:
             await host.until(lambda: bool(int(self._dut.running.value)), "the start of the program")
-            for gap, offset in itertools.islice(itertools.cycle(traffic), limit):
+            lines = -self.config.line_bytes
+            for access in itertools.islice(itertools.cycle(traffic), limit):
                 if not int(self._dut.running.value):
                     break
-                if not host.queued:
-                    host.send(kind=Kind.READ, offset=offset % self.config.sram_bytes & -self.config.line_bytes)
-                for _ in range(1 + gap):
+                if not host.queued and access.writes:
+                    host.send(kind=Kind.WRITE, offset=scratch + access.offset % SCRATCH_BYTES & lines, mask=1, data=access.offset)
+                elif not host.queued:
+                    host.send(kind=Kind.READ, offset=access.offset % self.config.sram_bytes & lines)
+                for _ in range(1 + access.pause):
                     await host.step()
         await host.finish(limit)
 

@@ -20,12 +20,13 @@ from golden.layout import SRAM_BASE, Cause, ThreadRegister, ThreadState, thread_
 from golden.program import Program
 from sw.assembler import assemble
 from verif.bench import bench_rng, start
-from verif.rtl.node.comparison import Comparison
+from verif.rtl.node.comparison import Access, Comparison
 from verif.rtl.node.host import NodeHost
 from verif.rtl.node.node_bench import WIDE, bench_config, run_node_bench
 
-#: Bytes of code of a program, and of data per thread behind it.
+#: Bytes of code of a program, and of data per thread behind it. Then comes what the host writes.
 CODE_BYTES, DATA_BYTES = 0x2000, 0x400
+SCRATCH = CODE_BYTES + 4 * DATA_BYTES
 INPUT_LINES = 8
 
 CONFIGS = pytest.mark.parametrize(
@@ -345,7 +346,8 @@ def test_what_follows_at_once_does_what_the_golden_node_does(config: NodeConfig,
 async def hazards(dut: Any) -> None:
     config = bench_config()
     await start(dut)
-    traffic = [(int(gap), int(offset)) for gap, offset in bench_rng().integers((0, 0), (4, 1 << 21), (50, 2))]
+    numbers = bench_rng().integers((0, 0, 0), (4, 1 << 21, 2), (50, 3))
+    traffic = [Access(int(pause), int(offset), bool(writes)) for pause, offset, writes in numbers]
     for (name, cases), busy in itertools.product(PROGRAMS.items(), (False, True)):
         for number, source in enumerate(pieces(cases())):
             both = Comparison(dut, config)
@@ -354,7 +356,7 @@ async def hazards(dut: Any) -> None:
             for thread in range(config.threads):
                 both.start_thread(thread, SRAM_BASE)
             try:
-                await both.run(traffic if busy else (), limit=100_000)
+                await both.run(traffic if busy else (), SCRATCH, limit=100_000)
                 both.compare_execution(range(config.threads))
                 await both.compare_memory(CODE_BYTES, config.threads * DATA_BYTES)
                 await both.compare_registers()

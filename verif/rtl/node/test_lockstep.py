@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from golden.config import NodeConfig, preset
 from golden.layout import SRAM_BASE
 from verif.bench import bench_parameters, check_property, start
-from verif.rtl.node.comparison import Comparison
+from verif.rtl.node.comparison import Access, Comparison
 from verif.rtl.node.node_bench import WIDE, bench_config, run_node_bench
 from verif.rtl.node.programs import CODE_BYTES, DATA_BYTES, Item, assemble, data_address, memory, programs
 
@@ -29,7 +29,7 @@ async def lockstep(dut: Any) -> None:
     config = bench_config()
     await start(dut)
 
-    async def same_as_golden(threads: list[list[Item]], data: bytes, traffic: list[tuple[int, int]]) -> None:
+    async def same_as_golden(threads: list[list[Item]], data: bytes, traffic: list[Access]) -> None:
         both = Comparison(dut, config)
         await both.reset()
         for thread, items in enumerate(threads):
@@ -38,7 +38,7 @@ async def lockstep(dut: Any) -> None:
             both.write(data_address(config, thread) - SRAM_BASE, (data * DATA_BYTES)[:DATA_BYTES])
         for thread in range(config.threads):
             both.start_thread(thread, SRAM_BASE + thread * CODE_BYTES)
-        await both.run(traffic)
+        await both.run(traffic, scratch=data_address(config, config.threads) - SRAM_BASE)
 
         both.compare_execution(range(config.threads))
         await both.compare_memory(data_address(config, 0) - SRAM_BASE, config.threads * DATA_BYTES)
@@ -49,5 +49,8 @@ async def lockstep(dut: Any) -> None:
         max_examples=bench_parameters().get("examples", 60),
         threads=st.tuples(*(programs(config, thread) for thread in range(config.threads))).map(list),
         data=memory(),
-        traffic=st.one_of(st.just([]), st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**21 - 1)), min_size=1, max_size=5)),
+        traffic=st.one_of(
+            st.just([]),
+            st.lists(st.builds(Access, st.integers(0, 3), st.integers(0, 2**21 - 1), st.booleans()), min_size=1, max_size=5),
+        ),
     )
