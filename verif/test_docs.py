@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import pytest
 
 from scripts.d1.main import COMMANDS
@@ -50,6 +52,15 @@ def file_name(text: str) -> str:
     return text.splitlines()[0].removeprefix("# ")
 
 
+def subcommand(command: Sequence[str]) -> Sequence[str]:
+    """The words of a command that name what is called: two where the first one is a group."""
+    found = getattr(importlib.import_module(COMMANDS[command[1]]), command[1])
+    if not isinstance(found, click.Group):
+        return command[1:2]
+    assert command[2] in found.commands, command
+    return command[1:3]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_relative_links_resolve(page: Path) -> None:
     targets = [target.partition("#")[0] for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text())]
@@ -77,7 +88,7 @@ def test_commands_exist_with_the_options_that_are_shown(page: Path) -> None:
             assert command[1] in COMMANDS, command
             options = [word.partition("=")[0] for word in command[2:] if re.match(r"--[a-z]", word)]
             if options:
-                shown = d1(command[1], "--help").stdout
+                shown = d1(*subcommand(command), "--help").stdout
                 unknown = [option for option in options if not re.search(rf"{option}\b", shown)]
                 assert not unknown, command
 
