@@ -23,7 +23,7 @@ demo: setup
 
 test:
 	@$(PYTHON) scripts/set_up.py test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(PYTEST_ARGS)
 
 lint:
 	@$(PYTHON) scripts/set_up.py test
