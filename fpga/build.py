@@ -13,10 +13,10 @@ from pathlib import Path
 
 from fpga.boards import Board
 from fpga.cache import cached_folder, content_key
+from fpga.designs import Design, Settings
 from fpga.errors import BuildFailed, ToolMissing
 from fpga.report import BuildReport, overused, read_report
 from fpga.tools import find_tool, run_tool
-from golden.config import NodeConfig
 
 __all__ = ["BuildResult", "Tell", "build", "design_files"]
 
@@ -59,8 +59,8 @@ class BuildResult:
     folder: Path
 
 
-def design_files(board: Board, config: NodeConfig, baud: int) -> dict[str, str]:
-    """Sources of a board's design by file name: Verilog of the node, RTLIL of the top, constraints.
+def design_files(board: Board, design: Design, settings: Settings) -> dict[str, str]:
+    """Sources of a design for a board by file name: Verilog beside the top, RTLIL of the top, constraints.
 
     Raises
     ------
@@ -69,17 +69,14 @@ def design_files(board: Board, config: NodeConfig, baud: int) -> dict[str, str]:
     ValueError
         If the clock cannot make the baud rate.
     """
-    from fpga.top import BoardTop
-    from rtl.export import export_node
-
-    top = BoardTop(board, config, baud)
+    top = design.top(board, settings)
     with _without_programmer():
         try:
             platform = board.make_platform()
         except ModuleNotFoundError as error:
             raise ToolMissing(f"{error.name} is missing; pip install amaranth-boards") from error
         plan = platform.prepare(top, TOP, emit_src=False)
-    files = export_node(config, arithmetic="rtl", sram="banks")
+    files = dict(design.modules(settings))
     files |= {name: _text(plan.files[name]) for name in (f"{TOP}.il", f"{TOP}.lpf")}
     reads = "\n".join(f"read_verilog {name}" for name in files if name.endswith(".v"))
     files["synthesis.ys"] = _SYNTHESIS.format(reads=reads, top=TOP)
@@ -88,9 +85,9 @@ def design_files(board: Board, config: NodeConfig, baud: int) -> dict[str, str]:
 
 def build(
     board: Board,
-    config: NodeConfig,
+    design: Design,
+    settings: Settings,
     *,
-    baud: int,
     seed: int = 1,
     place: bool = True,
     tell: Tell = lambda stage, seconds, note: None,
@@ -100,9 +97,8 @@ def build(
     Parameters
     ----------
     board : Board
-    config : NodeConfig
-    baud : int
-        Of the serial line.
+    design : Design
+    settings : Settings
     seed : int
         Of placement and routing.
     place : bool
@@ -122,7 +118,7 @@ def build(
     nextpnr, ecppack = (find_tool("nextpnr-ecp5"), find_tool("ecppack")) if place else (None, None)
 
     with _stage("export", seconds, tell):
-        files = design_files(board, config, baud)
+        files = design_files(board, design, settings)
 
     def synthesise(folder: Path) -> None:
         for name, text in files.items():
@@ -134,7 +130,7 @@ def build(
     synthesis_key = content_key(files, yosys.version)
     synthesis, _ = cached_folder("synthesis", synthesis_key, synthesise)
     if nextpnr is None or ecppack is None:
-        return BuildResult(None, read_report(board, config, seed, synthesis, None), seconds, synthesis)
+        return BuildResult(None, read_report(board, design, settings, seed, synthesis, None), seconds, synthesis)
     placer, packer = nextpnr, ecppack
 
     arguments = [f"--{board.device}", "--package", board.package, "--speed", str(board.speed), "--seed", str(seed)]
@@ -153,14 +149,14 @@ def build(
                 excess = overused(folder / f"{placer.name}.log")
                 if not excess:
                     raise
-                raise BuildFailed(f"'{config.name}' does not fit on {board.name}: {'; '.join(excess)}") from error
+                raise BuildFailed(f"{design.describe(settings)} does not fit on {board.name}: {'; '.join(excess)}") from error
         with _stage("pack", seconds, tell) as note:
             run_tool(packer, ["--compress", "--input", f"{TOP}.config", "--bit", f"{TOP}.bit"], folder, note)
         (folder / f"{TOP}.json").unlink()
 
     key = content_key({}, synthesis_key, nextpnr.version, *arguments)
     folder, _ = cached_folder("bitstream", key, place_and_route)
-    report = read_report(board, config, seed, synthesis, folder)
+    report = read_report(board, design, settings, seed, synthesis, folder)
     return BuildResult(folder / f"{TOP}.bit", report, seconds, folder)
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fpga.boards import BOARDS, Board, find_board
+from fpga.designs import DESIGNS, Settings
 from fpga.report import BuildReport, PartArea, PathStep
 from golden.config import PRESETS, preset
 
@@ -39,7 +40,7 @@ def boards(as_json: bool) -> None:
         click.echo(json.dumps({"boards": [asdict(board) for board in BOARDS.values()]}, indent=2))
         return
     for board in BOARDS.values():
-        click.echo(f"{board.name}: {board.title}, {board.clock_hz / 1e6:g} MHz, preset {board.config}")
+        click.echo(f"{board.name}: {board.title}, {board.node_hz / 1e6:g} MHz, preset {board.config}")
 
 
 @fpga.command()
@@ -62,7 +63,9 @@ def build(
     if out is not None and not pnr:
         raise click.UsageError("--out needs a bitstream, which --no-pnr does not make")
     try:
-        result = run_build(board, config, baud=baud, seed=seed, place=pnr, tell=_Progress())
+        result = run_build(
+            board, DESIGNS["node"], Settings(config, 1, 1, baud, board.node_hz), seed=seed, place=pnr, tell=_Progress()
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if out is not None and result.bitstream is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fpga.boards import Board
-from golden.config import NodeConfig
+from fpga.designs import Design, Settings
 
 __all__ = ["BuildReport", "PartArea", "PathStep", "Resource", "overused", "read_report"]
 
@@ -73,7 +73,11 @@ class BuildReport:
 
     Attributes
     ----------
-    board, config : str
+    board, design : str
+    config : str or None
+        Preset; None if there are no nodes.
+    rows, columns : int
+        Of the array.
     seed : int
     clock_mhz : float
         What the design has to reach.
@@ -87,7 +91,10 @@ class BuildReport:
     """
 
     board: str
-    config: str
+    design: str
+    config: str | None
+    rows: int
+    columns: int
     seed: int
     clock_mhz: float
     resources: dict[str, Resource]
@@ -106,7 +113,7 @@ class BuildReport:
         return {**asdict(self), "resources": resources, "meets_timing": self.meets_timing}
 
 
-def read_report(board: Board, config: NodeConfig, seed: int, synthesis: Path, placed: Path | None) -> BuildReport:
+def read_report(board: Board, design: Design, settings: Settings, seed: int, synthesis: Path, placed: Path | None) -> BuildReport:
     """The report of a build from what the tools left in their folders.
 
     Parameters
@@ -135,9 +142,12 @@ def read_report(board: Board, config: NodeConfig, seed: int, synthesis: Path, pl
         path = _critical_path(report["critical_paths"])
     return BuildReport(
         board=board.name,
-        config=config.name,
+        design=design.name,
+        config=settings.config.name if settings.config else None,
+        rows=settings.rows,
+        columns=settings.columns,
         seed=seed,
-        clock_mhz=board.clock_hz / 1e6,
+        clock_mhz=settings.clock_hz / 1e6,
         resources=resources,
         fmax_mhz=fmax,
         critical_path=path,

@@ -12,15 +12,17 @@ from amaranth.lib.wiring import In, Out
 
 from fpga.baud import BitPeriod
 from fpga.boards import Board
+from fpga.designs import Settings
 from fpga.frames import Identity
 from fpga.host_link import HostLink
 from fpga.uart_receiver import UartReceiver
 from fpga.uart_transmitter import UartTransmitter
 from golden.config import NodeConfig
+from rtl.export import export_node
 from rtl.interfaces import FlitLayout
 from rtl.node import NODE_NAME
 
-__all__ = ["BoardTop", "NodeTop"]
+__all__ = ["BoardTop", "NodeTop", "array_top", "node_modules"]
 
 #: ``links``: only the west one leads anywhere, to the host.
 _WEST_ONLY = 0b1000
@@ -141,7 +143,7 @@ class BoardTop(Elaboratable):
 
     def __init__(self, board: Board, config: NodeConfig, baud: int):
         self.board = board
-        self.node_top = NodeTop(config, board.clock_hz, baud)
+        self.node_top = NodeTop(config, board.node_hz, baud)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -164,3 +166,15 @@ class BoardTop(Elaboratable):
             m.submodules[f"led{number}"] = led
             m.d.comb += led.o.eq(light)
         return m
+
+
+def array_top(board: Board, settings: Settings) -> BoardTop:
+    """The top of the designs ``node`` and ``array``."""
+    assert settings.config is not None
+    return BoardTop(board, settings.config, settings.baud)
+
+
+def node_modules(settings: Settings) -> dict[str, str]:
+    """Verilog of the nodes, by file name."""
+    assert settings.config is not None
+    return export_node(settings.config, arithmetic="rtl", sram="banks")

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from fpga.boards.board import Board
-from fpga.boards.ulx3s import ULX3S_85F
+from fpga.boards.ulx3s import ULX3S_12F, ULX3S_25F, ULX3S_45F, ULX3S_85F
 from fpga.errors import UnknownBoard
 
 __all__ = ["BOARDS", "Board", "find_board"]
 
-BOARDS: dict[str, Board] = {board.name: board for board in (ULX3S_85F,)}
+BOARDS: dict[str, Board] = {board.name: board for board in (ULX3S_85F, ULX3S_45F, ULX3S_25F, ULX3S_12F)}
 
 
 def find_board(name: str) -> Board:

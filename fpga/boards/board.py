@@ -7,7 +7,10 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Board"]
+__all__ = ["FAMILIES", "Board"]
+
+#: Families of FPGA that there is a flow for.
+FAMILIES = ("ecp5", "ice40", "gowin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +22,27 @@ class Board:
     name : str
         As the command line has it.
     title : str
+        For people, with the FPGA.
+    family : str
+        One of :data:`FAMILIES`.
     platform : str
         ``module:class`` of the Amaranth platform; imported when it is needed.
-    clock_hz : int
-        Of the oscillator, which the design runs on.
+    oscillator_hz : int
+        The platform's default clock.
+    node_hz : int, optional
+        Clock of the nodes, from a PLL if it is not the oscillator's; 0 stands for the oscillator's.
     config : str
         Preset that is built if none is named.
+    rows, columns : int
+        Array that is built if none is named.
+    device : str
+        The FPGA as nextpnr names it: ``85k``, ``up5k``, ``GW2AR-LV18QN88C8/I7``.
+    package : str
+        The package as nextpnr names it; empty where ``device`` holds it.
+    speed : int or str
+        Speed grade as nextpnr takes it; empty where ``device`` holds it or there is one only.
+    database : str
+        Of a Gowin part: the family whose description nextpnr and gowin_pack use; empty elsewhere.
     uart : (str, int)
         Resource of the serial line to the host, with ``rx`` and ``tx`` among its signals.
     uart_signals : tuple of str
@@ -33,22 +51,59 @@ class Board:
         Lights, resources ``led`` 0 and up.
     reset_button : (str, int) or None
         Resource of a button that resets the design.
-    device, package : str, speed : int
-        Options of nextpnr-ecp5.
+    designs : tuple of str
+        Designs that fit, the largest last.
+    programmer : tuple of str
+        Program and arguments that load a bitstream; ``{bitstream}`` stands for its file.
+    serial : str
+        One sentence: which USB chip has the serial line, or which pins need an adapter.
+    source : str
+        Where the pins are documented, a URL.
+    tier : int
+        1: nodes run on it, and a campaign builds it; 2: part of a node, or not built by campaigns.
+
+    Raises
+    ------
+    ValueError
+        If the family is unknown or no design fits.
     """
 
     name: str
     title: str
+    family: str
     platform: str
-    clock_hz: int
+    oscillator_hz: int
+    node_hz: int = 0
     config: str
+    rows: int = 1
+    columns: int = 1
     device: str
-    package: str
-    speed: int
+    package: str = ""
+    speed: int | str = ""
+    database: str = ""
     uart: tuple[str, int] = ("uart", 0)
     uart_signals: tuple[str, ...] = ("rx", "tx")
     leds: int = 0
     reset_button: tuple[str, int] | None = None
+    designs: tuple[str, ...]
+    programmer: tuple[str, ...]
+    serial: str
+    source: str
+    tier: int = 1
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise ValueError(f"board {self.name}: family '{self.family}' is not one of {', '.join(FAMILIES)}")
+        if not self.designs:
+            raise ValueError(f"board {self.name}: no design fits")
+        if not self.node_hz:
+            object.__setattr__(self, "node_hz", self.oscillator_hz)
+
+    @property
+    def default_design(self) -> str:
+        """The largest design that fits: the array, or a single node where the board's array is one."""
+        largest = self.designs[-1]
+        return "node" if largest == "array" and self.rows * self.columns == 1 and "node" in self.designs else largest
 
     def make_platform(self) -> Any:
         """A platform to prepare one design with."""

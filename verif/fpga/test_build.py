@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fpga.boards import BOARDS, find_board
 from fpga.build import build, design_files
 from fpga.cache import cached_folder, content_key
 from fpga.cli import fpga
+from fpga.designs import DESIGNS, Settings
 from fpga.errors import BuildFailed, FpgaError, ToolMissing, UnknownBoard
 from fpga.report import read_report
 from fpga.tools import find_tool, run_tool
@@ -21,6 +23,8 @@ from golden.config import preset
 from rtl.node import NODE_NAME
 
 CONFIG = preset("tiny")
+NODE = DESIGNS["node"]
+SETTINGS = Settings(CONFIG, 1, 1, 1_000_000, 25_000_000)
 
 #: Netlist as Yosys writes it, cut down: a LUT of the top, a fast adder and a memory in `top.node`, a block RAM deeper.
 NETLIST = {
@@ -70,21 +74,21 @@ def invoke(*arguments: str) -> Result:
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 def test_a_boards_design_elaborates_with_every_pin_placed(board: object) -> None:
     chosen = find_board(board.name)  # type: ignore[attr-defined]
-    files = design_files(chosen, CONFIG, 1_000_000)
+    files = design_files(chosen, NODE, SETTINGS)
     assert f"module {NODE_NAME}(" in files[f"{NODE_NAME}.v"]
     assert f"cell \\{NODE_NAME} " in files["top.il"]
     constraints = files["top.lpf"]
     for pin in ("uart_0__rx__io", "uart_0__tx__io", "clk25_0__io", "button_fire_0__io", *(f"led_{n}__io" for n in range(6))):
         assert f'LOCATE COMP "{pin}" SITE' in constraints
-    assert f'FREQUENCY PORT "clk25_0__io" {chosen.clock_hz}.0 HZ;' in constraints
-    assert files == design_files(chosen, CONFIG, 1_000_000)
+    assert f'FREQUENCY PORT "clk25_0__io" {chosen.oscillator_hz}.0 HZ;' in constraints
+    assert files == design_files(chosen, NODE, SETTINGS)
 
 
 def test_a_report_holds_area_by_part_and_the_longest_path_between_flip_flops(tmp_path: Path) -> None:
     (tmp_path / "top.json").write_text(json.dumps(NETLIST))
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
     board = BOARDS["ulx3s-85f"]
-    report = read_report(board, CONFIG, 3, tmp_path, tmp_path)
+    report = read_report(board, NODE, SETTINGS, 3, tmp_path, tmp_path)
     parts = {part.part: (part.lut4, part.ff, part.dsp, part.ebr) for part in report.parts}
     assert parts == {"design": (9, 1, 0, 1), "top": (8, 1, 0, 1), "top.node": (8, 1, 0, 1), "top.node.core": (0, 1, 0, 1)}
     assert (report.resources["LUT4"].used, report.resources["LUT4"].available) == (30_000, 83_640)
@@ -97,7 +101,7 @@ def test_a_report_holds_area_by_part_and_the_longest_path_between_flip_flops(tmp
         ("setup", "y.DI"),
     ]
     assert json.loads(json.dumps(report.as_dict()))["resources"]["FF"]["share"] == pytest.approx(9_000 / 83_640)
-    assert read_report(board, CONFIG, 3, tmp_path, None).fmax_mhz is None
+    assert read_report(board, NODE, SETTINGS, 3, tmp_path, None).fmax_mhz is None
 
 
 def program(folder: Path, name: str, text: str) -> Path:
@@ -132,16 +136,16 @@ def calls(tools: Path) -> list[str]:
 
 def test_a_build_runs_what_its_inputs_changed_and_nothing_else(tools: Path) -> None:
     board = BOARDS["ulx3s-85f"]
-    first = build(board, CONFIG, baud=1_000_000)
+    first = build(board, NODE, SETTINGS)
     assert calls(tools) == ["yosys", "nextpnr", "ecppack"]
     assert first.bitstream is not None
     assert first.bitstream.read_text() == "bits\n"
-    assert build(board, CONFIG, baud=1_000_000).bitstream == first.bitstream
+    assert build(board, NODE, SETTINGS).bitstream == first.bitstream
     assert calls(tools) == []
-    other_seed = build(board, CONFIG, baud=1_000_000, seed=2)
+    other_seed = build(board, NODE, SETTINGS, seed=2)
     assert calls(tools) == ["nextpnr", "ecppack"]
     assert other_seed.bitstream != first.bitstream
-    assert build(board, CONFIG, baud=115_200, place=False).bitstream is None
+    assert build(board, NODE, replace(SETTINGS, baud=115_200), place=False).bitstream is None
     assert calls(tools) == ["yosys"]
 
 
@@ -164,20 +168,20 @@ def test_the_command_reports_a_build_as_text_and_as_json(tools: Path) -> None:
 def test_a_design_that_does_not_fit_is_told_with_its_numbers(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = "echo 'Info: \t TRELLIS_COMB: 90000/83640   107%'; echo 'ERROR: unable to place'; exit 1"
     monkeypatch.setenv("NEXTPNR_ECP5", str(program(tools, "nextpnr", script)))
-    with pytest.raises(BuildFailed, match=r"'tiny' does not fit on ulx3s-85f: LUT4 90,000 of 83,640"):
-        build(BOARDS["ulx3s-85f"], CONFIG, baud=1_000_000)
+    with pytest.raises(BuildFailed, match=r"node of 'tiny' does not fit on ulx3s-85f: LUT4 90,000 of 83,640"):
+        build(BOARDS["ulx3s-85f"], NODE, SETTINGS)
 
 
 def test_what_a_tool_rejects_is_told_in_its_own_words(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YOSYS", str(program(tools, "yosys", "echo 'ERROR: no such thing'; exit 1")))
     with pytest.raises(BuildFailed, match=r"exit code 1:\nERROR: no such thing\nlog: .*yosys.log"):
-        build(BOARDS["ulx3s-85f"], CONFIG, baud=1_000_000)
+        build(BOARDS["ulx3s-85f"], NODE, SETTINGS)
 
 
 def test_a_missing_tool_has_its_exit_code_and_its_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NEXTPNR_ECP5", "/nowhere/nextpnr-ecp5")
     with pytest.raises(ToolMissing, match="NEXTPNR_ECP5 names '/nowhere/nextpnr-ecp5'") as caught:
-        build(BOARDS["ulx3s-85f"], CONFIG, baud=1_000_000)
+        build(BOARDS["ulx3s-85f"], NODE, SETTINGS)
     assert caught.value.exit_code == 3
     monkeypatch.delenv("NEXTPNR_ECP5")
     monkeypatch.setenv("PATH", str(tmp_path))
