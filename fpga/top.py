@@ -1,44 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes on a board: a node, its host link, and the pins."""
+"""What goes on a board: nodes, their host link, and the pins."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from fpga.baud import BitPeriod
 from fpga.boards import Board
+from fpga.clock import BoardClock
 from fpga.designs import Settings
 from fpga.frames import Identity
-from fpga.host_link import HostLink
-from fpga.uart_receiver import UartReceiver
-from fpga.uart_transmitter import UartTransmitter
+from fpga.mesh import Mesh
+from fpga.node_lights import NodeLights
+from fpga.serial_host import SerialHost
 from golden.config import NodeConfig
 from rtl.export import export_node
-from rtl.interfaces import FlitLayout
-from rtl.node import NODE_NAME
 
-__all__ = ["BoardTop", "NodeTop", "array_top", "node_modules"]
-
-#: ``links``: only the west one leads anywhere, to the host.
-_WEST_ONLY = 0b1000
-
-#: Cycles for which the light of the host link stays on after a frame, as a power of two.
-_ACTIVITY_BITS = 20
+__all__ = ["ArrayTop", "BoardTop", "array_top", "node_modules"]
 
 
-class NodeTop(wiring.Component):
-    """A node with its host at the west link; the complete logic of a board but for its pins.
-
-    The node is an instance of the Verilog module that ``rtl.export`` makes. It counts cycles from its reset.
+class ArrayTop(wiring.Component):
+    """An array of nodes with its host; the complete logic of a board but for its pins.
 
     Parameters
     ----------
     config : NodeConfig
+    rows, columns : int
+        At least 1 each.
     clock_hz : int
         Frequency of the domain ``sync``, which everything runs on.
     baud : int
@@ -47,121 +39,111 @@ class NodeTop(wiring.Component):
     Members
     -------
     rx : In(1), tx : Out(1), the serial line
-    reset : In(1), resets the node and what is under way to and from it
-    idle, running, waiting, trapped, exited : Out(1), any thread of the node
+    reset : In(1), resets the nodes and what is under way to and from them
+    idle, running, waiting, trapped, exited : Out(rows x columns), any thread of each node, row by row
     activity : Out(1), a frame came from the host a moment ago
+    lights : Out
+        Of an array: a light per node as :class:`fpga.node_lights.NodeLights` has it, then ``activity``. Of a single node:
+        idle, running, waiting, trapped, exited, activity.
+
+    Raises
+    ------
+    ValueError
+        If there is no node, or the clock cannot make the baud rate.
     """
 
-    def __init__(self, config: NodeConfig, clock_hz: int, baud: int):
+    def __init__(self, config: NodeConfig, rows: int, columns: int, clock_hz: int, baud: int):
         self.config = config
-        self.period = BitPeriod(clock_hz, baud)
-        self.identity = Identity(clock_hz=clock_hz, rows=1, columns=1, descriptor=config.descriptor, key=config.key)
+        self.clock_hz = clock_hz
+        self.mesh = Mesh(config, rows, columns)
+        identity = Identity(
+            clock_hz=clock_hz, rows=rows, columns=columns, descriptor=config.descriptor, key=config.key
+        )  # fmt: skip
+        self.host = SerialHost(config, identity, baud)
+        nodes = rows * columns
+        states = dict.fromkeys(("idle", "running", "waiting", "trapped", "exited"), Out(nodes))
         super().__init__(
             {
                 "rx": In(1),
                 "tx": Out(1, init=1),
                 "reset": In(1),
-                "idle": Out(1),
-                "running": Out(1),
-                "waiting": Out(1),
-                "trapped": Out(1),
-                "exited": Out(1),
+                **states,
                 "activity": Out(1),
+                "lights": Out(6 if nodes == 1 else nodes + 1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.receiver = receiver = UartReceiver(self.period)
-        m.submodules.transmitter = transmitter = UartTransmitter(self.period)
-        m.submodules.host_link = host = HostLink(self.config, self.identity)
-        wiring.connect(m, host.o, transmitter.i)
+        m.submodules.host = host = self.host
+        m.submodules.mesh = mesh = self.mesh
+        wiring.connect(m, host.link_out, mesh.link_in)
+        wiring.connect(m, mesh.link_out, host.link_in)
         m.d.comb += [
-            receiver.line.eq(self.rx),
-            self.tx.eq(transmitter.line),
-            host.i_valid.eq(receiver.valid),
-            host.i_data.eq(receiver.data),
-            host.i_error.eq(receiver.error),
+            host.rx.eq(self.rx),
+            self.tx.eq(host.tx),
             host.reset.eq(self.reset),
+            mesh.reset.eq(host.reset_nodes),
+            self.activity.eq(host.activity),
         ]
+        states = ("idle", "running", "waiting", "trapped", "exited")
+        m.d.comb += [getattr(self, state).eq(getattr(mesh, state)) for state in states]
 
-        cycle = Signal(64)
-        m.d.sync += cycle.eq(Mux(host.reset_nodes, 0, cycle + 1))
-
-        running, waiting, trapped = Signal(4), Signal(4), Signal(4)
-        to_host, from_host = host.link_in, host.link_out
-        to_host_flit = Signal(FlitLayout(self.config).size)
+        if len(self.idle) == 1:
+            m.d.comb += self.lights.eq(Cat(*(getattr(self, state) for state in states), self.activity))
+            return m
+        m.submodules.node_lights = node_lights = NodeLights(len(self.idle), self.clock_hz)
         m.d.comb += [
-            to_host.flit.eq(to_host_flit),
-            self.running.eq(running.any()),
-            self.waiting.eq(waiting.any()),
-            self.trapped.eq(trapped.any()),
+            node_lights.active.eq(self.running | self.waiting),
+            node_lights.trapped.eq(self.trapped),
+            node_lights.reset.eq(host.reset_nodes),
+            self.lights.eq(Cat(node_lights.o, self.activity)),
         ]
-        pins: dict[str, Any] = {
-            "i_clk": ClockSignal(),
-            "i_rst": host.reset_nodes | ResetSignal(allow_reset_less=True),
-            "i_x": 0,
-            "i_y": 0,
-            "i_links": _WEST_ONLY,
-            "i_cycle": cycle,
-            "i_west_in_valid": from_host.valid,
-            "i_west_in_flit": from_host.flit,
-            "o_west_in_credit": from_host.credit,
-            "o_west_out_valid": to_host.valid,
-            "o_west_out_flit": to_host_flit,
-            "i_west_out_credit": to_host.credit,
-            "o_idle": self.idle,
-            "o_running": running,
-            "o_waiting": waiting,
-            "o_trapped": trapped,
-            "o_exited": self.exited,
-        }
-        for direction in ("north", "east", "south"):
-            pins |= {f"i_{direction}_in_valid": 0, f"i_{direction}_in_flit": 0, f"i_{direction}_out_credit": 0}
-        m.submodules.node = Instance(NODE_NAME, **pins)
-
-        quiet_for = Signal(_ACTIVITY_BITS + 1, init=1 << _ACTIVITY_BITS)
-        m.d.comb += self.activity.eq(~quiet_for[-1])
-        with m.If(host.active):
-            m.d.sync += quiet_for.eq(0)
-        with m.Elif(self.activity):
-            m.d.sync += quiet_for.eq(quiet_for + 1)
         return m
 
 
 class BoardTop(Elaboratable):
     """The top on a board: its clock, its serial line, its lights, its reset button.
 
-    Lights, lowest first: idle, running, waiting, trapped, exited, frames from the host. Boards with fewer show the first ones.
-
     Parameters
     ----------
     board : Board
-    config : NodeConfig
-    baud : int
+    logic : component
+        With ``rx``, ``tx``, ``reset`` and ``lights``; boards with fewer lights show the first ones.
+    clock_hz : int
+        Clock of the logic.
+
+    Raises
+    ------
+    ClockError
+        If the board cannot make that clock.
     """
 
-    def __init__(self, board: Board, config: NodeConfig, baud: int):
+    def __init__(self, board: Board, logic: Any, clock_hz: int):
         self.board = board
-        self.node_top = NodeTop(config, board.node_hz, baud)
+        self.logic = logic
+        self.clock = BoardClock(board, clock_hz)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        board, top = self.board, self.node_top
+        board, logic = self.board, self.logic
+        m.submodules.clock = clock = self.clock
+        m.domains.sync = ClockDomain("sync")
+        m.d.comb += [ClockSignal().eq(clock.clk), ResetSignal().eq(clock.rst)]
+
         button = Signal()
-        m.submodules.top = top
-        m.d.comb += top.reset.eq(button)
+        m.submodules.logic = logic
+        m.d.comb += logic.reset.eq(button)
 
         uart = platform.request(*board.uart, dir=dict.fromkeys(board.uart_signals, "-"))
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
-        m.d.comb += [top.rx.eq(rx.i), tx.o.eq(top.tx)]
+        m.d.comb += [logic.rx.eq(rx.i), tx.o.eq(logic.tx)]
         if board.reset_button is not None:
             m.submodules.button = buffer = io.Buffer("i", platform.request(*board.reset_button, dir="-"))
             m.submodules.button_synchronizer = FFSynchronizer(buffer.i, button)
 
-        lights = (top.idle, top.running, top.waiting, top.trapped, top.exited, top.activity)
-        for number, light in zip(range(board.leds), lights, strict=False):
+        for number, light in zip(range(board.leds), logic.lights, strict=False):
             led = io.Buffer("o", platform.request("led", number, dir="-"))
             m.submodules[f"led{number}"] = led
             m.d.comb += led.o.eq(light)
@@ -169,12 +151,28 @@ class BoardTop(Elaboratable):
 
 
 def array_top(board: Board, settings: Settings) -> BoardTop:
-    """The top of the designs ``node`` and ``array``."""
+    """The top of the designs ``node`` and ``array``.
+
+    Raises
+    ------
+    ValueError
+        If there is no node, or the clock cannot make the baud rate.
+    ClockError
+        If the board cannot make the clock.
+    """
     assert settings.config is not None
-    return BoardTop(board, settings.config, settings.baud)
+    logic = ArrayTop(settings.config, settings.rows, settings.columns, settings.clock_hz, settings.baud)
+    return BoardTop(board, logic, settings.clock_hz)
 
 
-def node_modules(settings: Settings) -> dict[str, str]:
-    """Verilog of the nodes, by file name."""
+def node_modules(settings: Settings, arithmetic: str = "rtl", sram: str = "banks") -> dict[str, str]:
+    """Verilog of the modules that the designs ``node`` and ``array`` instantiate, by file name.
+
+    Parameters
+    ----------
+    settings : Settings
+    arithmetic, sram : str
+        As ``rtl.export.export_node`` takes them; what synthesis needs unless said otherwise.
+    """
     assert settings.config is not None
-    return export_node(settings.config, arithmetic="rtl", sram="banks")
+    return export_node(settings.config, arithmetic=arithmetic, sram=sram)

@@ -130,6 +130,15 @@ class Compilation:
         self._run("linking", command, r"error|undefined")
         self.timed("link", start)
 
+    def link_program(self, program: Path) -> None:
+        """Link everything into a program; ``main`` is among the C++ sources."""
+        start = time.monotonic()
+        self.report("linking", None)
+        command = [str(self.tools.cxx), "-pthread", "-Wl,--gc-sections", "-o", str(program), "-Wl,--whole-archive"]
+        command += [f"obj/lib{self._prefix}.a", "-Wl,--no-whole-archive", "obj/libverilated.a"]
+        self._run("linking", command, r"error|undefined")
+        self.timed("link", start)
+
     def _run(self, what: str, command: Sequence[str], telling: str, seen: Callable[[str], None] = lambda line: None) -> None:
         """Run a tool; BuildError with the telling lines of its output if it fails."""
         self._log.write(f"$ {' '.join(command)}\n")

@@ -16,7 +16,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, Timer
 from fpga.board_array import BoardArray
 from fpga.errors import LinkError
 from fpga.link import HostLinkClient
-from fpga.top import NodeTop
+from fpga.top import ArrayTop
 from golden.config import preset
 from golden.layout import SRAM_BASE, Cause, ControlRegister, ThreadState, control_offset, semaphore_offset
 from rtl.export import export_node
@@ -63,7 +63,7 @@ sum:   .zero 4 * LINE_BYTES
 @pytest.mark.rtl
 def test_board_top_boots_runs_and_answers_over_its_serial_line() -> None:
     run_bench(
-        NodeTop(CONFIG, CLOCK_HZ, BAUD),
+        ArrayTop(CONFIG, 1, 1, CLOCK_HZ, BAUD),
         sources=list(export_node(CONFIG, arithmetic="rtl", sram="macro").values()),
     )
 

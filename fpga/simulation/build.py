@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a board and a design to a program: the top compiled by Verilator, behind a pseudo-terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from fpga.boards import Board
+from fpga.designs import DESIGNS, Settings
+from fpga.simulation.platform import Pin, SimulationPlatform
+from scripts.simulator.cache import Cache, digest
+from scripts.simulator.compilation import Compilation, Progress
+from scripts.simulator.toolchain import Toolchain, find_toolchain
+
+__all__ = ["BoardFiles", "BoardProgram", "Progress", "board_files", "build_program"]
+
+TOP = "board_top"
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_HERE = Path(__file__).resolve().parent
+_PROGRAM = "board"
+_CLASS = "D1Board"
+
+#: A clock edge in generated Verilog; nothing there has an asynchronous reset.
+_ANY_EDGE = re.compile(r"@\(posedge (\w+)\)")
+
+
+@dataclass(frozen=True)
+class BoardFiles:
+    """Sources of a board's design for a simulator.
+
+    Attributes
+    ----------
+    sources : dict
+        Verilog, SystemVerilog and C++ by file name; module :data:`TOP` has the board's pins.
+    clock, rx, tx, button : Pin or None
+        Pins of the top that the design uses.
+    lights : tuple of Pin
+    """
+
+    sources: dict[str, str]
+    clock: Pin
+    rx: Pin | None
+    tx: Pin | None
+    button: Pin | None
+    lights: tuple[Pin, ...]
+
+
+@dataclass(frozen=True)
+class BoardProgram:
+    """A compiled board.
+
+    Attributes
+    ----------
+    path : Path
+        The program; see ``main.cpp`` for how it is talked to.
+    lights : int
+        How many the design drives.
+    cached : bool
+        Whether it was there already.
+    """
+
+    path: Path
+    lights: int
+    cached: bool
+
+
+def board_files(board: Board, design: str, settings: Settings, arithmetic: str = "macro") -> BoardFiles:
+    """Sources of a board's complete top, from its pins on, for a simulator.
+
+    The pin of the clock takes the clock that the PLL would make, if there is one.
+
+    Parameters
+    ----------
+    board : Board
+    design : str
+        Name of one of ``fpga.designs.DESIGNS``.
+    settings : Settings
+    arithmetic : str
+        ``macro`` or ``rtl``, see ``rtl.export``.
+
+    Raises
+    ------
+    ValueError
+        If the clock cannot make the baud rate, or there is no node.
+    """
+    # Nodes take a while to import, and a simulation that is in the cache does not need them.
+    from fpga.top import node_modules
+
+    top = DESIGNS[design].top(board, settings)
+    on = SimulationPlatform(board)
+    sources = {f"{TOP}.v": on.prepare(top, TOP), "pll_models.v": (_HERE / "pll_models.v").read_text()}
+    if DESIGNS[design].nodes:
+        sources |= node_modules(settings, arithmetic, "macro")
+    clock = on.pin((on.default_clk, 0))
+    assert clock is not None
+    lights = [on.pin(("led", number)) for number in range(board.leds)]
+    return BoardFiles(
+        sources,
+        clock,
+        on.pin(board.uart, "rx"),
+        on.pin(board.uart, "tx"),
+        None if board.reset_button is None else on.pin(board.reset_button),
+        tuple(light for light in lights if light is not None),
+    )
+
+
+def build_program(
+    board: Board, design: str, settings: Settings, arithmetic: str = "macro", progress: Progress | None = None
+) -> BoardProgram:
+    """The program of a board's design, from the cache or built now.
+
+    Parameters
+    ----------
+    board, design, settings, arithmetic
+        As :func:`board_files` takes them.
+    progress : callable, optional
+        Told what is being done.
+
+    Raises
+    ------
+    scripts.simulator.errors.SimulatorError
+        If a tool is missing or rejects what it is given, or the cache cannot be written.
+    ValueError
+        As :func:`board_files`.
+    """
+    report = progress or (lambda stage, done: None)
+    tools = find_toolchain()
+    cache = Cache("boards")
+    key = _key(board, design, settings, arithmetic, tools)
+    cached = cache.find(key) is not None
+    folder = cache.build(
+        key,
+        lambda partial: _make(partial, cache.folder / f"{key}.log", board, design, settings, arithmetic, tools, report),
+        lambda: report("waiting for another process that builds the same simulation", None),
+    )
+    return BoardProgram(folder / _PROGRAM, json.loads((folder / "build.json").read_text())["lights"], cached)
+
+
+def _key(board: Board, design: str, settings: Settings, arithmetic: str, tools: Toolchain) -> str:
+    """Digest of everything that a program depends on."""
+    paths = [path for room in ("rtl", "fpga") for path in sorted((_ROOT / room).rglob("*"))]
+    paths += [_ROOT / "golden" / name for name in ("config.py", "isa.py", "layout.py")]
+    files = [
+        (path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths if path.is_file() and path.suffix != ".pyc"
+    ]
+    versions = [tools.versions["verilator"], tools.versions["g++"], metadata.version("amaranth"), platform.machine()]
+    return digest(files, repr(board), design, repr(dataclasses.astuple(settings)), arithmetic, *versions)
+
+
+def _make(
+    folder: Path, log: Path, board: Board, design: str, settings: Settings, arithmetic: str, tools: Toolchain, report: Progress
+) -> None:
+    """Fill ``folder`` with the program and ``build.json``."""
+    work = folder / "work"
+    work.mkdir()
+    with Compilation(tools, work, log, report) as compilation:
+        start = time.monotonic()
+        report("exporting Verilog", None)
+        files = board_files(board, design, settings, arithmetic)
+        for name, text in files.sources.items():
+            # Clocked by both edges, a cycle takes one evaluation.
+            (work / name).write_text(_ANY_EDGE.sub(r"@(edge \1)", text))
+        (work / "board_pins.h").write_text(_pins_header(files, settings, may_rest=DESIGNS[design].nodes))
+        compilation.timed("export", start)
+        sources = sorted(name for name in files.sources if Path(name).suffix in (".v", ".sv", ".cpp"))
+        compilation.verilate([*sources, _HERE / "main.cpp"], top=TOP, prefix=_CLASS)
+        compilation.compile()
+        compilation.link_program(folder / _PROGRAM)
+    shutil.rmtree(work)
+    log.rename(folder / "build.log")
+    (folder / "build.json").write_text(json.dumps({"lights": len(files.lights), "seconds": compilation.seconds}, indent=1))
+
+
+def _pins_header(files: BoardFiles, settings: Settings, *, may_rest: bool) -> str:
+    """What ``main.cpp`` knows of the board, as C++."""
+
+    def level(pin: Pin, value: str) -> str:
+        return f"!{value}" if pin.inverted else f"{value}"
+
+    def member(pin: Pin) -> str:
+        # Verilator keeps double underscores for itself.
+        return f"board.{pin.port.replace('__', '___05F')}"
+
+    lights = [f"uint64_t{{{level(pin, member(pin))}}} << {number}" for number, pin in enumerate(files.lights)]
+    rx, tx, button = files.rx, files.tx, files.button
+    functions = [
+        ("void tick(Board& board)", f"{member(files.clock)} ^= 1; board.eval();"),
+        ("void set_rx(Board& board, bool value)", f"{member(rx)} = {level(rx, 'value')};" if rx else ""),
+        ("bool get_tx(Board& board)", f"return {level(tx, member(tx))};" if tx else "return true;"),
+        ("void set_button(Board& board, bool value)", f"{member(button)} = {level(button, 'value')};" if button else ""),
+        ("uint64_t get_lights(Board& board)", f"return {' | '.join(lights) or '0'};"),
+    ]
+    return "\n".join(
+        [
+            "// Generated by fpga/simulation/build.py.",
+            "#pragma once",
+            "#include <cstdint>",
+            f'#include "{_CLASS}.h"',
+            f"using Board = {_CLASS};",
+            f"constexpr double kCyclesPerBit = {settings.clock_hz} / {float(settings.baud)};",
+            "// Whether nothing is lost by sleeping while the line is quiet.",
+            f"constexpr bool kMayRest = {str(may_rest).lower()};",
+            *(f"inline {head} {{ {body} }}" for head, body in functions),
+            "",
+        ]
+    )
