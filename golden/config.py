@@ -58,6 +58,9 @@ class NodeConfig:
         Semaphores of a node: 4, 8, 16 or 32.
     channel_depth : int
         Flits buffered per link and class; 3 sustain full rate on a one-cycle link. 3 to 64.
+    link_passes : int
+        Cycles that a flit takes on a link, whose wires carry that part of it per cycle: 1, 2 or 4. Routers are smaller by about
+        as much. What is sent and in which order does not depend on it.
     simd_passes : int
         Passes that an FP32 operation of the SIMD unit takes; there are ``fp32_lanes / simd_passes`` lanes of hardware. A power
         of two, at most ``fp32_lanes``. Results do not depend on it, nor on ``matrix_passes``.
@@ -81,6 +84,7 @@ class NodeConfig:
     accumulators: int = 4
     semaphores: int = 16
     channel_depth: int = 4
+    link_passes: int = 1
     simd_passes: int = 1
     matrix_passes: int = 1
 
@@ -93,6 +97,7 @@ class NodeConfig:
             "fetch_lines": (2, 4, 8),
             "accumulators": (1, 2, 4, 8),
             "semaphores": (4, 8, 16, 32),
+            "link_passes": (1, 2, 4),
             "simd_passes": (1, 2, 4, 8, 16),
             "matrix_passes": (1, 2, 4, 8, 16, 32, 64),
         }

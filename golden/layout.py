@@ -165,6 +165,11 @@ def flit_bits(config: NodeConfig) -> int:
     return sum(bits for _, bits in flit_fields(config))
 
 
+def phit_bits(config: NodeConfig) -> int:
+    """Bits of a phit, the part of a flit that a link carries in a cycle: ``link_passes`` of them make a flit, low bits first."""
+    return -(-flit_bits(config) // config.link_passes)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Control page: 64-bit registers, little endian, at CONTROL_PAGE_OFFSET of the window
 # ---------------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
-from golden.layout import LINK_PORTS, Port, flit_bits
+from golden.layout import LINK_PORTS, Port, phit_bits
 
 __all__ = ["FlatArray"]
 
@@ -32,9 +32,9 @@ class FlatArray(wiring.Component):
 
     Members
     -------
-    host_in_valid : In(2), host_in_flit : In(flit), host_in_credit : Out(2)
+    host_in_valid : In(2), host_in_flit : In(phit), host_in_credit : Out(2)
         From the host to the array, named as node (0, 0) sees it; ``host_in_credit`` returns credits to the host.
-    host_out_valid : Out(2), host_out_flit : Out(flit), host_out_credit : In(2)
+    host_out_valid : Out(2), host_out_flit : Out(phit), host_out_credit : In(2)
         From the array to the host.
     cycle : In(64)
         Handed to every node that has a ``cycle``.
@@ -54,7 +54,7 @@ class FlatArray(wiring.Component):
         self.rows = rows
         self.columns = columns
         self.nodes = {(row, column): node_factory() for row in range(rows) for column in range(columns)}
-        flit = flit_bits(config)
+        flit = phit_bits(config)
         members = {
             "host_in_valid": In(2),
             "host_in_flit": In(flit),

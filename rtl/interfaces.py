@@ -18,6 +18,7 @@ from golden.layout import (
     SEMAPHORE_VALUE_BITS,
     TAG_BITS,
     flit_fields,
+    phit_bits,
 )
 
 __all__ = [
@@ -107,10 +108,14 @@ class LinkSignature(wiring.Signature):
     A flit is on the link in every cycle with a bit of ``valid`` set (at most one: bit 0 request, bit 1 response). The sender
     holds ``config.channel_depth`` credits per class after reset, spends one per flit, and gets one back for every cycle with
     its class's bit of ``credit`` set. There is no ready.
+
+    With ``config.link_passes`` above 1 ``flit`` carries a phit: the flit's next bits, low ones first. The phits of a flit
+    follow each other without a gap, ``valid`` is the same in all of them, and a credit stands for a whole flit.
     """
 
     def __init__(self, config: NodeConfig):
-        super().__init__({"valid": Out(2), "flit": Out(FlitLayout(config)), "credit": In(2)})
+        carried = FlitLayout(config) if config.link_passes == 1 else unsigned(phit_bits(config))
+        super().__init__({"valid": Out(2), "flit": Out(carried), "credit": In(2)})
 
 
 def flit_stream(config: NodeConfig) -> wiring.Signature:

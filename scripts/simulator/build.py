@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
-from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields
+from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields, phit_bits
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress
 from scripts.simulator.errors import ToolMissing
@@ -192,6 +192,9 @@ def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:
         "kSramLines": config.sram_lines,
         "kChannelDepth": config.channel_depth,
         "kFlitWords": (flit_bits(config) + 31) // 32,
+        "kFlitBits": flit_bits(config),
+        "kPhitBits": phit_bits(config),
+        "kLinkPasses": config.link_passes,
         "kMaskByte": offsets["mask"][0] // 8,
         "kDataByte": offsets["data"][0] // 8,
         "kFenceOffset": CONTROL_PAGE_OFFSET,

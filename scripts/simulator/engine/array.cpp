@@ -119,7 +119,7 @@ void Array::step(unsigned member) {
         for (unsigned side = 0; side < 4; ++side) {
             if (!(out[side].valid | out[side].credit)) continue;
             driving = true;
-            worker.hops += out[side].valid != 0;
+            worker.phits += out[side].valid != 0;
             if (near[side] >= 0) wake_[next][near[side]].store(1, std::memory_order_relaxed);
         }
         const bool awake = driving || !node.idle();
@@ -169,9 +169,9 @@ void Array::record() {
     records_.resize(start + cycle_record_bytes());
     uint8_t* bytes = records_.data() + start;
     const Link& host = host_link_[cycle_ & 1];
-    std::memcpy(bytes, host.flit.data(), sizeof(Flit));
-    bytes[sizeof(Flit)] = host.valid;
-    bytes[sizeof(Flit) + 1] = host.credit;
+    std::memcpy(bytes, host.flit.data(), sizeof(Phit));
+    bytes[sizeof(Phit)] = host.valid;
+    bytes[sizeof(Phit) + 1] = host.credit;
     bytes += host_record_bytes();
     for (const unsigned slot : slot_of_) {
         nodes_[slot]->record(bytes);
@@ -239,8 +239,9 @@ Counters Array::counters() const {
     Counters sum{0, 0, host_.sent(), host_.received()};
     for (const Worker& worker : workers_) {
         sum.node_cycles += worker.node_cycles;
-        sum.hops += worker.hops;
+        sum.hops += worker.phits;
     }
+    sum.hops /= kLinkPasses;
     return sum;
 }
 

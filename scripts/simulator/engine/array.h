@@ -42,7 +42,7 @@ class Array {
 
     // Records all output registers of all nodes, after the host's link, in every cycle from now on.
     void set_recording(bool recording) { recording_ = recording; }
-    static size_t host_record_bytes() { return sizeof(Flit) + 2; }
+    static size_t host_record_bytes() { return sizeof(Phit) + 2; }
     size_t cycle_record_bytes() const { return host_record_bytes() + nodes() * Node::record_bytes(); }
     const std::vector<uint8_t>& records() const { return records_; }
     void clear_records() { records_.clear(); }
@@ -59,7 +59,7 @@ class Array {
         unsigned first = 0, last = 0;
         uint32_t busy = 0;
         bool progress = false;
-        uint64_t node_cycles = 0, hops = 0;
+        uint64_t node_cycles = 0, phits = 0;
     };
     enum Traced : uint8_t { kRetirements = 1, kWrites = 2 };
 

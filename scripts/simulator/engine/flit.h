@@ -2,6 +2,7 @@
 // Flits as words, low bit first, laid out by the generated constants of golden.layout.flit_fields.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -14,6 +15,8 @@ namespace d1 {
 static_assert(std::endian::native == std::endian::little, "lines are copied between flits and memory as bytes");
 
 using Flit = std::array<uint32_t, kFlitWords>;
+// What a link carries in a cycle: a flit's next kPhitBits bits.
+using Phit = std::array<uint32_t, (kPhitBits + 31) / 32>;
 
 // A field of at most 32 bits.
 inline uint32_t get(const Flit& flit, Field field) {
@@ -45,9 +48,36 @@ inline void set_mask(Flit& flit, uint64_t mask) {
 inline const uint8_t* line_of(const Flit& flit) { return reinterpret_cast<const uint8_t*>(flit.data()) + kDataByte; }
 inline uint8_t* line_of(Flit& flit) { return reinterpret_cast<uint8_t*>(flit.data()) + kDataByte; }
 
-// What one side of a link drives: the flit that it sends, and the credits that it returns for what it received there.
+// Copies `bits` bits from position `from` of `source` on to position `to` of `target`.
+template <size_t N, size_t M>
+void copy_bits(std::array<uint32_t, N>& target, unsigned to, const std::array<uint32_t, M>& source, unsigned from, unsigned bits) {
+    for (unsigned bit = 0; bit < bits;) {
+        // As many as stay within a word on both sides.
+        const unsigned into = (to + bit) % 32, out_of = (from + bit) % 32;
+        const unsigned count = std::min({32 - into, 32 - out_of, bits - bit});
+        const uint32_t mask = uint32_t(((uint64_t(1) << count) - 1) << into);
+        const uint32_t value = source[(from + bit) / 32] >> out_of << into;
+        uint32_t& word = target[(to + bit) / 32];
+        word = (word & ~mask) | (value & mask);
+        bit += count;
+    }
+}
+
+inline unsigned phit_length(unsigned index) { return std::min(kPhitBits, kFlitBits - index * kPhitBits); }
+
+inline void put_phit(Flit& flit, unsigned index, const Phit& phit) {
+    copy_bits(flit, index * kPhitBits, phit, 0, phit_length(index));
+}
+
+inline Phit phit_of(const Flit& flit, unsigned index) {
+    Phit phit{};
+    copy_bits(phit, 0, flit, index * kPhitBits, phit_length(index));
+    return phit;
+}
+
+// What one side of a link drives: the part of a flit that it sends, and the credits that it returns for what it received there.
 struct Link {
-    Flit flit{};
+    Phit flit{};
     uint8_t valid = 0;
     uint8_t credit = 0;
 };

@@ -124,27 +124,43 @@ bool Host::response(const Flit& flit) {
     return true;
 }
 
+void Host::receive(const Flit& flit, uint8_t valid) {
+    ++received_;
+    if (!(valid & 1 << kClassResponse) || !response(flit)) inbox_.push_back(flit);
+}
+
+uint8_t Host::next_flit(Flit& flit) {
+    unsigned kind = kClassRequest;
+    if (!packets_.empty()) {
+        kind = packets_.front().second;
+        if (!credits_[kind]) return 0;
+        flit = packets_.front().first;
+        packets_.pop_front();
+    } else if (!credits_[kind] || !next_request(flit)) {
+        return 0;
+    }
+    --credits_[kind];
+    ++sent_;
+    return uint8_t(1 << kind);
+}
+
 bool Host::step(const Link& in, Link& out) {
     for (unsigned kind = 0; kind < 2; ++kind) credits_[kind] += in.credit >> kind & 1;
+    out.credit = 0;
     if (in.valid) {
-        ++received_;
-        if (!(in.valid & 1 << kClassResponse) || !response(in.flit)) inbox_.push_back(in.flit);
-    }
-    out.credit = in.valid;
-    out.valid = 0;
-    if (!packets_.empty()) {
-        const auto& [flit, kind] = packets_.front();
-        if (credits_[kind]) {
-            out.flit = flit;
-            out.valid = uint8_t(1 << kind);
-            --credits_[kind];
-            packets_.pop_front();
+        put_phit(coming_, came_, in.flit);
+        came_ = (came_ + 1) % kLinkPasses;
+        if (came_ == 0) {
+            receive(coming_, in.valid);
+            out.credit = in.valid;
         }
-    } else if (credits_[kClassRequest] && next_request(out.flit)) {
-        out.valid = 1 << kClassRequest;
-        --credits_[kClassRequest];
     }
-    sent_ += out.valid != 0;
+    if (went_ == 0) going_valid_ = next_flit(going_);
+    out.valid = going_valid_;
+    if (going_valid_) {
+        out.flit = phit_of(going_, went_);
+        went_ = (went_ + 1) % kLinkPasses;
+    }
     moved_ = in.valid || out.valid;
     return out.valid || out.credit || in.valid || in.credit;
 }

@@ -18,7 +18,7 @@ class Host {
     // Starts a list of accesses, which must outlive it. A write is done when a read that was sent after it, to the same
     // node, is answered: both take the same way in the same class, so they cannot overtake each other.
     void start(const Access* accesses, size_t count);
-    bool done() const { return next_ == count_ && fence_next_ == fences_.size() && outstanding_ == 0 && packets_.empty(); }
+    bool done() const { return next_ == count_ && fence_next_ == fences_.size() && outstanding_ == 0 && packets_.empty() && went_ == 0; }
     HostResult result() const;
 
     // Gives up what was not answered; late answers are dropped.
@@ -61,9 +61,17 @@ class Host {
     unsigned next_tag_ = 0;
     uint64_t outstanding_ = 0;
     HostResult errors_{};
+    // Takes and gives one flit.
+    void receive(const Flit& flit, uint8_t valid);
+    uint8_t next_flit(Flit& flit);
+
     std::deque<std::pair<Flit, unsigned>> packets_;
     std::vector<Flit> inbox_;
     std::array<unsigned, 2> credits_{kChannelDepth, kChannelDepth};
+    // Flits on the link, and how many of their phits have passed.
+    Flit coming_{}, going_{};
+    unsigned came_ = 0, went_ = 0;
+    uint8_t going_valid_ = 0;
     uint64_t sent_ = 0, received_ = 0;
     bool moved_ = false;
 };

@@ -43,15 +43,15 @@ uint8_t* find_sram(VerilatedContext& context) {
 }
 
 template <class Port>
-void copy_in(Port& port, const Flit& flit) {
-    static_assert(sizeof(Port) == sizeof(Flit));
-    std::memcpy(&port, flit.data(), sizeof(Flit));
+void copy_in(Port& port, const Phit& phit) {
+    static_assert(sizeof(Port) == sizeof(Phit));
+    std::memcpy(&port, phit.data(), sizeof(Phit));
 }
 
 template <class Port>
-void copy_out(Flit& flit, const Port& port) {
-    static_assert(sizeof(Port) == sizeof(Flit));
-    std::memcpy(flit.data(), &port, sizeof(Flit));
+void copy_out(Phit& phit, const Port& port) {
+    static_assert(sizeof(Port) == sizeof(Phit));
+    std::memcpy(phit.data(), &port, sizeof(Phit));
 }
 
 template <class Port>

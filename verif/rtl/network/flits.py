@@ -21,6 +21,12 @@ CONFIGS = {
     "line64_depth5": NodeConfig(line_bytes=64, sram_blocks=3, sram_ways=4, bank_lines=16, semaphores=32, channel_depth=5),
 }
 
+#: The same for links that carry a flit in several cycles.
+NARROW_CONFIGS = {
+    "line16_depth3_passes4": CONFIGS["line16_depth3"].replace(link_passes=4),
+    "line64_depth5_passes2": CONFIGS["line64_depth5"].replace(link_passes=2),
+}
+
 
 def pack(config: NodeConfig, fields: Mapping[str, int]) -> int:
     """A flit as a number; fields that are not named are 0.

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of a flit out of a node."""
+
+from amaranth import Cat, Const, Mux, Signal
+
+from golden.layout import Port
+
+__all__ = ["UNDELIVERABLE", "way_out"]
+
+#: A flit's way out, beside the values of Port: to the network interface, as undeliverable.
+UNDELIVERABLE = 5
+
+
+def way_out(m, name, flit, valid, x, y, links, arrival):
+    """The way out of node (x, y) for a flit, one-hot over the values of Port and ``UNDELIVERABLE``; 0 if it is not ``valid``.
+
+    A flit never turns back to its ``arrival``: only an exit that names a link between nodes would make it, and it would go to
+    and fro for ever.
+    """
+    port = Signal(3, name=f"{name}_port")
+    way = Signal(UNDELIVERABLE + 1, name=f"{name}_way")
+    with m.If(flit.x != x):
+        m.d.comb += port.eq(Mux(flit.x < x, Port.WEST, Port.EAST))
+    with m.Elif(flit.y != y):
+        m.d.comb += port.eq(Mux(flit.y < y, Port.NORTH, Port.SOUTH))
+    with m.Else():
+        m.d.comb += port.eq(flit.exit)
+    # Exits 5 to 7 are like links that are absent.
+    linked = Cat(1, links, Const(0, 3)).bit_select(port, 1)
+    reachable = linked if arrival is Port.LOCAL else linked & (port != arrival)
+    with m.If(valid):
+        m.d.comb += way.eq(1 << Mux(reachable, port, UNDELIVERABLE))
+    return way
