@@ -30,6 +30,7 @@ from rtl.macros.verilog import (
 from rtl.matrix.array import matrix_modules, matrix_name
 from rtl.memory.banks import SramArray
 from rtl.memory.macro import macro_name, macro_verilog
+from rtl.network.router import ALL_LINKS
 from rtl.simd.unit import simd_modules, simd_name
 
 __all__ = [
@@ -45,7 +46,7 @@ __all__ = [
     "port_table",
 ]
 
-#: Name of the node's module.
+#: Name of the node's module, with all links.
 TOP = "d1_node"
 
 #: What may stand behind the arithmetic macros: the reference RTL, or C++ that simulators call.
@@ -84,9 +85,10 @@ def export_node(
     arithmetic: str = "rtl",
     sram: str = "macro",
     *,
+    links: int = ALL_LINKS,
     node: Callable[[NodeConfig], wiring.Component] | None = None,
 ) -> dict[str, str]:
-    """Sources of a node, by file name.
+    """Sources of a node, by file name. Variants for other links differ in the file of their own module alone.
 
     Parameters
     ----------
@@ -95,19 +97,29 @@ def export_node(
         One of :data:`ARITHMETICS`. With ``macro``, C++ sources for the simulator are among the files.
     sram : str
         One of :data:`SRAMS`.
+    links : int
+        Links that the node has, a bit each; the module is named :func:`rtl.node.node_name`.
     node : callable, optional
-        Makes the node of the configuration; :class:`rtl.node.Node` by default.
+        Makes the node of the configuration; :class:`rtl.node.Node` by default. Only that one has variants.
 
     Raises
     ------
     ValueError
-        If a choice is unknown.
+        If a choice is unknown, or links are named for another node.
     LookupError
         If something instantiates a module that nothing here provides.
     """
-    component = node_class(node)(config)
+    name = TOP
+    if links == ALL_LINKS:
+        component = node_class(node)(config)
+    elif node is None:
+        from rtl.node import Node, node_name
+
+        component, name = Node(config, links), node_name(links)
+    else:
+        raise ValueError(f"links = {links}: only rtl.node.Node has variants")
     fragment = Fragment.get(component, None)
-    return {f"{TOP}.v": convert_module(component, fragment, TOP)} | export_modules(config, fragment, arithmetic, sram)
+    return {f"{name}.v": convert_module(component, fragment, name)} | export_modules(config, fragment, arithmetic, sram)
 
 
 def export_modules(config: NodeConfig, fragment: Fragment, arithmetic: str = "rtl", sram: str = "macro") -> dict[str, str]:

@@ -11,12 +11,17 @@ from rtl.core.core import Core
 from rtl.interfaces import FlitLayout, RetirementSignature
 from rtl.memory.sram import Sram
 from rtl.network.interface import NetworkInterface
-from rtl.network.router import Router
+from rtl.network.router import ALL_LINKS, Router
 
-__all__ = ["NODE_NAME", "Node"]
+__all__ = ["NODE_NAME", "Node", "node_name"]
 
-#: Name of the node's module.
+#: Name of the module of a node with all links.
 NODE_NAME = "d1_node"
+
+
+def node_name(links: int) -> str:
+    """Name of the module of a node with these links: ``d1_node`` if all are there, else with the hexadecimal digit behind."""
+    return NODE_NAME if links == ALL_LINKS else f"{NODE_NAME}_{links:x}"
 
 
 class Node(wiring.Component):
@@ -28,6 +33,10 @@ class Node(wiring.Component):
     Parameters
     ----------
     config : NodeConfig
+    links : int
+        Links that can be present, a bit each: north, east, south, west. The ports of others stay, their outputs are 0 and
+        their inputs ignored, and nothing is built for them; in all else it equals the full node whose input ``links`` has
+        no more than these.
 
     Members
     -------
@@ -40,10 +49,17 @@ class Node(wiring.Component):
         RetirementSignature of each thread.
     vector_valid, vector_thread, vector_register, vector_data : Out
         A vector register was written.
+
+    Raises
+    ------
+    ValueError
+        If ``links`` is not a number of four bits.
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
         self.config = config
+        self._mask = links
+        self._router = Router(config, links)
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "cycle": In(64)}
         for port in LINK_PORTS:
             direction = port.name.lower()
@@ -78,7 +94,7 @@ class Node(wiring.Component):
         m.submodules.core = core = Core(config)
         m.submodules.sram = sram = Sram(config)
         m.submodules.network_interface = interface = NetworkInterface(config)
-        m.submodules.router = router = Router(config)
+        m.submodules.router = router = self._router
 
         wiring.connect(m, core.fetch, sram.fetch)
         wiring.connect(m, core.scalar, sram.scalar)
@@ -97,7 +113,7 @@ class Node(wiring.Component):
         for component in (core, interface, router):
             m.d.comb += [component.x.eq(self.x), component.y.eq(self.y)]
         m.d.comb += [
-            core.links.eq(self.links),
+            core.links.eq(self.links & self._mask),
             router.links.eq(self.links),
             core.cycle.eq(self.cycle),
             core.sent.eq(interface.sent),
@@ -107,7 +123,7 @@ class Node(wiring.Component):
         ]
 
         disturbed = []
-        for port in LINK_PORTS:
+        for port in router.present:
             direction = port.name.lower()
             out, into = getattr(router, f"{direction}_out"), getattr(router, f"{direction}_in")
             m.d.comb += [

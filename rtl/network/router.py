@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The five-port router of the mesh."""
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
@@ -15,27 +16,32 @@ from rtl.network.arbiter import RoundRobin
 from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
 
-__all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream"]
+__all__ = ["ALL_LINKS", "LINK_NAMES", "EjectLayout", "Router", "eject_stream"]
 
 #: Names of the links, in the order of ``LINK_PORTS``.
 LINK_NAMES = tuple(port.name.lower() for port in LINK_PORTS)
+
+#: Every link present, as in ``links``: a bit each.
+ALL_LINKS = (1 << len(LINK_PORTS)) - 1
 
 #: A flit's way out, beside the values of Port: to the network interface, as undeliverable.
 _UNDELIVERABLE = 5
 
 
 class _Queue:
-    """The oldest flit of one class at every input, bit by bit in the order of links, local input last.
+    """The oldest flit of one class at every input, bit by bit in the order of the links that there are, local input last.
 
     ``wants`` of an input is one-hot over the values of Port and ``_UNDELIVERABLE``, or 0 if there is no flit; ``buffered`` tells
     that the flit is the head of the input's buffer; ``taken`` that an output takes it in this cycle: one of ``grants``.
     """
 
-    def __init__(self, traffic_class: TrafficClass):
+    def __init__(self, traffic_class: TrafficClass, ports: Sequence[Port]):
         name = traffic_class.name.lower()
         self.name = name
         self.traffic_class = traffic_class
-        self.wants = [Signal(_UNDELIVERABLE + 1, name=f"{name}_{place}_wants") for place in (*LINK_NAMES, "local")]
+        self.ports = ports
+        places = (*(port.name.lower() for port in ports), "local")
+        self.wants = [Signal(_UNDELIVERABLE + 1, name=f"{name}_{place}_wants") for place in places]
         self.buffered = Signal(len(self.wants), name=f"{name}_buffered")
         self.taken = Signal(len(self.wants), name=f"{name}_taken")
         self.heads = []
@@ -43,7 +49,7 @@ class _Queue:
 
     def wanting(self, way: int):
         """The inputs whose flit wants to leave by ``way``; never the link of that way itself, where nothing turns back."""
-        arrivals = (*LINK_PORTS, None)
+        arrivals = (*self.ports, None)
         return Cat(Const(0, 1) if arrival == way else wants[way] for arrival, wants in zip(arrivals, self.wants, strict=True))
 
 
@@ -75,21 +81,33 @@ class Router(wiring.Component):
     ----------
     config : NodeConfig
         Flits have its lines, buffers its ``channel_depth``.
+    links : int
+        Links that can be present, a bit each as in the input ``links``. There is nothing behind the members of others: their
+        outputs are 0, their inputs are ignored.
 
     Members
     -------
     x, y : In(13), own coordinates, constant
-    links : In(4), links present: north, east, south, west; constant
+    links : In(4), links present: north, east, south, west; constant; those that cannot be present count as absent
     north_out, east_out, south_out, west_out : Out(LinkSignature)
     north_in, east_in, south_in, west_in : In(LinkSignature)
     inject_request, inject_response : In(flit_stream), from the network interface; ``ready`` depends on ``valid``
     eject_request, eject_response : Out(eject_stream), to the network interface, from registers
     progress : Out(1), a flit entered an output register or the network interface in this cycle
     busy : Out(1)
+
+    Raises
+    ------
+    ValueError
+        If ``links`` is not a number of four bits.
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
+        if not 0 <= links <= ALL_LINKS:
+            raise ValueError(f"links = {links} is outside of 0 to {ALL_LINKS}")
         self.config = config
+        self.present = [port for bit, port in enumerate(LINK_PORTS) if links >> bit & 1]
+        self._mask = links
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
         for name in LINK_NAMES:
             members |= {f"{name}_out": Out(LinkSignature(config)), f"{name}_in": In(LinkSignature(config))}
@@ -106,8 +124,8 @@ class Router(wiring.Component):
         changes = [wants for queue in queues for wants in queue.wants]
         moves = []
 
-        for name, port in zip(LINK_NAMES, LINK_PORTS, strict=True):
-            changes += self._link_output(m, name, port, queues)
+        for port in self.present:
+            changes += self._link_output(m, port, queues)
         for queue in queues:
             eject = self._eject_output(m, queue)
             changes.append(eject.valid)
@@ -115,7 +133,8 @@ class Router(wiring.Component):
         for queue in queues:
             m.d.comb += queue.taken.eq(reduce(or_, queue.grants))
             moves.append(queue.taken)
-        for i, name in enumerate(LINK_NAMES):
+        for i, port in enumerate(self.present):
+            name = port.name.lower()
             link = getattr(self, f"{name}_in")
             credit = Signal(len(queues), name=f"{name}_in_credit")
             m.d.sync += credit.eq(Cat(queue.taken[i] for queue in queues))
@@ -127,8 +146,9 @@ class Router(wiring.Component):
 
     def _queue(self, m, c):
         """Buffers of one class, with bypass."""
-        queue = _Queue(c)
-        for i, (name, port) in enumerate(zip(LINK_NAMES, LINK_PORTS, strict=True)):
+        queue = _Queue(c, self.present)
+        for i, port in enumerate(self.present):
+            name = port.name.lower()
             link = getattr(self, f"{name}_in")
             fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=_UNDELIVERABLE + 1)
             m.submodules[f"{name}_{queue.name}_buffer"] = fifo
@@ -164,14 +184,15 @@ class Router(wiring.Component):
         with m.Else():
             m.d.comb += port.eq(flit.exit)
         # Exits 5 to 7 are like links that are absent.
-        linked = Cat(1, self.links, Const(0, 3)).bit_select(port, 1)
+        linked = Cat(1, self.links & self._mask, Const(0, 3)).bit_select(port, 1)
         reachable = linked if arrival is Port.LOCAL else linked & (port != arrival)
         with m.If(valid):
             m.d.comb += wants.eq(1 << Mux(reachable, port, _UNDELIVERABLE))
         return wants
 
-    def _link_output(self, m, name, port, queues):
+    def _link_output(self, m, port, queues):
         """Arbitration, credits and output register of one link. Returns what makes them change, beside the queues."""
+        name = port.name.lower()
         link = getattr(self, f"{name}_out")
         ready, goes, served = [], [], []
         for queue in queues:
@@ -234,14 +255,14 @@ class Router(wiring.Component):
 
         One binary number chooses among all sources at once: in logic a tree of multiplexers, in a simulator one copy.
         """
-        inputs = range(len(LINK_NAMES) + 1)
+        local = len(self.present)
         granted = reduce(or_, (grants for _, grants in served))
-        index = Cat(Cat(granted[i] for i in inputs if i >> bit & 1).any() for bit in range(inputs[-1].bit_length()))
+        index = [Cat(granted[i] for i in range(local) if i >> bit & 1).any() for bit in range((local - 1).bit_length())]
         buffered = reduce(or_, (grants & queue.buffered for queue, grants in served)).any()
         second = served[-1][1].any() if len(served) > 1 else Const(0)
-        select = Signal(len(index) + 2, name=f"{name}_select")
-        m.d.comb += select.eq(Cat(index, buffered, second))
-        index, buffered, second = select[: len(index)], select[-2], select[-1]
+        select = Signal(len(index) + 3, name=f"{name}_select")
+        m.d.comb += select.eq(Cat(*index, granted[local], buffered, second))
+        index, injected, buffered, second = select[: len(index)], select[-3], select[-2], select[-1]
 
         def choose(bits, sources):
             """A tree of two-way choices by ``bits``, low bit first, of two sources to the power of their number at most."""
@@ -255,10 +276,23 @@ class Router(wiring.Component):
             with m.Else():
                 choose(bits, sources[:half])
 
-        queues = [queue for queue, _ in served]
+        def choose_class(bits, sources):
+            """The same for each class that is served."""
+            if len(sources) == 1:
+                choose(bits, sources[0])
+                return
+            with m.If(second):
+                choose(bits, sources[1])
+            with m.Else():
+                choose(bits, sources[0])
+
+        injecting = [[getattr(self, f"inject_{queue.name}").payload] for queue, _ in served]
+        if not self.present:
+            choose_class(index, injecting)
+            return
         with m.If(buffered):
-            choose(Cat(index[:2], second), [head for queue in queues for head in queue.heads])
-        with m.Elif(index[2]):
-            choose(second, [getattr(self, f"inject_{queue.name}").payload for queue in queues])
+            choose_class(index, [queue.heads for queue, _ in served])
+        with m.Elif(injected):
+            choose_class(index, injecting)
         with m.Else():
-            choose(index, [getattr(self, f"{link}_in").flit for link in LINK_NAMES])
+            choose(index, [getattr(self, f"{port.name.lower()}_in").flit for port in self.present])

@@ -95,7 +95,7 @@ class Compared(Surroundings):
 @pytest.mark.parametrize("links", range(ALL_LINKS + 1))
 def test_nothing_is_left_of_absent_links(links: int) -> None:
     text = rtlil.convert(Router(CONFIG, links), emit_src=False)
-    parts = {link: set(re.findall(rf"^ *(?:wire|cell|module) .*?({link}[\\w.]*)$", text, re.M)) for link in LINKS}
+    parts = {link: set(re.findall(rf"^ *(?:wire|cell|module) .*?({link}[\w.]*)$", text, re.M)) for link in LINKS}
     ports = {link: {name for name in names if "__" in name} for link, names in parts.items()}
     for bit, link in enumerate(LINKS):
         assert ports[link]

@@ -16,6 +16,11 @@ def test_every_output_of_a_node_comes_from_a_flip_flop(name: str) -> None:
     assert not unregistered_outputs(Node(preset(name)))
 
 
+@pytest.mark.parametrize("links", [0b0000, 0b1001])
+def test_every_output_of_a_variant_comes_from_a_flip_flop_or_is_constant(links: int) -> None:
+    assert not unregistered_outputs(Node(preset("tiny"), links))
+
+
 def test_no_input_of_a_node_reaches_an_output_without_a_flip_flop() -> None:
     node = Node(preset("tiny"))
     reached = combinational_inputs(node)
