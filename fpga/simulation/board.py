@@ -12,7 +12,7 @@ from types import TracebackType
 from fpga.boards import Board
 from fpga.designs import Settings
 from fpga.errors import FpgaError
-from fpga.simulation.build import Progress, build_program
+from fpga.simulation.build import BoardProgram, Progress, build_program
 
 __all__ = ["SimulatedBoard"]
 
@@ -33,6 +33,8 @@ class SimulatedBoard:
         ``macro`` or ``rtl``.
     progress : callable, optional
         Of the build.
+    program : BoardProgram, optional
+        Is taken instead of building one.
 
     Members
     -------
@@ -61,11 +63,12 @@ class SimulatedBoard:
         arithmetic: str = "macro",
         *,
         progress: Progress | None = None,
+        program: BoardProgram | None = None,
     ):
         self.board = board
         self.settings = settings
         self.design = design
-        program = build_program(board, design, settings, arithmetic, progress)
+        program = program or build_program(board, design, settings, arithmetic, progress)
         self.light_count = program.lights
         self.cached = program.cached
         self.port = ""

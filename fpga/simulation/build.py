@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,14 +21,29 @@ from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress
 from scripts.simulator.toolchain import Toolchain, find_toolchain
 
-__all__ = ["BoardFiles", "BoardProgram", "Progress", "board_files", "build_program"]
+__all__ = [
+    "PROGRAM",
+    "TICK_BOTH_EDGES",
+    "TICK_CYCLE",
+    "TOP",
+    "BoardFiles",
+    "BoardProgram",
+    "Progress",
+    "board_files",
+    "build_program",
+    "compile_board",
+]
 
 TOP = "board_top"
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _HERE = Path(__file__).resolve().parent
-_PROGRAM = "board"
+PROGRAM = "board"
 _CLASS = "D1Board"
+
+#: A cycle of a design whose registers take both edges of the clock for one, and of one as it goes on a board.
+TICK_BOTH_EDGES = "{clock} ^= 1; board.eval();"
+TICK_CYCLE = "{clock} = 0; board.eval(); {clock} = 1; board.eval();"
 
 #: A clock edge in generated Verilog; nothing there has an asynchronous reset.
 _ANY_EDGE = re.compile(r"@\(posedge (\w+)\)")
@@ -142,7 +158,7 @@ def build_program(
         lambda partial: _make(partial, cache.folder / f"{key}.log", board, design, settings, arithmetic, tools, report),
         lambda: report("waiting for another process that builds the same simulation", None),
     )
-    return BoardProgram(folder / _PROGRAM, json.loads((folder / "build.json").read_text())["lights"], cached)
+    return BoardProgram(folder / PROGRAM, json.loads((folder / "build.json").read_text())["lights"], cached)
 
 
 def _key(board: Board, design: str, settings: Settings, arithmetic: str, tools: Toolchain) -> str:
@@ -160,27 +176,69 @@ def _make(
     folder: Path, log: Path, board: Board, design: str, settings: Settings, arithmetic: str, tools: Toolchain, report: Progress
 ) -> None:
     """Fill ``folder`` with the program and ``build.json``."""
+
+    def both_edges() -> BoardFiles:
+        files = board_files(board, design, settings, arithmetic)
+        # Clocked by both edges, a cycle takes one evaluation.
+        sources = {name: _ANY_EDGE.sub(r"@(edge \1)", text) for name, text in files.sources.items()}
+        return dataclasses.replace(files, sources=sources)
+
+    compile_board(folder, log, both_edges, settings, tools, report, may_rest=DESIGNS[design].nodes, tick=TICK_BOTH_EDGES)
+
+
+def compile_board(
+    folder: Path,
+    log: Path,
+    make_files: Callable[[], BoardFiles],
+    settings: Settings,
+    tools: Toolchain,
+    report: Progress,
+    *,
+    may_rest: bool,
+    tick: str,
+    options: Sequence[str] = (),
+    cxx_flags: Sequence[str] = (),
+) -> None:
+    """Fill a folder with a program and its ``build.json``; the one who keeps it gives the folder its name.
+
+    Parameters
+    ----------
+    folder : Path
+        Must exist.
+    log : Path
+        File for the output of the tools, which ends up in the folder if all goes well.
+    make_files : callable
+        Makes the sources.
+    settings, tools
+    report : callable
+        Told what is being done.
+    may_rest : bool
+        Whether nothing is lost by sleeping while the line is quiet.
+    tick : str
+        A cycle of the clock: :data:`TICK_BOTH_EDGES` or :data:`TICK_CYCLE`.
+    options, cxx_flags : sequence of str
+        Beyond the usual ones, of Verilator and of the C++ compiler.
+    """
     work = folder / "work"
     work.mkdir()
     with Compilation(tools, work, log, report) as compilation:
         start = time.monotonic()
         report("exporting Verilog", None)
-        files = board_files(board, design, settings, arithmetic)
+        files = make_files()
         for name, text in files.sources.items():
-            # Clocked by both edges, a cycle takes one evaluation.
-            (work / name).write_text(_ANY_EDGE.sub(r"@(edge \1)", text))
-        (work / "board_pins.h").write_text(_pins_header(files, settings, may_rest=DESIGNS[design].nodes))
+            (work / name).write_text(text)
+        (work / "board_pins.h").write_text(_pins_header(files, settings, may_rest=may_rest, tick=tick))
         compilation.timed("export", start)
         sources = sorted(name for name in files.sources if Path(name).suffix in (".v", ".sv", ".cpp"))
-        compilation.verilate([*sources, _HERE / "main.cpp"], top=TOP, prefix=_CLASS)
+        compilation.verilate([*sources, _HERE / "main.cpp"], top=TOP, prefix=_CLASS, options=options, cxx_flags=cxx_flags)
         compilation.compile()
-        compilation.link_program(folder / _PROGRAM)
+        compilation.link_program(folder / PROGRAM)
     shutil.rmtree(work)
     log.rename(folder / "build.log")
     (folder / "build.json").write_text(json.dumps({"lights": len(files.lights), "seconds": compilation.seconds}, indent=1))
 
 
-def _pins_header(files: BoardFiles, settings: Settings, *, may_rest: bool) -> str:
+def _pins_header(files: BoardFiles, settings: Settings, *, may_rest: bool, tick: str) -> str:
     """What ``main.cpp`` knows of the board, as C++."""
 
     def level(pin: Pin, value: str) -> str:
@@ -193,7 +251,7 @@ def _pins_header(files: BoardFiles, settings: Settings, *, may_rest: bool) -> st
     lights = [f"uint64_t{{{level(pin, member(pin))}}} << {number}" for number, pin in enumerate(files.lights)]
     rx, tx, button = files.rx, files.tx, files.button
     functions = [
-        ("void tick(Board& board)", f"{member(files.clock)} ^= 1; board.eval();"),
+        ("void tick(Board& board)", tick.format(clock=member(files.clock))),
         ("void set_rx(Board& board, bool value)", f"{member(rx)} = {level(rx, 'value')};" if rx else ""),
         ("bool get_tx(Board& board)", f"return {level(tx, member(tx))};" if tx else "return true;"),
         ("void set_button(Board& board, bool value)", f"{member(button)} = {level(button, 'value')};" if button else ""),
