@@ -8,8 +8,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import MATRIX_K
+from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
+from rtl.arithmetic.normalise import Normalise
 from rtl.arithmetic.operand import Operand
-from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, NormaliseRound
+from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, Round
 
 __all__ = ["WINDOW_BITS", "Dot4"]
 
@@ -26,12 +28,18 @@ _SHIFT_BITS = (_ALIGNED_BITS - 1).bit_length()
 class Dot4(wiring.Component):
     """S of a matrix step for one element: the sum of four products as binary32.
 
-    Takes operands in every cycle; ``sum`` belongs to the operands of four cycles before. Stages, each ending in registers:
+    Takes operands in every cycle; ``sum`` belongs to the operands of ``latency`` cycles before: four, or six if it is small.
+    Stages, each ending in registers; those of the small one are divided at the semicolons:
 
-    1. products, sums of exponents, special values;
-    2. the largest exponent, products aligned to it and cut off below the window;
-    3. signed sum, its magnitude;
-    4. normalise, round, pack.
+    1. products, sums of exponents, special values
+    2. the largest exponent; products aligned to it and cut off below the window
+    3. signed sum, its magnitude
+    4. normalise; round, pack
+
+    Parameters
+    ----------
+    small : bool
+        Of fewer lookup tables, but more multipliers and stages.
 
     Members
     -------
@@ -41,7 +49,9 @@ class Dot4(wiring.Component):
     Source: steps 2 to 6 of the matrix unit's arithmetic.
     """
 
-    def __init__(self):
+    def __init__(self, small: bool = False):
+        self.small = small
+        self.latency = 6 if small else 4
         operands = data.ArrayLayout(Operand, MATRIX_K)
         super().__init__({"a": In(operands), "b": In(operands), "sum": Out(32)})
 
@@ -50,6 +60,14 @@ class Dot4(wiring.Component):
 
         def register(shape, name):
             return Signal(shape, name=name, reset_less=True)
+
+        def divide(value, name):
+            """The value, after a register that divides the stage if there is one."""
+            if not self.small:
+                return value
+            divided = register(len(value), name)
+            m.d.sync += divided.eq(value)
+            return divided
 
         # Stage 1.
         products, exponents, signs = [], [], []
@@ -77,35 +95,47 @@ class Dot4(wiring.Component):
             any_negative.eq(Cat(negative).any()),
         ]
 
-        # Stage 2. All comparisons at once, since the path through here is the longest.
-        wins = {}
-        for j, k in itertools.combinations(range(MATRIX_K), 2):
-            wins[j, k] = Signal(name=f"wins{j}_{k}")
-            m.d.comb += wins[j, k].eq(exponents[j] > exponents[k])
-        final = Mux(wins[0, 1], Mux(wins[2, 3], wins[0, 2], wins[0, 3]), Mux(wins[2, 3], wins[1, 2], wins[1, 3]))
-        finalists = Mux(wins[0, 1], exponents[0], exponents[1]), Mux(wins[2, 3], exponents[2], exponents[3])
+        # Stage 2.
+        def larger(name, x, y):
+            value = Signal(10, name=name)
+            m.d.comb += value.eq(Mux(x > y, x, y))
+            return value
+
         largest, top = Signal(10), Signal(9)
-        m.d.comb += [largest.eq(Mux(final, *finalists)), top.eq(Mux(largest[9], largest[:9], 0))]
+        if self.small:
+            pairs = [larger(f"larger{k}", *exponents[k : k + 2]) for k in (0, 2)]
+            m.d.comb += largest.eq(Mux(pairs[0] > pairs[1], *pairs))
+        else:
+            # All comparisons at once, since the path through here is the longest.
+            wins = {}
+            for j, k in itertools.combinations(range(MATRIX_K), 2):
+                wins[j, k] = Signal(name=f"wins{j}_{k}")
+                m.d.comb += wins[j, k].eq(exponents[j] > exponents[k])
+            final = Mux(wins[0, 1], Mux(wins[2, 3], wins[0, 2], wins[0, 3]), Mux(wins[2, 3], wins[1, 2], wins[1, 3]))
+            finalists = Mux(wins[0, 1], exponents[0], exponents[1]), Mux(wins[2, 3], exponents[2], exponents[3])
+            m.d.comb += largest.eq(Mux(final, *finalists))
+        m.d.comb += top.eq(Mux(largest[9], largest[:9], 0))
+        window_top = divide(top, "window_top")
+        special = divide(Cat(any_positive | any_invalid, any_negative | any_invalid), "special")
         terms = []
         for k in range(MATRIX_K):
+            exponent, product, sign = (
+                divide(each[k], f"{name}{k}_2")
+                for name, each in (("exponent", exponents), ("product", products), ("sign", signs))
+            )
             distance = Signal(10, name=f"distance{k}")
-            aligned = Signal(_ALIGNED_BITS, name=f"aligned{k}")
             # One's complement; what negative terms lack is carried into the additions of stage 3.
             term, term_sign = register(_ALIGNED_BITS + 1, f"term{k}"), register(1, f"term_sign{k}")
-            m.d.comb += [
-                distance.eq(Cat(top, 1) - exponents[k]),
-                aligned.eq((products[k] << WINDOW_BITS - _PRODUCT_FRACTION_BITS) >> distance[:_SHIFT_BITS]),
-            ]
-            outside = distance[_SHIFT_BITS:].any()
+            m.d.comb += distance.eq(Cat(window_top, 1) - exponent)
             m.d.sync += [
-                term.eq(Mux(outside, 0, aligned) ^ signs[k].replicate(_ALIGNED_BITS + 1)),
-                term_sign.eq(signs[k]),
+                term.eq(self._aligned(m, k, product, distance) ^ sign.replicate(_ALIGNED_BITS + 1)),
+                term_sign.eq(sign),
             ]
             terms.append((term.as_signed(), term_sign))
         exponent2, special2 = register(9, "exponent2"), register(2, "special2")
         m.d.sync += [
-            exponent2.eq(top),
-            special2.eq(Cat(any_positive | any_invalid, any_negative | any_invalid)),
+            exponent2.eq(window_top),
+            special2.eq(special),
         ]
 
         # Stage 3.
@@ -133,13 +163,21 @@ class Dot4(wiring.Component):
         ]
 
         # Stage 4.
-        m.submodules.rounding = rounding = NormaliseRound(_SUM_BITS)
-        m.d.comb += [rounding.magnitude.eq(magnitude), rounding.limit.eq(limit)]
+        m.submodules.normalise = normalise = Normalise(_SUM_BITS, self.small)
+        m.submodules.rounding = rounding = Round(_SUM_BITS)
+        m.d.comb += [
+            normalise.magnitude.eq(magnitude),
+            normalise.limit.eq(limit),
+            rounding.normalised.eq(normalise.normalised),
+            rounding.exponent.eq(normalise.exponent),
+            rounding.nonzero.eq(normalise.nonzero),
+        ]
+        special4, sign4 = divide(special3, "special4"), divide(sign, "sign4")
         result = register(32, "result")
         m.d.comb += self.sum.eq(result)
-        with m.Switch(special3):
+        with m.Switch(special4):
             with m.Case(0):
-                m.d.sync += result.eq(Cat(rounding.code, sign))
+                m.d.sync += result.eq(Cat(rounding.code, sign4))
             with m.Case(0b01):
                 m.d.sync += result.eq(INFINITY)
             with m.Case(0b10):
@@ -147,3 +185,26 @@ class Dot4(wiring.Component):
             with m.Default():
                 m.d.sync += result.eq(CANONICAL_NAN)
         return m
+
+    def _aligned(self, m, k, product, distance):
+        """The product, placed in the window and shifted right by the distance; what leaves the window is cut off."""
+        aligned = Signal(_ALIGNED_BITS, name=f"aligned{k}")
+        place = WINDOW_BITS - _PRODUCT_FRACTION_BITS
+        if not self.small:
+            m.d.comb += aligned.eq((product << place) >> distance[:_SHIFT_BITS])
+            return Mux(distance[_SHIFT_BITS:].any(), 0, aligned)
+        # To the left by what lacks to a multiple of sixteen, which is chosen then.
+        m.submodules[f"align{k}"] = fine = MultiplyShift(len(product))
+        m.d.comb += [fine.value.eq(product), fine.amount.eq(~distance[:SHIFT_BITS])]
+        sixteens, most = distance[SHIFT_BITS:], (1 << SHIFT_BITS) - 1
+        m.d.comb += aligned.eq(
+            Cat(
+                Cat(
+                    fine.result[bit + shift] & (sixteens == shift >> SHIFT_BITS)
+                    for shift in range(0, _ALIGNED_BITS, 1 << SHIFT_BITS)
+                    if 0 <= bit + shift < len(fine.result)
+                ).any()
+                for bit in range(most - place, _ALIGNED_BITS + most - place)
+            )
+        )
+        return aligned

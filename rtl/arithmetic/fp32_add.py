@@ -5,7 +5,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, NormaliseRound
+from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
+from rtl.arithmetic.normalise import Normalise
+from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, Round
 
 __all__ = ["Fp32Add"]
 
@@ -17,8 +19,14 @@ _FAR_BITS = 5
 class Fp32Add(wiring.Component):
     """``x + y`` in binary32: round to nearest, ties to even, denormals kept, NaN canonical.
 
-    Takes operands in every cycle. ``sum`` belongs to the operands of the cycle before and comes through logic, so that its
-    user's register ends the second stage: 1. compare, swap, align; 2. add, normalise, round.
+    Takes operands in every cycle. ``sum`` belongs to the operands of ``latency`` cycles before, one or three, and comes through
+    logic, so that its user's register ends the last stage: 1. compare, swap; align, 2. add, normalise; round. The small one has
+    registers at the semicolons.
+
+    Parameters
+    ----------
+    small : bool
+        Of fewer lookup tables, but more multipliers and stages.
 
     Members
     -------
@@ -28,12 +36,25 @@ class Fp32Add(wiring.Component):
     Source: IEEE 754-2019, 5.4.1.
     """
 
-    def __init__(self):
+    def __init__(self, small: bool = False):
+        self.small = small
+        self.latency = 3 if small else 1
         super().__init__({"x": In(32), "y": In(32), "sum": Out(32)})
 
     def elaborate(self, platform):
         m = Module()
         x, y = self.x, self.y
+
+        def register(shape, name):
+            return Signal(shape, name=name, reset_less=True)
+
+        def divide(value, name):
+            """The value, after a register that divides the stage if there is one."""
+            if not self.small:
+                return value
+            divided = register(len(value), name)
+            m.d.sync += divided.eq(value)
+            return divided
 
         # Stage 1. Both differences of exponents, so that none has to wait for the comparison.
         def unpack(name, number):
@@ -45,14 +66,26 @@ class Fp32Add(wiring.Component):
         significand_y, exponent_y = unpack("y", y)
         swap = Signal()
         distance = Signal(8)
-        window = Signal(24 + 26)
+        lesser, window = Signal(24), Signal(24 + 26)
         m.d.comb += [
             swap.eq(x[:31] < y[:31]),
             distance.eq(Mux(swap, (exponent_y - exponent_x)[:8], (exponent_x - exponent_y)[:8])),
-            window.eq(Cat(Const(0, 26), Mux(swap, significand_x, significand_y)) >> distance[:_FAR_BITS]),
+            lesser.eq(Mux(swap, significand_x, significand_y)),
         ]
+        if self.small:
+            # To the left by what lacks to a multiple of sixteen.
+            m.submodules.align = fine = MultiplyShift(24, registered=True)
+            sixteen = divide(distance[SHIFT_BITS], "sixteen")
+            placed = Cat(Const(0, 26 - ((1 << SHIFT_BITS) - 1)), fine.result)
+            m.d.comb += [
+                fine.value.eq(lesser),
+                fine.amount.eq(~distance[:SHIFT_BITS]),
+                window.eq(Mux(sixteen, placed[1 << SHIFT_BITS :], placed)),
+            ]
+        else:
+            m.d.comb += window.eq(Cat(Const(0, 26), lesser) >> distance[:_FAR_BITS])
         # So far below, nothing of it can change how the sum rounds.
-        far = distance[_FAR_BITS:].any()
+        far = divide(distance[_FAR_BITS:].any(), "far")
         aligned = Mux(far, 0, Cat(window[:24].any(), window[24:]))
 
         def special(number):
@@ -60,23 +93,23 @@ class Fp32Add(wiring.Component):
 
         top_x, fraction_x = special(x)
         top_y, fraction_y = special(y)
-        subtract = x[31] ^ y[31]
-
-        def register(shape, name):
-            return Signal(shape, name=name, reset_less=True)
+        opposite = x[31] ^ y[31]
+        subtract = divide(opposite, "subtract")
+        # Equal magnitudes of opposite signs make +0.
+        sum_sign = Mux(x[:31] == y[:31], x[31] & y[31], Mux(swap, y[31], x[31]))
+        any_invalid = top_x & fraction_x | top_y & fraction_y | top_x & top_y & opposite
 
         significand, addend = register(24, "significand"), register(24 + _EXTRA_BITS, "addend")
         exponent, sign, effective_subtract = register(8, "exponent"), register(1, "sign"), register(1, "effective_subtract")
         infinite, invalid = register(1, "infinite"), register(1, "invalid")
         m.d.sync += [
-            significand.eq(Mux(swap, significand_y, significand_x)),
+            significand.eq(divide(Mux(swap, significand_y, significand_x), "greater")),
             addend.eq(aligned ^ subtract.replicate(24 + _EXTRA_BITS)),
-            exponent.eq(Mux(swap, exponent_y, exponent_x)),
-            # Equal magnitudes of opposite signs make +0.
-            sign.eq(Mux(x[:31] == y[:31], x[31] & y[31], Mux(swap, y[31], x[31]))),
+            exponent.eq(divide(Mux(swap, exponent_y, exponent_x), "greater_exponent")),
+            sign.eq(divide(sum_sign, "sum_sign")),
             effective_subtract.eq(subtract),
-            infinite.eq(top_x | top_y),
-            invalid.eq(top_x & fraction_x | top_y & fraction_y | top_x & top_y & subtract),
+            infinite.eq(divide(top_x | top_y, "any_infinite")),
+            invalid.eq(divide(any_invalid, "any_invalid")),
         ]
 
         # Stage 2. The lowest bit of the two operands makes the carry that completes the two's complement.
@@ -84,12 +117,23 @@ class Fp32Add(wiring.Component):
         m.d.comb += chain.eq(
             Cat(effective_subtract, Const(0, _EXTRA_BITS), significand) + Cat(effective_subtract, addend, effective_subtract)
         )
-        m.submodules.rounding = rounding = NormaliseRound(24 + _EXTRA_BITS + 1)
-        m.d.comb += [rounding.magnitude.eq(chain[1:]), rounding.limit.eq(exponent)]
-        with m.If(invalid):
+        width = 24 + _EXTRA_BITS + 1
+        m.submodules.normalise = normalise = Normalise(width, self.small)
+        m.submodules.rounding = rounding = Round(width)
+        sign3, invalid3, infinite3 = (
+            divide(flag, f"{name}3") for name, flag in (("sign", sign), ("invalid", invalid), ("infinite", infinite))
+        )
+        m.d.comb += [
+            normalise.magnitude.eq(chain[1:]),
+            normalise.limit.eq(exponent),
+            rounding.normalised.eq(normalise.normalised),
+            rounding.exponent.eq(normalise.exponent),
+            rounding.nonzero.eq(normalise.nonzero),
+        ]
+        with m.If(invalid3):
             m.d.comb += self.sum.eq(CANONICAL_NAN)
-        with m.Elif(infinite):
-            m.d.comb += self.sum.eq(Cat(Const(INFINITY, 31), sign))
+        with m.Elif(infinite3):
+            m.d.comb += self.sum.eq(Cat(Const(INFINITY, 31), sign3))
         with m.Else():
-            m.d.comb += self.sum.eq(Cat(rounding.code, sign))
+            m.d.comb += self.sum.eq(Cat(rounding.code, sign3))
         return m

@@ -5,6 +5,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
+
 __all__ = ["EXPONENT_BITS", "Normalise"]
 
 #: Bits of exponents before rounding: products reach beyond the largest exponent of binary32.
@@ -12,12 +14,14 @@ EXPONENT_BITS = 9
 
 
 class Normalise(wiring.Component):
-    """Shifts a magnitude left until its top bit is set, but by no more than ``limit``; without a register.
+    """Shifts a magnitude left until its top bit is set, but by no more than ``limit``.
 
     Parameters
     ----------
     width : int
         Bits of the magnitude, 9 to 64.
+    small : bool
+        Of fewer lookup tables, by multipliers, and a cycle later.
 
     Members
     -------
@@ -28,10 +32,11 @@ class Normalise(wiring.Component):
     nonzero : Out(1)          clear only if the magnitude is zero; then it may still be set
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, small: bool = False):
         if not 9 <= width <= 64:
             raise ValueError(f"width = {width} is outside of 9 to 64")
         self.width = width
+        self.small = small
         super().__init__(
             {
                 "magnitude": In(width),
@@ -46,15 +51,18 @@ class Normalise(wiring.Component):
         m = Module()
         width, magnitude, limit = self.width, self.magnitude, self.limit
 
-        # A one planted where the limit lies ends the count of zeros there.
-        reach = (width - 1).bit_length()
-        planted = Signal(width)
-        m.d.comb += planted.eq(Mux(limit[reach:].any(), 0, Const(1 << width - 1, width) >> limit[:reach]))
+        counted = magnitude
+        if not self.small:
+            # A one planted where the limit lies ends the count of zeros there.
+            reach = (width - 1).bit_length()
+            planted = Signal(width)
+            m.d.comb += planted.eq(Mux(limit[reach:].any(), 0, Const(1 << width - 1, width) >> limit[:reach]))
+            counted = magnitude | planted
 
         # Leading zeros: the first group of eight that is not zero, and the first bit in it. Short paths matter here.
         groups = -(-width // 8)
         padded = Signal(8 * groups)
-        m.d.comb += padded[-width:].eq(magnitude | planted)
+        m.d.comb += padded[-width:].eq(counted)
         first, group, nonzero = Const(0, (groups - 1).bit_length()), Const(0, 8), Const(0, 1)
         for index in reversed(range(groups)):
             candidate = padded.word_select(groups - 1 - index, 8)
@@ -62,15 +70,15 @@ class Normalise(wiring.Component):
             m.d.comb += found.eq(candidate.any())
             first, group, nonzero = Mux(found, index, first), Mux(found, candidate, group), nonzero | found
         leading = Signal(8)
-        shift = Signal(3 + (groups - 1).bit_length())
+        zeros = Signal(3 + (groups - 1).bit_length())
         lower_half = ~leading[4:].any()
         lower_pair_of_lower, lower_pair_of_upper = ~leading[2:4].any(), ~leading[6:].any()
         m.d.comb += [
             leading.eq(group),
-            shift[3:].eq(first),
-            shift[2].eq(lower_half),
-            shift[1].eq(Mux(lower_half, lower_pair_of_lower, lower_pair_of_upper)),
-            shift[0].eq(
+            zeros[3:].eq(first),
+            zeros[2].eq(lower_half),
+            zeros[1].eq(Mux(lower_half, lower_pair_of_lower, lower_pair_of_upper)),
+            zeros[0].eq(
                 Mux(
                     lower_half,
                     Mux(lower_pair_of_lower, ~leading[1], ~leading[3]),
@@ -78,12 +86,20 @@ class Normalise(wiring.Component):
                 )
             ),
         ]
+        shift = Signal.like(zeros)
+        m.d.comb += shift.eq(Mux(limit < zeros, limit, zeros) if self.small else zeros)
 
         shifted = magnitude
-        for bit in reversed(range(len(shift))):
+        for bit in reversed(range(SHIFT_BITS if self.small else 0, len(shift))):
             distance = min(1 << bit, width)
             following = Signal(width, name=f"shifted{bit}")
             m.d.comb += following.eq(Mux(shift[bit], Cat(Const(0, distance), shifted[: width - distance]), shifted))
             shifted = following
-        m.d.comb += [self.normalised.eq(shifted), self.exponent.eq(limit - shift), self.nonzero.eq(nonzero)]
+        if self.small:
+            m.submodules.fine = fine = MultiplyShift(width, registered=True)
+            m.d.comb += [fine.value.eq(shifted), fine.amount.eq(shift)]
+            shifted = fine.result[:width]
+        exponent, any_set = Signal.like(self.exponent, reset_less=True), Signal(reset_less=True)
+        m.d["sync" if self.small else "comb"] += [exponent.eq(limit - shift), any_set.eq(nonzero)]
+        m.d.comb += [self.normalised.eq(shifted), self.exponent.eq(exponent), self.nonzero.eq(any_set)]
         return m

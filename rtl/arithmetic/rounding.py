@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a sum's magnitude to binary32: normalise, round, pack."""
+"""From a normalised magnitude to binary32: round, pack."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.arithmetic.normalise import EXPONENT_BITS, Normalise
+from rtl.arithmetic.normalise import EXPONENT_BITS
 
-__all__ = ["CANONICAL_NAN", "INFINITY", "NormaliseRound", "Round"]
+__all__ = ["CANONICAL_NAN", "INFINITY", "Round"]
 
 #: The one NaN that operations return.
 CANONICAL_NAN = 0x7FC0_0000
@@ -88,43 +88,5 @@ class Round(wiring.Component):
             self.overflow.eq(self.nonzero & (overflow | code[23:31].all())),
             self.inexact.eq(self.overflow | guard | sticky),
             self.underflow.eq((guard | sticky) & ~significand[-1] & ~reaches_normal),
-        ]
-        return m
-
-
-class NormaliseRound(wiring.Component):
-    """The binary32 code, without sign, nearest to a magnitude, ties to even; without a register.
-
-    The magnitude is shifted left until its top bit is set, but by no more than ``limit``, where the smallest normal exponent
-    is reached; what is shifted less far is a denormal.
-
-    Parameters
-    ----------
-    width : int
-        Bits of the magnitude, 26 to 64.
-
-    Members
-    -------
-    magnitude : In(width)   in units that follow from ``limit``: its top bit has the biased exponent ``limit`` + 1
-    limit : In(9)
-    code : Out(31)          infinity on overflow
-    """
-
-    def __init__(self, width: int):
-        _check_width(width)
-        self.width = width
-        super().__init__({"magnitude": In(width), "limit": In(EXPONENT_BITS), "code": Out(31)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.normalise = normalise = Normalise(self.width)
-        m.submodules.round = rounding = Round(self.width)
-        m.d.comb += [
-            normalise.magnitude.eq(self.magnitude),
-            normalise.limit.eq(self.limit),
-            rounding.normalised.eq(normalise.normalised),
-            rounding.exponent.eq(normalise.exponent),
-            rounding.nonzero.eq(normalise.nonzero),
-            self.code.eq(rounding.code),
         ]
         return m

@@ -7,6 +7,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
+import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -21,20 +22,23 @@ from verif.bench import bench_parameters, bench_seed, check_property, from_words
 from verif.golden import oracles, vectors
 
 LANES = 4
-LATENCY = 4
+
+#: Cycles from operands to sums, of the unit and of the small one.
+LATENCIES = {False: 4, True: 6}
 
 
 class Lanes(wiring.Component):
     """Units side by side, fed with codes."""
 
-    def __init__(self) -> None:
+    def __init__(self, small: bool) -> None:
+        self.small = small
         bits = LANES * MATRIX_K * 16
         super().__init__({"a": In(bits), "b": In(bits), "sums": Out(32 * LANES)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for lane in range(LANES):
-            m.submodules[f"dot{lane}"] = dot = Dot4()
+            m.submodules[f"dot{lane}"] = dot = Dot4(self.small)
             for side in ("a", "b"):
                 m.submodules[f"decode_{side}{lane}"] = decoder = OperandDecoder(MATRIX_K)
                 m.d.comb += [
@@ -45,20 +49,23 @@ class Lanes(wiring.Component):
         return m
 
 
-def test_sums_are_those_of_the_definition() -> None:
-    run_bench(Lanes(), tests=["vectors_in_every_cycle"], parameters={"random": 8_000})
+@pytest.mark.parametrize("small", [False, True])
+def test_sums_are_those_of_the_definition(small: bool) -> None:
+    run_bench(Lanes(small), tests=["vectors_in_every_cycle"], parameters={"random": 8_000, "small": small})
 
 
-def test_sums_of_any_operands_are_those_of_the_definition() -> None:
-    run_bench(Lanes(), tests=["any_operands"])
+@pytest.mark.parametrize("small", [False, True])
+def test_sums_of_any_operands_are_those_of_the_definition(small: bool) -> None:
+    run_bench(Lanes(small), tests=["any_operands"], parameters={"small": small})
 
 
 async def sums_of(dut: Any, a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """S of rows a (n, 4) and columns b (n, 4); lanes take one after the other."""
     padding = ((0, -len(a) % LANES), (0, 0))
     inputs = {name: to_words(np.pad(codes, padding).reshape(-1, LANES * MATRIX_K)) for name, codes in (("a", a), ("b", b))}
-    record = await play(dut, inputs, ["sums"], extra_cycles=LATENCY)
-    return from_words(record["sums"][LATENCY:], np.zeros(LANES, np.uint32)).reshape(-1)[: len(a)]
+    latency = LATENCIES[bench_parameters()["small"]]
+    record = await play(dut, inputs, ["sums"], extra_cycles=latency)
+    return from_words(record["sums"][latency:], np.zeros(LANES, np.uint32)).reshape(-1)[: len(a)]
 
 
 @cocotb.test()

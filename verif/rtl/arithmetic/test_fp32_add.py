@@ -7,6 +7,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
+import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -19,19 +20,22 @@ from verif.bench import bench_parameters, bench_rng, check_property, from_words,
 from verif.golden import oracles, vectors
 
 LANES = 4
-LATENCY = 1
+
+#: Cycles from numbers to sums, of the adder and of the small one.
+LATENCIES = {False: 1, True: 3}
 
 
 class Lanes(wiring.Component):
     """Adders side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, small: bool) -> None:
+        self.small = small
         super().__init__({"x": In(32 * LANES), "y": In(32 * LANES), "sums": Out(32 * LANES)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for lane in range(LANES):
-            m.submodules[f"adder{lane}"] = adder = Fp32Add()
+            m.submodules[f"adder{lane}"] = adder = Fp32Add(self.small)
             m.d.comb += [
                 adder.x.eq(self.x.word_select(lane, 32)),
                 adder.y.eq(self.y.word_select(lane, 32)),
@@ -40,20 +44,23 @@ class Lanes(wiring.Component):
         return m
 
 
-def test_sums_are_those_of_ieee_754() -> None:
-    run_bench(Lanes(), tests=["vectors_in_every_cycle"], parameters={"random": 60_000})
+@pytest.mark.parametrize("small", [False, True])
+def test_sums_are_those_of_ieee_754(small: bool) -> None:
+    run_bench(Lanes(small), tests=["vectors_in_every_cycle"], parameters={"random": 60_000, "small": small})
 
 
-def test_sums_of_any_numbers_are_those_of_ieee_754() -> None:
-    run_bench(Lanes(), tests=["any_numbers"])
+@pytest.mark.parametrize("small", [False, True])
+def test_sums_of_any_numbers_are_those_of_ieee_754(small: bool) -> None:
+    run_bench(Lanes(small), tests=["any_numbers"], parameters={"small": small})
 
 
 async def sums_of(dut: Any, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Sums of codes (n); lanes take one after the other."""
     padding = (0, -len(x) % LANES)
     inputs = {name: to_words(np.pad(codes, padding).reshape(-1, LANES)) for name, codes in (("x", x), ("y", y))}
-    record = await play(dut, inputs, ["sums"], extra_cycles=LATENCY)
-    return from_words(record["sums"][LATENCY:], np.zeros(LANES, np.uint32)).reshape(-1)[: len(x)]
+    latency = LATENCIES[bench_parameters()["small"]]
+    record = await play(dut, inputs, ["sums"], extra_cycles=latency)
+    return from_words(record["sums"][latency:], np.zeros(LANES, np.uint32)).reshape(-1)[: len(x)]
 
 
 @cocotb.test()

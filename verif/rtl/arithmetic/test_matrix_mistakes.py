@@ -8,50 +8,40 @@ from unittest.mock import patch
 
 import cocotb
 import numpy as np
+import pytest
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import MATRIX_K
 from golden.layout import BIAS_BITS, FormatKind
-from rtl.arithmetic import dot4, rounding
+from rtl.arithmetic import dot4
 from rtl.arithmetic.dot4 import Dot4
 from rtl.arithmetic.operand import EXPONENT_OFFSET, OPERAND_KIND_BITS, OperandDecoder
-from verif.bench import from_words, play, run_bench, start, to_words
+from verif.bench import bench_parameters, from_words, play, run_bench, start, to_words
 from verif.golden import oracles, vectors
 from verif.rtl.arithmetic.tampered_round import TamperedRound
 
-LATENCY = 4
+#: Cycles from operands to sums, of the unit and of the small one.
+LATENCIES = {False: 4, True: 6}
 
 MISTAKES = ("none", "ties away", "truncation", "window of 33", "denormals not normalised", "swapped bias sides")
 
 KINDS = {8: FormatKind.BF16, 4: FormatKind.CFP8_143, 5: FormatKind.CFP8_152}
 
 
-class _NormaliseRound(rounding.NormaliseRound):
-    """Rounds with a mistake."""
-
-    def __init__(self, width: int, mistake: str) -> None:
-        self.mistake = mistake
-        super().__init__(width)
-
-    def elaborate(self, platform: Any) -> Module:
-        with patch.object(rounding, "Round", lambda width: TamperedRound(width, self.mistake)):
-            return super().elaborate(platform)
-
-
 class _Dot4(Dot4):
     """The four-product unit with a mistake."""
 
-    def __init__(self, mistake: str) -> None:
+    def __init__(self, mistake: str, small: bool) -> None:
         self.mistake = mistake
-        super().__init__()
+        super().__init__(small)
 
     def elaborate(self, platform: Any) -> Module:
         rounds = self.mistake if self.mistake in ("ties away", "truncation") else "none"
         window = 33 if self.mistake == "window of 33" else dot4.WINDOW_BITS
         with (
-            patch.object(dot4, "NormaliseRound", lambda width: _NormaliseRound(width, rounds)),
+            patch.object(dot4, "Round", lambda width: TamperedRound(width, rounds)),
             patch.object(dot4, "WINDOW_BITS", window),
         ):
             return super().elaborate(platform)
@@ -60,7 +50,8 @@ class _Dot4(Dot4):
 class Mistaken(wiring.Component):
     """A four-product unit with each of the mistakes, all with the same operands."""
 
-    def __init__(self) -> None:
+    def __init__(self, small: bool) -> None:
+        self.small = small
         sides = {
             f"{name}_{side}": In(bits)
             for side in "ab"
@@ -71,7 +62,7 @@ class Mistaken(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for lane, mistake in enumerate(MISTAKES):
-            m.submodules[f"dot{lane}"] = dot = _Dot4(mistake)
+            m.submodules[f"dot{lane}"] = dot = _Dot4(mistake, self.small)
             for side, other in ("ab", "ba"):
                 m.submodules[f"decode_{side}{lane}"] = decoder = OperandDecoder(MATRIX_K)
                 kind, bias = (getattr(self, f"{name}_{side}") for name in ("kind", "bias"))
@@ -93,8 +84,9 @@ class Mistaken(wiring.Component):
         return m
 
 
-def test_planted_mistakes_are_found() -> None:
-    run_bench(Mistaken())
+@pytest.mark.parametrize("small", [False, True])
+def test_planted_mistakes_are_found(small: bool) -> None:
+    run_bench(Mistaken(small), parameters={"small": small})
 
 
 @cocotb.test()
@@ -112,7 +104,8 @@ async def mistakes_in_all_units_but_the_first(dut: Any) -> None:
             oracles.matrix_sum(row, column, oracles.RIGHT, part.a_format, part.b_format)
             for row, column in zip(part.a.tolist(), part.b.tolist(), strict=True)
         ]
-    record = await play(dut, inputs, ["sums"], extra_cycles=LATENCY)
-    sums = from_words(record["sums"][LATENCY:], np.zeros(len(MISTAKES), np.uint32))[: len(expected)]
+    latency = LATENCIES[bench_parameters()["small"]]
+    record = await play(dut, inputs, ["sums"], extra_cycles=latency)
+    sums = from_words(record["sums"][latency:], np.zeros(len(MISTAKES), np.uint32))[: len(expected)]
     found = (sums != np.array(expected, np.uint32)[:, None]).any(axis=0).tolist()
     assert found == [False, *[True] * (len(MISTAKES) - 1)], dict(zip(MISTAKES, found, strict=True))
