@@ -34,12 +34,18 @@ class RoundRobin(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         behind = Signal(self.count)  # those with a higher index than the one served last
-        preferred, candidates = Signal(self.count), Signal(self.count)
+        preferred, candidates, later = Signal(self.count), Signal(self.count), Signal(self.count)
         m.d.comb += [
             preferred.eq(self.request & behind),
             candidates.eq(Mux(preferred.any(), preferred, self.request)),
-            self.grant.eq(candidates & (~candidates + 1)),
+            self.grant.eq(candidates & ~later),
         ]
+        # Those behind the first candidate, by doubling: no carry ripples, and it is a few operations on words in a simulator.
+        above, reach = candidates << 1, 1
+        while reach < self.count - 1:
+            above |= above << reach
+            reach *= 2
+        m.d.comb += later.eq(above)
         with m.If(self.serve & self.request.any()):
-            m.d.sync += behind.eq(~(self.grant | (self.grant - 1)))
+            m.d.sync += behind.eq(later)
         return m

@@ -12,7 +12,8 @@ __all__ = ["Fifo"]
 class Fifo(wiring.Component):
     """First in, first out. What enters in one cycle can leave from the next on; takes and gives one payload per cycle.
 
-    ``i.ready`` and ``o.valid`` come from registers alone, so no combinational path leads through the queue.
+    ``i.ready`` and ``o.valid`` come from registers alone, so no combinational path leads through the queue. Payloads are in
+    registers if there are one or two, else in a memory.
 
     Parameters
     ----------
@@ -72,6 +73,14 @@ class Fifo(wiring.Component):
         if self.beside:
             parts["beside"] = (self.beside, self.i_beside, self.o_beside)
         for name, (shape, entering, leaving) in parts.items():
+            if self.depth <= 2:
+                places = [Signal(shape, name=f"{name}{place}", reset_less=True) for place in range(self.depth)]
+                for place, value in enumerate(places):
+                    with m.If(push & (indices[0] == place)):
+                        m.d.sync += value.eq(entering)
+                    with m.If(indices[1] == place):
+                        m.d.comb += leaving.eq(value)
+                continue
             m.submodules[name] = memory = Memory(shape=shape, depth=self.depth, init=[])
             write, read = memory.write_port(), memory.read_port(domain="comb")
             m.d.comb += [

@@ -14,9 +14,6 @@ from rtl.network.server import RequestServer
 
 __all__ = ["NetworkInterface"]
 
-#: Requests of the core that wait for the router.
-_REQUESTS = 4
-
 
 class _CoreRequestLayout(data.StructLayout):
     """What the core says about a request."""
@@ -101,8 +98,11 @@ class NetworkInterface(wiring.Component):
             self.received.eq(server.received),
         ]
 
-        m.submodules.requests = queue = Fifo(_CoreRequestLayout(self.config), _REQUESTS)
-        m.d.comb += [core.tx_room.eq(queue.level <= _REQUESTS - 2), queue.i.valid.eq(core.tx_valid)]
+        # Requests of the core that wait for the router: two are the least that the core may count on, and four sustain one per
+        # cycle. Where links are narrow area counts for more.
+        places = 4 if self.config.link_passes == 1 else 2
+        m.submodules.requests = queue = Fifo(_CoreRequestLayout(self.config), places)
+        m.d.comb += [core.tx_room.eq(queue.level <= places - 2), queue.i.valid.eq(core.tx_valid)]
         for field in ("read", "address", "post", "sem", "tag", "mask", "data"):
             m.d.comb += getattr(queue.i.payload, field).eq(getattr(core, f"tx_{field}"))
 

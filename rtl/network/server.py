@@ -22,9 +22,6 @@ from rtl.network.router import eject_stream
 
 __all__ = ["RequestServer"]
 
-#: Responses that wait for the router. Three sustain one READ per cycle; the fourth rides over a cycle lost to another input.
-_RESPONSES = 4
-
 
 class _ResponseLayout(data.StructLayout):
     """What differs between responses."""
@@ -49,7 +46,8 @@ class _ResponseLayout(data.StructLayout):
 class RequestServer(wiring.Component):
     """Takes requests in order, does what they ask for, and answers READs and failures.
 
-    - WRITE in SRAM: one per cycle. READ in SRAM: one per cycle; the response is offered two cycles after the grant.
+    - WRITE in SRAM: one per cycle. READ in SRAM: one per cycle, where links are narrow one when the last one's response has
+      left; the response is offered two cycles after the grant.
     - The control page: one register per cycle, lowest first, ``line_bytes / 8`` cycles per packet. A WRITE writes registers
       whose eight mask bits are all set.
     - A post follows in the cycle after the last write. No register is written in a cycle of a post.
@@ -126,10 +124,13 @@ class RequestServer(wiring.Component):
             stray.eq(self.requests.valid & ~(is_write | is_read)),
         ]
 
-        m.submodules.responses = queue = Fifo(_ResponseLayout(config), _RESPONSES)
+        # Responses that wait for the router. Three sustain one READ per cycle; the fourth rides over a cycle lost to another
+        # input. Where links are narrow area counts for more.
+        places = 4 if config.link_passes == 1 else 1
+        m.submodules.responses = queue = Fifo(_ResponseLayout(config), places)
         pending = Signal()
         room = Signal()
-        m.d.comb += room.eq((queue.level + pending) < _RESPONSES)
+        m.d.comb += room.eq((queue.level + pending) < places)
 
         m.d.comb += [
             self.write.req.eq(sram_write),
