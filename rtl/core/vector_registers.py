@@ -59,7 +59,11 @@ class VectorRegisters(wiring.Component):
         m = Module()
         threads = self.config.threads
         depth = 32 * threads
-        m.submodules.lines = memory = Memory(shape=8 * self.config.line_bytes, depth=depth, init=[])
+        # In FPGAs, LUT memories of so many read ports are among the largest parts of a node. A register is never read for use in
+        # the cycle in which it is written, since it is busy until that cycle ends: block RAM need not keep the old line apart.
+        m.submodules.lines = memory = Memory(
+            shape=8 * self.config.line_bytes, depth=depth, init=[], attrs={"ram_style": "block", "no_rw_check": 1}
+        )
         bits = ceil_log2(depth)
 
         write = memory.write_port()
