@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+from fpga.errors import FpgaError
+
 __all__ = ["UnknownCell", "cell_models"]
 
 #: One file per cell, named after it.
@@ -22,7 +24,7 @@ _MODULE = r"^module {name}\b.*?^endmodule\n"
 _DELAYS = re.compile(r"^\s*specify\b.*?\bendspecify\n", re.DOTALL | re.MULTILINE)
 
 
-class UnknownCell(Exception):
+class UnknownCell(FpgaError):
     """A netlist has a cell that there is no model of."""
 
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from golden.layout import Flag
 from scripts.d1.main import run
-from verif.campaigns import fp32
+from verif.campaigns import boards, fp32, netlist
 from verif.golden import fp32_oracle
 from verif.scripts.command import d1, refused
 
@@ -58,3 +59,70 @@ def test_missing_package_is_named_with_its_fix(tmp_path: Path) -> None:
 )
 def test_numbers_out_of_range_are_refused(arguments: tuple[str, str], part: str) -> None:
     refused(d1("campaign", "fp32", *arguments), 2, part)
+
+
+def test_boards_are_built_and_held_against_their_fpgas() -> None:
+    outcome = d1("campaign", "boards", "ulx3s-85f", "tang-nano-20k", "--design", "blinky", "--json", timeout=300)
+    assert outcome.code == 0, outcome
+    assert outcome.json["passed"]
+    for board in outcome.json["boards"]:
+        assert 0 < board["used"]["FF"] < board["available"]["FF"]
+        assert board["fmax_mhz"] == []
+        assert f"{board['board']}: " in outcome.stderr
+    table = d1("campaign", "boards", "ulx3s-85f", "--design", "blinky")
+    assert table.code == 0
+    assert "ulx3s-85f" in table.stdout
+    assert "(0 %)" in table.stdout
+
+
+def test_design_that_does_not_fit_fails_the_campaign(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = boards.BoardOutcome("ulx3s-85f", "node of 'd1'", {"LUT4": 90_000}, {"LUT4": 83_640}, error="does not fit: LUT4")
+
+    def build(
+        names: object, tell: Callable[[str, str], None], *, done: Callable[[object], None], **options: object
+    ) -> list[object]:
+        tell(outcome.board, "synthesis")
+        done(outcome)
+        return [outcome]
+
+    monkeypatch.setattr(boards, "run", build)
+    assert run(["campaign", "boards"]) == 1
+    shown = capsys.readouterr()
+    assert "90,000 (108 %)" in shown.out
+    assert "FAILED: does not fit" in shown.err
+
+
+def test_netlist_that_fails_or_shows_no_fault_fails_the_campaign(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unseen, seen = (netlist.FaultOutcome(cell, caught, "silence") for cell, caught in (("a.lut", False), ("b.lut", True)))
+    for outcome, code in (
+        (netlist.NetlistOutcome({"LUT4": 5}, True, "", ["passed"], 1.0), 0),
+        (netlist.NetlistOutcome({"LUT4": 5}, False, "no answer", [], 1.0), 1),
+        (netlist.NetlistOutcome({"LUT4": 5}, True, "", ["passed"], 1.0, [unseen]), 1),
+        (netlist.NetlistOutcome({"LUT4": 5}, True, "", ["passed"], 1.0, [unseen, seen]), 0),
+    ):
+        monkeypatch.setattr(netlist, "run", lambda *arguments, outcome=outcome, **options: outcome)
+        assert run(["campaign", "netlist", "--step", "hello"]) == code
+        shown = capsys.readouterr().out
+        assert ("FAILED: no answer" in shown) is (not outcome.passed)
+        assert ("fault in a.lut: NOT SEEN" in shown) is (unseen in outcome.faults)
+        assert ("fault in b.lut: silence" in shown) is (seen in outcome.faults)
+        assert run(["campaign", "netlist", "--step", "hello", "--json"]) == code
+        assert f'"passed": {str(code == 0).lower()}' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (("netlist", "--board", "de10"), "de10"),
+        (("netlist", "--step", "fly"), "fly"),
+        (("netlist", "--faults", "-1"), "--faults"),
+        (("netlist", "--board", "tang-nano-20k", "--step", "hello"), "no ECP5"),
+        (("boards", "de10"), "de10"),
+        (("boards", "--seeds", "2"), "--pnr"),
+        (("boards", "icebreaker", "--design", "array"), "does not fit"),
+    ],
+)
+def test_boards_and_steps_that_are_not_there_are_refused(arguments: tuple[str, ...], part: str) -> None:
+    refused(d1("campaign", *arguments), 2, part)
