@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The build flow: a node and its host link to a bitstream for a board, each stage kept by content."""
+"""The build flow: a design to a bitstream for a board, each stage kept by content."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,30 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fpga.boards import Board
-from fpga.cache import cached_folder, content_key
+from fpga.cache import cached_folder, content_key, folder_of
 from fpga.designs import Design, Settings
 from fpga.errors import BuildFailed, ToolMissing
-from fpga.report import BuildReport, overused, read_report
-from fpga.tools import find_tool, run_tool
+from fpga.flows import FLOWS, TOP
+from fpga.report import BuildReport, overused, read_report, write_areas
+from fpga.tools import Tool, find_tool, run_tool
 
-__all__ = ["BuildResult", "Tell", "build", "design_files"]
+__all__ = ["BuildResult", "Tell", "bitstream_path", "build", "design_files"]
 
 #: Callback: stage, seconds in it, what is being done.
 Tell = Callable[[str, float, str], None]
 
-TOP = "top"
-
-#: Without wide multiplexers: they double the LUTs of the router's crossbar, and routing then takes hours.
-#: `splitnets` before mapping to LUTs: ABC9 otherwise stops at nets whose names look like bits of others
-#: (https://github.com/YosysHQ/yosys/issues/4349).
-_SYNTHESIS = """\
-{reads}
-read_rtlil {top}.il
-synth_ecp5 -nowidelut -top {top} -run begin:map_luts
-splitnets
-synth_ecp5 -nowidelut -top {top} -run map_luts:
-write_json {top}.json
-"""
+#: In each stage's folder: how long its parts took when it was made.
+_SECONDS = "seconds.json"
 
 
 @dataclass(frozen=True)
@@ -47,8 +37,10 @@ class BuildResult:
     bitstream : Path or None
         None if only synthesis ran.
     report : BuildReport
-    seconds : dict of stage to float
+    seconds : dict of str to float
         Stages that ran; those found in the cache are not in it.
+    full_seconds : dict of str to float
+        All stages, as long as they took when they ran.
     folder : Path
         All files of the last stage.
     """
@@ -56,30 +48,31 @@ class BuildResult:
     bitstream: Path | None
     report: BuildReport
     seconds: dict[str, float]
+    full_seconds: dict[str, float]
     folder: Path
 
 
 def design_files(board: Board, design: Design, settings: Settings) -> dict[str, str]:
-    """Sources of a design for a board by file name: Verilog beside the top, RTLIL of the top, constraints.
+    """Sources of a design for a board by file name: Verilog beside the top, RTLIL of the top, constraints, Yosys' script.
 
     Raises
     ------
     ToolMissing
         If amaranth-boards is not installed.
     ValueError
-        If the clock cannot make the baud rate.
+        If the clock cannot make the baud rate, or the design does not suit the board otherwise.
     """
+    flow = FLOWS[board.family]
     top = design.top(board, settings)
-    with _without_programmer():
-        try:
-            platform = board.make_platform()
-        except ModuleNotFoundError as error:
-            raise ToolMissing(f"{error.name} is missing; pip install amaranth-boards") from error
-        plan = platform.prepare(top, TOP, emit_src=False)
+    try:
+        platform = board.make_platform()
+    except ModuleNotFoundError as error:
+        raise ToolMissing(f"{error.name} is missing; pip install amaranth-boards") from error
+    plan = platform.prepare(top, TOP, emit_src=False)
     files = dict(design.modules(settings))
-    files |= {name: _text(plan.files[name]) for name in (f"{TOP}.il", f"{TOP}.lpf")}
-    reads = "\n".join(f"read_verilog {name}" for name in files if name.endswith(".v"))
-    files["synthesis.ys"] = _SYNTHESIS.format(reads=reads, top=TOP)
+    files |= {name: _text(plan.files[name]) for name in (f"{TOP}.il", f"{TOP}.{flow.constraints}")}
+    reads = [f"read_verilog {name}" for name in files if name.endswith(".v")] + [f"read_rtlil {TOP}.il"]
+    files["synthesis.ys"] = "\n".join(reads) + "\n" + flow.synthesis
     return files
 
 
@@ -115,49 +108,93 @@ def build(
     """
     seconds: dict[str, float] = {}
     yosys = find_tool("yosys")
-    nextpnr, ecppack = (find_tool("nextpnr-ecp5"), find_tool("ecppack")) if place else (None, None)
-
+    flow = FLOWS[board.family]
+    # Asked for before anything else, so that a tool that is missing is not found missing after minutes.
+    tools = (find_tool(flow.placer), find_tool(flow.packer)) if place else None
     with _stage("export", seconds, tell):
-        files = design_files(board, design, settings)
+        plan = _plan(board, design, settings, yosys)
 
     def synthesise(folder: Path) -> None:
-        for name, text in files.items():
+        for name, text in plan.files.items():
             (folder / name).write_text(text)
         with _stage("synthesis", seconds, tell) as note:
             run_tool(yosys, ["-l", "passes.log", "synthesis.ys"], folder, note)
         (folder / "passes.log").unlink(missing_ok=True)
+        write_areas(board, folder)
+        (folder / _SECONDS).write_text(json.dumps(seconds))
 
-    synthesis_key = content_key(files, yosys.version)
-    synthesis, _ = cached_folder("synthesis", synthesis_key, synthesise)
-    if nextpnr is None or ecppack is None:
-        return BuildResult(None, read_report(board, design, settings, seed, synthesis, None), seconds, synthesis)
-    placer, packer = nextpnr, ecppack
-
-    arguments = [f"--{board.device}", "--package", board.package, "--speed", str(board.speed), "--seed", str(seed)]
-    arguments += ["--json", f"{TOP}.json", "--lpf", f"{TOP}.lpf", "--textcfg", f"{TOP}.config", "--report", "report.json"]
-    # Whether timing is met is reported and not an error: figures of a design that misses it are wanted as well.
-    # The default router takes hours where wires are scarce.
-    arguments += ["--timing-allow-fail", "--router", "router2"]
+    synthesis, _ = cached_folder("synthesis", plan.key, synthesise)
+    if tools is None:
+        report = read_report(board, design, settings, seed, synthesis, None)
+        return BuildResult(None, report, seconds, _seconds(synthesis), synthesis)
+    placer, packer = tools
 
     def place_and_route(folder: Path) -> None:
-        for name in (f"{TOP}.json", f"{TOP}.lpf"):
+        for name in (f"{TOP}.json", f"{TOP}.{flow.constraints}"):
             shutil.copyfile(synthesis / name, folder / name)
         with _stage("place and route", seconds, tell) as note:
             try:
-                run_tool(placer, arguments, folder, note)
+                run_tool(placer, _placing(board, settings, seed), folder, note)
             except BuildFailed as error:
-                excess = overused(folder / f"{placer.name}.log")
+                excess = overused(board, folder / f"{placer.name}.log")
                 if not excess:
                     raise
                 raise BuildFailed(f"{design.describe(settings)} does not fit on {board.name}: {'; '.join(excess)}") from error
         with _stage("pack", seconds, tell) as note:
-            run_tool(packer, ["--compress", "--input", f"{TOP}.config", "--bit", f"{TOP}.bit"], folder, note)
+            run_tool(packer, flow.pack(board), folder, note)
         (folder / f"{TOP}.json").unlink()
+        (folder / _SECONDS).write_text(json.dumps(seconds))
 
-    key = content_key({}, synthesis_key, nextpnr.version, *arguments)
-    folder, _ = cached_folder("bitstream", key, place_and_route)
+    folder, _ = cached_folder("bitstream", plan.bitstream_key(seed, placer, packer), place_and_route)
     report = read_report(board, design, settings, seed, synthesis, folder)
-    return BuildResult(folder / f"{TOP}.bit", report, seconds, folder)
+    full_seconds = _seconds(synthesis) | _seconds(folder)
+    return BuildResult(folder / flow.bitstream, report, seconds, full_seconds, folder)
+
+
+def bitstream_path(board: Board, design: Design, settings: Settings, *, seed: int = 1) -> Path:
+    """Where ``build`` puts the bitstream; it is there if it has been built.
+
+    Raises
+    ------
+    ToolMissing
+        If a tool or a package is not there.
+    """
+    flow = FLOWS[board.family]
+    plan = _plan(board, design, settings, find_tool("yosys"))
+    key = plan.bitstream_key(seed, find_tool(flow.placer), find_tool(flow.packer))
+    return folder_of("bitstream", key) / flow.bitstream
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Sources of a build, and the keys of its stages' results."""
+
+    board: Board
+    settings: Settings
+    files: dict[str, str]
+    key: str
+
+    def bitstream_key(self, seed: int, placer: Tool, packer: Tool) -> str:
+        """Of the bitstream: everything that it follows from."""
+        arguments = [*_placing(self.board, self.settings, seed), *FLOWS[self.board.family].pack(self.board)]
+        return content_key({}, self.key, placer.version, packer.version, *arguments)
+
+
+def _plan(board: Board, design: Design, settings: Settings, yosys: Tool) -> _Plan:
+    files = design_files(board, design, settings)
+    # What reports count is found when synthesis is done, and kept with it.
+    return _Plan(board, settings, files, content_key(files, yosys.version, repr(FLOWS[board.family].resources)))
+
+
+def _placing(board: Board, settings: Settings, seed: int) -> list[str]:
+    """Arguments of nextpnr. Missed timing is reported and no error: figures of a design that misses it are wanted as well."""
+    arguments = FLOWS[board.family].place(board, settings.clock_hz)
+    return [*arguments, "--seed", str(seed), "--report", "report.json", "--timing-allow-fail"]
+
+
+def _seconds(folder: Path) -> dict[str, float]:
+    seconds: dict[str, float] = json.loads((folder / _SECONDS).read_text())
+    return seconds
 
 
 @contextlib.contextmanager
@@ -168,20 +205,6 @@ def _stage(title: str, seconds: dict[str, float], tell: Tell) -> Iterator[Callab
     yield lambda note: tell(title, time.monotonic() - start, note or "under way")
     seconds[title] = time.monotonic() - start
     tell(title, seconds[title], "")
-
-
-@contextlib.contextmanager
-def _without_programmer() -> Iterator[None]:
-    """Boards ask for their programmer when a design is prepared, which building a bitstream does not need."""
-    before = os.environ.get("OPENFPGALOADER")
-    os.environ["OPENFPGALOADER"] = "true"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OPENFPGALOADER"]
-        else:
-            os.environ["OPENFPGALOADER"] = before
 
 
 def _text(content: str | bytes) -> str:

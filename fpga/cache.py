@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cached_folder", "content_key"]
+__all__ = ["cached_folder", "content_key", "folder_of"]
 
 
 def content_key(files: Mapping[str, str | bytes], *facts: str) -> str:
@@ -26,10 +26,15 @@ def content_key(files: Mapping[str, str | bytes], *facts: str) -> str:
     return digest.hexdigest()[:32]
 
 
+def folder_of(stage: str, key: str) -> Path:
+    """Where a stage's result is once it has been made: in ``D1_CACHE`` or the user's cache folder."""
+    return Path(os.environ.get("D1_CACHE") or platformdirs.user_cache_dir("opend1")) / "fpga" / stage / key
+
+
 def cached_folder(stage: str, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """The folder of a stage's result, and whether it was there already.
 
-    It lies in ``D1_CACHE`` or the user's cache folder. It is made beside its place and renamed into it, so it is there as a
+    It is made beside its place and renamed into it, so it is there as a
     whole or not at all; one process makes it while others wait. What is made when ``make`` raises stays beside it as
     ``<key>.partial`` until the next attempt, so that logs can be read.
 
@@ -40,8 +45,8 @@ def cached_folder(stage: str, key: str, make: Callable[[Path], None]) -> tuple[P
     make : callable
         Fills the empty folder that it is given.
     """
-    root = Path(os.environ.get("D1_CACHE") or platformdirs.user_cache_dir("opend1")) / "fpga" / stage
-    folder = root / key
+    folder = folder_of(stage, key)
+    root = folder.parent
     if folder.is_dir():
         return folder, True
     root.mkdir(parents=True, exist_ok=True)

