@@ -30,7 +30,7 @@ from rtl.macros.verilog import (
 from rtl.matrix.array import matrix_modules, matrix_name
 from rtl.memory.banks import SramArray
 from rtl.memory.macro import macro_name, macro_verilog
-from rtl.network.router import ALL_LINKS
+from rtl.network.routing import ALL_LINKS
 from rtl.simd.unit import simd_modules, simd_name
 
 __all__ = [

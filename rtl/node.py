@@ -8,10 +8,12 @@ from amaranth.lib.wiring import In, Out
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, LINK_PORTS
 from rtl.core.core import Core
-from rtl.interfaces import FlitLayout, RetirementSignature
+from rtl.interfaces import LinkSignature, RetirementSignature
 from rtl.memory.sram import Sram
 from rtl.network.interface import NetworkInterface
-from rtl.network.router import ALL_LINKS, Router
+from rtl.network.narrow_router import NarrowRouter
+from rtl.network.router import Router
+from rtl.network.routing import ALL_LINKS
 
 __all__ = ["NODE_NAME", "Node", "node_name"]
 
@@ -41,8 +43,8 @@ class Node(wiring.Component):
     Members
     -------
     x, y : In(13), links : In(4), cycle : In(64)
-    <direction>_out_valid : Out(2), <direction>_out_flit : Out(FlitLayout), <direction>_out_credit : In(2)
-    <direction>_in_valid : In(2), <direction>_in_flit : In(FlitLayout), <direction>_in_credit : Out(2)
+    <direction>_out_valid : Out(2), <direction>_out_flit : Out(flit or phit), <direction>_out_credit : In(2)
+    <direction>_in_valid : In(2), <direction>_in_flit : In(flit or phit), <direction>_in_credit : Out(2)
         The links of LinkSignature; direction is north, east, south, west.
     idle, progress, exited : Out(1); running, waiting, trapped : Out(4)
     retire<thread>_<member> : Out
@@ -59,15 +61,16 @@ class Node(wiring.Component):
     def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
         self.config = config
         self._mask = links
-        self._router = Router(config, links)
+        self._router = (Router if config.link_passes == 1 else NarrowRouter)(config, links)
+        carried = LinkSignature(config).members["flit"].shape
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "cycle": In(64)}
         for port in LINK_PORTS:
             direction = port.name.lower()
             members[f"{direction}_out_valid"] = Out(2)
-            members[f"{direction}_out_flit"] = Out(FlitLayout(config))
+            members[f"{direction}_out_flit"] = Out(carried)
             members[f"{direction}_out_credit"] = In(2)
             members[f"{direction}_in_valid"] = In(2)
-            members[f"{direction}_in_flit"] = In(FlitLayout(config))
+            members[f"{direction}_in_flit"] = In(carried)
             members[f"{direction}_in_credit"] = Out(2)
         members |= {
             "idle": Out(1),

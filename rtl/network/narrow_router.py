@@ -15,7 +15,7 @@ from rtl.interfaces import FlitLayout, LinkSignature, flit_stream
 from rtl.network.arbiter import RoundRobin
 from rtl.network.credits import Credits
 from rtl.network.router import LINK_NAMES, eject_stream
-from rtl.network.routing import UNDELIVERABLE, way_out
+from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, present_links, way_out
 
 __all__ = ["NarrowRouter"]
 
@@ -53,16 +53,17 @@ class NarrowRouter(wiring.Component):
     config : NodeConfig
         Its ``link_passes`` is above 1.
     links : int
-        Links that exist: north, east, south, west from bit 0 on. The others' outputs are 0.
+        As of :class:`rtl.network.router.Router`.
 
     Members
     -------
     Those of :class:`rtl.network.router.Router`.
     """
 
-    def __init__(self, config: NodeConfig, links: int = 0b1111):
+    def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
         self.config = config
-        self.present = [name for bit, name in enumerate(LINK_NAMES) if links >> bit & 1]
+        self.present = present_links(links)
+        self._mask = links
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
         for name in LINK_NAMES:
             members |= {f"{name}_out": Out(LinkSignature(config)), f"{name}_in": In(LinkSignature(config))}
@@ -75,7 +76,7 @@ class NarrowRouter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        ports = [(name, port) for name, port in zip(LINK_NAMES, LINK_PORTS, strict=True) if name in self.present]
+        ports = [(port.name.lower(), port) for port in self.present]
         sources = [self._buffer(m, name, port, c) for name, port in ports for c in TrafficClass]
         sources += [self._injection(m, c) for c in TrafficClass]
 
@@ -140,7 +141,7 @@ class NarrowRouter(wiring.Component):
         m.d.comb += [
             write.en.eq(begins),
             write.addr.eq(entering),
-            write.data.eq(way_out(m, prefix, header, 1, self.x, self.y, self.links, port)),
+            write.data.eq(way_out(m, prefix, header, 1, self.x, self.y, self.links & self._mask, port)),
             read.addr.eq(leaving),
             source.wants.eq(Mux((waiting != 0) & (source.index == 0), read.data, 0)),
         ]
@@ -155,7 +156,7 @@ class NarrowRouter(wiring.Component):
         bits = Cat(flit.as_value(), Const(0, config.link_passes * phit_bits(config) - flit_bits(config)))
         fresh = inject.valid & (source.index == 0)
         m.d.comb += [
-            source.wants.eq(way_out(m, source.name, flit, fresh, self.x, self.y, self.links, Port.LOCAL)),
+            source.wants.eq(way_out(m, source.name, flit, fresh, self.x, self.y, self.links & self._mask, Port.LOCAL)),
             source.phit.eq(bits.word_select(source.index, phit_bits(config))),
             inject.ready.eq(source.moves & (source.index == config.link_passes - 1)),
         ]

@@ -15,23 +15,18 @@ from rtl.interfaces import FlitLayout, LinkSignature, flit_stream
 from rtl.network.arbiter import RoundRobin
 from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
+from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, present_links, way_out
 
-__all__ = ["ALL_LINKS", "LINK_NAMES", "EjectLayout", "Router", "eject_stream"]
+__all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream"]
 
 #: Names of the links, in the order of ``LINK_PORTS``.
 LINK_NAMES = tuple(port.name.lower() for port in LINK_PORTS)
-
-#: Every link present, as in ``links``: a bit each.
-ALL_LINKS = (1 << len(LINK_PORTS)) - 1
-
-#: A flit's way out, beside the values of Port: to the network interface, as undeliverable.
-_UNDELIVERABLE = 5
 
 
 class _Queue:
     """The oldest flit of one class at every input, bit by bit in the order of the links that there are, local input last.
 
-    ``wants`` of an input is one-hot over the values of Port and ``_UNDELIVERABLE``, or 0 if there is no flit; ``buffered`` tells
+    ``wants`` of an input is one-hot over the values of Port and ``UNDELIVERABLE``, or 0 if there is no flit; ``buffered`` tells
     that the flit is the head of the input's buffer; ``taken`` that an output takes it in this cycle: one of ``grants``.
     """
 
@@ -41,7 +36,7 @@ class _Queue:
         self.traffic_class = traffic_class
         self.ports = ports
         places = (*(port.name.lower() for port in ports), "local")
-        self.wants = [Signal(_UNDELIVERABLE + 1, name=f"{name}_{place}_wants") for place in places]
+        self.wants = [Signal(UNDELIVERABLE + 1, name=f"{name}_{place}_wants") for place in places]
         self.buffered = Signal(len(self.wants), name=f"{name}_buffered")
         self.taken = Signal(len(self.wants), name=f"{name}_taken")
         self.heads = []
@@ -93,7 +88,7 @@ class Router(wiring.Component):
     north_in, east_in, south_in, west_in : In(LinkSignature)
     inject_request, inject_response : In(flit_stream), from the network interface; ``ready`` depends on ``valid``
     eject_request, eject_response : Out(eject_stream), to the network interface, from registers
-    progress : Out(1), a flit entered an output register or the network interface in this cycle
+    progress : Out(1), a flit entered an output register in this cycle
     busy : Out(1)
 
     Raises
@@ -103,10 +98,8 @@ class Router(wiring.Component):
     """
 
     def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
-        if not 0 <= links <= ALL_LINKS:
-            raise ValueError(f"links = {links} is outside of 0 to {ALL_LINKS}")
         self.config = config
-        self.present = [port for bit, port in enumerate(LINK_PORTS) if links >> bit & 1]
+        self.present = present_links(links)
         self._mask = links
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
         for name in LINK_NAMES:
@@ -127,9 +120,7 @@ class Router(wiring.Component):
         for port in self.present:
             changes += self._link_output(m, port, queues)
         for queue in queues:
-            eject = self._eject_output(m, queue)
-            changes.append(eject.valid)
-            moves.append(eject.valid & eject.ready)
+            changes.append(self._eject_output(m, queue))
         for queue in queues:
             m.d.comb += queue.taken.eq(reduce(or_, queue.grants))
             moves.append(queue.taken)
@@ -150,7 +141,7 @@ class Router(wiring.Component):
         for i, port in enumerate(self.present):
             name = port.name.lower()
             link = getattr(self, f"{name}_in")
-            fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=_UNDELIVERABLE + 1)
+            fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=UNDELIVERABLE + 1)
             m.submodules[f"{name}_{queue.name}_buffer"] = fifo
             queue.heads.append(fifo.o.payload)
             arriving = self._wants(m, f"{name}_in_{queue.name}", link.flit, link.valid[c], port)
@@ -171,24 +162,8 @@ class Router(wiring.Component):
         return queue
 
     def _wants(self, m, name, flit, valid, arrival=Port.LOCAL):
-        """The way out of this node for a flit, one-hot over the values of Port and ``_UNDELIVERABLE``; 0 if it is not valid.
-
-        A flit never turns back: only an exit that names a link between nodes would make it, and it would go to and fro for ever.
-        """
-        port = Signal(3, name=f"{name}_port")
-        wants = Signal(_UNDELIVERABLE + 1, name=f"{name}_wants")
-        with m.If(flit.x != self.x):
-            m.d.comb += port.eq(Mux(flit.x < self.x, Port.WEST, Port.EAST))
-        with m.Elif(flit.y != self.y):
-            m.d.comb += port.eq(Mux(flit.y < self.y, Port.NORTH, Port.SOUTH))
-        with m.Else():
-            m.d.comb += port.eq(flit.exit)
-        # Exits 5 to 7 are like links that are absent.
-        linked = Cat(1, self.links & self._mask, Const(0, 3)).bit_select(port, 1)
-        reachable = linked if arrival is Port.LOCAL else linked & (port != arrival)
-        with m.If(valid):
-            m.d.comb += wants.eq(1 << Mux(reachable, port, _UNDELIVERABLE))
-        return wants
+        """The way out of this node for a flit."""
+        return way_out(m, name, flit, valid, self.x, self.y, self.links & self._mask, arrival)
 
     def _link_output(self, m, port, queues):
         """Arbitration, credits and output register of one link. Returns what makes them change, beside the queues."""
@@ -220,38 +195,50 @@ class Router(wiring.Component):
         flit = Signal(FlitLayout(self.config), name=f"{name}_out_flit", reset_less=True)
         m.d.sync += valid.eq(Cat(goes))
         m.d.comb += [link.valid.eq(valid), link.flit.eq(flit)]
+        select = self._selection(m, name, served)
         with m.If(Cat(goes).any()):
             m.d.sync += last.eq(goes[1])
-            self._select(m, name, flit, served)
+            select(flit)
         return [valid, link.credit]
 
     def _eject_output(self, m, queue):
-        """Arbitration and output register of one class towards the network interface. Returns the stream."""
+        """Arbitration of one class towards the network interface, its output register, and another one behind that.
+
+        A flit is taken while the second register is empty, so that no path leads from the network interface into the router.
+        Returns what makes it change.
+        """
         name = f"eject_{queue.name}"
         eject = getattr(self, name)
         m.submodules[f"{name}_turns"] = turns = RoundRobin(len(queue.wants))
-        takes, full = Signal(name=f"{name}_takes"), Signal(name=f"{name}_full")
+        takes = Signal(name=f"{name}_takes")
+        full, second_full = Signal(name=f"{name}_full"), Signal(name=f"{name}_second_full")
         grants = Signal(len(queue.wants), name=f"{name}_grants")
         payload = Signal(EjectLayout(self.config), name=f"{name}_payload", reset_less=True)
-        lost = queue.wanting(_UNDELIVERABLE)
+        second = Signal(EjectLayout(self.config), name=f"{name}_second", reset_less=True)
+        lost = queue.wanting(UNDELIVERABLE)
         m.d.comb += [
             turns.request.eq(queue.wanting(Port.LOCAL) | lost),
-            takes.eq(turns.request.any() & (~full | eject.ready)),
+            takes.eq(turns.request.any() & ~second_full),
             turns.serve.eq(takes),
             grants.eq(Mux(takes, turns.grant, 0)),
             eject.valid.eq(full),
             eject.payload.eq(payload),
         ]
         queue.grants.append(grants)
-        with m.If(takes):
-            m.d.sync += [full.eq(1), payload.undeliverable.eq((grants & lost).any())]
-            self._select(m, name, payload.flit, [(queue, grants)])
-        with m.Elif(eject.ready):
-            m.d.sync += full.eq(0)
-        return eject
 
-    def _select(self, m, name, target, served):
-        """Clock the flit of the one input and class that is granted into ``target``.
+        stays, select = Signal(name=f"{name}_stays"), self._selection(m, name, [(queue, grants)])
+        m.d.comb += stays.eq(full & ~eject.ready)
+        m.d.sync += [full.eq(stays | takes | second_full), second_full.eq(stays & (takes | second_full))]
+        for target, enters in ((payload, takes & ~stays), (second, takes & stays)):
+            with m.If(enters):
+                m.d.sync += target.undeliverable.eq((grants & lost).any())
+                select(target.flit)
+        with m.If(second_full & ~stays):
+            m.d.sync += payload.eq(second)
+        return full
+
+    def _selection(self, m, name, served):
+        """Returns a function that clocks the flit of the one input and class that is granted into what it is given.
 
         One binary number chooses among all sources at once: in logic a tree of multiplexers, in a simulator one copy.
         """
@@ -264,7 +251,10 @@ class Router(wiring.Component):
         m.d.comb += select.eq(Cat(*index, granted[local], buffered, second))
         index, injected, buffered, second = select[: len(index)], select[-3], select[-2], select[-1]
 
-        def choose(bits, sources):
+        injecting = [[getattr(self, f"inject_{queue.name}").payload] for queue, _ in served]
+        arriving = [getattr(self, f"{port.name.lower()}_in").flit for port in self.present]
+
+        def choose(target, bits, sources):
             """A tree of two-way choices by ``bits``, low bit first, of two sources to the power of their number at most."""
             if len(sources) == 1:
                 m.d.sync += target.eq(sources[0])
@@ -272,27 +262,29 @@ class Router(wiring.Component):
             half = 1 << (len(sources) - 1).bit_length() - 1
             bit = bits[half.bit_length() - 1]
             with m.If(bit):
-                choose(bits, sources[half:])
+                choose(target, bits, sources[half:])
             with m.Else():
-                choose(bits, sources[:half])
+                choose(target, bits, sources[:half])
 
-        def choose_class(bits, sources):
+        def choose_class(target, sources):
             """The same for each class that is served."""
             if len(sources) == 1:
-                choose(bits, sources[0])
+                choose(target, index, sources[0])
                 return
             with m.If(second):
-                choose(bits, sources[1])
+                choose(target, index, sources[1])
             with m.Else():
-                choose(bits, sources[0])
+                choose(target, index, sources[0])
 
-        injecting = [[getattr(self, f"inject_{queue.name}").payload] for queue, _ in served]
-        if not self.present:
-            choose_class(index, injecting)
-            return
-        with m.If(buffered):
-            choose_class(index, [queue.heads for queue, _ in served])
-        with m.Elif(injected):
-            choose_class(index, injecting)
-        with m.Else():
-            choose(index, [getattr(self, f"{port.name.lower()}_in").flit for port in self.present])
+        def clock_into(target):
+            if not self.present:
+                choose_class(target, injecting)
+                return
+            with m.If(buffered):
+                choose_class(target, [queue.heads for queue, _ in served])
+            with m.Elif(injected):
+                choose_class(target, injecting)
+            with m.Else():
+                choose(target, index, arriving)
+
+        return clock_into

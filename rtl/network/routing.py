@@ -3,12 +3,28 @@
 
 from amaranth import Cat, Const, Mux, Signal
 
-from golden.layout import Port
+from golden.layout import LINK_PORTS, Port
 
-__all__ = ["UNDELIVERABLE", "way_out"]
+__all__ = ["ALL_LINKS", "UNDELIVERABLE", "present_links", "way_out"]
+
+#: Every link present, as in ``links``: a bit each.
+ALL_LINKS = (1 << len(LINK_PORTS)) - 1
 
 #: A flit's way out, beside the values of Port: to the network interface, as undeliverable.
 UNDELIVERABLE = 5
+
+
+def present_links(links: int) -> list[Port]:
+    """The links whose bits are set.
+
+    Raises
+    ------
+    ValueError
+        If that is not a number of four bits.
+    """
+    if not 0 <= links <= ALL_LINKS:
+        raise ValueError(f"links = {links} is outside of 0 to {ALL_LINKS}")
+    return [port for bit, port in enumerate(LINK_PORTS) if links >> bit & 1]
 
 
 def way_out(m, name, flit, valid, x, y, links, arrival):

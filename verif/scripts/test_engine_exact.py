@@ -13,7 +13,7 @@ from golden.isa import INSTRUCTIONS
 from golden.layout import SRAM_BASE, ThreadRegister, ThreadState, semaphore_offset, thread_offset
 from golden.matrix import matmul
 from golden.mesh import ThreadReport
-from scripts.simulator import SimulatedArray, SimulatorLibrary
+from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.encoding import encode
 from sw.kernels.matmul import run_matmul
 from verif.scripts.flat import compile_flat, run_flat
@@ -55,7 +55,7 @@ def matrix_product(library: SimulatorLibrary, threads: int, skipping: bool) -> t
     rng = np.random.default_rng(5)
     a = rng.integers(0x3F00, 0x4100, (16, 16), np.uint16)
     b = rng.integers(0xBF00, 0xC100, (16, 16), np.uint16)
-    with SimulatedArray(CONFIG, 2, 2, library=library, threads=threads) as array:
+    with SimulatedArray(library.config, 2, 2, library=library, threads=threads) as array:
         array.set_skipping(skipping)
         array.record_boundary()
         assert np.array_equal(run_matmul(array, a, b).c, matmul(a, b))
@@ -66,6 +66,13 @@ def matrix_product(library: SimulatorLibrary, threads: int, skipping: bool) -> t
 def test_the_engine_equals_the_flat_array_in_a_matrix_product(tiny_macro: SimulatorLibrary) -> None:
     records, _ = matrix_product(tiny_macro, threads=2, skipping=True)
     assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, 2, 2, "macro"), records))
+
+
+@pytest.mark.rtl
+def test_the_engine_equals_the_flat_array_on_links_of_four_cycles_per_flit() -> None:
+    narrow = CONFIG.replace(link_passes=4)
+    records, _ = matrix_product(build(narrow, "macro"), threads=2, skipping=True)
+    assert_equal_in_every_cycle(records, run_flat(compile_flat(narrow, 2, 2, "macro"), records))
 
 
 @pytest.mark.rtl

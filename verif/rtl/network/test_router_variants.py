@@ -15,7 +15,8 @@ from amaranth.lib.wiring import In, Out
 from hypothesis import strategies as st
 
 from golden.config import NodeConfig
-from rtl.network.router import ALL_LINKS, Router
+from rtl.network.router import Router
+from rtl.network.routing import ALL_LINKS
 from verif.bench import bench_parameters, check_property, run_bench, start
 from verif.rtl.network.flits import CONFIGS, LINKS
 from verif.rtl.network.test_router import INPUTS, Sent, Surroundings, X, Y, toward
