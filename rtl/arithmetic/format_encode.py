@@ -6,12 +6,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.layout import BIAS_BITS, Flag, FormatKind
+from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
 from rtl.arithmetic.rounding import CANONICAL_NAN
 
-__all__ = ["FLAG_BITS", "FORMAT_ENCODE", "KIND_BITS", "RANDOM_BITS", "FormatEncode"]
+__all__ = ["FLAG_BITS", "FORMAT_ENCODE", "KIND_BITS", "RANDOM_BITS", "SMALL_CYCLES", "SMALL_FORMAT_ENCODE", "FormatEncode"]
 
-#: Name of the module, for who instantiates many.
+#: Names of the modules, for who instantiates many.
 FORMAT_ENCODE = "d1_format_encode"
+SMALL_FORMAT_ENCODE = "d1_format_encode_small"
+
+#: Cycles that the small converter takes.
+SMALL_CYCLES = 2
 
 FLAG_BITS = len(Flag)
 KIND_BITS = 3
@@ -34,10 +39,16 @@ _CODE_BITS = _WIDEST + 8 + 1
 
 
 class FormatEncode(wiring.Component):
-    """The code of a binary32 number in a format, rounded to nearest or stochastically, with flags. Without a register.
+    """The code of a binary32 number in a format, rounded to nearest or stochastically, with flags.
 
     The significand is placed so that the last bit of the code has weight 1, with 24 bits behind the point; one carry chain
     rounds it and adds the exponent. A carry moves into the exponent by itself.
+
+    Parameters
+    ----------
+    small : bool
+        Of fewer lookup tables, by multipliers; code and flags belong to the inputs of ``SMALL_CYCLES`` cycles before. The
+        other has no register.
 
     Members
     -------
@@ -52,7 +63,8 @@ class FormatEncode(wiring.Component):
     Source: docs/arithmetic.md, Converts and Flags.
     """
 
-    def __init__(self):
+    def __init__(self, small: bool = False):
+        self.small = small
         super().__init__(
             {
                 "value": In(32),
@@ -68,61 +80,70 @@ class FormatEncode(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        sign, field, mantissa = self.value[31], self.value[23:31], self.value[:23]
+        def later(value, name, cycles=SMALL_CYCLES):
+            """The value so many cycles later if this is the small converter, else the value."""
+            for cycle in range(cycles if self.small else 0):
+                following = Signal(len(value), name=f"{name}_{cycle}", reset_less=True)
+                m.d.sync += following.eq(value)
+                value = following
+            return value
+
+        field, mantissa = self.value[23:31], self.value[:23]
         denormal_field, top, fraction = Signal(), Signal(), Signal()
         m.d.comb += [denormal_field.eq(~field.any()), top.eq(field.all()), fraction.eq(mantissa.any())]
-        nan, infinite, zero, denormal = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            nan.eq(top & fraction),
-            infinite.eq(top & ~fraction),
-            zero.eq(denormal_field & ~fraction),
-            denormal.eq(denormal_field & fraction),
-        ]
-        significand = Cat(mantissa, ~denormal_field)
 
         # ``lowest`` is the binary32 field of the format's smallest normal number, ``narrower`` how many bits less than the
         # widest mantissa the format's has.
-        is_uhp, clamps = Signal(), Signal()
         lowest, narrower = Signal(8), Signal(4)
         with m.Switch(self.kind):
             for kind in (FormatKind.CFP8_143, FormatKind.CFP8_152, FormatKind.SHP):
                 with m.Case(kind):
-                    m.d.comb += [clamps.eq(1), lowest.eq(128 - self.bias), narrower.eq(_WIDEST - _MANTISSA_BITS[kind])]
+                    m.d.comb += [lowest.eq(128 - self.bias), narrower.eq(_WIDEST - _MANTISSA_BITS[kind])]
             with m.Case(FormatKind.UHP):
-                m.d.comb += [is_uhp.eq(1), lowest.eq(128 - 31)]
+                m.d.comb += lowest.eq(128 - 31)
             with m.Default():
                 m.d.comb += [lowest.eq(1), narrower.eq(_WIDEST - _MANTISSA_BITS[FormatKind.BF16])]
 
         # Place the significand. Below the smallest normal number, one more bit goes per binade.
-        exponent, above, distance = Signal(8), Signal(9), Signal(8)
-        is_below = above[8]
+        exponent, difference, distance = Signal(8), Signal(9), Signal(8)
         m.d.comb += [
             exponent.eq(field | denormal_field),
-            above.eq(exponent - lowest),
-            distance.eq(Mux(is_below, (lowest + narrower)[:8] - exponent, narrower)),
+            difference.eq(exponent - lowest),
+            distance.eq(Mux(difference[8], (lowest + narrower)[:8] - exponent, narrower)),
         ]
-        shifted, lost = Cat(Const(0, _WIDEST + 1), significand), []
-        for bit in reversed(range(6)):
-            following = Signal(_WIDEST + 1 + RANDOM_BITS, name=f"shifted{bit}")
-            m.d.comb += following.eq(Mux(distance[bit], shifted >> (1 << bit), shifted))
-            lost.append(distance[bit] & shifted[: 1 << bit].any())
-            shifted = following
-        far = distance[6:].any()
-        kept = Signal(_WIDEST + 1 + RANDOM_BITS)
-        sticky = Signal()
-        m.d.comb += [kept.eq(Mux(far, 0, shifted)), sticky.eq(Cat(lost).any() | far & ~zero)]
+        kept, sticky = Signal(_WIDEST + 1 + RANDOM_BITS), Signal()
+        self._place(m, Cat(mantissa, ~denormal_field), distance, later, kept, sticky)
+        kept, sticky = later(kept, "kept", 1), later(sticky, "sticky", 1)
         inexact_sum = kept[:RANDOM_BITS].any() | sticky
+
+        # What the operand was, when it is rounded.
+        value, kind, random = later(self.value, "value"), later(self.kind, "kind"), later(self.random, "random")
+        above, stochastic = later(difference, "above"), later(self.stochastic, "stochastic")
+        sign, quiet, is_below = value[31], value[22], above[8]
+        has_fraction, has_top, has_low_field = (
+            later(flag, name) for flag, name in ((fraction, "fraction"), (top, "top"), (denormal_field, "denormal_field"))
+        )
+        nan, infinite, zero, denormal = Signal(), Signal(), Signal(), Signal()
+        is_uhp, clamps = Signal(), Signal()
+        m.d.comb += [
+            nan.eq(has_top & has_fraction),
+            infinite.eq(has_top & ~has_fraction),
+            zero.eq(has_low_field & ~has_fraction),
+            denormal.eq(has_low_field & has_fraction),
+            is_uhp.eq(kind == FormatKind.UHP),
+            clamps.eq((kind == FormatKind.CFP8_143) | (kind == FormatKind.CFP8_152) | (kind == FormatKind.SHP)),
+        ]
 
         # To nearest: just less than a half is added, and the missing bit if that makes a tie go to even. Nothing that was
         # lost can decide it: a significand that reaches up to the half ends within the 24 bits behind the point.
         added = Signal(RANDOM_BITS)
         carry = Signal()
-        with m.If(~self.stochastic):
+        with m.If(~stochastic):
             m.d.comb += [added.eq((1 << RANDOM_BITS - 1) - 1), carry.eq(kept[RANDOM_BITS])]
         with m.Elif(clamps | is_uhp):
-            m.d.comb += added.eq(self.random)
+            m.d.comb += added.eq(random)
         with m.Else():
-            m.d.comb += added[RANDOM_BITS - 16 :].eq(self.random[:16])
+            m.d.comb += added[RANDOM_BITS - 16 :].eq(random[:16])
         raised, tiny, over = Signal(_CODE_BITS), Signal(), Signal()
         chain = Signal(1 + RANDOM_BITS + _CODE_BITS)
         m.d.comb += chain.eq(Cat(carry, kept) + Cat(carry, added, Mux(is_below, 0, raised)))
@@ -131,12 +152,12 @@ class FormatEncode(wiring.Component):
         # Overflow is also what Inf and NaN make where these are numbers' codes.
         magnitude, largest = Signal(16), Signal(16)
         sign_bit = Signal(16)
-        with m.Switch(self.kind):
-            for kind in (FormatKind.CFP8_143, FormatKind.CFP8_152, FormatKind.SHP):
-                with m.Case(kind):
-                    bits = 15 if kind == FormatKind.SHP else 7
+        with m.Switch(kind):
+            for small_kind in (FormatKind.CFP8_143, FormatKind.CFP8_152, FormatKind.SHP):
+                with m.Case(small_kind):
+                    bits, point = 15 if small_kind == FormatKind.SHP else 7, _MANTISSA_BITS[small_kind]
                     m.d.comb += [over.eq(number[bits:].any()), largest.eq((1 << bits) - 1), sign_bit.eq(sign << bits)]
-                    m.d.comb += [raised.eq(above << _MANTISSA_BITS[kind]), tiny.eq(~number[_MANTISSA_BITS[kind] : bits].any())]
+                    m.d.comb += [raised.eq(above << point), tiny.eq(~number[point:bits].any())]
             with m.Case(FormatKind.UHP):
                 m.d.comb += [over.eq(number[16:].any() | number[10:16].all()), largest.eq(0xFC00)]
                 m.d.comb += [raised.eq(above << 10), tiny.eq(~number[10:16].any())]
@@ -147,8 +168,8 @@ class FormatEncode(wiring.Component):
 
         negative = Signal()
         m.d.comb += negative.eq(is_uhp & sign & ~zero & ~nan)
-        with m.If(self.kind == FormatKind.FP32):
-            m.d.comb += self.code.eq(Mux(nan, CANONICAL_NAN, self.value))
+        with m.If(kind == FormatKind.FP32):
+            m.d.comb += self.code.eq(Mux(nan, CANONICAL_NAN, value))
         with m.Elif(nan & ~clamps):
             m.d.comb += self.code.eq(Mux(is_uhp, 0xFE00, CANONICAL_NAN >> 16))
         with m.Elif(~(negative | is_uhp & tiny & ~over)):
@@ -157,10 +178,10 @@ class FormatEncode(wiring.Component):
         flag = {each: Signal(name=f"flag_{each.name.lower()}") for each in Flag}
         m.d.comb += self.flags.eq(Cat(flag[each] for each in sorted(Flag)))
         m.d.comb += flag[Flag.DENORMAL].eq(denormal)
-        with m.If(self.kind == FormatKind.FP32):
-            m.d.comb += flag[Flag.INVALID].eq(nan & ~mantissa[22])
+        with m.If(kind == FormatKind.FP32):
+            m.d.comb += flag[Flag.INVALID].eq(nan & ~quiet)
         with m.Elif(nan | negative):
-            m.d.comb += flag[Flag.INVALID].eq(negative | clamps | ~mantissa[22])
+            m.d.comb += flag[Flag.INVALID].eq(negative | clamps | ~quiet)
         with m.Elif(over):
             # An infinity that stays one is exact.
             m.d.comb += [flag[each].eq(clamps | ~infinite) for each in (Flag.OVERFLOW, Flag.INEXACT)]
@@ -168,3 +189,28 @@ class FormatEncode(wiring.Component):
             inexact = inexact_sum | is_uhp & tiny & ~zero
             m.d.comb += [flag[Flag.INEXACT].eq(inexact), flag[Flag.UNDERFLOW].eq(inexact & tiny)]
         return m
+
+    def _place(self, m, significand, distance, later, kept, sticky):
+        """``kept`` is the significand, shifted right by the distance; ``sticky`` is set if it lost something."""
+        if not self.small:
+            shifted, lost = Cat(Const(0, _WIDEST + 1), significand), []
+            for bit in reversed(range(6)):
+                following = Signal(len(kept), name=f"shifted{bit}")
+                m.d.comb += following.eq(Mux(distance[bit], shifted >> (1 << bit), shifted))
+                lost.append(distance[bit] & shifted[: 1 << bit].any())
+                shifted = following
+            far = distance[6:].any()
+            m.d.comb += [kept.eq(Mux(far, 0, shifted)), sticky.eq(Cat(lost).any() | far & significand.any())]
+            return
+        # To the left by what lacks to a multiple of sixteen, which is chosen then.
+        m.submodules.fine = fine = MultiplyShift(len(significand), registered=True)
+        m.d.comb += [fine.value.eq(significand), fine.amount.eq(~distance[:SHIFT_BITS])]
+        sixteens = later(distance[SHIFT_BITS:], "sixteens", 1)
+        point = len(fine.result) - len(kept)
+        choices, lost = [], []
+        for number in range(3):
+            end = point + (number << SHIFT_BITS)
+            choices.append(Mux(sixteens == number, fine.result[end:], 0))
+            lost.append((sixteens >= number) & fine.result[max(0, end - (1 << SHIFT_BITS)) : end].any())
+        beyond = (sixteens > 2) & fine.result.any()
+        m.d.comb += [kept.eq(choices[0] | choices[1] | choices[2]), sticky.eq(Cat(lost).any() | beyond)]

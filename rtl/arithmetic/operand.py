@@ -2,12 +2,13 @@
 """What the matrix unit makes of an operand before it multiplies."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.layout import BIAS_BITS, FormatKind
 
-__all__ = ["EXPONENT_OFFSET", "OPERAND_KIND_BITS", "ZERO_EXPONENT", "Operand", "OperandDecoder"]
+__all__ = ["EXPONENT_OFFSET", "OPERAND_KIND_BITS", "ZERO_EXPONENT", "Operand", "OperandDecoder", "OperandTable"]
 
 #: Bits of a FormatKind that operands may have: BF16, CFP8_143 or CFP8_152.
 OPERAND_KIND_BITS = 2
@@ -15,8 +16,11 @@ OPERAND_KIND_BITS = 2
 #: Added to the exponent of every operand, so that an exponent sum of 0 is 2**-126, the window's lowest position.
 EXPONENT_OFFSET = 63
 
-#: Exponent of zero operands: low enough to make any exponent sum negative, which never decides the maximum.
-ZERO_EXPONENT = -256
+#: Largest exponent of zero operands: low enough to make any exponent sum negative, which never decides the maximum.
+ZERO_EXPONENT = -193
+
+#: Lowest exponent that fits.
+_LOWEST_EXPONENT = -256
 
 
 class Operand(data.Struct):
@@ -25,7 +29,7 @@ class Operand(data.Struct):
     Members
     -------
     sign : unsigned(1)
-    exponent : signed(9)      -70 to 191, or ``ZERO_EXPONENT``; anything if infinite or NaN
+    exponent : signed(9)      -70 to 191, or up to ``ZERO_EXPONENT`` for zero; anything if infinite or NaN
     significand : unsigned(8) 128 to 255, denormals normalised; 0 for zero; anything if infinite or NaN
     zero, infinite, nan : unsigned(1)
     """
@@ -36,6 +40,26 @@ class Operand(data.Struct):
     zero: unsigned(1)
     infinite: unsigned(1)
     nan: unsigned(1)
+
+
+def _ports(count):
+    return {
+        "codes": In(data.ArrayLayout(16, count)),
+        "kind": In(OPERAND_KIND_BITS),
+        "bias": In(BIAS_BITS),
+        "operands": Out(data.ArrayLayout(Operand, count)),
+    }
+
+
+def _offset(m, kind, bias):
+    """What turns an exponent field into an exponent: EXPONENT_OFFSET less the bias, 63 - bias or -64, made without adding."""
+    offset = Signal(signed(BIAS_BITS + 1))
+    with m.Switch(kind):
+        with m.Case(FormatKind.CFP8_143, FormatKind.CFP8_152):
+            m.d.comb += offset.eq(Cat(~bias, 0))
+        with m.Default():
+            m.d.comb += offset.eq(EXPONENT_OFFSET - 127)
+    return offset
 
 
 class OperandDecoder(wiring.Component):
@@ -60,25 +84,12 @@ class OperandDecoder(wiring.Component):
 
     def __init__(self, count: int):
         self.count = count
-        super().__init__(
-            {
-                "codes": In(data.ArrayLayout(16, count)),
-                "kind": In(OPERAND_KIND_BITS),
-                "bias": In(BIAS_BITS),
-                "operands": Out(data.ArrayLayout(Operand, count)),
-            }
-        )
+        super().__init__(_ports(count))
 
     def elaborate(self, platform):
         m = Module()
 
-        # What turns an exponent field into an exponent: EXPONENT_OFFSET less the bias, 63 - bias or -64, made without adding.
-        offset = Signal(signed(BIAS_BITS + 1))
-        with m.Switch(self.kind):
-            with m.Case(FormatKind.CFP8_143, FormatKind.CFP8_152):
-                m.d.comb += offset.eq(Cat(~self.bias, 0))
-            with m.Default():
-                m.d.comb += offset.eq(EXPONENT_OFFSET - 127)
+        offset = _offset(m, self.kind, self.bias)
 
         for index in range(self.count):
             code = self.codes[index]
@@ -116,10 +127,100 @@ class OperandDecoder(wiring.Component):
             m.d.comb += [
                 zero.eq(~significand[7]),
                 operand.sign.eq(sign),
-                operand.exponent.eq(Mux(zero, ZERO_EXPONENT, (field | denormal) + offset - shift)),
+                operand.exponent.eq(Mux(zero, _LOWEST_EXPONENT, (field | denormal) + offset - shift)),
                 operand.significand.eq(significand),
                 operand.zero.eq(zero),
                 operand.infinite.eq(field.all() & ~mantissa.any()),
                 operand.nan.eq(field.all() & mantissa.any()),
+            ]
+        return m
+
+
+class _Row(enum.Enum, shape=2):
+    """Parts of the table of operands; the lower seven bits of a code choose in it."""
+
+    CFP8_143 = 0
+    CFP8_152 = 1
+    BF16_NORMAL = 2
+    BF16_DENORMAL = 3
+
+
+class _Entry(data.Struct):
+    """What the table knows: the operand without sign and without offset; of normal BF16 also without its exponent field."""
+
+    significand: unsigned(8)
+    exponent: signed(9)
+    fractional: unsigned(1)
+
+
+def _entry(row, code):
+    """What the table holds for seven bits of a code."""
+    mantissa_bits = {_Row.CFP8_143: 3, _Row.CFP8_152: 2}.get(row, 7)
+    mantissa, field = code % (1 << mantissa_bits), code >> mantissa_bits
+    significand, exponent = mantissa << (7 - mantissa_bits), field
+    if row is _Row.BF16_NORMAL or field:
+        significand += 128
+    elif significand:
+        shift = 8 - significand.bit_length()
+        significand, exponent = significand << shift, 1 - shift
+    else:
+        # As low as the offset, which is positive for CFP8, allows.
+        exponent = _LOWEST_EXPONENT - (EXPONENT_OFFSET - 127 if row is _Row.BF16_DENORMAL else 0)
+    return {"significand": significand, "exponent": exponent, "fractional": mantissa != 0}
+
+
+class OperandTable(wiring.Component):
+    """Decodes codes of one format as ``OperandDecoder`` does, by a table in memory; ``operands`` come in the next cycle.
+
+    Parameters
+    ----------
+    count : int
+        Codes decoded side by side.
+
+    Members
+    -------
+    codes, kind, bias, operands : as of ``OperandDecoder``
+
+    Source: step 1 of the matrix unit's arithmetic.
+    """
+
+    def __init__(self, count: int):
+        self.count = count
+        super().__init__(_ports(count))
+
+    def elaborate(self, platform):
+        m = Module()
+
+        def next_cycle(value, name, shape=None):
+            following = Signal(len(value) if shape is None else shape, name=name, reset_less=True)
+            m.d.sync += following.eq(value)
+            return following
+
+        small = Signal()
+        m.d.comb += small.eq((self.kind == FormatKind.CFP8_143) | (self.kind == FormatKind.CFP8_152))
+        wide = next_cycle(~small, "wide")
+        offset = next_cycle(_offset(m, self.kind, self.bias), "next_offset", signed(BIAS_BITS + 1))
+
+        table = [_entry(row, code) for row in _Row for code in range(128)]
+        for index in range(self.count):
+            code, operand = self.codes[index], self.operands[index]
+            # A memory reads twice in a cycle.
+            if index % 2 == 0:
+                memory = Memory(shape=_Entry, depth=len(table), init=table, attrs={"ram_style": "block"})
+                m.submodules[f"table{index // 2}"] = memory
+            port = memory.read_port()
+            field = code[7:15]
+            m.d.comb += [
+                port.addr.eq(Cat(code[:7], Mux(small, self.kind == FormatKind.CFP8_152, ~field.any()), ~small)),
+                operand.sign.eq(next_cycle(Mux(small, code[7], code[15]), f"sign{index}")),
+                operand.significand.eq(port.data.significand),
+                operand.zero.eq(~port.data.significand[7]),
+            ]
+            biased, top = Signal(signed(9), name=f"biased{index}"), next_cycle(field.all() & ~small, f"top{index}")
+            m.d.comb += [
+                biased.eq(port.data.exponent | Cat(next_cycle(field, f"field{index}") & wide.replicate(8), 0)),
+                operand.exponent.eq(biased + offset),
+                operand.infinite.eq(top & ~port.data.fractional),
+                operand.nan.eq(top & port.data.fractional),
             ]
         return m

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from amaranth.hdl import Instance, Module, Signal
+from amaranth.hdl import ClockSignal, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,17 +23,20 @@ CFP8 = (FormatKind.CFP8_143, FormatKind.CFP8_152)
 
 
 class ConvertLanes(wiring.Component):
-    """``LANES`` instances of module ``convert``, with one kind, bias and rounding for all; ``result`` one cycle later.
+    """``LANES`` instances of module ``convert``, with one kind, bias and rounding for all; ``result`` one cycle after theirs.
 
     Parameters
     ----------
     component : FormatEncode or FormatDecode
         What the module is.
+    clocked : bool
+        Whether it has registers.
     operand, result : str
         Its ports of 32 bits.
     """
 
-    def __init__(self, component: Any, operand: str, result: str) -> None:
+    def __init__(self, component: Any, operand: str, result: str, clocked: bool = False) -> None:
+        self.clocked = clocked
         self.names = {"operand": operand, "result": result}
         members = component.signature.members
         self.shared = [name for name in members if name not in (operand, result, "flags", "random")]
@@ -48,6 +51,8 @@ class ConvertLanes(wiring.Component):
             outputs = {name: Signal(bits, name=f"{name}{lane}") for name, bits in (("result", 32), ("flags", 6))}
             ports: dict[str, Any] = {f"i_{name}": getattr(self, name) for name in self.shared}
             ports[f"i_{self.names['operand']}"] = self.operand.word_select(lane, 32)
+            if self.clocked:
+                ports["i_clk"] = ClockSignal()
             if self.has_random:
                 ports["i_random"] = self.random.word_select(lane, 24)
             ports[f"o_{self.names['result']}"] = outputs["result"]
@@ -79,8 +84,11 @@ def assert_same(what: str, operands: Fp32, seen: tuple[Fp32, Fp32], expected: tu
     )
 
 
-async def convert(dut: Any, batches: list[dict[str, Any]]) -> list[tuple[Fp32, Fp32]]:
-    """Results and flags of batches: dictionaries of ``operand`` (n), ``kind``, ``bias`` and what else there is."""
+async def convert(dut: Any, batches: list[dict[str, Any]], cycles: int = 0) -> list[tuple[Fp32, Fp32]]:
+    """Results and flags of batches: dictionaries of ``operand`` (n), ``kind``, ``bias`` and what else there is.
+
+    The converters take so many cycles.
+    """
     inputs: dict[str, list[int]] = {}
     sizes = []
     for batch in batches:
@@ -94,8 +102,8 @@ async def convert(dut: Any, batches: list[dict[str, Any]]) -> list[tuple[Fp32, F
             else:
                 values = [int(value)] * rows
             inputs.setdefault(name, []).extend(values)
-    record = await play(dut, inputs, ["result", "flags"], extra_cycles=1)
-    results, flags = unpacked(record["result"][1:], 32), unpacked(record["flags"][1:], 6)
+    record = await play(dut, inputs, ["result", "flags"], extra_cycles=1 + cycles)
+    results, flags = unpacked(record["result"][1 + cycles :], 32), unpacked(record["flags"][1 + cycles :], 6)
     answers = []
     start = 0
     for count, rows in sizes:

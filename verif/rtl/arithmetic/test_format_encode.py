@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from golden.formats import Format, decode_codes, encode_codes, format_of
 from golden.layout import FormatKind
-from rtl.arithmetic.format_encode import FormatEncode
-from verif.bench import bench_rng, check_property, run_bench, start
+from rtl.arithmetic.format_encode import SMALL_CYCLES, FormatEncode
+from verif.bench import bench_parameters, bench_rng, check_property, run_bench, start
 from verif.golden import format_oracle, vectors
 from verif.golden.format_vectors import CONFIGURABLE
 from verif.rtl.arithmetic.convert_lanes import BIASES, CFP8, ConvertLanes, Fp32, assert_same, convert
@@ -31,25 +31,33 @@ ALL_KINDS = [(kind, bias) for kind in (*CFP8, FormatKind.SHP) for bias in SOME_B
 ]
 
 
-def run(test: str) -> None:
+both_sizes = pytest.mark.parametrize("small", [False, True])
+
+
+def run(test: str, small: bool) -> None:
     __tracebackhide__ = True
-    run_bench(ConvertLanes(FormatEncode(), "value", "code"), modules={"convert": FormatEncode()}, tests=[test])
+    lanes, converter = ConvertLanes(FormatEncode(small), "value", "code", clocked=small), FormatEncode(small)
+    run_bench(lanes, modules={"convert": converter}, tests=[test], parameters={"small": small})
 
 
-def test_every_value_of_8_bits_and_every_midpoint_with_neighbours_encodes_to_nearest_with_every_bias() -> None:
-    run("all_around_8_bits")
+@both_sizes
+def test_every_value_of_8_bits_and_every_midpoint_with_neighbours_encodes_to_nearest_with_every_bias(small: bool) -> None:
+    run("all_around_8_bits", small)
 
 
-def test_values_and_midpoints_of_16_bits_with_neighbours_encode_to_nearest() -> None:
-    run("around_16_bits")
+@both_sizes
+def test_values_and_midpoints_of_16_bits_with_neighbours_encode_to_nearest(small: bool) -> None:
+    run("around_16_bits", small)
 
 
-def test_stochastic_rounding_is_that_of_the_model_on_both_sides_of_its_threshold() -> None:
-    run("stochastic")
+@both_sizes
+def test_stochastic_rounding_is_that_of_the_model_on_both_sides_of_its_threshold(small: bool) -> None:
+    run("stochastic", small)
 
 
-def test_any_number_encodes_to_any_format_as_in_the_model() -> None:
-    run("any_number")
+@both_sizes
+def test_any_number_encodes_to_any_format_as_in_the_model(small: bool) -> None:
+    run("any_number", small)
 
 
 def around(fmt: Format, magnitudes: np.ndarray[Any, Any]) -> Fp32:
@@ -106,7 +114,7 @@ async def check(dut: Any, cases: list[Case]) -> None:
         }
         for kind, bias, values, random in cases
     ]
-    answers = await convert(dut, batches)
+    answers = await convert(dut, batches, SMALL_CYCLES if bench_parameters()["small"] else 0)
     for (kind, bias, values, random), seen in zip(cases, answers, strict=True):
         what = f"{kind.name} with bias {bias}, {'nearest' if random is None else 'stochastic'}"
         assert_same(what, values, seen, encode_codes(values, format_of(kind, bias), random))
