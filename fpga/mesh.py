@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import NodeConfig
 from golden.layout import LINK_PORTS, Port
 from rtl.interfaces import LinkSignature
-from rtl.node import NODE_NAME
+from rtl.node import node_name
 
 __all__ = ["Mesh"]
 
@@ -26,7 +26,7 @@ _HOST = (0, 0, Port.WEST)
 class Mesh(wiring.Component):
     """Rows and columns of nodes, the host at the west link of node (0, 0), and the count of cycles that they share.
 
-    Nodes are instances of the Verilog modules that ``rtl.export`` makes.
+    Nodes are instances of the Verilog modules that ``rtl.export`` makes, each of the variant with the links that it has.
 
     Parameters
     ----------
@@ -69,6 +69,10 @@ class Mesh(wiring.Component):
             mask |= (self._neighbour(row, column, port) is not None or (row, column, port) == _HOST) << bit
         return mask
 
+    def variants(self) -> list[int]:
+        """Links of the variants of nodes that are instantiated."""
+        return sorted({self.present(row, column) for row in range(self.rows) for column in range(self.columns)})
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         reset, cycle = Signal(init=1), Signal(64)
@@ -98,7 +102,7 @@ class Mesh(wiring.Component):
             }
             for port in LINK_PORTS:
                 pins |= self._link_pins(links, row, column, port)
-            m.submodules[f"node_{row}_{column}"] = Instance(NODE_NAME, **pins)
+            m.submodules[f"node_{row}_{column}"] = Instance(node_name(self.present(row, column)), **pins)
 
         first = links[_HOST]
         m.d.comb += [

@@ -51,20 +51,21 @@ class PllDividers:
 class _Limits:
     """What a PLL allows: dividers, and frequencies in MHz, both ends included.
 
-    ``feedback_of_vco`` tells that the oscillator is fed back and not the output. ``middle`` is where the oscillator is best.
+    ``feedback_of_vco`` tells that the oscillator is fed back and not the output.
     """
 
     references: range
     feedbacks: range
     posts: tuple[int, ...]
-    detector: tuple[Fraction, Fraction]
-    vco: tuple[Fraction, Fraction]
-    output: tuple[Fraction, Fraction]
+    detector: tuple[float, float]
+    vco: tuple[float, float]
+    output: tuple[float, float]
     feedback_of_vco: bool = False
 
-
-def _between(low: float | str, high: float | str) -> tuple[Fraction, Fraction]:
-    return Fraction(low), Fraction(high)
+    def made(self, input_hz: int, reference: int, feedback: int, post: int) -> tuple[float, float]:
+        """Frequencies of the oscillator and of the output, in Hz."""
+        vco_hz = input_hz * feedback * (1 if self.feedback_of_vco else post) / reference
+        return vco_hz, vco_hz / post
 
 
 #: Gowin's dividers after the oscillator.
@@ -73,18 +74,13 @@ _GOWIN_POSTS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
 #: By family, for Gowin by the prefix of the part's database.
 _LIMITS = {
     # Lattice FPGA-DS-02012, ECP5 sysCLOCK PLL timing; output of 10 MHz and above as Project Trellis' ecppll has it.
-    "ecp5": _Limits(
-        range(1, 129), range(1, 129), tuple(range(1, 129)), _between("3.125", 400), _between(400, 800), _between(10, 400)
-    ),
-    # Lattice FPGA-DS-02008, iCE40 UltraPlus sysCLOCK PLL timing. A post divider is a power of two.
-    "ice40": _Limits(
-        range(1, 17), range(1, 129), tuple(1 << n for n in range(1, 7)), _between(10, 133), _between(533, 1066),
-        _between(16, 275), feedback_of_vco=True,
-    ),
+    "ecp5": _Limits(range(1, 129), range(1, 129), tuple(range(1, 129)), (3.125, 400), (400, 800), (10, 400)),
+    # Lattice FPGA-DS-02008, iCE40 UltraPlus sysCLOCK PLL timing.
+    "ice40": _Limits(range(1, 17), range(1, 129), (2, 4, 8, 16, 32, 64), (10, 133), (533, 1066), (16, 275), feedback_of_vco=True),
     # Gowin UG286 with DS226 and DS117, rPLL of GW2A(R)-18 and GW1N(R)-9; Apicula's gowin_pack checks the same numbers.
-    "GW2A": _Limits(range(1, 65), range(1, 65), _GOWIN_POSTS, _between(3, 500), _between(500, 1250), _between("3.90625", 625)),
-    "GW1N": _Limits(range(1, 65), range(1, 65), _GOWIN_POSTS, _between(3, 400), _between(400, 1000), _between("3.125", 500)),
-}  # fmt: skip
+    "GW2A": _Limits(range(1, 65), range(1, 65), _GOWIN_POSTS, (3, 500), (500, 1250), (3.90625, 625)),
+    "GW1N": _Limits(range(1, 65), range(1, 65), _GOWIN_POSTS, (3, 400), (400, 1000), (3.125, 500)),
+}
 
 
 def find_dividers(family: str, database: str, input_hz: int, output_hz: int) -> PllDividers:
@@ -106,35 +102,41 @@ def find_dividers(family: str, database: str, input_hz: int, output_hz: int) -> 
     limits = _LIMITS[database[:4] if family == "gowin" else family]
     low, high = limits.output
     if not low * _MHZ <= output_hz <= high * _MHZ:
-        raise ClockError(
-            f"a clock of {output_hz / 1e6:g} MHz is outside of what this PLL makes, {float(low):g} to {float(high):g} MHz"
-        )
+        raise ClockError(f"a clock of {output_hz / 1e6:g} MHz is outside of what this PLL makes, {low:g} to {high:g} MHz")
     middle = sum(limits.vco) * _MHZ / 2
-    best = min(
-        _candidates(limits, input_hz, output_hz),
-        key=lambda found: (abs(found.output_hz - output_hz), -found.detector_hz, abs(found.vco_hz - middle)),
-        default=None,
-    )
+
+    def merit(found: tuple[int, int, int]) -> tuple[float, int, float]:
+        vco_hz, made_hz = limits.made(input_hz, *found)
+        # Exact to a thousandth of a Hz, so that equal outputs compare as equal.
+        return round(abs(made_hz - output_hz), 3), found[0], abs(vco_hz - middle)
+
+    best = min(_candidates(limits, input_hz, output_hz), key=merit, default=None)
     if best is None:
         raise ClockError(f"no PLL setting makes {output_hz / 1e6:g} MHz of {input_hz / 1e6:g} MHz")
-    if abs(best.output_hz - output_hz) > _TOLERANCE * output_hz:
+    reference, feedback, post = best
+    detector_hz = Fraction(input_hz, reference)
+    vco_hz = detector_hz * feedback * (1 if limits.feedback_of_vco else post)
+    dividers = PllDividers(reference, feedback, post, detector_hz, vco_hz, vco_hz / post)
+    if abs(dividers.output_hz - output_hz) > _TOLERANCE * output_hz:
         raise ClockError(
             f"no PLL setting makes {output_hz / 1e6:g} MHz of {input_hz / 1e6:g} MHz; "
-            f"the nearest is {float(best.output_hz) / 1e6:.3f} MHz"
+            f"the nearest is {float(dividers.output_hz) / 1e6:.3f} MHz"
         )
-    return best
+    return dividers
 
 
-def _candidates(limits: _Limits, input_hz: int, output_hz: int) -> Iterator[PllDividers]:
-    """Everything that is allowed and near."""
+def _candidates(limits: _Limits, input_hz: int, output_hz: int) -> Iterator[tuple[int, int, int]]:
+    """Everything that is allowed and near: reference, feedback, post."""
     for reference in limits.references:
-        detector = Fraction(input_hz, reference)
-        if not limits.detector[0] * _MHZ <= detector <= limits.detector[1] * _MHZ:
+        if not _within(input_hz / reference, limits.detector):
             continue
         for post in limits.posts:
-            exact = output_hz * (post if limits.feedback_of_vco else 1) / detector
-            for feedback in {int(exact), int(exact) + 1} & set(limits.feedbacks):
-                vco = detector * feedback * (1 if limits.feedback_of_vco else post)
-                output = vco / post
-                if all(low * _MHZ <= value <= high * _MHZ for value, (low, high) in ((vco, limits.vco), (output, limits.output))):
-                    yield PllDividers(reference, feedback, post, detector, vco, output)
+            feedback = output_hz * (post if limits.feedback_of_vco else 1) * reference // input_hz
+            for near in (feedback, feedback + 1):
+                vco_hz, made_hz = limits.made(input_hz, reference, near, post)
+                if near in limits.feedbacks and _within(vco_hz, limits.vco) and _within(made_hz, limits.output):
+                    yield reference, near, post
+
+
+def _within(hz: float, limits: tuple[float, float]) -> bool:
+    return limits[0] * _MHZ <= hz <= limits[1] * _MHZ

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Fragment, Module, ResetSignal, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -14,13 +14,19 @@ from fpga.boards import Board
 from fpga.clock import BoardClock
 from fpga.designs import Settings
 from fpga.frames import Identity
+from fpga.memory_node import MemoryConfig, MemoryNode, memory_config
 from fpga.mesh import Mesh
 from fpga.node_lights import NodeLights
 from fpga.serial_host import SerialHost
 from golden.config import NodeConfig
-from rtl.export import export_node
+from rtl.export import convert_module, export_node
+from rtl.node import Node, node_name
 
-__all__ = ["ArrayTop", "BoardTop", "array_top", "node_modules"]
+__all__ = ["ArrayTop", "BoardTop", "MemoryTop", "array_top", "memory_top", "node_modules"]
+
+
+def _identity(config: NodeConfig, clock_hz: int, rows: int, columns: int) -> Identity:
+    return Identity(clock_hz=clock_hz, rows=rows, columns=columns, descriptor=config.descriptor, key=config.key)
 
 
 class ArrayTop(wiring.Component):
@@ -56,9 +62,7 @@ class ArrayTop(wiring.Component):
         self.config = config
         self.clock_hz = clock_hz
         self.mesh = Mesh(config, rows, columns)
-        identity = Identity(
-            clock_hz=clock_hz, rows=rows, columns=columns, descriptor=config.descriptor, key=config.key
-        )  # fmt: skip
+        identity = _identity(config, clock_hz, rows, columns)
         self.host = SerialHost(config, identity, baud)
         nodes = rows * columns
         states = dict.fromkeys(("idle", "running", "waiting", "trapped", "exited"), Out(nodes))
@@ -98,6 +102,53 @@ class ArrayTop(wiring.Component):
             node_lights.trapped.eq(self.trapped),
             node_lights.reset.eq(host.reset_nodes),
             self.lights.eq(Cat(node_lights.o, self.activity)),
+        ]
+        return m
+
+
+class MemoryTop(wiring.Component):
+    """The memory of a node with its host, for boards that have no room for the rest of it.
+
+    Parameters
+    ----------
+    config : MemoryConfig
+    clock_hz : int
+        Frequency of the domain ``sync``, which everything runs on.
+    baud : int
+        Bits per second on the serial line.
+
+    Members
+    -------
+    rx : In(1), tx : Out(1), the serial line
+    reset : In(1), drops what is under way; SRAM keeps its contents
+    activity : Out(1), a frame came from the host a moment ago
+    lights : Out(1), the same
+
+    Raises
+    ------
+    ValueError
+        If the clock cannot make the baud rate.
+    """
+
+    def __init__(self, config: MemoryConfig, clock_hz: int, baud: int):
+        self.node = MemoryNode(config)
+        identity = _identity(config, clock_hz, 1, 1)
+        self.host = SerialHost(config, identity, baud)
+        super().__init__({"rx": In(1), "tx": Out(1, init=1), "reset": In(1), "activity": Out(1), "lights": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.host = host = self.host
+        m.submodules.node = node = self.node
+        wiring.connect(m, host.link_out, node.link_in)
+        wiring.connect(m, node.link_out, host.link_in)
+        m.d.comb += [
+            host.rx.eq(self.rx),
+            self.tx.eq(host.tx),
+            host.reset.eq(self.reset),
+            node.reset.eq(host.reset_nodes),
+            self.activity.eq(host.activity),
+            self.lights.eq(host.activity),
         ]
         return m
 
@@ -165,6 +216,21 @@ def array_top(board: Board, settings: Settings) -> BoardTop:
     return BoardTop(board, logic, settings.clock_hz)
 
 
+def memory_top(board: Board, settings: Settings) -> BoardTop:
+    """The top of the design ``memory``; where block RAM is scarce, with part of the SRAM.
+
+    Raises
+    ------
+    ValueError
+        If the clock cannot make the baud rate.
+    ClockError
+        If the board cannot make the clock.
+    """
+    assert settings.config is not None
+    logic = MemoryTop(memory_config(settings.config, board.family), settings.clock_hz, settings.baud)
+    return BoardTop(board, logic, settings.clock_hz)
+
+
 def node_modules(settings: Settings, arithmetic: str = "rtl", sram: str = "banks") -> dict[str, str]:
     """Verilog of the modules that the designs ``node`` and ``array`` instantiate, by file name.
 
@@ -175,4 +241,11 @@ def node_modules(settings: Settings, arithmetic: str = "rtl", sram: str = "banks
         As ``rtl.export.export_node`` takes them; what synthesis needs unless said otherwise.
     """
     assert settings.config is not None
-    return export_node(settings.config, arithmetic=arithmetic, sram=sram)
+    config = settings.config
+    first, *others = Mesh(config, settings.rows, settings.columns).variants()
+    files = export_node(config, arithmetic=arithmetic, sram=sram, links=first)
+    for links in others:
+        # What a node instantiates is the same for all of them.
+        node = Node(config, links)
+        files[f"{node_name(links)}.v"] = convert_module(node, Fragment.get(node, None), node_name(links))
+    return files

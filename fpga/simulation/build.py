@@ -89,7 +89,7 @@ class BoardProgram:
     cached: bool
 
 
-def board_files(board: Board, design: str, settings: Settings, arithmetic: str = "macro") -> BoardFiles:
+def board_files(board: Board, design: str, settings: Settings, arithmetic: str = "macro", *, variants: bool = True) -> BoardFiles:
     """Sources of a board's complete top, from its pins on, for a simulator.
 
     The pin of the clock takes the clock that the PLL would make, if there is one.
@@ -102,6 +102,9 @@ def board_files(board: Board, design: str, settings: Settings, arithmetic: str =
     settings : Settings
     arithmetic : str
         ``macro`` or ``rtl``, see ``rtl.export``.
+    variants : bool
+        Nodes of the variants that the board has; False takes the full node for all of them, which does the same where links are
+        absent and is compiled once.
 
     Raises
     ------
@@ -110,12 +113,21 @@ def board_files(board: Board, design: str, settings: Settings, arithmetic: str =
     """
     # Nodes take a while to import, and a simulation that is in the cache does not need them.
     from fpga.top import node_modules
+    from rtl.export import export_node
+    from rtl.node import NODE_NAME
 
     top = DESIGNS[design].top(board, settings)
     on = SimulationPlatform(board)
-    sources = {f"{TOP}.v": on.prepare(top, TOP), "pll_models.v": (_HERE / "pll_models.v").read_text()}
-    if DESIGNS[design].nodes:
-        sources |= node_modules(settings, arithmetic, "macro")
+    text = on.prepare(top, TOP)
+    sources = {"pll_models.v": (_HERE / "pll_models.v").read_text()}
+    if NODE_NAME in text:
+        assert settings.config is not None
+        if variants:
+            sources |= node_modules(settings, arithmetic, "macro")
+        else:
+            text = re.sub(rf"\b{NODE_NAME}_[0-9a-f]\b", NODE_NAME, text)
+            sources |= export_node(settings.config, arithmetic, "macro")
+    sources[f"{TOP}.v"] = text
     clock = on.pin((on.default_clk, 0))
     assert clock is not None
     lights = [on.pin(("led", number)) for number in range(board.leds)]
@@ -178,7 +190,7 @@ def _make(
     """Fill ``folder`` with the program and ``build.json``."""
 
     def both_edges() -> BoardFiles:
-        files = board_files(board, design, settings, arithmetic)
+        files = board_files(board, design, settings, arithmetic, variants=False)
         # Clocked by both edges, a cycle takes one evaluation.
         sources = {name: _ANY_EDGE.sub(r"@(edge \1)", text) for name, text in files.sources.items()}
         return dataclasses.replace(files, sources=sources)
