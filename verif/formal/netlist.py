@@ -11,10 +11,13 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-__all__ = ["combinational_inputs", "registered_outputs", "unregistered_outputs"]
+__all__ = ["combinational_inputs", "outputs_needed_by", "registered_outputs", "unregistered_outputs"]
 
 #: Cells whose outputs change at clock edges only.
 _FLIP_FLOPS = frozenset({"$dff", "$dffe", "$sdff", "$sdffe", "$sdffce", "$adff", "$adffe", "$aldff", "$aldffe"})
+
+#: Cells of which an output bit depends on the bits of the same place at data inputs A, B, D alone, by the name of the output.
+_BIT_BY_BIT = dict.fromkeys(_FLIP_FLOPS, "Q") | {"$mux": "Y"}
 
 
 class _Netlist:
@@ -71,6 +74,29 @@ class _Netlist:
                         stack.extend(connected)
         return reached
 
+    def needed(self, bits: Iterable[Any]) -> set[Any]:
+        """Bits that these depend on, at once or in a later cycle, themselves included."""
+        needed: set[Any] = set()
+        stack = list(bits)
+        while stack:
+            bit = stack.pop()
+            if isinstance(bit, str) or bit in needed:
+                continue
+            needed.add(bit)
+            if bit in self.driver:
+                cell = self.cells[self.driver[bit]]
+                ports = cell["connections"]
+                own = {}
+                if cell["type"] in _BIT_BY_BIT:
+                    place = ports[_BIT_BY_BIT[cell["type"]]].index(bit)
+                    own = {port: ports[port][place] for port in ("A", "B", "D") if port in ports}
+                for port, connected in ports.items():
+                    if port in own:
+                        stack.append(own[port])
+                    elif cell.get("port_directions", {}).get(port) != "output":
+                        stack.extend(connected)
+        return needed
+
 
 def unregistered_outputs(component: wiring.Component) -> dict[str, str]:
     """Outputs with a bit that does not come straight from a flip-flop (or is constant), each with what drives that bit."""
@@ -99,3 +125,15 @@ def combinational_inputs(component: wiring.Component) -> dict[str, frozenset[str
     """
     netlist = _Netlist(component)
     return {name: frozenset(netlist.combinational_inputs(bits)) for name, bits in netlist.outputs()}
+
+
+def outputs_needed_by(component: wiring.Component, outputs: Iterable[str]) -> frozenset[str]:
+    """Names of the other outputs of which a bit is what these depend on too, at once or in a later cycle.
+
+    All others fall away in synthesis if only these are used. Macros count as logic from everything that they connect to.
+    """
+    netlist = _Netlist(component)
+    bits = dict(netlist.outputs())
+    used = set(outputs)
+    needed = netlist.needed(bit for name in used for bit in bits[name])
+    return frozenset(name for name, own in bits.items() if name not in used and any(bit in needed for bit in own))

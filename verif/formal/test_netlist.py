@@ -9,7 +9,7 @@ from amaranth import ClockSignal, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from verif.formal.netlist import combinational_inputs, registered_outputs, unregistered_outputs
+from verif.formal.netlist import combinational_inputs, outputs_needed_by, registered_outputs, unregistered_outputs
 
 
 class Inner(wiring.Component):
@@ -80,3 +80,9 @@ def test_combinational_paths_stop_at_flip_flops_and_pass_macros() -> None:
     assert found["through"] == {"other"}
     assert found["last_bit_is_logic"] == frozenset()
     assert found["behind_macro"] >= {"other"}
+
+
+def test_outputs_that_others_depend_on_are_found_through_gates_registers_and_macros() -> None:
+    assert outputs_needed_by(Outer(), ["gate"]) == {"held", "last_bit_is_logic"}
+    assert outputs_needed_by(Outer(), ["behind_macro"]) == {"through"}
+    assert outputs_needed_by(Outer(), ["constant", "through"]) == frozenset()

@@ -10,8 +10,8 @@ import pytest
 
 from rtl.network.narrow_router import NarrowRouter
 from verif.bench import run_bench, start
-from verif.formal.netlist import registered_outputs
-from verif.rtl.network.flits import LINKS, NARROW_CONFIGS
+from verif.formal.netlist import combinational_inputs, registered_outputs
+from verif.rtl.network.flits import CLASSES, LINKS, NARROW_CONFIGS
 from verif.rtl.network.phit_links import FlitLinks
 from verif.rtl.network.test_router import Surroundings, config_under_test, flit
 
@@ -43,6 +43,12 @@ def test_narrow_router_keeps_its_rate(name: str) -> None:
 def test_link_outputs_come_straight_from_flip_flops(name: str) -> None:
     wanted = {f"{link}_{port}" for link in LINKS for port in ("out__valid", "out__flit", "in__credit")}
     assert wanted <= registered_outputs(NarrowRouter(NARROW_CONFIGS[name]))
+
+
+@pytest.mark.parametrize("name", NARROW_CONFIGS)
+def test_what_the_network_interface_takes_reaches_no_output_in_the_same_cycle(name: str) -> None:
+    taken = {f"eject_{c}__ready" for c in CLASSES}
+    assert not {output for output, inputs in combinational_inputs(NarrowRouter(NARROW_CONFIGS[name])).items() if inputs & taken}
 
 
 @cocotb.test()

@@ -17,7 +17,7 @@ from golden.config import NodeConfig
 from golden.layout import LINK_PORTS, Port, TrafficClass
 from rtl.network.router import Router
 from verif.bench import bench_parameters, bench_rng, check_property, run_bench, start
-from verif.formal.netlist import registered_outputs
+from verif.formal.netlist import combinational_inputs, registered_outputs
 from verif.rtl.network.flits import CLASSES, CONFIGS, LINKS, NARROW_CONFIGS, expected_way, kind_of, pack, payload_of
 
 X, Y, ALL_LINKS = 0x0AB, 0x123, 0b1111
@@ -33,6 +33,12 @@ def test_router(name: str) -> None:
 def test_link_outputs_come_straight_from_flip_flops(name: str) -> None:
     wanted = {f"{link}_{port}" for link in LINKS for port in ("out__valid", "out__flit", "in__credit")}
     assert wanted <= registered_outputs(Router(CONFIGS[name]))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_what_the_network_interface_takes_reaches_no_output_in_the_same_cycle(name: str) -> None:
+    taken = {f"eject_{c}__ready" for c in CLASSES}
+    assert not {output for output, inputs in combinational_inputs(Router(CONFIGS[name])).items() if inputs & taken}
 
 
 def config_under_test() -> NodeConfig:
