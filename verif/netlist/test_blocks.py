@@ -8,15 +8,15 @@ from typing import Any
 
 import cocotb
 import pytest
-from amaranth.back import rtlil
 from cocotb.triggers import ClockCycles, FallingEdge
 
 from fpga.baud import BitPeriod
+from fpga.build import build
+from fpga.choice import choose
 from fpga.flows import TOP
 from fpga.uart_receiver import UartReceiver
 from verif.bench import bench_parameters, bench_rng, run_bench, start
 from verif.netlist.block import PAIR, pair
-from verif.netlist.netlist import synthesise
 
 CLOCK_HZ = 25_000_000
 BAUD = 3_000_000
@@ -49,12 +49,12 @@ async def both_hear_the_same(dut: Any) -> None:
     assert heard > 100
 
 
-def test_synthesis_gives_the_same_netlist_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synthesis_of_a_board_gives_the_same_netlist_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = choose("ulx3s-85f", design="hello")
     texts = []
-    for folder in ("first", "second"):
-        monkeypatch.setenv("D1_CACHE", str(tmp_path / folder))
-        text = rtlil.convert(UartReceiver(BitPeriod(CLOCK_HZ, BAUD)), name=TOP, emit_src=False)
-        path = synthesise({"top.il": text})
-        assert path.is_relative_to(tmp_path / folder)
-        texts.append(path.read_bytes())
+    for name in ("first", "second"):
+        monkeypatch.setenv("D1_CACHE", str(tmp_path / name))
+        result = build(choice.board, choice.design, choice.settings, place=False)
+        assert result.folder.is_relative_to(tmp_path / name)
+        texts.append((result.folder / f"{TOP}.json").read_bytes())
     assert texts[0] == texts[1]
