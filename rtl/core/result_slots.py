@@ -8,7 +8,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
-from rtl.simd.timing import SIMD_STAGES, iterative_cycles, latest_result
+from rtl.simd.timing import (
+    ONE_LANE_STAGES,
+    SIMD_STAGES,
+    has_one_lane,
+    iterative_cycles,
+    latest_result,
+    one_lane_cycles,
+)
 
 __all__ = ["SHORT_CYCLES", "ResultSlots", "ResultTag"]
 
@@ -34,10 +41,12 @@ class ResultSlots(wiring.Component):
         Nothing with a result after SHORT_CYCLES may enter.
     simd_taken : Out(1)
         The SIMD operation that the members below describe may not enter.
-    two_passes, iterative, reduces : In(1); operation : In(4)
+    two_passes, iterative, reduces, permutes : In(1); operation : In(4)
         Of a SIMD operation; ``operation`` is its funct3, and bit 3 is set in custom-1.
     enter_short, enter_simd : In(1)
         It enters in this cycle. Callers look at the members above first.
+    enter_pair : In(1)
+        A pair of registers of a transpose enters in this cycle, but not the last one; only used with one lane.
     due : Out(ResultTag)
         The result that is there in this cycle.
     simd_pending : Out(threads)
@@ -55,9 +64,11 @@ class ResultSlots(wiring.Component):
                 "two_passes": In(1),
                 "iterative": In(1),
                 "reduces": In(1),
+                "permutes": In(1),
                 "operation": In(4),
                 "enter_short": In(1),
                 "enter_simd": In(1),
+                "enter_pair": In(1),
                 "due": Out(ResultTag()),
                 "simd_pending": Out(config.threads),
                 "busy": Out(1),
@@ -67,18 +78,39 @@ class ResultSlots(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        passes = config.simd_passes
-        tags = [Signal(ResultTag(), name=f"tag{cycle}") for cycle in range(latest_result(config))]
-        simd_tag = Signal(ResultTag())
-        m.d.comb += [simd_tag.eq(self.tag), simd_tag.simd.eq(1)]
+        one_lane = has_one_lane(config)
+        tags = [
+            Signal(ResultTag(), name=f"tag{cycle}") for cycle in range(ONE_LANE_STAGES if one_lane else latest_result(config))
+        ]
         for tag, following in itertools.pairwise(tags):
             m.d.sync += tag.eq(following)
         m.d.sync += tags[-1].valid.eq(0)
+        simd_tag = Signal(ResultTag())
+        m.d.comb += [simd_tag.eq(self.tag), simd_tag.simd.eq(1)]
+
+        # Operations whose result has no cycle yet.
+        under_way, under_way_tag = self._one_lane(m, tags, simd_tag) if one_lane else self._lanes(m, tags, simd_tag)
+
+        with m.If(self.enter_short):
+            m.d.sync += tags[SHORT_CYCLES - 1].eq(self.tag)
+        m.d.comb += [
+            self.short_taken.eq(tags[SHORT_CYCLES].valid),
+            self.due.eq(tags[0]),
+            self.busy.eq(Cat(tag.valid for tag in tags).any() | under_way),
+        ]
+        waiting = [*((tag.valid & tag.simd, tag.thread) for tag in tags), (under_way, under_way_tag.thread)]
+        for thread in range(config.threads):
+            m.d.comb += self.simd_pending[thread].eq(Cat(valid & (owner == thread) for valid, owner in waiting).any())
+        return m
+
+    def _lanes(self, m, tags, simd_tag):
+        """Several lanes: operations enter one after the other, pass by pass, while the iterative unit is busy too."""
+        config = self.config
+        passes = config.simd_passes
 
         def write_after(cycles: int, tag):
             m.d.sync += tags[cycles - 1].eq(tag)
 
-        # -- operations that enter: one after the other, pass by pass ----------------------------------------------
         entering = Signal(range(2 * passes))
         with m.If(entering.any()):
             m.d.sync += entering.eq(entering - 1)
@@ -90,7 +122,7 @@ class ResultSlots(wiring.Component):
                 m.d.sync += entering.eq(passes - 1)
                 write_after(SIMD_STAGES + passes, simd_tag)
 
-        # -- the iterative unit: its result passes through like an operation that enters when it is done -----------
+        # The result of the iterative unit passes through like an operation that enters when it is done.
         cycles = iterative_cycles(config)
         remaining = Signal(range(max(cycles.values())))
         iterating = Signal()
@@ -114,16 +146,37 @@ class ResultSlots(wiring.Component):
                 m.d.sync += [iterating.eq(0), entering.eq(passes - 1)]
                 write_after(SIMD_STAGES + passes, iterative_tag)
         too_late = Mux(self.two_passes, remaining < 2 * passes, remaining < passes)
+        m.d.comb += self.simd_taken.eq(entering.any() | (iterating & (self.iterative | too_late)))
+        return iterating, iterative_tag
 
-        with m.If(self.enter_short):
-            write_after(SHORT_CYCLES, self.tag)
-        m.d.comb += [
-            self.short_taken.eq(tags[SHORT_CYCLES].valid),
-            self.simd_taken.eq(entering.any() | (iterating & (self.iterative | too_late))),
-            self.due.eq(tags[0]),
-            self.busy.eq(Cat(tag.valid for tag in tags).any() | iterating),
-        ]
-        waiting = [*((tag.valid & tag.simd, tag.thread) for tag in tags), (iterating, iterative_tag.thread)]
-        for thread in range(config.threads):
-            m.d.comb += self.simd_pending[thread].eq(Cat(valid & (owner == thread) for valid, owner in waiting).any())
-        return m
+    def _one_lane(self, m, tags, simd_tag):
+        """One lane: an operation enters when all elements of the one before have."""
+        cycles = one_lane_cycles(self.config)
+        remaining = Signal(range(max(cycles.values())))
+        under_way = Signal()
+        tag = Signal(ResultTag())
+        taken = Signal.like(remaining)
+        with m.If(self.iterative & self.reduces):
+            # BF16 lanes have funct3 2 in custom-1 and 7 in custom-0.
+            with m.Switch(self.operation):
+                for operation, lanes in ((0b1000, "f32"), (0b1011, "i32"), (0b1100, "i16"), (0b1101, "i8")):
+                    with m.Case(operation):
+                        m.d.comb += taken.eq(cycles[f"reduce_{lanes}"] - 1)
+                with m.Default():
+                    m.d.comb += taken.eq(cycles["reduce_bf16"] - 1)
+        with m.Elif(self.iterative):
+            m.d.comb += taken.eq(Mux(self.two_passes, cycles["double"], cycles["single"]) - 1)
+        with m.Elif(self.permutes):
+            m.d.comb += taken.eq(cycles["bytes"] - 1)
+        with m.Else():
+            m.d.comb += taken.eq(Mux(self.two_passes, cycles["halves"], cycles["words"]) - 1)
+        with m.If(remaining.any()):
+            m.d.sync += remaining.eq(remaining - 1)
+        with m.Elif(under_way):
+            m.d.sync += [under_way.eq(0), tags[ONE_LANE_STAGES - 1].eq(tag)]
+        with m.If(self.enter_simd | self.enter_pair):
+            m.d.sync += remaining.eq(taken)
+        with m.If(self.enter_simd):
+            m.d.sync += [under_way.eq(1), tag.eq(simd_tag)]
+        m.d.comb += self.simd_taken.eq(remaining.any())
+        return under_way, tag

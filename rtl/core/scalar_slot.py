@@ -27,6 +27,8 @@ from rtl.core.result_slots import ResultSlots
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import GlobalAddressLayout, ReadPort, WritePort, line_address_bits
+from rtl.matrix.timing import convert_cycles
+from rtl.simd.timing import has_one_lane
 
 __all__ = ["ScalarSlot"]
 
@@ -315,10 +317,10 @@ class ScalarSlot(wiring.Component):
         good = Signal()
         m.d.comb += [good.eq(self.x_valid & ~trap), self.done.eq(self.x_valid & ~self.stall)]
 
-        # -- accumulator stores: one accumulator line per cycle of X, converted ones a cycle later ------------------
+        # -- accumulator stores: one accumulator line per cycle of X, converted ones later ---------------------------
         row = Signal(range(config.accumulator_lines))
         last_row = row == config.accumulator_lines - 1
-        # Converting: the line that ``row`` counts has been converted, or ``converting`` is the next to be.
+        # Converting: the line that ``row`` counts has been or is being converted, or ``converting`` is the next to be.
         primed, converting = Signal(), Signal.like(row)
         issued = self.issue.fetched.insn[7:12]
         entry_bits = ceil_log2(config.accumulators)
@@ -334,10 +336,26 @@ class ScalarSlot(wiring.Component):
             self.convert_format.eq(format_),
             self.convert_stochastic.eq(decoded.stochastic),
         ]
+        # The line stays where it is read while it is converted.
+        convert_takes = convert_cycles(config)
+        converting_left, conversion_ends, converted_now = Signal(range(convert_takes)), Signal(), Signal()
+        converted_line = Signal.like(row)
+        if convert_takes == 1:
+            m.d.comb += [conversion_ends.eq(self.convert), converted_line.eq(converting + self.convert)]
+        else:
+            with m.If(self.convert):
+                m.d.sync += converting_left.eq(convert_takes - 1)
+            with m.Elif(converting_left != 0):
+                m.d.sync += converting_left.eq(converting_left - 1)
+            m.d.comb += [
+                conversion_ends.eq(converting_left == 1),
+                converted_line.eq(Mux(converting_left > 1, row, converting)),
+            ]
+        m.d.sync += converted_now.eq(conversion_ends)
         with m.If(stores_accumulator & ~(self.store.grant & last_row)):
             m.d.comb += [
                 self.accumulator_entry.eq(entry(x.thread, rd_field)),
-                self.accumulator_line.eq(Mux(decoded.converts, converting + self.convert, row + self.store.grant)),
+                self.accumulator_line.eq(Mux(decoded.converts, converted_line, row + self.store.grant)),
             ]
         with m.Else():
             m.d.comb += self.accumulator_entry.eq(entry(self.issue.thread, issued))
@@ -345,8 +363,6 @@ class ScalarSlot(wiring.Component):
             m.d.sync += row.eq(Mux(last_row, 0, row + 1))
         with m.If(stores_accumulator & decoded.converts):
             m.d.sync += primed.eq(~(self.store.grant & last_row))
-        converted_now = Signal()
-        m.d.sync += converted_now.eq(self.convert)
 
         # -- when results are written ------------------------------------------------------------------------------
         m.submodules.slots = slots = ResultSlots(config)
@@ -363,6 +379,7 @@ class ScalarSlot(wiring.Component):
             slots.operation.eq(Cat(insn[12:15], insn[5])),
             # Numbers of reductions start at 7, those of the other iterative operations end at 3.
             slots.reduces.eq(insn[22:24].any()),
+            slots.permutes.eq(insn[5] & ((funct3 == 7) | ((funct3 == 6) & insn[27:29].any()))),
         ]
 
         # -- SRAM --------------------------------------------------------------------------------------------------
@@ -374,7 +391,7 @@ class ScalarSlot(wiring.Component):
             self.scalar.address.eq(line),
             self.vector_req.eq(good & decoded.vector_load & ~skipped & ~(slots.short_taken & last_access)),
             self.vector_address.eq(line),
-            self.store.req.eq(good & stores & (primed | ~decoded.converts)),
+            self.store.req.eq(good & stores & (primed & (converting_left == 0) | ~decoded.converts)),
             self.store.address.eq(line),
             self.stall.eq(
                 (self.scalar.req & ~self.scalar.grant)
@@ -549,17 +566,18 @@ class ScalarSlot(wiring.Component):
             transpose_last.eq(transpose_row == pairs_after_first),
             next_pair.eq((transpose_row + 1) << 1),
             self.simd_valid.eq(enters),
-            self.simd_collect.eq(good & decoded.simd & ~transpose_last),
+            self.simd_collect.eq(good & decoded.simd & ~transpose_last & ~(slots.simd_taken & has_one_lane(config))),
             self.simd_row.eq(transpose_row),
             self.reread.eq(self.simd_collect),
             # A group starts at a multiple of its size.
             self.reread_first.eq(rs1_field | next_pair),
             self.reread_second.eq(rs1_field | next_pair | 1),
             slots.enter_simd.eq(enters),
+            slots.enter_pair.eq(self.simd_collect),
             slots.enter_short.eq(finishes & (decoded.vector_load | (decoded.predicate & decoded.writes_pd))),
             self.draw.eq(self.x_valid & decoded.stochastic),
             self.draws_twice.eq(decoded.draws_twice),
-            self.advance.eq(enters | self.convert),
+            self.advance.eq(enters | conversion_ends),
         ]
         with m.If(enters):
             m.d.sync += transpose_row.eq(0)

@@ -14,8 +14,9 @@ from golden.isa import INSTRUCTIONS, Instruction, Unit
 from golden.layout import BIAS_BITS, ZERO_STATE, Flag
 from rtl.core.random_lanes import SEEDS, random_name
 from rtl.matrix.array import MatrixOp, matrix_entries, matrix_name
+from rtl.matrix.timing import convert_cycles, matrix_latency_cycles
 from rtl.simd.operations import operation, sub_operation
-from rtl.simd.timing import SIMD_STAGES, iterative_cycles
+from rtl.simd.timing import ONE_LANE_STAGES, SIMD_STAGES, has_one_lane, iterative_cycles, one_lane_cycles
 from rtl.simd.unit import simd_name
 
 __all__ = [
@@ -33,15 +34,12 @@ _FOLDER = Path(__file__).parent
 MACRO_SOURCES = tuple(sorted(_FOLDER.glob("*.cpp")))
 MACRO_HEADERS = tuple(sorted(_FOLDER.glob("*.h")))
 
-#: An op of the matrix array is written at the end of the cycle that comes so many cycles, and ``matrix_passes``, after its own.
-_WRITE_CYCLES = 4
-
 #: A power of two of lines holds the operands or results that wait.
 _QUEUE_DEPTH = 8
 _QUEUE_BITS = _QUEUE_DEPTH.bit_length() - 1
 
 #: Cycles are counted modulo a power of two, which is larger than any wait.
-_TIME_BITS = 8
+_TIME_BITS = 12
 
 _RANDOM_BITS = 24
 _FLAG_BITS = len(Flag)
@@ -51,7 +49,7 @@ def matrix_macro_verilog(config: NodeConfig) -> str:
     """The module of ``rtl.matrix.array.MatrixArray``: same name, ports and timing.
 
     Operands wait in a queue, which costs only when they come, and the step is computed at the end of the cycle in which the
-    hardware writes the last elements of its accumulator.
+    hardware writes the last elements of its accumulator. A line is converted when the hardware begins with it.
     """
     size = config.line_bytes
     bits = 8 * size
@@ -130,13 +128,22 @@ module {matrix_name(config)} (
   bit [{_QUEUE_BITS - 1}:0] head, tail;
   bit [{_TIME_BITS - 1}:0] now;
   bit [{bits - 1}:0] codes;
+  bit [{_FLAG_BITS - 1}:0] codes_flags;
+  int remaining;
   control_t due;
 
   always @(posedge clk) begin
     if (convert) begin
-      convert_flags <= {_FLAG_BITS}'(d1_matrix_convert({size}, read_data, 8'(convert_format), 8'(convert_bias),
+      codes_flags = {_FLAG_BITS}'(d1_matrix_convert({size}, read_data, 8'(convert_format), 8'(convert_bias),
           convert_stochastic, convert_random, codes));
-      converted <= codes;
+      remaining = {convert_cycles(config)};
+    end
+    if (remaining != 0) begin
+      remaining = remaining - 1;
+      if (remaining == 0) begin
+        converted <= codes;
+        convert_flags <= codes_flags;
+      end
     end
     read_data <= lines[{lines} * int'(read_entry) + int'(read_line)];
 
@@ -156,13 +163,14 @@ module {matrix_name(config)} (
       queue_a[head] = a;
       queue_b[head] = b;
       queue[head] = '{{op, entry, line, zero, format_a, format_b, bias_a, bias_b, half,
-          {_TIME_BITS}'(now + {_WRITE_CYCLES + config.matrix_passes})}};
+          {_TIME_BITS}'(now + {matrix_latency_cycles(config) - 1})}};
       head = head + 1;
     end
     now = now + 1;
     if (rst) begin
       head = '0;
       tail = '0;
+      remaining = 0;
     end
   end
 endmodule
@@ -179,6 +187,7 @@ def simd_macro_verilog(config: NodeConfig) -> str:
     bits = 8 * size
     random = 2 * _RANDOM_BITS * config.fp32_lanes
     passes = config.simd_passes
+    stages = ONE_LANE_STAGES if has_one_lane(config) else SIMD_STAGES
     return f"""\
 // SPDX-License-Identifier: Apache-2.0
 // verilator lint_off BLKSEQ
@@ -250,7 +259,7 @@ module {simd_name(config)} (
       if (remaining == 0) begin
         queue_result[head] = iterated;
         queue_flags[head] = iterated_flags;
-        queue_cycle[head] = now + {_TIME_BITS}'d{SIMD_STAGES - 1 + passes};
+        queue_cycle[head] = now + {_TIME_BITS}'d{stages - 1 + passes};
         head = head + 1;
       end
     end
@@ -271,7 +280,7 @@ module {simd_name(config)} (
       end else begin
         queue_result[head] = made;
         queue_flags[head] = made_flags;
-        queue_cycle[head] = now + {_TIME_BITS}'({SIMD_STAGES - 1} + passes);
+        queue_cycle[head] = now + {_TIME_BITS}'({stages - 1} + passes);
         head = head + 1;
       end
     end
@@ -288,25 +297,42 @@ endmodule
 
 def _simd_timing(config: NodeConfig) -> str:
     """Items of a case statement on the encodings of operations that take other than ``simd_passes`` cycles."""
-    cycles = iterative_cycles(config)
     by_action: dict[str, list[str]] = {}
     for row in INSTRUCTIONS.values():
-        if row.unit is not Unit.SIMD:
-            continue
-        # Converts to BF16 are named like operations on BF16 lanes, and take as long.
-        name, lanes, *_ = [*row.mnemonic.split("."), ""]
-        double = lanes == "bf16"
-        if name.startswith("vred"):
-            width = "16" if double else lanes[1:]
-            action = f"iterations = {cycles[f'reduce{width}']};"
-        elif name in ("vrcp", "vrsqrt", "vexp2"):
-            action = f"iterations = {cycles['double' if double else 'single']};"
-        elif double:
-            action = f"passes = {2 * config.simd_passes};"
-        else:
-            continue
-        by_action.setdefault(action, []).append(_simd_pattern(row))
+        if row.unit is Unit.SIMD:
+            action = _one_lane_action(config, row) if has_one_lane(config) else _lanes_action(config, row)
+            if action:
+                by_action.setdefault(action, []).append(_simd_pattern(row))
     return "\n".join(f"        {', '.join(patterns)}: {action}" for action, patterns in by_action.items())
+
+
+def _lanes_action(config: NodeConfig, row: Instruction) -> str:
+    """What sets the time of an operation, if it is not ``simd_passes`` cycles, in a unit with several lanes."""
+    cycles = iterative_cycles(config)
+    # Converts to BF16 are named like operations on BF16 lanes, and take as long.
+    name, lanes, *_ = [*row.mnemonic.split("."), ""]
+    double = lanes == "bf16"
+    if name.startswith("vred"):
+        width = "16" if double else lanes[1:]
+        return f"iterations = {cycles[f'reduce{width}']};"
+    if name in ("vrcp", "vrsqrt", "vexp2"):
+        return f"iterations = {cycles['double' if double else 'single']};"
+    return f"passes = {2 * config.simd_passes};" if double else ""
+
+
+def _one_lane_action(config: NodeConfig, row: Instruction) -> str:
+    """The same in a unit with one lane, where every operation is over before the next."""
+    cycles = one_lane_cycles(config)
+    name, lanes, *_ = [*row.mnemonic.split("."), ""]
+    double = lanes == "bf16"
+    kind = "halves" if double else "words"
+    if name.startswith("vred"):
+        kind = f"reduce_{lanes}"
+    elif name in ("vrcp", "vrsqrt", "vexp2"):
+        kind = "double" if double else "single"
+    elif name.startswith(("vsel", "vnarrow", "vshuf", "vslide", "vwiden", "vbc", "vtrn")):
+        kind = "bytes"
+    return f"passes = {cycles[kind]};"
 
 
 def _simd_pattern(row: Instruction) -> str:

@@ -4,7 +4,16 @@
 from golden.config import NodeConfig
 from golden.isa import simd_iterative_cycles, simd_reduction_cycles
 
-__all__ = ["SIMD_STAGES", "iterative_cycles", "latest_result"]
+__all__ = [
+    "ONE_LANE_COMBINE_CYCLES",
+    "ONE_LANE_SPECIAL_CYCLES",
+    "ONE_LANE_STAGES",
+    "SIMD_STAGES",
+    "has_one_lane",
+    "iterative_cycles",
+    "latest_result",
+    "one_lane_cycles",
+]
 
 #: Cycles from the last pass of an operation to its result; an operation of n passes has it after SIMD_STAGES + n.
 SIMD_STAGES = 5
@@ -31,4 +40,49 @@ def iterative_cycles(config: NodeConfig) -> dict[str, int]:
         "reduce32": simd_reduction_cycles(lanes),
         "reduce16": simd_reduction_cycles(2 * lanes),
         "reduce8": simd_reduction_cycles(4 * lanes),
+    }
+
+
+def has_one_lane(config: NodeConfig) -> bool:
+    """Whether all elements of a vector go through one lane, one operation after the other."""
+    return config.simd_passes == config.fp32_lanes
+
+
+#: Cycles in a unit with one lane from an operation of a reduction to one that needs its result.
+ONE_LANE_COMBINE_CYCLES = 6
+
+#: The same from the last element that enters to the result of the operation.
+ONE_LANE_STAGES = 7
+
+#: Cycles of an element of vrcp, vrsqrt and vexp2 in a unit with one lane.
+ONE_LANE_SPECIAL_CYCLES = 38
+
+
+def one_lane_cycles(config: NodeConfig) -> dict[str, int]:
+    """Cycles that operations occupy a unit with one lane, by kind.
+
+    Returns
+    -------
+    dict
+        ``words``, ``halves`` and ``bytes`` for operations whose elements enter with 32, 16 and 8 bits, the last for permutations;
+        ``single`` and ``double`` for vrcp, vrsqrt and vexp2 on FP32 and BF16 lanes; ``reduce_f32``, ``reduce_bf16``,
+        ``reduce_i32``, ``reduce_i16`` and ``reduce_i8``.
+    """
+    lanes = config.fp32_lanes
+
+    def reduction(operations: int, elements: int) -> int:
+        """A number goes onto the stack before each operation; then the last result enters for each element."""
+        return (1 + ONE_LANE_COMBINE_CYCLES) * operations + 2 + elements
+
+    return {
+        "words": lanes,
+        "halves": 2 * lanes,
+        "bytes": 4 * lanes,
+        "single": ONE_LANE_SPECIAL_CYCLES * lanes,
+        "double": ONE_LANE_SPECIAL_CYCLES * 2 * lanes,
+        "reduce_f32": reduction(lanes - 1, lanes),
+        "reduce_bf16": reduction(2 * lanes - 1, 2 * lanes),
+        "reduce_i32": reduction(lanes - 1, lanes),
+        "reduce_i16": reduction(lanes, 2 * lanes),
+        "reduce_i8": reduction(lanes + 1, 4 * lanes),
     }

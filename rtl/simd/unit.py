@@ -5,7 +5,6 @@ import itertools
 
 from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from golden.layout import BIAS_BITS, Flag, FormatKind
@@ -14,14 +13,15 @@ from rtl.arithmetic.format_encode import FormatEncode
 from rtl.simd.float_lane import FloatLane, FloatOp
 from rtl.simd.integer_lane import IntegerLane
 from rtl.simd.iterative import IterativeUnit
-from rtl.simd.operations import operation as operation_of
+from rtl.simd.kind import OperationKind
+from rtl.simd.one_lane import OneLaneUnit
 from rtl.simd.permute import PermuteUnit
-from rtl.simd.timing import iterative_cycles
+from rtl.simd.ports import RANDOM_BITS, simd_ports
+from rtl.simd.timing import has_one_lane, iterative_cycles
 
 __all__ = ["SimdUnit", "simd_modules", "simd_name"]
 
 _FLAGS = len(Flag)
-_RANDOM_BITS = 24
 
 #: Modules that the unit has many of, by name.
 _LANE_MODULES = {
@@ -42,7 +42,8 @@ def simd_name(config: NodeConfig) -> str:
 
 def simd_modules(config: NodeConfig) -> dict[str, wiring.Component]:
     """The unit and the modules that it instantiates, by name; each is to be exported as a module of that name."""
-    return {name: component() for name, component in _LANE_MODULES.items()} | {simd_name(config): SimdUnit(config)}
+    unit = OneLaneUnit if has_one_lane(config) else SimdUnit
+    return {name: component() for name, component in _LANE_MODULES.items()} | {simd_name(config): unit(config)}
 
 
 class _Pass(data.StructLayout):
@@ -65,14 +66,14 @@ class _Pass(data.StructLayout):
                 "bias": BIAS_BITS,
                 "c": 8 * config.line_bytes,
                 "mask": config.line_bytes,
-                "random": lanes * _RANDOM_BITS,
+                "random": lanes * RANDOM_BITS,
                 "decode_flags": lanes * _FLAGS,
             }
         )
 
 
 class SimdUnit(wiring.Component):
-    """Operations on vector registers; docs/architecture.md has the rules of entry and the timing, golden/isa.py the operations.
+    """Operations on vector registers with several lanes; docs/architecture.md has the rules of entry and the timing.
 
     An operation is held while its passes enter the lanes, a group of elements each: on FP32 and integers ``simd_passes`` of
     them, on BF16 those of the lower half of the register, then those of the upper half. Five cycles after a pass entered, its
@@ -84,43 +85,12 @@ class SimdUnit(wiring.Component):
 
     Members
     -------
-    valid : In(1)
-    op : In(8), sub : In(5)
-        The operation's encoding: bits 0-3 the low bits of funct7, bits 4-6 funct3, bit 7 set in custom-0; the rs2 field.
-    a, b, c : In(8 * line_bytes)
-        vs1, vs2, and vd as it is.
-    scalar : In(64), mask : In(line_bytes)
-    format : In(3), bias : In(6)
-        Format of converts, a FormatKind.
-    random : In(2 * fp32_lanes x 24)
-        Random bits of the lanes after one step of their generators, then after two.
-    collect : In(1), row : In(3)
-        A pair of registers of a transpose's group is in ``a`` and ``b``.
-    result : Out(8 * line_bytes), flags : Out(6)
+    Those of :func:`rtl.simd.ports.simd_ports`.
     """
 
     def __init__(self, config: NodeConfig):
         self.config = config
-        line = 8 * config.line_bytes
-        super().__init__(
-            {
-                "valid": In(1),
-                "op": In(8),
-                "sub": In(5),
-                "a": In(line),
-                "b": In(line),
-                "c": In(line),
-                "scalar": In(64),
-                "mask": In(config.line_bytes),
-                "format": In(3),
-                "bias": In(BIAS_BITS),
-                "random": In(data.ArrayLayout(_RANDOM_BITS, 2 * config.fp32_lanes)),
-                "collect": In(1),
-                "row": In(3),
-                "result": Out(line),
-                "flags": Out(_FLAGS),
-            }
-        )
+        super().__init__(simd_ports(config))
 
     def elaborate(self, platform):
         m = Module()
@@ -130,13 +100,13 @@ class SimdUnit(wiring.Component):
         lanes = config.fp32_lanes // passes
         pass_bits = (passes - 1).bit_length()
 
-        entering = _Kind(m, "entering", self.op, self.sub)
+        entering = OperationKind(m, "entering", self.op, self.sub)
 
         # -- the operation whose passes enter the lanes --------------------------------------------------------------
         held = {name: Signal.like(getattr(self, name), name=f"held_{name}") for name in
                 ("op", "sub", "a", "b", "c", "mask", "format", "bias", "random")}  # fmt: skip
         active, number, iterative_passes = Signal(), Signal(range(2 * passes)), Signal()
-        kind = _Kind(m, "held", held["op"], held["sub"])
+        kind = OperationKind(m, "held", held["op"], held["sub"])
         last = Signal()
         m.d.comb += last.eq(number == Mux(kind.two_passes & ~iterative_passes, 2 * passes - 1, passes - 1))
         with m.If(active):
@@ -308,7 +278,7 @@ class SimdUnit(wiring.Component):
             now.bias.eq(held["bias"]),
             now.c.eq(Mux(iterative_passes, iterative_c, held["c"])),
             now.mask.eq(Mux(iterative_passes, iterative_mask, held["mask"])),
-            now.random.eq(held["random"].as_value().word_select(number, lanes * _RANDOM_BITS)),
+            now.random.eq(held["random"].as_value().word_select(number, lanes * RANDOM_BITS)),
             now.decode_flags.eq(Cat(flags_in)),
         ]
         for before, after in itertools.pairwise(stages):
@@ -323,7 +293,7 @@ class SimdUnit(wiring.Component):
         passes = config.simd_passes
         lanes = len(lane_results)
         pass_bits = (passes - 1).bit_length()
-        kind = _Kind(m, "done", done.op, C(0, 5))
+        kind = OperationKind(m, "done", done.op, C(0, 5))
         group, number, part = done.number[:pass_bits], done.number, kind.operation[:2]
 
         encode_kind = Signal(3)
@@ -351,7 +321,7 @@ class SimdUnit(wiring.Component):
                 i_kind=encode_kind,
                 i_bias=done.bias,
                 i_stochastic=stochastic,
-                i_random=done.random.word_select(lane, _RANDOM_BITS),
+                i_random=done.random.word_select(lane, RANDOM_BITS),
                 o_code=code,
                 o_flags=code_flags,
             )
@@ -434,47 +404,3 @@ def _code_bytes(kind):
     """Logarithm of the bytes of a FormatKind's codes."""
     eight = (kind == FormatKind.CFP8_143) | (kind == FormatKind.CFP8_152)
     return Mux(kind == FormatKind.FP32, 2, Mux(eight, 0, 1))
-
-
-class _Kind:
-    """What the unit has to know of an operation, from its encoding.
-
-    Attributes
-    ----------
-    operation : low four bits of funct7
-    bf16, integer, int16, int8, permutes, converts : the lanes' type, or what it is instead; bitwise operations are integer
-    unary : the rs2 field tells which
-    compares : the result is a predicate
-    selects : it is vsel
-    decodes, rounds_pair : converts to FP32; converts of two registers to BF16
-    two_passes, iterative, reduces, stochastic
-    """
-
-    def __init__(self, m: Module, name: str, op, sub):
-        self.operation = operation = op[:4]
-        funct3, custom_0 = op[4:7], op[7]
-
-        def flag(flag_name, value):
-            signal = Signal(name=f"{name}_{flag_name}")
-            m.d.comb += signal.eq(value)
-            return signal
-
-        integers = (funct3 >= 3) & (funct3 <= 5)
-        bitwise = (funct3 == 6) & (operation < 4)
-        self.bf16 = flag("bf16", custom_0 | (funct3 == 2))
-        self.int16, self.int8 = flag("int16", ~custom_0 & (funct3 == 4)), flag("int8", ~custom_0 & (funct3 == 5))
-        self.integer = flag("integer", ~custom_0 & (integers | bitwise))
-        self.permutes = flag("permutes", ~custom_0 & ((funct3 == 7) | ((funct3 == 6) & ~bitwise)))
-        self.selects = flag("selects", op == operation_of("vsel"))
-        self.converts = flag("converts", ~custom_0 & (funct3 == 1))
-        floats = custom_0 | (funct3 == 0) | (funct3 == 2)
-        self.unary = flag("unary", (operation == 15) & (floats | integers))
-        self.compares = flag("compares", ~custom_0 & (floats | integers) & (operation >= 12) & (operation <= 14))
-        self.decodes = flag("decodes", self.converts & ((operation < 2) | (operation[2:] == 1)))
-        self.rounds_pair = flag("rounds_pair", self.converts & (operation[1:] == 1))
-        self.reduces = flag("reduces", self.unary & (sub >= 7))
-        computes = (floats & self.unary & (sub >= 1) & (sub <= 3)) if sub is not None else 0
-        self.iterative = flag("iterative", computes | self.reduces)
-        self.two_passes = flag("two_passes", self.bf16 | self.rounds_pair)
-        named_stochastic = self.converts & ((operation == 3) | (operation >= 12))
-        self.stochastic = flag("stochastic", custom_0 | named_stochastic)

@@ -17,6 +17,7 @@ from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, simd_iterative_cycles, simd_reduction_cycles
 from rtl.core.result_slots import ResultSlots, ResultTag
 from verif.formal.proof import check_bounded, check_reachable
+from verif.rtl.simd.one_lane import MOVES, ONE_LANE_STAGES, has_one_lane, one_lane_cycles
 from verif.rtl.simulate import Simulation, property_settings
 
 CONFIGS = [
@@ -58,21 +59,25 @@ def operation(config: NodeConfig, mnemonic: str) -> Operation:
         lane_bytes = 2 if lanes == "bf16" else int(lanes[1:]) // 8
         iterations = simd_reduction_cycles(config.line_bytes // lane_bytes)
     match = INSTRUCTIONS[mnemonic].match
+    permutes = name.startswith(MOVES)
     ports = {
         "two_passes": int(doubles),
+        "permutes": int(permutes),
         "iterative": int(iterations > 0),
         "reduces": int(reduces),
         "operation": match >> 12 & 7 | (match >> 5 & 1) << 3,
     }
+    if has_one_lane(config):
+        return Operation(one_lane_cycles(config, mnemonic), 0, ports)
     return Operation(passes * (2 if doubles and not iterations else 1), iterations, ports)
 
 
 MNEMONICS = (
     "vld", "vadd.f32", "vadd.bf16", "vadd.bf16.s", "vexp2.f32", "vexp2.bf16", "vredsum.f32", "vredsum.bf16", "vredsum.bf16.s",
-    "vredsum.i32", "vredsum.i16", "vredsum.i8",
+    "vredsum.i32", "vredsum.i16", "vredsum.i8", "vshuf.e8", "vtrn.e16",
 )  # fmt: skip
 #: Each once for what the entry of others is asked about.
-PROBES = ("vadd.f32", "vadd.bf16", "vexp2.f32", "vexp2.bf16", "vredsum.i8")
+PROBES = ("vadd.f32", "vadd.bf16", "vexp2.f32", "vexp2.bf16", "vredsum.i8", "vshuf.e8")
 
 
 class Model:
@@ -103,7 +108,7 @@ class Model:
             due = self._virtual + STAGES + self.config.simd_passes
         else:
             self._free = self.now + operation.entry
-            due = self.now + STAGES + operation.entry
+            due = self.now + (ONE_LANE_STAGES if has_one_lane(self.config) else STAGES) + operation.entry
         assert due not in self.due, "two results in one cycle"
         self.due[due] = tag
 
@@ -133,7 +138,7 @@ def test_results_come_in_their_cycles_and_entry_is_refused_only_where_it_must_be
     probes = [operation(config, mnemonic) for mnemonic in PROBES]
 
     def describe(context: Any, described: Operation) -> None:
-        for port in ("two_passes", "iterative", "reduces", "operation"):
+        for port in ("two_passes", "iterative", "reduces", "permutes", "operation"):
             context.set(getattr(slots, port), described.ports.get(port, 0))
 
     async def cycle(context: Any, entering: Operation | None, tag: dict[str, int]) -> None:

@@ -17,9 +17,10 @@ from rtl.simd.unit import simd_modules, simd_name
 from verif.bench import bench_parameters, bench_rng, play, start
 from verif.rtl.macros.cases import MNEMONICS, Case, draw_cases
 from verif.rtl.side_by_side import run_side_by_side
+from verif.rtl.simd.one_lane import ONE_LANE_STAGES, has_one_lane, one_lane_cycles
 
 #: Preset and passes.
-CONFIGS = [("tiny", 2), ("medium", 4), ("d1", 1)]
+CONFIGS = [("tiny", 2), ("medium", 4), ("d1", 1), ("nano", 4), ("medium", 8)]
 
 #: Cycles from the last pass of an operation to its result.
 STAGES = 5
@@ -45,8 +46,9 @@ def test_every_instruction_gives_the_models_result_in_the_cycle_that_the_contrac
     run(name, passes, "mixed_operations", rounds=4)
 
 
-def test_reset_in_the_middle_of_anything_leaves_a_unit_that_works() -> None:
-    run("tiny", 2, "resets")
+@pytest.mark.parametrize("name, passes", [("tiny", 2), ("nano", 4)])
+def test_reset_in_the_middle_of_anything_leaves_a_unit_that_works(name: str, passes: int) -> None:
+    run(name, passes, "resets")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -94,11 +96,20 @@ class Schedule:
         while waiting:
             case = waiting.popleft()
             for row, (a, b) in enumerate(case.pairs[:-1]):
-                while waiting and len(waiting[0].pairs) == 1 and "vtrn" not in waiting[0].mnemonic and self.rng.random() < 0.3:
+                while self._may_enter_between(waiting) and self.rng.random() < 0.3:
                     self._enter(waiting.popleft())
                 self._pause()
+                if has_one_lane(self.config):
+                    while len(self.cycles) < self._free:
+                        self.cycles.append(self._idle())
+                    self._free = len(self.cycles) + one_lane_cycles(self.config, case.mnemonic)
                 self.cycles.append(self._ports(case, a, b, row) | {"collect": 1})
             self._enter(case)
+
+    def _may_enter_between(self, waiting: deque[Case]) -> bool:
+        """Whether the next operation may come between the pairs of a transpose."""
+        simple = waiting and len(waiting[0].pairs) == 1 and "vtrn" not in waiting[0].mnemonic
+        return bool(simple) and not has_one_lane(self.config)
 
     def finish(self) -> None:
         """Cycles until the last result is there."""
@@ -112,7 +123,10 @@ class Schedule:
 
     def _enter(self, case: Case) -> None:
         passes = self.config.simd_passes
+        stages = STAGES
         cycles, iterations = entry_cycles(self.config, case.mnemonic), iterative_cycles(self.config, case.mnemonic)
+        if has_one_lane(self.config):
+            stages, cycles, iterations = ONE_LANE_STAGES, one_lane_cycles(self.config, case.mnemonic), 0
         taken = 1 if iterations else cycles
         self._pause()
         while not self._may_enter(taken, bool(iterations)):
@@ -125,7 +139,7 @@ class Schedule:
             self._virtual = now + iterations
             self.due.append((self._virtual + STAGES + passes, case))
         else:
-            self.due.append((now + STAGES + cycles, case))
+            self.due.append((now + stages + cycles, case))
 
     def _may_enter(self, taken: int, iterates: bool) -> bool:
         now = len(self.cycles)

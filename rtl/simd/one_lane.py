@@ -1,0 +1,451 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SIMD unit of small nodes: one lane for everything, one element after the other."""
+
+from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.utils import exact_log2
+
+from golden.config import NodeConfig
+from golden.layout import BIAS_BITS, Flag, FormatKind
+from rtl.arithmetic.format_encode import FORMAT_ENCODE, KIND_BITS
+from rtl.simd.byte_source import ByteSource
+from rtl.simd.float_lane import FLOAT_LANE_NAME, FloatOp
+from rtl.simd.kind import OperationKind
+from rtl.simd.operations import operation, sub_operation
+from rtl.simd.pairwise import PairwiseOrder
+from rtl.simd.ports import RANDOM_BITS, simd_ports
+from rtl.simd.special import SpecialLane
+from rtl.simd.timing import ONE_LANE_COMBINE_CYCLES, ONE_LANE_SPECIAL_CYCLES
+
+__all__ = ["OneLaneUnit"]
+
+_FLAGS = len(Flag)
+_SECOND_STEP = int(Flag.INEXACT | Flag.OVERFLOW | Flag.UNDERFLOW)
+
+#: Cycles from the selection of operands to the lane's result.
+_LANE_CYCLES = 5
+
+_SUM, _MINIMUM = (sub_operation(f"{name}.i32") for name in ("vredsum", "vredmin"))
+
+
+class _Pass(data.StructLayout):
+    """What comes with an element on its way through the lane.
+
+    ``clears``: the flags before it belong to another operation. ``element``: it becomes part of the result; ``combines``: it is
+    a result for a reduction to go on with. ``counts``: its flags count. ``integer`` to ``permutes``: where its result comes
+    from. ``compares``: it is one of a predicate. ``size``: logarithm of its bytes. ``writes``: with it, the word ``where`` of
+    the result is complete, to be merged with ``c`` under ``mask``, except for bytes that were not ``present``.
+    """
+
+    def __init__(self, config: NodeConfig):
+        single = (
+            "clears", "element", "combines", "counts", "integer", "decodes", "encodes", "converts", "is_class", "injects",
+            "permutes", "compares", "stochastic", "fills", "signed", "upper", "unsigned", "present", "writes",
+        )  # fmt: skip
+        super().__init__(
+            dict.fromkeys(single, 1)
+            | {
+                "kind": KIND_BITS,
+                "bias": BIAS_BITS,
+                "random": RANDOM_BITS,
+                "narrows": 2,
+                "size": 2,
+                "where": range(config.fp32_lanes),
+                "mask": 4,
+                "c": 32,
+            }
+        )
+
+
+class OneLaneUnit(wiring.Component):
+    """Operations on vector registers with one lane of 32 bits; docs/architecture.md has the rules of entry and the timing.
+
+    In every cycle an element of the operation that is held enters the lane: 32 bits, 16 of BF16, or a byte of permutations, which
+    pass unchanged. Behind the lane it is converted, put together with its neighbours to a word, and the word is merged into the
+    result. Reductions go through the lane pair by pair, and their last result then once for each element. What the lane cannot
+    compute is computed before it, and passes unchanged too.
+
+    Parameters
+    ----------
+    config : NodeConfig
+        With one FP32 lane per pass.
+
+    Members
+    -------
+    Those of :func:`rtl.simd.ports.simd_ports`. ``collect`` is an operation that leaves its bytes in the result for the next.
+    """
+
+    def __init__(self, config: NodeConfig):
+        if config.simd_passes != config.fp32_lanes:
+            raise ValueError(f"simd_passes = {config.simd_passes} is not the number of FP32 lanes, {config.fp32_lanes}")
+        self.config = config
+        super().__init__(simd_ports(config))
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        word_bits = exact_log2(config.fp32_lanes)
+        byte_bits = word_bits + 2
+
+        # -- the operation ---------------------------------------------------------------------------------------------
+        starts = Signal()
+        m.d.comb += starts.eq(self.valid | self.collect)
+        names = ("op", "sub", "a", "b", "c", "mask", "format", "bias", "random", "row")
+        held = {name: Signal.like(getattr(self, name), name=f"held_{name}", reset_less=True) for name in names}
+        scalar_operations = ("vslideup", "vslidedown", "vbcl.e8", "vbcl.e16", "vbcl.e32")
+        # No operation has both a scalar and a second register.
+        takes_scalar = Signal()
+        broadcasts = (self.op == operation("vbc.e8")) & (self.sub >= sub_operation("vbc.e8"))
+        m.d.comb += takes_scalar.eq(self.op.matches(*map(operation, scalar_operations)) | broadcasts)
+        with m.If(starts):
+            m.d.sync += [target.eq(getattr(self, name)) for name, target in held.items()]
+            with m.If(takes_scalar):
+                m.d.sync += held["b"][:64].eq(self.scalar)
+        kind = OperationKind(m, "held", held["op"], held["sub"])
+        floats = Signal()
+        specials = Signal()
+        names_format = Signal()
+        part = kind.operation[:2]
+        named = Signal(KIND_BITS)
+        m.d.comb += [
+            floats.eq(kind.bf16 | ~kind.integer),
+            specials.eq(kind.iterative & ~kind.reduces),
+            names_format.eq(kind.converts & kind.operation[3]),
+            named.eq(Mux(kind.converts & kind.operation[2:].any(), held["format"], FormatKind.BF16)),
+        ]
+        eight_bits = (named == FormatKind.CFP8_143) | (named == FormatKind.CFP8_152)
+        named_size = Mux(eight_bits, 0, Mux(named == FormatKind.FP32, 2, 1))
+        # Bytes of an element of the result.
+        size = Signal(2)
+        with m.If(names_format):
+            m.d.comb += size.eq(named_size)
+        with m.Elif(kind.permutes | (kind.reduces & kind.int8)):
+            m.d.comb += size.eq(0)
+        with m.Elif(kind.two_passes | (kind.reduces & kind.int16)):
+            m.d.comb += size.eq(1)
+        with m.Else():
+            m.d.comb += size.eq(2)
+
+        # -- its elements, one after the other -------------------------------------------------------------------------
+        active, fresh, distributes = Signal(), Signal(), Signal()
+        number = Signal(byte_bits)
+        waits = Signal(range(ONE_LANE_SPECIAL_CYCLES))
+        m.submodules.order = order = PairwiseOrder(config, ONE_LANE_COMBINE_CYCLES)
+        starts_order = Signal()
+        enters, ends = Signal(), Signal()
+        m.d.comb += [
+            order.floats.eq(floats),
+            order.size.eq(size),
+            enters.eq(active & Mux(kind.reduces, distributes, ~specials | (waits == 0))),
+            ends.eq(
+                number[:word_bits].all()
+                & (number[word_bits] | names_format | (size == 2))
+                & (number[word_bits + 1] | names_format | size[1] | size[0])
+            ),
+        ]
+        with m.If(enters):
+            m.d.sync += number.eq(number + 1)
+            with m.If(ends):
+                m.d.sync += active.eq(0)
+        with m.If(waits.any()):
+            m.d.sync += waits.eq(waits - 1)
+        with m.Else():
+            m.d.sync += waits.eq(ONE_LANE_SPECIAL_CYCLES - 1)
+        with m.If(order.done):
+            m.d.sync += distributes.eq(1)
+        m.d.sync += fresh.eq(starts)
+        with m.If(starts):
+            m.d.sync += [active.eq(1), number.eq(0), distributes.eq(0), waits.eq(ONE_LANE_SPECIAL_CYCLES - 1)]
+        m.d.comb += starts_order.eq(fresh & kind.reduces)
+
+        # -- where operands come from, as bytes of registers --------------------------------------------------------------
+        m.submodules.bytes = moved = ByteSource(config)
+        mask_address = Signal(byte_bits)
+        mask_bit = Signal()
+        m.d.comb += [
+            moved.op.eq(held["op"]),
+            moved.sub.eq(held["sub"]),
+            moved.row.eq(held["row"]),
+            moved.number.eq(number),
+            moved.chosen.eq(mask_bit),
+            moved.far.eq(held["b"][byte_bits:64].any()),
+        ]
+        by_size = Signal(byte_bits)
+        with m.Switch(size):
+            for log in range(3):
+                with m.Case(log):
+                    m.d.comb += by_size.eq(number << log)
+        of_codes = Signal(byte_bits)
+        in_part = Cat(number[:word_bits], part)
+        with m.If(eight_bits):
+            m.d.comb += of_codes.eq(in_part)
+        with m.Elif(named == FormatKind.FP32):
+            m.d.comb += of_codes.eq(number << 2)
+        with m.Else():
+            m.d.comb += of_codes.eq(in_part[:-1] << 1)
+        # The byte of b only differs where it is an index; no address of it depends on one.
+        plain, first, second_address, use_second = Signal(byte_bits), Signal(byte_bits), Signal(byte_bits), Signal()
+        with m.If(kind.permutes):
+            m.d.comb += [plain.eq(moved.plain), use_second.eq(moved.second)]
+        with m.Elif(kind.decodes):
+            m.d.comb += plain.eq(of_codes)
+        with m.Elif(kind.converts):
+            m.d.comb += [plain.eq(number[:word_bits] << 2), use_second.eq(kind.rounds_pair & number[word_bits])]
+        with m.Elif(kind.reduces):
+            m.d.comb += plain.eq(order.address)
+        with m.Else():
+            m.d.comb += plain.eq(by_size)
+        indexes = kind.permutes & moved.indexes
+        m.d.comb += [
+            first.eq(Mux(indexes, moved.source, plain)),
+            second_address.eq(Mux(indexes, moved.index_address, plain)),
+        ]
+        m.d.comb += mask_address.eq(Mux(names_format, of_codes, by_size))
+
+        # -- words of the result -------------------------------------------------------------------------------------------
+        where = Signal(word_bits)
+        completes = Signal()
+        with m.Switch(size):
+            for log in range(3):
+                with m.Case(log):
+                    parts = 2 - log
+                    # Of a register that codes fill in part, the other words are kept, one with each code that does not complete
+                    # a word: those of the following parts, in turn.
+                    turn = (part + number[:parts] + 1)[:parts]
+                    m.d.comb += [
+                        where.eq(Mux(names_format, Cat(number[parts:word_bits], turn), number[parts : parts + word_bits])),
+                        completes.eq(number[:parts].all() if parts else 1),
+                    ]
+        m.d.comb += mask_bit.eq(held["mask"].bit_select(mask_address, 1))
+
+        # -- operands --------------------------------------------------------------------------------------------------
+        hold = Signal(32, reset_less=True)
+        uses_hold = Signal()
+        m.d.comb += uses_hold.eq(Mux(kind.reduces, distributes | order.use_result, specials & (waits == 0)))
+        first_word, second_word, c_word, operand = Signal(32), Signal(32), Signal(32), Signal(32)
+        half, low_byte = Signal(16), Signal(8)
+        m.d.comb += [
+            first_word.eq(held["a"].word_select(first[2:], 32)),
+            second_word.eq(held["b"].word_select(second_address[2:], 32)),
+            c_word.eq(held["c"].word_select(where, 32)),
+            moved.index.eq(second_word.word_select(moved.index_address[:2], 8)),
+            operand.eq(Mux(uses_hold, hold, Mux(use_second, second_word, first_word))),
+            half.eq(operand.word_select(first[1], 16)),
+            low_byte.eq(half.word_select(first[0], 8)),
+        ]
+        m.submodules.stack = stack = Memory(shape=32, depth=2 ** len(order.top), init=[])
+        top, push = stack.read_port(domain="comb"), stack.write_port()
+        a, b, c = (Signal(32, name=f"lane_{name}") for name in "abc")
+        widens = kind.bf16 & ~uses_hold
+        with m.If(widens):
+            m.d.comb += a.eq(half << 16)
+        with m.Elif((kind.decodes & (named_size == 1)) | moved.narrows[0] & kind.permutes | order.fold[1]):
+            m.d.comb += a.eq(half)
+        with m.Elif((kind.decodes & (named_size == 0)) | kind.permutes & ~moved.narrows[1] | order.fold[0]):
+            m.d.comb += a.eq(low_byte)
+        with m.Else():
+            m.d.comb += a.eq(operand)
+        with m.If(kind.reduces):
+            m.d.comb += b.eq(top.data)
+        with m.Elif(kind.bf16):
+            m.d.comb += b.eq(second_word.word_select(second_address[1], 16) << 16)
+        with m.Else():
+            m.d.comb += b.eq(second_word)
+        m.d.comb += [
+            c.eq(Mux(kind.bf16, c_word.word_select(number[0], 16) << 16, c_word)),
+            top.addr.eq(order.top),
+            push.addr.eq(order.top),
+            push.en.eq(order.push),
+            push.data.eq(a),
+            order.start.eq(starts_order),
+        ]
+        float_op, integer_op = Signal(FloatOp), Signal(8)
+        m.d.comb += [float_op.eq(kind.operation), integer_op.eq(held["op"])]
+        with m.If(kind.converts | kind.permutes | specials | distributes):
+            m.d.comb += float_op.eq(FloatOp.MOVE)
+        with m.Elif(kind.reduces):
+            m.d.comb += [
+                float_op.eq(
+                    Mux(
+                        held["sub"] == _SUM, FloatOp.ADD.value, Mux(held["sub"] == _MINIMUM, FloatOp.MIN.value, FloatOp.MAX.value)
+                    )
+                ),
+                # Numbers of reductions but for sums are those of the operations on two registers.
+                integer_op[:4].eq(Mux(held["sub"] == _SUM, 0, held["sub"][:4])),
+            ]
+        with m.Elif(kind.unary):
+            m.d.comb += float_op.eq(Cat(held["sub"][:4], C(1, 1)))
+
+        # -- the lane ------------------------------------------------------------------------------------------------------
+        entering = {}
+        for name, value in {"a": a, "b": b, "c": c, "float_op": float_op, "integer_op": integer_op}.items():
+            entering[name] = Signal.like(value, name=f"entering_{name}", reset_less=True)
+            m.d.sync += entering[name].eq(value)
+        number_result, number_flags = Signal(32), Signal(_FLAGS)
+        integer_result, integer_compare = Signal(32), Signal(4)
+        m.submodules.float = Instance(
+            FLOAT_LANE_NAME,
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_op=entering["float_op"],
+            **{f"i_{name}": entering[name] for name in "abc"},
+            o_result=number_result,
+            o_flags=number_flags,
+        )
+        m.submodules.integer = Instance(
+            "d1_integer_lane",
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_op=entering["integer_op"],
+            **{f"i_{name}": entering[name] for name in "ab"},
+            o_result=integer_result,
+            o_compare=integer_compare,
+        )
+        m.submodules.special = special = SpecialLane()
+        special_starts = Signal()
+        m.d.sync += special_starts.eq(active & specials & (waits == ONE_LANE_SPECIAL_CYCLES - 1))
+        m.d.comb += [special.start.eq(special_starts), special.op.eq(held["sub"][:2]), special.x.eq(entering["a"])]
+
+        # -- beside the lane -----------------------------------------------------------------------------------------------
+        combines = Signal()
+        now = Signal(_Pass(config))
+        stages = [now]
+        for cycle in range(1, _LANE_CYCLES + 2):
+            stage = Signal(_Pass(config), name=f"pass{cycle}", reset_less=True)
+            m.d.sync += stage.eq(stages[-1])
+            stages.append(stage)
+        done, last = stages[_LANE_CYCLES], stages[_LANE_CYCLES + 1]
+        m.d.comb += [
+            combines.eq(order.combine),
+            now.clears.eq(fresh),
+            now.element.eq(enters),
+            now.combines.eq(combines),
+            now.counts.eq(mask_bit | kind.reduces),
+            now.integer.eq(kind.integer & ~distributes),
+            now.decodes.eq(kind.decodes | (names_format & size[1])),
+            now.encodes.eq(kind.converts | (kind.bf16 & ~kind.compares)),
+            now.converts.eq(kind.converts),
+            now.is_class.eq(kind.bf16 & kind.unary & ~kind.iterative),
+            now.injects.eq(kind.bf16 & (kind.operation >= FloatOp.SGNJ.value) & (kind.operation <= FloatOp.SGNJX.value)),
+            now.permutes.eq(kind.permutes),
+            now.compares.eq(kind.compares),
+            now.stochastic.eq(kind.stochastic),
+            now.fills.eq(moved.fills & kind.permutes),
+            now.signed.eq(moved.signed),
+            now.narrows.eq(Mux(kind.permutes, moved.narrows, 0)),
+            now.upper.eq(moved.upper),
+            now.unsigned.eq(moved.unsigned),
+            now.present.eq(moved.present | ~kind.permutes),
+            now.writes.eq(enters & (completes | names_format)),
+            now.kind.eq(named),
+            now.bias.eq(held["bias"]),
+            now.random.eq(held["random"].as_value().word_select(Mux(kind.reduces, 0, number[: word_bits + 1]), RANDOM_BITS)),
+            now.size.eq(size),
+            now.where.eq(where),
+            now.mask.eq(Mux(kind.selects, 15, Mux(names_format & ~completes, 0, held["mask"].word_select(where, 4)))),
+            now.c.eq(c_word),
+        ]
+
+        # -- behind the lane: converts, flags ------------------------------------------------------------------------------
+        result = Signal(32)
+        m.d.comb += result.eq(Mux(done.integer, integer_result, number_result))
+        with m.If(done.combines):
+            m.d.sync += hold.eq(result)
+        with m.If(specials & (waits == 1)):
+            m.d.sync += hold.eq(special.result)
+        decoded, decode_flags = Signal(32), Signal(_FLAGS)
+        m.submodules.decode = Instance(
+            "d1_format_decode",
+            i_code=number_result,
+            i_kind=done.kind,
+            i_bias=done.bias,
+            o_value=decoded,
+            o_flags=decode_flags,
+        )
+        code, code_flags = Signal(32), Signal(_FLAGS)
+        m.submodules.encode = Instance(
+            FORMAT_ENCODE,
+            i_value=number_result,
+            i_kind=done.kind,
+            i_bias=done.bias,
+            i_stochastic=done.stochastic,
+            i_random=done.random,
+            o_code=code,
+            o_flags=code_flags,
+        )
+        moves_bits = done.is_class | done.injects
+        raised = Signal(_FLAGS)
+        with m.If(done.decodes):
+            m.d.comb += raised.eq(decode_flags)
+        with m.Elif(done.converts):
+            m.d.comb += raised.eq(code_flags)
+        with m.Elif(~done.integer & ~done.permutes):
+            second_step = Mux(done.element & done.encodes & ~moves_bits, code_flags & _SECOND_STEP, 0)
+            m.d.comb += raised.eq(number_flags | second_step)
+        flags = Signal(_FLAGS, reset_less=True)
+        counted = (done.element | done.combines) & done.counts
+        specially = Mux(specials & enters & mask_bit, special.flags, 0)
+        m.d.sync += [
+            flags.eq(Mux(done.clears, 0, flags) | Mux(counted, raised, 0) | specially),
+            self.flags.eq(flags),
+        ]
+
+        # -- elements to words ---------------------------------------------------------------------------------------------
+        moved_byte = self._moved_byte(m, done, number_result)
+        upper_half, upper_byte = Signal(16), Signal(8)
+        with m.If(done.injects):
+            m.d.comb += upper_half.eq(number_result[16:])
+        with m.Elif(done.encodes & ~done.is_class):
+            m.d.comb += upper_half.eq(code)
+        with m.Else():
+            m.d.comb += upper_half.eq(result)
+        m.d.comb += upper_byte.eq(Mux(done.encodes, code, moved_byte))
+        truth = Mux(done.integer, integer_compare, number_result[0].replicate(4))
+        word, present = Signal(32, reset_less=True), Signal(4, reset_less=True)
+        whole = Mux(done.compares, truth, Mux(done.decodes, decoded, result))
+        with m.If(done.element):
+            m.d.sync += present.eq(Mux(done.permutes, Cat(present[1:], done.present), ~0))
+            with m.Switch(done.size):
+                with m.Case(0):
+                    m.d.sync += word.eq(Cat(word[8:], upper_byte))
+                with m.Case(1):
+                    m.d.sync += word.eq(Cat(word[16:], Mux(done.compares, truth, upper_half)[:16]))
+                with m.Default():
+                    m.d.sync += word.eq(whole)
+
+        # -- words to the result -------------------------------------------------------------------------------------------
+        merged = Signal(32)
+        m.d.comb += merged.eq(Cat(Mux(last.mask[i], word.word_select(i, 8), last.c.word_select(i, 8)) for i in range(4)))
+        true = Signal(4)
+        m.d.comb += true.eq(Mux(last.size[1], word[:4], Cat(word[:2], word[16:18])) & last.mask)
+        with m.If(last.writes):
+            for i in range(config.fp32_lanes):
+                with m.If(~last.compares & (last.where == i)):
+                    for byte in range(4):
+                        with m.If(present[byte]):
+                            m.d.sync += self.result.word_select(4 * i + byte, 8).eq(merged.word_select(byte, 8))
+            with m.If(last.compares):
+                m.d.sync += self.result[: config.line_bytes].word_select(last.where, 4).eq(true)
+        return m
+
+    @staticmethod
+    def _moved_byte(m, done, value):
+        """A byte of a permutation: as it is, filled, or of an element saturated to half its bits."""
+        sign = Mux(done.narrows[1], value[31], value[15])
+        outside = Signal()
+        with m.If(done.narrows[1]):
+            m.d.comb += outside.eq(Mux(done.unsigned, value[16:].any(), (value[15:] ^ sign.replicate(17)).any()))
+        with m.Else():
+            m.d.comb += outside.eq(
+                done.narrows[0] & Mux(done.unsigned, value[8:16].any(), (value[7:16] ^ sign.replicate(9)).any())
+            )
+        top = Mux(done.narrows[0] | done.upper, sign ^ done.unsigned, ~sign)
+        byte = Signal(8)
+        with m.If(done.fills):
+            m.d.comb += byte.eq((value[7] & done.signed).replicate(8))
+        with m.Elif(outside):
+            m.d.comb += byte.eq(Cat((~sign).replicate(7), top))
+        with m.Else():
+            m.d.comb += byte.eq(Mux(done.narrows[1] & done.upper, value[8:16], value[:8]))
+        return byte
