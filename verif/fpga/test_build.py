@@ -7,6 +7,7 @@ import json
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -141,6 +142,31 @@ def test_a_build_runs_what_its_inputs_changed_and_nothing_else(tools: Path) -> N
     assert not bitstream_path(board, HELLO, replace(SMALL, baud=115_200)).exists()
     build(replace(board, speed=8), HELLO, SMALL)
     assert calls(tools) == ["nextpnr", "ecppack"]
+
+
+def test_sources_are_exported_again_when_code_changes_and_only_then(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported = []
+
+    def design_files(board: Any, design: Any, settings: Any) -> dict[str, str]:
+        exported.append(board.name)
+        return {"top.il": "module", "top.lpf": "", "synthesis.ys": ""}
+
+    monkeypatch.setattr("fpga.build.design_files", design_files)
+    code = {"fpga/top.py": b"first"}
+    monkeypatch.setattr("fpga.build._code", lambda: code)
+    board = BOARDS["ulx3s-85f"]
+    for _ in range(2):
+        build(board, BLINKY, SMALL, place=False)
+    assert exported == ["ulx3s-85f"]
+    code["fpga/top.py"] = b"second"
+    build(board, BLINKY, SMALL, place=False)
+    assert exported == ["ulx3s-85f"] * 2
+    build(replace(board, leds=7), BLINKY, SMALL, place=False)
+    assert exported == ["ulx3s-85f"] * 3
+    # A design that is not one of the registry's could be anything by that name.
+    for _ in range(2):
+        build(board, replace(BLINKY, title="another"), SMALL, place=False)
+    assert exported == ["ulx3s-85f"] * 5
 
 
 def test_the_command_reports_a_build_as_text_and_as_json(tools: Path) -> None:

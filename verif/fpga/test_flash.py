@@ -76,7 +76,7 @@ def test_a_dry_run_tells_what_is_not_built_and_builds_nothing(tmp_path: Path, mo
     assert result.exit_code == 0
     assert result.stdout.startswith(f"openFPGALoader --board ice40_generic {tmp_path}/fpga/bitstream/")
     assert "blinky on icebreaker is not built yet" in result.stderr
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in (tmp_path / "fpga").iterdir()] == ["sources"]
 
 
 def test_a_bitstream_is_loaded(bitstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
