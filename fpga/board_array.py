@@ -3,38 +3,44 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from fpga.errors import LinkError
 from fpga.link import HostLinkClient
-from golden.config import NodeConfig
+from golden.config import CONTROL_PAGE_BYTES, CONTROL_PAGE_OFFSET, NodeConfig
 from golden.layout import (
+    SEMAPHORE_ID_BITS,
     ControlRegister,
+    GlobalAddress,
     Kind,
     NetworkError,
     Port,
     ThreadRegister,
     ThreadState,
     control_offset,
+    semaphore_offset,
     thread_offset,
 )
+from golden.mesh import NetworkAccessError
 from golden.packet import Packet
 
 __all__ = ["BoardArray", "BoardOutcome", "BoardThread"]
 
-#: READs under way at a time: as many as a node's buffers hold without holding up the link.
-_READS = 4
-
-#: Times that READs without an answer are sent again.
-_ATTEMPTS = 5
+#: Tags of READs. WRITEs have the one after them; only their errors come back.
+_READ_TAGS = 128
+_WRITE_TAG = _READ_TAGS
 
 #: Seconds between two looks at nodes that run.
 _POLL_SECONDS = 0.005
 
 #: Times in a row that nothing may have changed while no thread runs, before that is a deadlock.
 _STILL_POLLS = 3
+
+#: A line of a node's window: x, y, offset.
+_Line = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -47,28 +53,42 @@ class BoardOutcome:
 
 @dataclass(frozen=True)
 class BoardThread:
-    """State of a thread."""
+    """State of a thread; of one that waits, its semaphore, what it needs of it and what that holds."""
 
     x: int
     y: int
     thread: int
     state: ThreadState
     pc: int
+    semaphore: int | None = None
+    needed: int | None = None
+    value: int | None = None
 
 
 class BoardArray:
-    """The nodes of a board by packets, with the interface of ``sw.host.ArrayBackend``.
+    """The nodes of a board by packets, with the interface of ``sw.host.ArrayBackend`` and ``BatchBackend``.
 
-    ``peek`` and ``poke`` are packets as well: a board has no back door.
+    ``peek`` and ``poke`` are packets as well: a board has no back door. As many READs are under way as the board keeps answers,
+    so that the line is always busy.
 
     Parameters
     ----------
     link : HostLinkClient
+    pause : callable
+        Waits that many seconds between two looks at nodes that run.
+
+    Raises
+    ------
+    LinkError
+        If the board stops answering; so does every other member.
     """
 
-    def __init__(self, link: HostLinkClient):
+    def __init__(self, link: HostLinkClient, *, pause: Callable[[float], None] = time.sleep):
         self._link = link
-        self._tag = 0
+        self._pause = pause
+        self._reads = max(1, min(_READ_TAGS, link.identity.window - 1))
+        self._free_tags = deque(range(_READ_TAGS))
+        self._fence()
 
     @property
     def config(self) -> NodeConfig:
@@ -86,140 +106,209 @@ class BoardArray:
         return self._link.identity.columns
 
     def write(self, x: int, y: int, offset: int, data: bytes) -> None:
-        """Write bytes into a node's window."""
+        """Write bytes into a node's window; raises as :meth:`write_many`."""
         self.write_many([(x, y, offset, data)])
 
     def read(self, x: int, y: int, offset: int, length: int) -> bytes:
-        """Read bytes of a node's window."""
+        """Read bytes of a node's window; raises as :meth:`read_many`."""
         return self.read_many([(x, y, offset, length)])[0]
 
     def write_register(self, x: int, y: int, offset: int, value: int) -> None:
-        """Write a 64-bit register of the control page."""
+        """Write a 64-bit register of the control page, given its offset in the window, a multiple of 8."""
+        self._check_register(offset)
         self.write(x, y, offset, value.to_bytes(8, "little"))
 
     def read_register(self, x: int, y: int, offset: int) -> int:
-        """Read a 64-bit register of the control page."""
+        """Read a 64-bit register of the control page, given its offset in the window, a multiple of 8."""
+        self._check_register(offset)
         return int.from_bytes(self.read(x, y, offset, 8), "little")
 
     def peek(self, x: int, y: int, offset: int, length: int) -> bytes:
-        """Read SRAM."""
+        """Read SRAM; ValueError if it is not there."""
+        self._check_sram(offset, length)
         return self.read(x, y, offset, length)
 
     def poke(self, x: int, y: int, offset: int, data: bytes) -> None:
-        """Write SRAM."""
+        """Write SRAM; ValueError if it is not there."""
+        self._check_sram(offset, len(data))
         self.write(x, y, offset, data)
 
     def write_many(self, blocks: Iterable[tuple[int, int, int, bytes]]) -> None:
-        """Write blocks (x, y, offset, contents), in this order.
+        """Write blocks (x, y, offset, contents), in this order; returns when the nodes have them.
 
         Raises
         ------
-        LinkError
+        golden.mesh.NetworkAccessError
             If a node or an offset is not there.
+        ValueError
+            If coordinates or an offset do not fit into a global address.
         """
-        self._link.send(packet for block in blocks for packet in self._write_packets(*block))
-        # Whatever failed has answered before this: requests of one source and destination stay in order, and so do answers.
-        self.read_register(0, 0, control_offset(ControlRegister.CONFIG))
+        packets: list[Packet] = []
+        touched: dict[tuple[int, int], None] = {}
+        for block in blocks:
+            packets += self._write_packets(*block)
+            touched[block[0], block[1]] = None
+        self._link.send(packets)
+        # Requests from one place to another stay in order, and so do answers: what failed at a node has answered before this.
+        config_line = self._line_of(control_offset(ControlRegister.CONFIG))
+        self._read_lines([(x, y, config_line) for x, y in touched])
 
     def read_many(self, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
-        """Read blocks (x, y, offset, length).
-
-        Raises
-        ------
-        LinkError
-            If a node or an offset is not there, or the board stops answering.
-        """
+        """Read blocks (x, y, offset, length); raises as :meth:`write_many`."""
         wanted = list(blocks)
         size = self.config.line_bytes
-        lines = {
-            (x, y, line): b"" for x, y, offset, length in wanted for line in range(offset - offset % size, offset + length, size)
-        }
-        keys = list(lines)
-        for start in range(0, len(keys), _READS):
-            lines.update(self._read_lines(keys[start : start + _READS]))
+        lines = self._read_lines(
+            list(
+                dict.fromkeys(
+                    (x, y, line)
+                    for x, y, offset, length in wanted
+                    for line in range(self._line_of(offset), offset + length, size)
+                )
+            )
+        )
         results = []
         for x, y, offset, length in wanted:
-            first = offset - offset % size
+            first = self._line_of(offset)
             whole = b"".join(lines[x, y, line] for line in range(first, offset + length, size))
             results.append(whole[offset - first :][:length])
         return results
 
     def run(self, max_cycles: int) -> BoardOutcome:
         """Wait until all threads have stopped, the limit is reached, or nothing can move any more."""
-        start = self._cycle()
-        before: list[tuple[int, ...]] = []
+        start = self._states()[0]
+        before: list[tuple[int, int]] = []
         still = 0
         while True:
-            states = self._states()
-            passed = self._cycle() - start
-            active = [state for state in states if state[0] & 0xFF]
+            cycle, states = self._states()
+            passed = cycle - start
+            active = [status for status, _ in states if status & 0xFF]
             if not active:
                 return BoardOutcome("ended", passed)
-            waits = not any(state[0] & 0xF for state in active)
+            waits = not any(status & 0xF for status in active)
             still = still + 1 if waits and states == before else 0
             if still == _STILL_POLLS:
                 return BoardOutcome("deadlock", passed)
             if passed >= max_cycles:
                 return BoardOutcome("limit", passed)
             before = states
-            time.sleep(_POLL_SECONDS)
+            self._pause(_POLL_SECONDS)
 
     def thread_states(self) -> Sequence[BoardThread]:
         """State of every thread, row by row."""
+        registers = (ThreadRegister.PC, ThreadRegister.STATE, ThreadRegister.WAIT)
+        sites = [(x, y, thread) for x, y in self._sites() for thread in range(self.config.threads)]
+        values = self._registers([(x, y, thread_offset(thread, each)) for x, y, thread in sites for each in registers])
+        waits = values[2::3]
+        held = self._registers(
+            [(x, y, semaphore_offset(wait & (1 << SEMAPHORE_ID_BITS) - 1)) for (x, y, _), wait in zip(sites, waits, strict=True)]
+        )
         threads = []
-        for y in range(self.rows):
-            for x in range(self.columns):
-                for thread in range(self.config.threads):
-                    state = self.read_register(x, y, thread_offset(thread, ThreadRegister.STATE))
-                    pc = self.read_register(x, y, thread_offset(thread, ThreadRegister.PC))
-                    threads.append(BoardThread(x, y, thread, ThreadState(state), pc))
+        for place, pc, number, wait, value in zip(sites, values[::3], values[1::3], waits, held, strict=True):
+            state = ThreadState(number)
+            if state is ThreadState.WAITING:
+                awaited = {"semaphore": wait & (1 << SEMAPHORE_ID_BITS) - 1, "needed": wait >> 16, "value": value}
+                threads.append(BoardThread(*place, state, pc, **awaited))
+            else:
+                threads.append(BoardThread(*place, state, pc))
         return threads
 
-    def _cycle(self) -> int:
-        return self.read_register(0, 0, control_offset(ControlRegister.CYCLE))
+    def reset(self) -> None:
+        """Reset the nodes; threads stop, registers have their values after reset, SRAM keeps its contents."""
+        self._link.reset()
+        self._fence()
 
-    def _states(self) -> list[tuple[int, ...]]:
-        """STATUS and instructions retired of every node."""
-        registers = (ControlRegister.STATUS, ControlRegister.RETIRED)
-        return [
-            tuple(self.read_register(x, y, control_offset(register)) for register in registers)
-            for y in range(self.rows)
-            for x in range(self.columns)
-        ]
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _sites(self) -> list[tuple[int, int]]:
+        return [(x, y) for y in range(self.rows) for x in range(self.columns)]
+
+    def _states(self) -> tuple[int, list[tuple[int, int]]]:
+        """The cycle, and STATUS and instructions retired of every node."""
+        wanted = [(0, 0, control_offset(ControlRegister.CYCLE))]
+        for x, y in self._sites():
+            wanted += [(x, y, control_offset(register)) for register in (ControlRegister.STATUS, ControlRegister.RETIRED)]
+        cycle, *values = self._registers(wanted)
+        return cycle, list(zip(values[::2], values[1::2], strict=True))
+
+    def _registers(self, places: Sequence[_Line]) -> list[int]:
+        return [int.from_bytes(value, "little") for value in self.read_many([(*place, 8) for place in places])]
+
+    def _line_of(self, offset: int) -> int:
+        return offset - offset % self.config.line_bytes
 
     def _write_packets(self, x: int, y: int, offset: int, data: bytes) -> Iterable[Packet]:
         """A WRITE for each line that the bytes touch."""
         size = self.config.line_bytes
-        for line in range(offset - offset % size, offset + len(data), size):
+        for line in range(self._line_of(offset), offset + len(data), size):
             first, last = max(offset, line), min(offset + len(data), line + size)
             contents = bytes(first - line) + data[first - offset : last - offset] + bytes(line + size - last)
             mask = (1 << last - line) - (1 << first - line)
-            yield self._packet(Kind.WRITE, x, y, line, mask=mask, data=contents)
+            yield self._request(Kind.WRITE, _WRITE_TAG, x, y, line, mask=mask, data=contents)
 
-    def _read_lines(self, keys: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], bytes]:
-        found: dict[tuple[int, int, int], bytes] = {}
-        for _ in range(_ATTEMPTS):
-            requests = [self._packet(Kind.READ, x, y, line) for x, y, line in keys if (x, y, line) not in found]
-            tags = {packet.tag: (packet.x, packet.y, packet.offset) for packet in requests}
+    def _read_lines(self, lines: Sequence[_Line]) -> dict[_Line, bytes]:
+        """Contents of different lines. An error that comes meanwhile is raised when nothing is under way any more."""
+        found: dict[_Line, bytes] = {}
+        under_way: dict[int, _Line] = {}
+        failure: NetworkAccessError | None = None
+        left = deque(lines)
+        while left or under_way:
+            requests = []
+            while left and len(under_way) < self._reads and failure is None:
+                tag, line = self._free_tags.popleft(), left.popleft()
+                under_way[tag] = line
+                requests.append(self._request(Kind.READ, tag, *line))
+            if not under_way:
+                break
             self._link.send(requests)
-            while tags:
-                packet = self._link.receive()
-                if packet is None:
-                    break
-                if packet.kind is Kind.ERROR:
-                    self._fail(packet)
-                key = tags.pop(packet.tag, None)
-                if packet.kind is Kind.READ_DATA and key is not None:
-                    found[key] = packet.data
-            if not tags:
-                return found
-        raise LinkError("the board does not answer READs")
+            for packet in self._link.receive_all():
+                answered = under_way.get(packet.tag)
+                if packet.kind is Kind.ERROR and packet.tag in (*under_way, _WRITE_TAG):
+                    failure = failure or _failure(packet)
+                elif packet.kind is not Kind.READ_DATA or answered != (packet.src_x, packet.src_y, packet.offset):
+                    continue
+                if answered is not None:
+                    found[answered] = packet.data
+                    del under_way[packet.tag]
+                    self._free_tags.append(packet.tag)
+        self._link.confirm()
+        if failure is not None:
+            raise failure
+        return found
 
-    def _packet(self, kind: Kind, x: int, y: int, offset: int, *, mask: int = 0, data: bytes = b"") -> Packet:
+    def _fence(self) -> None:
+        """Drop what an earlier session or a reset has left in the network.
+
+        Answers of a node stay in order, so what comes before the answer to a READ of now is older than it. A line that nobody
+        else is likely to have read tells that answer from older ones.
+        """
+        size = self.config.line_bytes
+        line = CONTROL_PAGE_OFFSET + secrets.randbelow(CONTROL_PAGE_BYTES // size) * size
+        tag = secrets.randbelow(_READ_TAGS)
+        awaited = set(self._sites())
+        self._link.send(self._request(Kind.READ, tag, x, y, line) for x, y in self._sites())
+        while awaited:
+            for packet in self._link.receive_all():
+                if (packet.kind, packet.tag, packet.offset) == (Kind.READ_DATA, tag, line):
+                    awaited.discard((packet.src_x, packet.src_y))
+        self._link.confirm()
+
+    @staticmethod
+    def _request(kind: Kind, tag: int, x: int, y: int, offset: int, *, mask: int = 0, data: bytes = b"") -> Packet:
         """A request whose response comes back to the host, at the west link of node (0, 0)."""
-        self._tag = (self._tag + 1) % 256
-        return Packet(kind=kind, x=x, y=y, offset=offset, src_exit=Port.WEST, tag=self._tag, mask=mask, data=data)
+        GlobalAddress(x, y, offset)  # raises if it is none
+        return Packet(kind=kind, x=x, y=y, offset=offset, src_exit=Port.WEST, tag=tag, mask=mask, data=data)
 
-    def _fail(self, packet: Packet) -> None:
-        reason = NetworkError(packet.sem).name if packet.sem in set(NetworkError) else f"error {packet.sem}"
-        raise LinkError(f"row {packet.src_y}, column {packet.src_x}, offset {packet.offset:#x}: {reason}")
+    @staticmethod
+    def _check_register(offset: int) -> None:
+        if offset % 8:
+            raise ValueError(f"register offset {offset:#x} is not a multiple of 8")
+
+    def _check_sram(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.config.sram_bytes:
+            raise ValueError(f"{length} bytes at offset {offset:#x} are not in an SRAM of {self.config.sram_bytes} bytes")
+
+
+def _failure(packet: Packet) -> NetworkAccessError:
+    """What an ERROR packet says."""
+    address = GlobalAddress(packet.src_x, packet.src_y, packet.offset)
+    return NetworkAccessError(address, NetworkError(packet.sem))

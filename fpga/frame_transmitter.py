@@ -5,29 +5,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
+from fpga.crc import SerialCrc
 from fpga.frames import CHECK_BYTES, ESCAPE, ESCAPE_XOR, FLAG
 
 __all__ = ["BodyLayout", "FrameTransmitter"]
 
 
 class BodyLayout(data.StructLayout):
-    """A byte of a body; ``last`` marks the one that ends it."""
+    """A bit of a body; ``last`` marks the one that ends it."""
 
     def __init__(self) -> None:
-        super().__init__({"byte": 8, "last": 1})
+        super().__init__({"bit": 1, "last": 1})
 
 
 class FrameTransmitter(wiring.Component):
     """Adds flags, escapes and the check sequence.
 
+    A byte is collected bit by bit, in 8 cycles, while the one before is on the line.
+
     Members
     -------
-    i : In(stream of BodyLayout)
+    i : In(stream of BodyLayout), bytes low bit first
     o : Out(stream of 8 bits)
     """
 
@@ -36,43 +38,47 @@ class FrameTransmitter(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=8).create()
-        byte, sends, escaping, done = Signal(8), Signal(), Signal(), Signal()
-        check_index = Signal(range(CHECK_BYTES))
+        m.submodules.crc = crc = SerialCrc()
+        byte, bits = Signal(8, reset_less=True), Signal(range(8))
+        escaping, checking, bytes_left = Signal(), Signal(), Signal(range(CHECK_BYTES + 1))
 
-        # A byte that must be escaped takes two turns; `done` is its last one.
+        takes, bit = Signal(), Signal()
+        m.d.comb += [
+            bit.eq(Mux(checking, ~crc.value[0], self.i.payload.bit)),
+            crc.bit.eq(self.i.payload.bit),
+            crc.shift.eq(takes),
+            crc.out.eq(checking),
+        ]
+        with m.If(takes):
+            m.d.sync += [byte.eq(Cat(byte[1:], bit)), bits.eq(bits + 1)]
+
         special = (byte == FLAG) | (byte == ESCAPE)
-        m.d.comb += done.eq(sends & self.o.ready & (~special | escaping))
-        with m.If(sends):
-            m.d.comb += [
-                self.o.valid.eq(1),
-                self.o.payload.eq(Mux(special, Mux(escaping, byte ^ ESCAPE_XOR, ESCAPE), byte)),
-            ]
-            with m.If(self.o.ready):
-                m.d.sync += escaping.eq(special & ~escaping)
-
-        m.d.comb += [crc.data.eq(byte)]
         with m.FSM():
-            with m.State("OPEN"), m.If(self.i.valid):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(FLAG), crc.start.eq(1)]
-                m.d.sync += check_index.eq(0)
-                with m.If(self.o.ready):
-                    m.next = "BODY"
-            with m.State("BODY"):
+            with m.State("OPEN"):
+                m.d.comb += [self.o.valid.eq(self.i.valid), self.o.payload.eq(FLAG), crc.start.eq(1)]
+                m.d.sync += [checking.eq(0), bytes_left.eq(CHECK_BYTES), bits.eq(0)]
+                with m.If(self.o.valid & self.o.ready):
+                    m.next = "COLLECT"
+            with m.State("COLLECT"):
+                m.d.comb += [self.i.ready.eq(~checking), takes.eq(checking | self.i.valid)]
+                with m.If(takes & (bits == 7)):
+                    m.next = "SEND"
+                with m.If(self.i.valid & self.i.ready & self.i.payload.last):
+                    m.d.sync += checking.eq(1)
+            with m.State("SEND"):
                 m.d.comb += [
-                    byte.eq(self.i.payload.byte),
-                    sends.eq(self.i.valid),
-                    self.i.ready.eq(done),
-                    crc.valid.eq(done),
+                    self.o.valid.eq(1),
+                    self.o.payload.eq(Mux(escaping, byte ^ ESCAPE_XOR, Mux(special, ESCAPE, byte))),
                 ]
-                with m.If(done & self.i.payload.last):
-                    m.next = "CHECK"
-            with m.State("CHECK"):
-                m.d.comb += [byte.eq(crc.crc.word_select(check_index, 8)), sends.eq(1)]
-                with m.If(done):
-                    m.d.sync += check_index.eq(check_index + 1)
-                    with m.If(check_index == CHECK_BYTES - 1):
-                        m.next = "CLOSE"
+                with m.If(self.o.ready):
+                    m.d.sync += escaping.eq(special & ~escaping)
+                    with m.If(~special | escaping):
+                        m.next = "COLLECT"
+                        # `checking` is set with the body's last bit, so its last byte counts too.
+                        with m.If(checking):
+                            m.d.sync += bytes_left.eq(bytes_left - 1)
+                            with m.If(bytes_left == 0):
+                                m.next = "CLOSE"
             with m.State("CLOSE"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(FLAG)]
                 with m.If(self.o.ready):

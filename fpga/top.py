@@ -26,7 +26,7 @@ __all__ = ["ArrayTop", "BoardTop", "MemoryTop", "array_top", "memory_top", "node
 
 
 def _identity(config: NodeConfig, clock_hz: int, rows: int, columns: int) -> Identity:
-    return Identity(clock_hz=clock_hz, rows=rows, columns=columns, descriptor=config.descriptor, key=config.key)
+    return Identity.of(config, clock_hz=clock_hz, rows=rows, columns=columns)
 
 
 class ArrayTop(wiring.Component):

@@ -53,7 +53,9 @@ class UartReceiver(wiring.Component):
         m.d.comb += self.data.eq(shift)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += timer.eq(period // 2)
+                # A start bit that is seen in this cycle began half a cycle ago, on average, and a fraction is rounded down by
+                # as much, also on average. The timer runs from the next cycle.
+                m.d.sync += timer.eq(period // 2 - cycle)
                 with m.If(~line):
                     m.next = "START"
             with m.State("START"), m.If(due):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fpga.baud import FRACTION_BITS, BitPeriod
 from fpga.frames import ESCAPE, FLAG, Frame, FrameDecoder, FrameType, Identity, encode_frame, pack_packet, unpack_packet
-from golden.config import PRESETS, NodeConfig
+from golden.config import ISA_VERSION, PRESETS, NodeConfig
 from golden.layout import TAG_BITS, Kind, Port
 from golden.packet import Packet
 from verif.bench import bench_seed
@@ -43,7 +43,7 @@ def test_a_damaged_frame_is_dropped_and_the_next_one_arrives(frame: Frame, data:
     line = bytearray(encode_frame(frame))
     place = data.draw(st.integers(1, len(line) - 2))
     line[place] ^= 1 << data.draw(st.integers(0, 7))
-    follower = Frame(FrameType.ACKNOWLEDGE, 1, 2)
+    follower = Frame(FrameType.BOARD_ACKNOWLEDGE, 1, 2)
     decoder = FrameDecoder()
     assert list(decoder.feed(bytes(line) + encode_frame(follower))) == [follower]
     assert decoder.damaged >= 1
@@ -78,11 +78,23 @@ def test_a_payload_of_another_length_is_no_packet() -> None:
 
 def test_an_identity_survives_and_later_versions_may_be_longer() -> None:
     config = PRESETS["small"]
-    identity = Identity(clock_hz=25_000_000, rows=2, columns=3, descriptor=config.descriptor, key=config.key)
+    identity = Identity(
+        clock_hz=25_000_000, rows=2, columns=3, descriptor=config.descriptor, key=config.key, name="small", window=32, session=7
+    )  # fmt: skip
     assert len(identity.pack()) == Identity.BYTES
     assert Identity.unpack(identity.pack() + b"more") == identity
-    with pytest.raises(ValueError, match="24 bytes"):
+    assert Identity.of(config, clock_hz=1, rows=1, columns=1).isa_version == ISA_VERSION
+    with pytest.raises(ValueError, match="44 bytes"):
         Identity.unpack(identity.pack()[:-1])
+
+
+def test_of_another_version_only_the_version_is_known() -> None:
+    assert Identity.unpack(b"\x01" + bytes(23)).version == 1
+
+
+def test_a_name_that_is_too_long_is_cut_between_characters() -> None:
+    identity = Identity(clock_hz=1, rows=1, columns=1, descriptor=0, key="00" * 8, name="fünfzehnzeichenü!")
+    assert Identity.unpack(identity.pack()).name == "fünfzehnzeichen"
 
 
 def test_a_bit_period_keeps_its_fraction() -> None:

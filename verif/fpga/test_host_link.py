@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from typing import Any
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles, FallingEdge
 from hypothesis import strategies as st
 
@@ -23,20 +25,47 @@ from fpga.frames import (
     unpack_packet,
 )
 from fpga.host_link import RESET_CYCLES, HostLink
-from golden.config import preset
-from golden.layout import Kind, Port, TrafficClass
+from golden.config import NodeConfig, preset
+from golden.layout import Kind, Port, TrafficClass, phit_bits
 from golden.packet import Packet
-from verif.bench import bench_rng, check_property, run_bench, start
+from verif.bench import bench_parameters, bench_rng, check_property, run_bench, start
 
-CONFIG = preset("tiny")
-IDENTITY = Identity(clock_hz=25_000_000, rows=1, columns=1, descriptor=CONFIG.descriptor, key=CONFIG.key)
+#: Packets that the board keeps, of which the nodes may send 8 at once.
+SLOTS = 16
+
+TIMEOUT_CYCLES = 1 << 12
 
 #: Cycles between bytes from the host: the least that the contract allows.
 BYTE_CYCLES = RESET_CYCLES
 
+SESSION = 0x7E7D_0102
 
-def test_host_link_carries_every_packet_once_and_in_order() -> None:
-    run_bench(HostLink(CONFIG, IDENTITY))
+
+def config_of(link_passes: int) -> NodeConfig:
+    return preset("tiny").replace(link_passes=link_passes)
+
+
+#: Of the bench that runs.
+CONFIG = config_of(bench_parameters().get("link_passes", 1))
+IDENTITY = Identity.of(CONFIG, clock_hz=25_000_000, rows=2, columns=3)
+
+#: More cycles than a frame takes: a byte is collected in 8 cycles, and then waits for nobody.
+FRAME_CYCLES = 12 * (flit_bytes(CONFIG) + 12)
+
+
+@pytest.mark.parametrize("link_passes", [1, 4])
+def test_host_link_carries_every_packet_once_and_in_order(link_passes: int) -> None:
+    config = config_of(link_passes)
+    identity = Identity.of(config, clock_hz=25_000_000, rows=2, columns=3)
+    link = HostLink(config, identity, slots=SLOTS, timeout_cycles=TIMEOUT_CYCLES)
+    run_bench(link, parameters={"link_passes": link_passes})
+
+
+@pytest.mark.parametrize("slots, depth, message", [(24, 4, "slots = 24 is not one of"), (16, 8, "channel_depth = 8")])
+def test_slots_that_do_not_suit_the_nodes_are_refused(slots: int, depth: int, message: str) -> None:
+    config = preset("tiny").replace(channel_depth=depth)
+    with pytest.raises(ValueError, match=message):
+        HostLink(config, Identity.of(config, clock_hz=25_000_000, rows=1, columns=1), slots=slots)
 
 
 class Bench:
@@ -61,6 +90,7 @@ class Bench:
         for name in ("i_valid", "i_data", "i_error", "reset", "link_in__valid", "link_in__flit", "link_out__credit"):
             getattr(dut, name).value = 0
         dut.o__ready.value = 1
+        self.credits = [CONFIG.channel_depth] * 2
         await start(dut)
         cocotb.start_soon(self._host())
         cocotb.start_soon(self._array())
@@ -77,9 +107,15 @@ class Bench:
         self.arrived.clear()
         self._decoder = FrameDecoder()
         self.kept = [0, 0]
-        self.credits = [CONFIG.channel_depth] * 2
         self.holds = False
         self.resets = 0
+
+    async def join(self, first: int = 0, session: int = SESSION) -> None:
+        """Begin a session whose frames are numbered from ``first``."""
+        await self.say(hello(first, session))
+        identity = self.frames.pop()
+        assert (identity.type, Identity.unpack(identity.payload).session) == (FrameType.IDENTITY, session)
+        self.frames.clear()
 
     async def say(self, line: bytes) -> None:
         """Bytes from the host, and time for what they cause."""
@@ -90,7 +126,7 @@ class Bench:
 
     async def settle(self) -> None:
         """Long enough for everything that can go out to be out."""
-        await ClockCycles(self.dut.clk, 2 * (flit_bytes(CONFIG) + 12) * (len(self.outgoing) + 10))
+        await ClockCycles(self.dut.clk, FRAME_CYCLES * (len(self.outgoing) + 4))
         await FallingEdge(self.dut.clk)
 
     async def _host(self) -> None:
@@ -109,15 +145,28 @@ class Bench:
             self.resets += int(self.dut.reset_nodes.value)
 
     async def _array(self) -> None:
-        self.credits = [CONFIG.channel_depth] * 2
+        width, passes = phit_bits(CONFIG), CONFIG.link_passes
+        coming: list[int] = []
+        coming_class = 0
+        going: deque[tuple[int, int]] = deque()
         while True:
             await FallingEdge(self.dut.clk)
             refund = 0
             valid = int(self.dut.link_out__valid.value)
             assert valid in (0, 1, 2)
-            if valid:
-                traffic_class = TrafficClass(valid >> 1)
-                flit = int(self.dut.link_out__flit.value)
+            assert not coming or valid == coming_class, "the phits of a flit follow each other"
+            if self.dut.rst.value or self.dut.reset_nodes.value:
+                coming.clear()
+                going.clear()
+                self.credits = [CONFIG.channel_depth] * 2
+                self.kept = [0, 0]
+            elif valid:
+                coming_class = valid
+                coming.append(int(self.dut.link_out__flit.value))
+            if len(coming) == passes:
+                traffic_class = TrafficClass(coming_class >> 1)
+                flit = sum(phit << width * n for n, phit in enumerate(coming))
+                coming.clear()
                 self.arrived.append((traffic_class, unpack_packet(flit.to_bytes(flit_bytes(CONFIG), "little"), CONFIG)))
                 self.kept[traffic_class] += 1
                 assert self.kept[traffic_class] <= CONFIG.channel_depth
@@ -131,12 +180,18 @@ class Bench:
             for c in TrafficClass:
                 self.credits[c] += returned >> c & 1
                 assert self.credits[c] <= CONFIG.channel_depth
-            self.dut.link_in__valid.value = 0
-            if self.outgoing and self.credits[self.outgoing[0][0]]:
+            if not going and self.outgoing and self.credits[self.outgoing[0][0]] and not self.dut.reset_nodes.value:
                 traffic_class, packet = self.outgoing.popleft()
                 self.credits[traffic_class] -= 1
-                self.dut.link_in__valid.value = 1 << traffic_class
-                self.dut.link_in__flit.value = int.from_bytes(pack_packet(packet, CONFIG), "little")
+                flit = int.from_bytes(pack_packet(packet, CONFIG), "little")
+                going.extend((1 << traffic_class, flit >> width * n & (1 << width) - 1) for n in range(passes))
+            valid, phit = going.popleft() if going else (0, 0)
+            self.dut.link_in__valid.value = valid
+            self.dut.link_in__flit.value = phit
+
+
+def hello(first: int, session: int) -> bytes:
+    return encode_frame(Frame(FrameType.HELLO, first, 0, session.to_bytes(4, "little")))
 
 
 def packet_frame(sequence: int, packet: Packet, traffic_class: TrafficClass = TrafficClass.REQUEST) -> Frame:
@@ -150,42 +205,90 @@ def some_packet(number: int, kind: Kind = Kind.WRITE) -> Packet:
     return Packet(kind=kind, x=number, y=0, offset=16 * number, src_exit=Port.WEST, tag=number, mask=0x7D7E, data=data)
 
 
+def as_tuples(frames: list[Frame]) -> list[tuple[FrameType, int, bytes]]:
+    """Type, number and packet of frames."""
+    return [(frame.type, frame.sequence, frame.payload) for frame in frames]
+
+
+def from_board(first: int, packets: list[tuple[TrafficClass, Packet]]) -> list[tuple[FrameType, int, bytes]]:
+    """What the board makes of packets."""
+    return [
+        (FrameType(FrameType.BOARD_REQUEST + traffic_class), first + place, pack_packet(packet, CONFIG))
+        for place, (traffic_class, packet) in enumerate(packets)
+    ]
+
+
 @cocotb.test()
-async def hello_is_answered_and_sets_the_sequence(dut: Any) -> None:
+async def hello_begins_a_session_once(dut: Any) -> None:
     bench = Bench(dut)
     await bench.begin()
-    await bench.say(encode_frame(Frame(FrameType.HELLO, 41)))
-    assert bench.frames == [Frame(FrameType.IDENTITY, 0, 42, IDENTITY.pack())]
+    filled = dataclasses.replace(IDENTITY, window=SLOTS)
+    # Without a number it only asks.
+    await bench.say(encode_frame(Frame(FrameType.HELLO, 7)))
+    assert bench.frames == [Frame(FrameType.IDENTITY, 0, 0, filled.pack())]
+    # Before a session nothing is executed, and whoever tries learns it.
+    await bench.say(encode_frame(packet_frame(0, some_packet(1))))
+    assert bench.frames.pop() == bench.frames[0]
+    assert bench.arrived == []
+    filled = dataclasses.replace(filled, session=SESSION)
+    await bench.say(hello(42, SESSION))
+    assert bench.frames.pop() == Frame(FrameType.IDENTITY, 0, 42, filled.pack())
     await bench.say(encode_frame(packet_frame(42, some_packet(1))))
-    assert bench.frames[1:] == [Frame(FrameType.ACKNOWLEDGE, 0, 43)]
+    assert bench.frames.pop() == Frame(FrameType.BOARD_ACKNOWLEDGE, 0, 43)
     assert bench.arrived == [(TrafficClass.REQUEST, some_packet(1))]
+    # Again, it changes nothing; so the frame is known.
+    await bench.say(hello(42, SESSION) + encode_frame(packet_frame(42, some_packet(1))))
+    assert Frame(FrameType.IDENTITY, 0, 43, filled.pack()) in bench.frames
+    assert len(bench.arrived) == 1
+    # Another session begins anew.
+    await bench.say(hello(42, SESSION + 1) + encode_frame(packet_frame(42, some_packet(2))))
+    assert bench.arrived[1:] == [(TrafficClass.REQUEST, some_packet(2))]
 
 
 @cocotb.test()
 async def frames_that_are_not_whole_or_not_next_are_not_executed(dut: Any) -> None:
     bench = Bench(dut)
     await bench.begin()
+    await bench.join()
     good = packet_frame(0, some_packet(1))
     line = bytearray(encode_frame(good))
     line[9] ^= 4
     await bench.say(bytes(line))
     assert (bench.frames, bench.arrived) == ([], [])
-    for wrong in (packet_frame(1, some_packet(2)), packet_frame(255, some_packet(2))):
-        await bench.say(encode_frame(wrong))
-        assert bench.frames.pop() == Frame(FrameType.ACKNOWLEDGE, 0, 0)
-        assert bench.arrived == []
-    for payload in (good.payload[:-1], good.payload + b"\0", good.payload * 6):
+    for payload in (good.payload[:-1], good.payload + b"\0", good.payload * 6, b""):
         await bench.say(encode_frame(Frame(FrameType.REQUEST, 0, 0, payload)))
         assert (bench.frames, bench.arrived) == ([], [])
+    # An old one is acknowledged; a gap is told once.
+    await bench.say(encode_frame(packet_frame(255, some_packet(2))))
+    assert bench.frames.pop() == Frame(FrameType.BOARD_ACKNOWLEDGE, 0, 0)
+    await bench.say(encode_frame(packet_frame(1, some_packet(2))) + encode_frame(packet_frame(2, some_packet(3))))
+    assert bench.frames == [Frame(FrameType.BOARD_REJECT, 0, 0)]
+    assert bench.arrived == []
     await bench.say(encode_frame(good) * 3)
-    assert bench.frames[-1] == Frame(FrameType.ACKNOWLEDGE, 0, 1)
+    assert bench.frames[-1] == Frame(FrameType.BOARD_ACKNOWLEDGE, 0, 1)
     assert len(bench.arrived) == 1
+    await bench.say(encode_frame(packet_frame(2, some_packet(3))))
+    assert bench.frames[-1] == Frame(FrameType.BOARD_REJECT, 0, 1)
+
+
+@cocotb.test()
+async def a_poll_is_answered_by_its_number(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.begin()
+    await bench.say(encode_frame(Frame(FrameType.POLL, 5)))
+    assert Identity.unpack(bench.frames.pop().payload).session == 0
+    await bench.join(first=9)
+    await bench.say(encode_frame(Frame(FrameType.POLL, 5)))
+    assert bench.frames.pop() == Frame(FrameType.BOARD_ACKNOWLEDGE, 5, 9)
+    await bench.say(encode_frame(Frame(FrameType.ACKNOWLEDGE)) + encode_frame(Frame(FrameType.REJECT)))
+    assert bench.frames == []
 
 
 @cocotb.test()
 async def a_lost_byte_costs_its_frame_alone(dut: Any) -> None:
     bench = Bench(dut)
     await bench.begin()
+    await bench.join()
     line = encode_frame(packet_frame(0, some_packet(1)))
     await bench.say(line[:12])
     dut.i_error.value = 1
@@ -205,16 +308,19 @@ async def a_lost_byte_costs_its_frame_alone(dut: Any) -> None:
 async def an_array_without_room_makes_frames_wait_and_loses_none(dut: Any) -> None:
     bench = Bench(dut)
     await bench.begin()
+    await bench.join()
     bench.holds = True
-    frames = [packet_frame(number, some_packet(number)) for number in range(CONFIG.channel_depth + 3)]
+    frames = [packet_frame(number, some_packet(number)) for number in range(CONFIG.channel_depth + SLOTS + 2)]
     await bench.say(b"".join(encode_frame(frame) for frame in frames))
-    # As many as the array takes, and one that waits; the others are refused.
-    expected = CONFIG.channel_depth + 1
+    # As many as the array takes, and a queue of one less than the slots; the others are refused, and nobody asks for them yet.
+    expected = CONFIG.channel_depth + SLOTS - 1
     assert bench.frames[-1].acknowledge == expected
     assert len(bench.arrived) == CONFIG.channel_depth
-    # The other class has its own credits, but the order of frames is kept.
+    assert FrameType.BOARD_REJECT not in {frame.type for frame in bench.frames}
+    # When there is room the host is asked to go on.
     bench.holds = False
     await bench.settle()
+    assert bench.frames[-1] == Frame(FrameType.BOARD_REJECT, 0, expected)
     await bench.say(b"".join(encode_frame(frame) for frame in frames[expected:]))
     assert [packet for _, packet in bench.arrived] == [some_packet(number) for number in range(len(frames))]
 
@@ -226,37 +332,100 @@ async def packets_from_the_array_arrive_whatever_the_host_says_meanwhile(dut: An
 
     async def check(sent: list[int], arriving: list[int]) -> None:
         await bench.reset()
+        await bench.join()
         outgoing = [(TrafficClass(number % 2), some_packet(number, Kind(number % 4))) for number in arriving]
         bench.outgoing.extend(outgoing)
         frames = [packet_frame(place, some_packet(number), TrafficClass(number % 2)) for place, number in enumerate(sent)]
         await bench.say(b"".join(encode_frame(frame) for frame in frames))
         assert bench.arrived == [(TrafficClass(number % 2), some_packet(number)) for number in sent]
-        packets = [frame for frame in bench.frames if frame.type is not FrameType.ACKNOWLEDGE]
-        expected = [
-            Frame(FrameType(FrameType.BOARD_REQUEST + traffic_class), place, 0, pack_packet(packet, CONFIG))
-            for place, (traffic_class, packet) in enumerate(outgoing)
-        ]
-        assert [(frame.type, frame.sequence, frame.payload) for frame in packets] == [
-            (frame.type, frame.sequence, frame.payload) for frame in expected
-        ]
-        assert (bench.frames[-1].acknowledge if bench.frames else 0) == len(sent)
+        packets = [frame for frame in bench.frames if frame.type is not FrameType.BOARD_ACKNOWLEDGE]
+        # The frames that were sent acknowledge nothing, so what came first may come again.
+        expected = from_board(0, outgoing)
+        assert as_tuples(packets)[: len(expected)] == expected
+        assert all(again in expected for again in as_tuples(packets))
+        if sent:
+            assert bench.frames[-1].acknowledge == len(sent)
 
     number = st.integers(0, 255)
-    await check_property(check, max_examples=12, sent=st.lists(number, max_size=6), arriving=st.lists(number, max_size=10))
+    await check_property(check, max_examples=10, sent=st.lists(number, max_size=6), arriving=st.lists(number, max_size=10))
+
+
+@cocotb.test()
+async def what_is_not_acknowledged_is_kept_and_sent_again(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.begin()
+    await bench.join()
+    packets = [(TrafficClass.RESPONSE, some_packet(number, Kind.READ_DATA)) for number in range(40)]
+    expected = from_board(0, packets)
+    kept = SLOTS - CONFIG.channel_depth  # the credits of the other class are kept back
+    # What is kept goes out again after the timeout; not for ever if nobody is there.
+    bench.outgoing.extend(packets[:2])
+    await bench.settle()
+    assert as_tuples(bench.frames) == expected[:2]
+    await ClockCycles(dut.clk, 17 * (TIMEOUT_CYCLES + FRAME_CYCLES))
+    assert as_tuples(bench.frames) == expected[:2] * 16
+    bench.frames.clear()
+    await ClockCycles(dut.clk, 2 * TIMEOUT_CYCLES)
+    assert bench.frames == []
+    # New ones go out, all again when something is heard, and as many as there is room for.
+    bench.outgoing.extend(packets[2:])
+    await ClockCycles(dut.clk, kept * FRAME_CYCLES)
+    assert as_tuples(bench.frames) == expected[2:kept]
+    bench.frames.clear()
+    await bench.say(encode_frame(Frame(FrameType.ACKNOWLEDGE)))
+    await ClockCycles(dut.clk, TIMEOUT_CYCLES + kept * FRAME_CYCLES)
+    assert as_tuples(bench.frames)[:kept] == expected[:kept]
+    await bench.say(encode_frame(Frame(FrameType.ACKNOWLEDGE)))
+    bench.frames.clear()
+    # An acknowledgement makes room; of numbers that are not kept it says nothing.
+    await bench.say(encode_frame(Frame(FrameType.ACKNOWLEDGE, 0, 5)) + encode_frame(Frame(FrameType.ACKNOWLEDGE, 0, 250)))
+    assert as_tuples(bench.frames)[:5] == expected[kept : kept + 5]
+    # A reject makes all that is left go out again.
+    bench.frames.clear()
+    await bench.say(encode_frame(Frame(FrameType.REJECT, 0, 7)))
+    await ClockCycles(dut.clk, SLOTS * FRAME_CYCLES)
+    again = as_tuples(bench.frames).index(expected[7])
+    assert as_tuples(bench.frames)[again:][:kept] == expected[7 : 7 + kept]
+    # A new session drops what is kept, and says which number comes first.
+    await bench.say(hello(0, SESSION + 1))
+    await ClockCycles(dut.clk, SLOTS * FRAME_CYCLES)
+    first = next(frame.sequence for frame in bench.frames if frame.type is FrameType.IDENTITY)
+    after = bench.frames[[frame.type for frame in bench.frames].index(FrameType.IDENTITY) + 1 :]
+    assert first == 7 + kept
+    assert as_tuples(after)[:kept] == expected[first:][:kept]
+
+
+@cocotb.test()
+async def a_reset_waits_until_the_ring_has_room_for_all_that_nodes_may_send(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.begin()
+    await bench.join()
+    packets = [(TrafficClass.RESPONSE, some_packet(number, Kind.READ_DATA)) for number in range(3 * SLOTS)]
+    bench.outgoing.extend(packets)
+    await ClockCycles(dut.clk, SLOTS * FRAME_CYCLES)
+    sent = 3 * SLOTS - len(bench.outgoing)
+    assert sent == SLOTS - CONFIG.channel_depth
+    await bench.say(encode_frame(Frame(FrameType.RESET, 0)))
+    assert dut.reset_nodes.value == 1
+    await bench.say(encode_frame(Frame(FrameType.ACKNOWLEDGE, 0, sent)))
+    assert dut.reset_nodes.value == 0
+    await ClockCycles(dut.clk, SLOTS * FRAME_CYCLES)
+    frames = [frame for frame in bench.frames if frame.type is not FrameType.BOARD_ACKNOWLEDGE]
+    assert as_tuples(frames)[:sent] == from_board(0, packets[:sent])
+    again = sent + SLOTS - CONFIG.channel_depth
+    assert as_tuples(frames)[-(again - sent) :] == from_board(sent, packets[sent:again])
 
 
 @cocotb.test()
 async def reset_reaches_the_nodes_and_is_acknowledged(dut: Any) -> None:
     bench = Bench(dut)
     await bench.begin()
+    await bench.join()
     bench.holds = True
     await bench.say(b"".join(encode_frame(packet_frame(number, some_packet(number))) for number in range(5)))
     assert bench.frames[-1].acknowledge == 5
-    bench.frames.clear()
     # What waits is dropped, and credits are those of nodes after reset.
-    bench.outgoing.extend((TrafficClass.RESPONSE, some_packet(number, Kind.READ_DATA)) for number in range(2))
     arrived = len(bench.arrived)
-    bench.kept = [0, 0]
     await bench.say(encode_frame(Frame(FrameType.RESET, 5)))
     assert bench.resets == RESET_CYCLES
     assert bench.frames[-1].acknowledge == 6
@@ -265,12 +434,20 @@ async def reset_reaches_the_nodes_and_is_acknowledged(dut: Any) -> None:
     assert len(bench.arrived) == arrived
     await bench.say(b"".join(encode_frame(packet_frame(6 + number, some_packet(number))) for number in range(4)))
     assert len(bench.arrived) == arrived + CONFIG.channel_depth
+    # The button does the same.
+    dut.reset.value = 1
+    await ClockCycles(dut.clk, 5)
+    dut.reset.value = 0
+    await bench.say(encode_frame(packet_frame(10, some_packet(10))))
+    assert bench.resets >= 2 * RESET_CYCLES
+    assert bench.arrived[-1] == (TrafficClass.REQUEST, some_packet(10))
 
 
 @cocotb.test()
 async def noise_is_never_executed(dut: Any) -> None:
     bench = Bench(dut)
     await bench.begin()
+    await bench.join()
     rng = bench_rng()
     noise = rng.choice([FLAG, ESCAPE, 0, 2, 3, 0xFF, 0x55], size=2000)
     await bench.say(bytes(int(byte) for byte in noise))
