@@ -25,10 +25,6 @@ from rtl.node import Node, node_name
 __all__ = ["ArrayTop", "BoardTop", "MemoryTop", "array_top", "memory_top", "node_modules"]
 
 
-def _identity(config: NodeConfig, clock_hz: int, rows: int, columns: int) -> Identity:
-    return Identity.of(config, clock_hz=clock_hz, rows=rows, columns=columns)
-
-
 class ArrayTop(wiring.Component):
     """An array of nodes with its host; the complete logic of a board but for its pins.
 
@@ -62,7 +58,7 @@ class ArrayTop(wiring.Component):
         self.config = config
         self.clock_hz = clock_hz
         self.mesh = Mesh(config, rows, columns)
-        identity = _identity(config, clock_hz, rows, columns)
+        identity = Identity.of(config, clock_hz=clock_hz, rows=rows, columns=columns)
         self.host = SerialHost(config, identity, baud)
         nodes = rows * columns
         states = dict.fromkeys(("idle", "running", "waiting", "trapped", "exited"), Out(nodes))
@@ -132,7 +128,7 @@ class MemoryTop(wiring.Component):
 
     def __init__(self, config: MemoryConfig, clock_hz: int, baud: int):
         self.node = MemoryNode(config)
-        identity = _identity(config, clock_hz, 1, 1)
+        identity = Identity.of(config, clock_hz=clock_hz, rows=1, columns=1)
         self.host = SerialHost(config, identity, baud)
         super().__init__({"rx": In(1), "tx": Out(1, init=1), "reset": In(1), "activity": Out(1), "lights": Out(1)})
 

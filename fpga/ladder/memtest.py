@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,7 @@ PATTERNS: dict[str, Pattern] = {
 }
 
 
-def check_memory(array: ArrayBackend, say: Say, tell: Tell = quiet) -> None:
+def check_memory(array: ArrayBackend, say: Say, tell: Tell = quiet, *, patterns: Sequence[str] = tuple(PATTERNS)) -> None:
     """Write each pattern into the whole SRAM of every node, then read it all back and compare.
 
     Parameters
@@ -79,6 +79,8 @@ def check_memory(array: ArrayBackend, say: Say, tell: Tell = quiet) -> None:
         Takes the lines of the result.
     tell : callable, optional
         Takes progress.
+    patterns : sequence of str
+        Keys of :data:`PATTERNS`.
 
     Raises
     ------
@@ -88,8 +90,8 @@ def check_memory(array: ArrayBackend, say: Say, tell: Tell = quiet) -> None:
     """
     sites, config = all_sites(array), array.config
     say(f"memtest: {array.rows}x{array.columns} of '{config.name}', {config.sram_bytes} bytes of SRAM each")
-    for number, (name, pattern) in enumerate(PATTERNS.items()):
-        contents = {site: pattern(node, config.sram_lines, config.line_bytes) for node, site in enumerate(sites)}
+    for number, name in enumerate(patterns):
+        contents = {site: PATTERNS[name](node, config.sram_lines, config.line_bytes) for node, site in enumerate(sites)}
         chunks = [(site, first) for site in sites for first in range(0, config.sram_lines, _CHUNK_LINES)]
         order = chunks[::-1] if number % 2 else chunks
         for done, (site, first) in enumerate(order):
@@ -103,7 +105,7 @@ def check_memory(array: ArrayBackend, say: Say, tell: Tell = quiet) -> None:
             found[site] += read_blocks(array, [(*site, first * config.line_bytes, length)])
         _compare(name, contents, {site: b"".join(parts) for site, parts in found.items()})
         say(f"{name}: good")
-    say(f"passed: {len(PATTERNS)} patterns, {len(sites) * config.sram_bytes} bytes")
+    say(f"passed: {len(patterns)} patterns, {len(sites) * config.sram_bytes} bytes")
 
 
 def _compare(name: str, contents: dict[Site, Lines], found: dict[Site, bytes]) -> None:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-__all__ = ["fastest_baud"]
+from fpga.baud import LEAST_CYCLES
 
-#: The shortest bit, in cycles, that any clock can make.
-_CYCLES_PER_BIT = 8
+__all__ = ["fastest_baud"]
 
 
 def fastest_baud(clock_hz: int) -> int:
-    """The highest rate that a clock makes for certain: in simulation every cycle of a bit costs time."""
-    return clock_hz // _CYCLES_PER_BIT
+    """The highest rate that a clock makes: in simulation every cycle of a bit costs time."""
+    return clock_hz // LEAST_CYCLES
