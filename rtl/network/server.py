@@ -5,7 +5,7 @@ from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
+from golden.config import CONTROL_PAGE_BYTES, NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
     EXIT_BITS,
@@ -109,8 +109,9 @@ class RequestServer(wiring.Component):
             is_write.eq(flit.kind == Kind.WRITE),
             is_read.eq(flit.kind == Kind.READ),
             known.eq(self.requests.valid & (is_write | is_read)),
-            in_sram.eq(flit.offset < config.sram_bytes),
-            in_control.eq(flit.offset >= CONTROL_PAGE_OFFSET),
+            # SRAM is whole blocks from offset 0 on, and the control page the last page of the window: high bits tell.
+            in_sram.eq(flit.offset[(config.block_bytes - 1).bit_length() :] < config.sram_blocks),
+            in_control.eq(flit.offset[(CONTROL_PAGE_BYTES - 1).bit_length() :].all()),
             bad_offset.eq(~(in_sram | in_control) | (is_write & flit.post & (flit.sem >= config.semaphores))),
             fails.eq(undeliverable | bad_offset),
         ]
