@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.build import Attrs, Pins, PinsN, Resource, Subsignal
-from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform, OrangeCrabR0_2_85FPlatform
+from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform, OrangeCrabR0_2_85FPlatform  # type: ignore[import-untyped]
 
 __all__ = ["OrangeCrab25FPlatform", "OrangeCrab85FPlatform"]
 
@@ -25,13 +25,13 @@ _EXTRA: list[Any] = [
 ]  # fmt: skip
 
 
-class OrangeCrab25FPlatform(OrangeCrabR0_2_25FPlatform):  # type: ignore[misc]
+class OrangeCrab25FPlatform(OrangeCrabR0_2_25FPlatform):
     """With an LFE5U-25F."""
 
     resources = [*OrangeCrabR0_2_25FPlatform.resources, *_EXTRA]
 
 
-class OrangeCrab85FPlatform(OrangeCrabR0_2_85FPlatform):  # type: ignore[misc]
+class OrangeCrab85FPlatform(OrangeCrabR0_2_85FPlatform):
     """With an LFE5U-85F."""
 
     resources = [*OrangeCrabR0_2_85FPlatform.resources, *_EXTRA]
