@@ -8,6 +8,7 @@ import json
 import platform
 from pathlib import Path
 
+from fpga import simulation
 from fpga.boards import Board
 from fpga.build import Tell, build
 from fpga.choice import Choice
@@ -30,6 +31,9 @@ from verif.netlist.netlist import Netlist, clock_of_pll, read_netlist
 __all__ = ["NoNetlist", "board_netlist", "build_program"]
 
 _RANDOMISE = Path(__file__).resolve().parent / "randomise.cpp"
+
+#: What the program is made of beside the netlist.
+_HARNESS = tuple(Path(simulation.__path__[0]) / name for name in ("build.py", "main.cpp", "platform.py"))
 
 #: Unknown values are random ones. Smaller files and less optimisation: the C++ is a hundred times that of the design before
 #: synthesis.
@@ -104,9 +108,8 @@ def build_program(choice: Choice, netlist: Netlist, progress: Progress = lambda 
         )  # fmt: skip
 
     cache = Cache("netlists")
-    harness = Path(board_files.__code__.co_filename).parent
     contents = [(name, text.encode()) for name, text in netlist.sources.items()]
-    contents += [(path.name, path.read_bytes()) for path in (*sorted(harness.glob("*.[pc]*")), _RANDOMISE) if path.is_file()]
+    contents += [(path.name, path.read_bytes()) for path in (*_HARNESS, _RANDOMISE)]
     versions = [tools.versions["verilator"], tools.versions["g++"], platform.machine()]
     key = digest(contents, repr(board), repr(dataclasses.astuple(settings)), *_VERILATOR, *_CXX_FLAGS, *versions)
     cached = cache.find(key) is not None
