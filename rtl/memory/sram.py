@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's SRAM: five readers and two writers on banks of one read and one write port."""
 
-from amaranth import Cat, ClockSignal, Instance, Module
+from amaranth import Cat, ClockSignal, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,7 +30,7 @@ class Sram(wiring.Component):
     -------
     fetch, scalar, network_read, load1, load0 : In(ReadPort), in this order of priority
     network_write, store : In(WritePort), in this order of priority
-    conflicts : Out(3), requesters that lost a bank in this cycle
+    conflicts : Out(3), requesters that lost a bank in the cycle before
     """
 
     def __init__(self, config: NodeConfig, *, reference: bool = False):
@@ -66,7 +66,9 @@ class Sram(wiring.Component):
                     arbiter.bank[index].eq(bank_of(config, port.address)),
                     port.grant.eq(arbiter.grant[index]),
                 ]
-        m.d.comb += self.conflicts.eq(sum(Cat(losers)))
+        lost = Signal(len(readers) + len(writers))
+        m.d.sync += lost.eq(Cat(losers))
+        m.d.comb += self.conflicts.eq(sum(lost))
 
         array = array_signature(config).flip().create()
         for name, port in readers.items():
