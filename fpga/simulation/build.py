@@ -39,6 +39,7 @@ TOP = "board_top"
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _HERE = Path(__file__).resolve().parent
 PROGRAM = "board"
+_FILES = "files.json"
 _CLASS = "D1Board"
 
 #: A cycle of a design whose registers take both edges of the clock for one, and of one as it goes on a board.
@@ -162,40 +163,59 @@ def build_program(
     """
     report = progress or (lambda stage, done: None)
     tools = find_toolchain()
+
+    def waiting() -> None:
+        report("waiting for another process that builds the same simulation", None)
+
+    def export(partial: Path) -> None:
+        report("exporting Verilog", None)
+        files = _both_edges(board_files(board, design, settings, arithmetic, variants=False))
+        (partial / _FILES).write_text(json.dumps(dataclasses.asdict(files)))
+
+    sources = Cache("board-sources").build(_code_key(board, design, settings, arithmetic), export, waiting)
+    text = (sources / _FILES).read_text()
+    rest, tick = DESIGNS[design].nodes, TICK_BOTH_EDGES
+    own = [(name, (_HERE / name).read_bytes()) for name in ("build.py", "main.cpp")]
+    versions = [tools.versions["verilator"], tools.versions["g++"], platform.machine()]
+    key = digest([("files", text.encode()), *own], repr(dataclasses.astuple(settings)), str(rest), *versions)
     cache = Cache("boards")
-    key = _key(board, design, settings, arithmetic, tools)
     cached = cache.find(key) is not None
-    folder = cache.build(
-        key,
-        lambda partial: _make(partial, cache.folder / f"{key}.log", board, design, settings, arithmetic, tools, report),
-        lambda: report("waiting for another process that builds the same simulation", None),
-    )
+
+    def make(partial: Path) -> None:
+        log = cache.folder / f"{key}.log"
+        compile_board(partial, log, lambda: _read_files(text), settings, tools, report, may_rest=rest, tick=tick)
+
+    folder = cache.build(key, make, waiting)
     return BoardProgram(folder / PROGRAM, json.loads((folder / "build.json").read_text())["lights"], cached)
 
 
-def _key(board: Board, design: str, settings: Settings, arithmetic: str, tools: Toolchain) -> str:
-    """Digest of everything that a program depends on."""
+def _code_key(board: Board, design: str, settings: Settings, arithmetic: str) -> str:
+    """Digest of all code that a board's sources may come from."""
     paths = [path for room in ("rtl", "fpga") for path in sorted((_ROOT / room).rglob("*"))]
     paths += [_ROOT / "golden" / name for name in ("config.py", "isa.py", "layout.py")]
     files = [
         (path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths if path.is_file() and path.suffix != ".pyc"
     ]
-    versions = [tools.versions["verilator"], tools.versions["g++"], metadata.version("amaranth"), platform.machine()]
+    versions = [metadata.version(name) for name in ("amaranth", "amaranth-boards")]
     return digest(files, repr(board), design, repr(dataclasses.astuple(settings)), arithmetic, *versions)
 
 
-def _make(
-    folder: Path, log: Path, board: Board, design: str, settings: Settings, arithmetic: str, tools: Toolchain, report: Progress
-) -> None:
-    """Fill ``folder`` with the program and ``build.json``."""
+def _both_edges(files: BoardFiles) -> BoardFiles:
+    """The same, clocked by both edges, so that a cycle takes one evaluation."""
+    return dataclasses.replace(files, sources={name: _ANY_EDGE.sub(r"@(edge \1)", text) for name, text in files.sources.items()})
 
-    def both_edges() -> BoardFiles:
-        files = board_files(board, design, settings, arithmetic, variants=False)
-        # Clocked by both edges, a cycle takes one evaluation.
-        sources = {name: _ANY_EDGE.sub(r"@(edge \1)", text) for name, text in files.sources.items()}
-        return dataclasses.replace(files, sources=sources)
 
-    compile_board(folder, log, both_edges, settings, tools, report, may_rest=DESIGNS[design].nodes, tick=TICK_BOTH_EDGES)
+def _read_files(text: str) -> BoardFiles:
+    """What ``json`` made of a BoardFiles."""
+    values = json.loads(text)
+
+    def pin(name: str) -> Pin | None:
+        return None if values[name] is None else Pin(**values[name])
+
+    clock = pin("clock")
+    assert clock is not None
+    lights = tuple(Pin(**light) for light in values["lights"])
+    return BoardFiles(values["sources"], clock, pin("rx"), pin("tx"), pin("button"), lights)
 
 
 def compile_board(

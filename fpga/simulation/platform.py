@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.back.verilog import _convert_rtlil_text
 from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal
-from amaranth.lib.io import SingleEndedPort
 
 from fpga.boards import Board
 from fpga.clock import BoardClock
@@ -17,12 +17,12 @@ from fpga.clock import BoardClock
 __all__ = ["Pin", "SimulationPlatform"]
 
 
+@dataclass(frozen=True)
 class Pin:
     """A pin of the top's Verilog: ``port`` is its name there; ``inverted`` if it is low where the design sees a 1."""
 
-    def __init__(self, port: SingleEndedPort):
-        self.port = port.io.name
-        self.inverted = port.invert[0]
+    port: str
+    inverted: bool
 
 
 class SimulationPlatform(Platform):
@@ -68,4 +68,4 @@ class SimulationPlatform(Platform):
         found = self._requested.get(resource)
         if found is not None and signal is not None:
             found = getattr(found, signal)
-        return None if found is None else Pin(found)
+        return None if found is None else Pin(found.io.name, found.invert[0])

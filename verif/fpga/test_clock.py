@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import cocotb
 import pytest
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
 from amaranth.lib import io
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, Timer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +23,9 @@ from fpga.boards import BOARDS, Board
 from fpga.clock import BoardClock
 from fpga.pll import ClockError, find_dividers
 from fpga.simulation.platform import SimulationPlatform
+from verif.bench import run_bench
+
+CLOCK_HZ = 10_000_000
 
 #: By family and database: ends of phase detector, oscillator and output in MHz, and of the dividers.
 LIMITS: dict[tuple[str, str], tuple[tuple[float, float], ...]] = {
@@ -101,6 +109,28 @@ def test_every_boards_clock_can_be_made(name: str) -> None:
     text = _clock_verilog(board, board.node_hz)
     has_pll = any(primitive in text for primitive in ("EHXPLLL", "SB_PLL40_PAD", "rPLL"))
     assert has_pll == (board.node_hz != board.oscillator_hz)
+
+
+@pytest.mark.rtl
+def test_reset_holds_until_the_pll_has_locked_and_beyond() -> None:
+    board = replace(BOARDS["ulx3s-85f"], node_hz=CLOCK_HZ)
+    models = Path(str(importlib.resources.files("fpga.simulation") / "pll_models.v"))
+    run_bench(toplevel="top", sources=[_clock_verilog(board, CLOCK_HZ), models])
+
+
+@cocotb.test()
+async def the_light_begins_when_reset_ends(dut: Any) -> None:
+    Clock(dut.clk25_0__io, 100, unit="ns").start()
+    await Timer(1, "ns")
+    dark = 0
+    while not dut.led_0__io.value:
+        await FallingEdge(dut.clk25_0__io)
+        dark += 1
+    # The model locks after 63 cycles; then come two for synchronizing, 15 microseconds, and one for each register behind.
+    assert dark == pytest.approx(63 + 2 + 15e-6 * CLOCK_HZ, abs=4)
+    for expected in (0, 1, 0, 1):
+        await FallingEdge(dut.clk25_0__io)
+        assert dut.led_0__io.value == expected
 
 
 class Light(Elaboratable):
