@@ -255,8 +255,9 @@ _CONCEPTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "Those in the table are distances to the next step, clear or load of the same accumulator, and hold for a matrix "
             "unit of full width. A store of the accumulator can be issued 9 cycles after its last step, clear or load, 11 after "
-            "two steps in one instruction; each pass beyond the first adds one. Loads and stores of accumulators take one cycle "
-            f"for each line, {_D1.accumulator_lines} on d1, and distances from mld count from its last line.",
+            "two steps in one instruction; a unit of two passes adds 5, one of n, four or more, adds 5 + n. Loads and stores of "
+            f"accumulators take one cycle for each line, {_D1.accumulator_lines} on d1, and distances from mld count from its "
+            "last line.",
         ),
     ),
 )

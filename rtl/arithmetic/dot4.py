@@ -13,7 +13,7 @@ from rtl.arithmetic.normalise import Normalise
 from rtl.arithmetic.operand import Operand
 from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, Round
 
-__all__ = ["WINDOW_BITS", "Dot4"]
+__all__ = ["WINDOW_BITS", "Dot4", "dot4_cycles"]
 
 #: Bits of the window below the largest exponent.
 WINDOW_BITS = 34
@@ -25,11 +25,16 @@ _SUM_BITS = _ALIGNED_BITS + 2
 _SHIFT_BITS = (_ALIGNED_BITS - 1).bit_length()
 
 
+def dot4_cycles(small: bool) -> int:
+    """Cycles from operands to their sum."""
+    return 6 if small else 4
+
+
 class Dot4(wiring.Component):
     """S of a matrix step for one element: the sum of four products as binary32.
 
-    Takes operands in every cycle; ``sum`` belongs to the operands of ``latency`` cycles before: four, or six if it is small.
-    Stages, each ending in registers; those of the small one are divided at the semicolons:
+    Takes operands in every cycle; ``sum`` belongs to the operands of ``dot4_cycles`` before. Stages, each ending in registers;
+    the small one has more at the semicolons:
 
     1. products, sums of exponents, special values
     2. the largest exponent; products aligned to it and cut off below the window
@@ -51,7 +56,6 @@ class Dot4(wiring.Component):
 
     def __init__(self, small: bool = False):
         self.small = small
-        self.latency = 6 if small else 4
         operands = data.ArrayLayout(Operand, MATRIX_K)
         super().__init__({"a": In(operands), "b": In(operands), "sum": Out(32)})
 

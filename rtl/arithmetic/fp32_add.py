@@ -9,17 +9,22 @@ from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
 from rtl.arithmetic.normalise import Normalise
 from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, Round
 
-__all__ = ["Fp32Add"]
+__all__ = ["Fp32Add", "fp32_add_cycles"]
 
 #: Guard, round and sticky bits: enough, since more than one leading bit cancels only when at most one bit was shifted out.
 _EXTRA_BITS = 3
 _FAR_BITS = 5
 
 
+def fp32_add_cycles(small: bool) -> int:
+    """Cycles from numbers to their sum, which its user's register takes at the end of the last."""
+    return 3 if small else 1
+
+
 class Fp32Add(wiring.Component):
     """``x + y`` in binary32: round to nearest, ties to even, denormals kept, NaN canonical.
 
-    Takes operands in every cycle. ``sum`` belongs to the operands of ``latency`` cycles before, one or three, and comes through
+    Takes operands in every cycle. ``sum`` belongs to the operands of ``fp32_add_cycles`` before and comes through
     logic, so that its user's register ends the last stage: 1. compare, swap; align, 2. add, normalise; round. The small one has
     registers at the semicolons.
 
@@ -38,7 +43,6 @@ class Fp32Add(wiring.Component):
 
     def __init__(self, small: bool = False):
         self.small = small
-        self.latency = 3 if small else 1
         super().__init__({"x": In(32), "y": In(32), "sum": Out(32)})
 
     def elaborate(self, platform):

@@ -15,13 +15,9 @@ from rtl.core.format_table import FormatLayout
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.interfaces import ReadPort, line_address_bits
 from rtl.matrix.array import MatrixOp
+from rtl.matrix.timing import matrix_latency_cycles
 
-__all__ = ["MatrixSlot", "matrix_latency_cycles"]
-
-
-def matrix_latency_cycles(config: NodeConfig) -> int:
-    """Cycles from an operation's entry into the matrix array until its accumulator can be read."""
-    return 5 + config.matrix_passes
+__all__ = ["MatrixSlot"]
 
 
 class _Operation(data.StructLayout):

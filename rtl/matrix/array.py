@@ -7,16 +7,25 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import MATRIX_K, NodeConfig
 from golden.layout import BIAS_BITS, FormatKind
-from rtl.arithmetic.format_encode import FLAG_BITS, FORMAT_ENCODE, KIND_BITS, RANDOM_BITS, FormatEncode
-from rtl.arithmetic.operand import OPERAND_KIND_BITS, OperandDecoder
-from rtl.matrix.element import MatrixElement
+from rtl.arithmetic.format_encode import (
+    FLAG_BITS,
+    FORMAT_ENCODE,
+    KIND_BITS,
+    RANDOM_BITS,
+    SMALL_CYCLES,
+    SMALL_FORMAT_ENCODE,
+    FormatEncode,
+)
+from rtl.arithmetic.operand import OPERAND_KIND_BITS, OperandDecoder, OperandTable
+from rtl.matrix.element import MatrixElement, element_cycles
 from rtl.matrix.tile_select import TileSelect
+from rtl.matrix.timing import convert_cycles, matrix_latency_cycles
 
 __all__ = ["MatrixArray", "MatrixOp", "matrix_element_name", "matrix_entries", "matrix_modules", "matrix_name"]
 
-#: Cycles from an op to the cycle in which its first accumulator is read, and to the one at whose end it is written.
-_STEP_CYCLES = 4
-_WRITE_CYCLES = 5
+
+#: Inputs of steps and loads.
+_OPERANDS = ("a", "b", "format_a", "format_b", "bias_a", "bias_b", "half")
 
 
 class MatrixOp(enum.Enum, shape=2):
@@ -45,8 +54,9 @@ def matrix_element_name(config: NodeConfig) -> str:
 
 def matrix_modules(config: NodeConfig) -> dict[str, wiring.Component]:
     """The array and the modules that it instantiates, by name; each is to be exported as a module of that name."""
+    small = config.matrix_passes > 1
     return {
-        FORMAT_ENCODE: FormatEncode(),
+        (SMALL_FORMAT_ENCODE if small else FORMAT_ENCODE): FormatEncode(small),
         matrix_element_name(config): MatrixElement(matrix_entries(config), config.matrix_passes),
         matrix_name(config): MatrixArray(config),
     }
@@ -56,9 +66,12 @@ class MatrixArray(wiring.Component):
     """M x N elements, each with an accumulator per entry.
 
     An op enters in any cycle, but not before ``matrix_passes`` cycles after the one before, and has written its accumulator
-    5 + ``matrix_passes`` cycles later: with an op in cycle t, ops on the same entry that enter in t + max(2, ``matrix_passes``)
-    and reads addressed in t + 5 + ``matrix_passes`` or later see it. Callers keep these distances. An op's inputs are
-    sampled in the cycle in which it enters.
+    L = ``matrix_latency_cycles`` later: with an op in cycle t, ops on the same entry that enter in t + max(2,
+    ``matrix_passes``) and reads addressed in t + L or later see it. Callers keep these distances. An op's inputs are sampled
+    in the cycle in which it enters.
+
+    Codes of a line come C = ``convert_cycles`` after ``convert``, which does not come again before that cycle. Until two
+    cycles before it, the line stays at ``read_data``, and all inputs of the conversion but ``convert`` stay as they are.
 
     There are M x N / ``matrix_passes`` units, and each serves its elements one after the other: those of one row after those of
     the row before, then those of further columns.
@@ -87,7 +100,8 @@ class MatrixArray(wiring.Component):
     convert_bias : In(6)
     convert_stochastic : In(1)
     convert_random : In(fp32_lanes x 24)
-    converted : Out(8 * line_bytes)     codes, packed from bit 0 on, from the cycle after ``convert`` until that after the next
+    converted : Out(8 * line_bytes)     codes, packed from bit 0 on; from C cycles after ``convert`` on, until the next one
+                                        inclusively
     convert_flags : Out(6)              Flag, of all of these together
     """
 
@@ -130,72 +144,67 @@ class MatrixArray(wiring.Component):
         row_turns = min(passes, rows)
         column_turns = passes // row_turns
         unit_rows, unit_columns = rows // row_turns, columns // column_turns
+        step_cycles, write_cycles = element_cycles(passes)
 
-        # What enters in a cycle: a new op, or another turn of the last one.
-        begins = Signal()
-        m.d.comb += begins.eq(self.op != MatrixOp.NONE)
+        # What is taken apart in a cycle: the op that enters, or else turn after turn of the one that has entered.
         turn_bits = (passes - 1).bit_length()
         control = data.StructLayout(
             {"op": MatrixOp, "entry": self.entry.shape(), "line": self.line.shape(), "zero": 1, "turn": turn_bits},
         )
-        stages = [Signal(control, name=f"control{cycle}") for cycle in range(_WRITE_CYCLES + 1)]
-        entering = stages[0]
-        m.d.comb += [entering[field].eq(getattr(self, field)) for field in ("op", "entry", "line", "zero")]
+        taken = Signal(control)
+        held = {name: Signal.like(getattr(self, name)) for name in _OPERANDS}
+        begins = Signal()
+        m.d.comb += begins.eq(self.op != MatrixOp.NONE)
+        with m.If(begins if passes > 1 else 1):
+            m.d["sync" if passes > 1 else "comb"] += [
+                *(taken[field].eq(getattr(self, field)) for field in ("op", "entry", "line", "zero")),
+                *(signal.eq(getattr(self, name)) for name, signal in held.items()),
+                taken.turn.eq(0),
+            ]
         if passes > 1:
-            following = Signal(control)
-            with m.If(~begins):
-                m.d.comb += entering.eq(following)
-            m.d.sync += [following.eq(entering), following.turn.eq(entering.turn + 1)]
-            with m.If(entering.turn == passes - 1):
-                m.d.sync += following.op.eq(MatrixOp.NONE)
-
-        def in_turn(name, groups, advance):
-            """The first of ``groups`` in the cycle in which an op begins; each cycle with ``advance`` goes on to the next one."""
-            if passes == 1:
-                return groups[0]
-            taken = [Signal.like(group, name=f"{name}{index}") for index, group in enumerate(groups)]
-            kept = [Signal.like(group, name=f"{name}{index}_kept", reset_less=True) for index, group in enumerate(groups)]
-            for index, group in enumerate(groups):
-                m.d.comb += taken[index].eq(Mux(begins, group, kept[index]))
-                m.d.sync += kept[index].eq(Mux(advance, taken[(index + 1) % len(groups)], taken[index]))
-            return taken[0]
-
+            with m.Else():
+                m.d.sync += taken.turn.eq(taken.turn + 1)
+                with m.If(taken.turn == passes - 1):
+                    m.d.sync += taken.op.eq(MatrixOp.NONE)
         # Units take the rows of one group after the other, and then the next group of columns.
-        m.submodules.select_a = select_a = TileSelect(rows * MATRIX_K)
-        m.submodules.select_b = select_b = TileSelect(MATRIX_K * columns)
-        m.submodules.decode_a = decode_a = OperandDecoder(unit_rows * MATRIX_K)
-        m.submodules.decode_b = decode_b = OperandDecoder(unit_columns * MATRIX_K)
-        rows_of_a = [Cat(select_a.codes[row * MATRIX_K + k] for k in range(MATRIX_K)) for row in range(rows)]
-        columns_of_b = [Cat(select_b.codes[k * columns + column] for k in range(MATRIX_K)) for column in range(columns)]
-        row_groups = [Cat(rows_of_a[first : first + unit_rows]) for first in range(0, rows, unit_rows)]
-        column_groups = [Cat(columns_of_b[first : first + unit_columns]) for first in range(0, columns, unit_columns)]
-        last_row_group = (entering.turn % row_turns == row_turns - 1) if passes > 1 else 1
-        m.d.comb += [
-            select_a.tiles.eq(self.a),
-            select_a.kind.eq(self.format_a),
-            select_a.half.eq(self.half),
-            select_b.tiles.eq(self.b),
-            select_b.kind.eq(self.format_b),
-            select_b.half.eq(self.half),
-            decode_a.codes.eq(in_turn("row_group", row_groups, 1)),
-            decode_a.kind.eq(in_turn("format_a", [self.format_a], 1)),
-            decode_a.bias.eq(in_turn("bias_a", [self.bias_a], 1)),
-            decode_b.codes.eq(in_turn("column_group", column_groups, last_row_group)),
-            decode_b.kind.eq(in_turn("format_b", [self.format_b], 1)),
-            decode_b.bias.eq(in_turn("bias_b", [self.bias_b], 1)),
-        ]
+        row_group, column_group = (taken.turn % row_turns, taken.turn // row_turns) if passes > 1 else (0, 0)
 
-        # A line to load stays where it is until another comes, since turns of one op follow each other.
-        load_data = Mux(self.op == MatrixOp.LOAD_LINE, self.a, 0)
-        for cycle in range(1, len(stages)):
-            before = stages[cycle - 1]
-            delayed = Signal(len(self.a), name=f"load_data{cycle}", reset_less=True)
-            m.d.sync += stages[cycle].eq(before)
-            loads = (before.op == MatrixOp.LOAD_LINE) | (before.op == MatrixOp.CLEAR)
-            with m.If(loads & (before.turn == 0)):
-                m.d.sync += delayed.eq(load_data)
-            load_data = delayed
-        step, write = stages[_STEP_CYCLES], stages[_WRITE_CYCLES]
+        operands = {}
+        for side, group, groups, per_group in (
+            ("a", row_group, row_turns, unit_rows),
+            ("b", column_group, column_turns, unit_columns),
+        ):
+            count = per_group * MATRIX_K
+            m.submodules[f"select_{side}"] = select = TileSelect(per_group * groups, groups, by_column=side == "b")
+            m.submodules[f"decode_{side}"] = decode = (OperandTable if passes > 1 else OperandDecoder)(count)
+            m.d.comb += [
+                select.tiles.eq(held[side]),
+                select.kind.eq(held[f"format_{side}"]),
+                select.half.eq(held["half"]),
+                select.group.eq(group),
+                decode.codes.eq(select.codes),
+                decode.kind.eq(held[f"format_{side}"]),
+                decode.bias.eq(held[f"bias_{side}"]),
+            ]
+            operands[side] = [Cat(decode.operands[first : first + MATRIX_K]) for first in range(0, count, MATRIX_K)]
+
+        decode_cycles = 1 if passes > 1 else 0
+        stages = [taken]
+        for cycle in range(decode_cycles + write_cycles):
+            following = Signal(control, name=f"control{cycle + 1}")
+            m.d.sync += following.eq(stages[-1])
+            stages.append(following)
+        step, write = stages[decode_cycles + step_cycles], stages[-1]
+        assert matrix_latency_cycles(config) == len(stages) - 1 + passes + decode_cycles
+
+        def later(words):
+            """The one of the words whose turn it is, when it is written."""
+            loaded = Array(words)[taken.turn] if passes > 1 else words[0]
+            for _ in stages[1:]:
+                following = Signal(32, name="load_data", reset_less=True)
+                m.d.sync += following.eq(loaded)
+                loaded = following
+            return loaded
 
         line_write = Signal(lines)
         for line in range(lines):
@@ -208,53 +217,69 @@ class MatrixArray(wiring.Component):
         read_lines = [Signal(len(self.a), name=f"read_data{line}") for line in range(lines)]
         read_line = Signal.like(self.read_line, name="read_line_before", reset_less=True)
         m.d.sync += read_line.eq(self.read_line)
-        m.d.comb += self.read_data.eq(Array(read_lines)[read_line])
+        m.d.comb += self.read_data.eq(Array(read_lines)[read_line] if lines > 1 else read_lines[0])
 
+        load_data = {}
         for unit_row in range(unit_rows):
-            a = Cat(decode_a.operands[unit_row * MATRIX_K + k] for k in range(MATRIX_K))
             for unit_column in range(unit_columns):
-                b = Cat(decode_b.operands[unit_column * MATRIX_K + k] for k in range(MATRIX_K))
                 places = []
                 for turn in range(passes):
                     row = turn % row_turns * unit_rows + unit_row
                     column = turn // row_turns * unit_columns + unit_column
                     places.append(divmod(row * columns + column, lanes))
-                loaded = Array(load_data.word_select(position, 32) for _, position in places)
+                positions = tuple(position for _, position in places)
+                if positions not in load_data:
+                    load_data[positions] = later([held["a"].word_select(position, 32) for position in positions])
                 m.submodules[f"element_{unit_row}_{unit_column}"] = Instance(
                     matrix_element_name(config),
                     i_clk=ClockSignal(),
                     i_rst=ResetSignal(),
-                    i_a=a,
-                    i_b=b,
+                    i_a=operands["a"][unit_row],
+                    i_b=operands["b"][unit_column],
                     i_step_address=Cat(step.turn, step.entry),
                     i_step_zero=step.zero,
                     i_write=Cat(line_write[line] & (write.turn == turn) for turn, (line, _) in enumerate(places)),
                     i_write_address=Cat(write.turn, write.entry),
-                    i_load=write.op != MatrixOp.STEP,
-                    i_load_data=loaded[write.turn],
+                    i_load=write.op == MatrixOp.LOAD_LINE,
+                    i_clear=write.op == MatrixOp.CLEAR,
+                    i_load_data=load_data[positions],
                     i_read_entry=self.read_entry,
                     o_read_data=Cat(read_lines[line].word_select(position, 32) for line, position in places),
                 )
 
+        if passes == 1:
+            self._convert_line(m)
+        else:
+            self._convert_in_turn(m)
+        return m
+
+    def _converters(self, m, name, count, group, **ports):
+        """Codes and flags of converters side by side, on this group of as many lanes of ``read_data``."""
         codes, flags = [], []
-        for lane in range(lanes):
+        for lane in range(count):
             code, lane_flags = Signal(32, name=f"code{lane}"), Signal(FLAG_BITS, name=f"flags{lane}")
             m.submodules[f"encode{lane}"] = Instance(
-                FORMAT_ENCODE,
-                i_value=self.read_data.word_select(lane, 32),
+                name,
+                i_value=self.read_data.word_select(group, 32 * count).word_select(lane, 32),
                 i_kind=self.convert_format,
                 i_bias=self.convert_bias,
                 i_stochastic=self.convert_stochastic,
-                i_random=self.convert_random.word_select(lane, RANDOM_BITS),
+                i_random=self.convert_random.word_select(group, RANDOM_BITS * count).word_select(lane, RANDOM_BITS),
                 o_code=code,
                 o_flags=lane_flags,
+                **ports,
             )
             codes.append(code)
             flags.append(lane_flags)
+        return codes, Cat(Cat(each[flag] for each in flags).any() for flag in range(FLAG_BITS))
+
+    def _convert_line(self, m):
+        """All lanes at once."""
+        codes, flags = self._converters(m, FORMAT_ENCODE, self.config.fp32_lanes, 0)
         converted, convert_flags = (Signal.like(port, reset_less=True) for port in (self.converted, self.convert_flags))
         m.d.comb += [self.converted.eq(converted), self.convert_flags.eq(convert_flags)]
         with m.If(self.convert):
-            m.d.sync += convert_flags.eq(Cat(Cat(each[flag] for each in flags).any() for flag in range(FLAG_BITS)))
+            m.d.sync += convert_flags.eq(flags)
             with m.Switch(self.convert_format):
                 with m.Case(FormatKind.CFP8_143, FormatKind.CFP8_152):
                     m.d.sync += converted.eq(Cat(code[:8] for code in codes))
@@ -262,4 +287,44 @@ class MatrixArray(wiring.Component):
                     m.d.sync += converted.eq(Cat(codes))
                 with m.Default():
                     m.d.sync += converted.eq(Cat(code[:16] for code in codes))
-        return m
+
+    def _convert_in_turn(self, m):
+        """Groups of lanes one after the other."""
+        lanes = self.config.fp32_lanes
+        turns = convert_cycles(self.config) - SMALL_CYCLES
+        count = lanes // turns
+        turn = Signal(range(turns))
+        active = Signal()
+        m.d.comb += active.eq(self.convert | (turn != 0))
+        # The count goes round.
+        with m.If(active):
+            m.d.sync += turn.eq(turn + 1)
+        codes, flags = self._converters(m, SMALL_FORMAT_ENCODE, count, turn, i_clk=ClockSignal())
+        coded, coded_turn, kind = active, turn, self.convert_format
+        for cycle in range(SMALL_CYCLES):
+            delayed = Signal(name=f"coded{cycle}"), Signal.like(turn), Signal.like(kind)
+            m.d.sync += [after.eq(before) for after, before in zip(delayed, (coded, coded_turn, kind), strict=True)]
+            coded, coded_turn, kind = delayed
+
+        # The bytes of a group, as often as they fit in the place of its codes of 32 bits.
+        pattern = Signal(32 * count)
+        sizes = {1: Signal(), 2: Signal(), 4: Signal()}
+        m.d.comb += [
+            sizes[1].eq((kind == FormatKind.CFP8_143) | (kind == FormatKind.CFP8_152)),
+            sizes[4].eq(kind == FormatKind.FP32),
+            sizes[2].eq(~(sizes[1] | sizes[4])),
+        ]
+        for size, is_size in sizes.items():
+            with m.If(is_size):
+                m.d.comb += pattern.eq(Cat(code[: 8 * size] for code in codes).replicate(4 // size))
+        converted, convert_flags = (Signal.like(port, reset_less=True) for port in (self.converted, self.convert_flags))
+        m.d.comb += [self.converted.eq(converted), self.convert_flags.eq(convert_flags)]
+        for byte in range(4 * lanes):
+            # The group that a byte is of, if there are as many.
+            chosen = Cat(
+                is_size & (coded_turn == byte // (size * count)) for size, is_size in sizes.items() if byte < size * lanes
+            ).any()
+            with m.If(coded & chosen):
+                m.d.sync += converted.word_select(byte, 8).eq(pattern.word_select(byte % (4 * count), 8))
+        with m.If(coded):
+            m.d.sync += convert_flags.eq(Mux(coded_turn == 0, 0, convert_flags) | flags)

@@ -7,19 +7,26 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.config import MATRIX_K
-from rtl.arithmetic.dot4 import Dot4
-from rtl.arithmetic.fp32_add import Fp32Add
+from rtl.arithmetic.dot4 import Dot4, dot4_cycles
+from rtl.arithmetic.fp32_add import Fp32Add, fp32_add_cycles
 from rtl.arithmetic.operand import Operand
 
-__all__ = ["MatrixElement"]
+__all__ = ["MatrixElement", "element_cycles"]
+
+
+def element_cycles(passes: int) -> tuple[int, int]:
+    """Cycles from operands to the one in which their accumulator is read, and to the one at whose end it is written."""
+    step = dot4_cycles(small=passes > 1)
+    return step, step + fp32_add_cycles(small=passes > 2)
 
 
 class MatrixElement(wiring.Component):
     """``accumulators[turn, entry] += a . b`` for one or more elements of the result, one of them per cycle.
 
-    All control comes from the array, at the stage where it is used. With operands entering in cycle t: the accumulator is
-    read in cycle t + 4, when ``step_address`` and ``step_zero`` must be there, and written at the end of cycle t + 5, when
-    ``write``, ``write_address``, ``load`` and ``load_data`` must be there. Addresses are entry * passes + turn.
+    All control comes from the array, at the stage where it is used. So many cycles after the operands as ``element_cycles``
+    says, the accumulator is read, when ``step_address`` and ``step_zero`` must be there, and at the end of another it is
+    written, when ``write``, ``write_address``, ``load``, ``clear`` and ``load_data`` must be there. Addresses are entry *
+    passes + turn.
 
     Accumulators are kept twice: steps find those of all turns in one memory, since they need one per cycle; reads need
     those of all turns in the same cycle.
@@ -29,7 +36,8 @@ class MatrixElement(wiring.Component):
     entries : int
         Accumulators of an element, at least 1.
     passes : int
-        Elements served in turn, a power of two.
+        Elements served in turn, a power of two. If there are several, the unit is made of fewer lookup tables and has more
+        stages; its adder too if an accumulator comes again late enough.
 
     Members
     -------
@@ -38,7 +46,7 @@ class MatrixElement(wiring.Component):
     step_zero : In(1)           add to +0 instead of to the accumulator
     write : In(passes)          which turn's accumulator is written, or none
     write_address : In(address)
-    load : In(1)                write ``load_data`` instead of the sum
+    load, clear : In(1)         write ``load_data`` or zero instead of the sum
     load_data : In(32)
     read_entry : In(entry)
     read_data : Out(32 * passes)   of ``read_entry`` of the cycle before, turn 0 lowest
@@ -59,6 +67,7 @@ class MatrixElement(wiring.Component):
                 "write": In(passes),
                 "write_address": In(address),
                 "load": In(1),
+                "clear": In(1),
                 "load_data": In(32),
                 "read_entry": In(self.entry_bits),
                 "read_data": Out(32 * passes),
@@ -67,8 +76,8 @@ class MatrixElement(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.dot = dot = Dot4()
-        m.submodules.adder = adder = Fp32Add()
+        m.submodules.dot = dot = Dot4(small=self.passes > 1)
+        m.submodules.adder = adder = Fp32Add(small=self.passes > 2)
         m.submodules.accumulators = accumulators = Memory(shape=32, depth=1 << len(self.step_address), init=[])
         step_port, write_port = accumulators.read_port(domain="comb"), accumulators.write_port()
         m.d.comb += [
@@ -79,10 +88,13 @@ class MatrixElement(wiring.Component):
             adder.y.eq(dot.sum),
             write_port.en.eq(self.write.any()),
             write_port.addr.eq(self.write_address),
-            write_port.data.eq(Mux(self.load, self.load_data, adder.sum)),
+            write_port.data.eq(Mux(self.clear, 0, Mux(self.load, self.load_data, adder.sum))),
         ]
+        # Small configurations have memory blocks to spare. Nobody reads what is being written.
+        attributes = {"ram_style": "block", "no_rw_check": 1} if self.passes > 1 else {}
         for turn in range(self.passes):
-            m.submodules[f"turn{turn}"] = memory = Memory(shape=32, depth=1 << self.entry_bits, init=[])
+            memory = Memory(shape=32, depth=1 << self.entry_bits, init=[], attrs=attributes)
+            m.submodules[f"turn{turn}"] = memory
             read_port, copy_port = memory.read_port(), memory.write_port()
             m.d.comb += [
                 copy_port.en.eq(self.write[turn]),

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codes of a matrix step's tile, out of a line."""
 
-from amaranth.hdl import Cat, Module, Mux
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.config import MATRIX_K
 from golden.layout import FormatKind
 from rtl.arithmetic.operand import OPERAND_KIND_BITS
 
@@ -12,37 +13,67 @@ __all__ = ["TileSelect"]
 
 
 class TileSelect(wiring.Component):
-    """A line as codes of 16 bits: BF16 fills it, of formats of 8 bits it holds two tiles. Without a register.
+    """A group of rows or columns of a tile as codes of 16 bits: BF16 fills the line, of formats of 8 bits it holds two tiles.
+    Without a register.
 
     Parameters
     ----------
-    count : int
-        Codes of a tile, half the bytes of a line.
+    size : int
+        Rows or columns of the tile, an eighth of the bytes of a line.
+    groups : int
+        Groups of equal size.
+    by_column : bool
+        The tile is 4 x ``size``, row-major, and a group has columns of it; else it is ``size`` x 4, and a group has rows.
 
     Members
     -------
-    tiles : In(16 * count)   the line
+    tiles : In(64 * size)    the line
     kind : In(2)             FormatKind BF16, CFP8_143 or CFP8_152
     half : In(1)             of formats of 8 bits: which half of the line is the tile
-    codes : Out(count x 16)  upper bytes mean nothing in formats of 8 bits
+    group : In(group)
+    codes : Out(4 * size / groups x 16)   row by row, or column by column; upper bytes mean nothing in formats of 8 bits
     """
 
-    def __init__(self, count: int):
-        self.count = count
+    def __init__(self, size: int, groups: int, *, by_column: bool):
+        self.size = size
+        self.groups = groups
+        self.by_column = by_column
         super().__init__(
             {
-                "tiles": In(16 * count),
+                "tiles": In(64 * size),
                 "kind": In(OPERAND_KIND_BITS),
                 "half": In(1),
-                "codes": Out(data.ArrayLayout(16, count)),
+                "group": In(range(groups)),
+                "codes": Out(data.ArrayLayout(16, MATRIX_K * size // groups)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
+        size, per_group = self.size, self.size // self.groups
         small = (self.kind == FormatKind.CFP8_143) | (self.kind == FormatKind.CFP8_152)
-        tile = Mux(self.half, self.tiles[8 * self.count :], self.tiles[: 8 * self.count])
-        for index in range(self.count):
-            wide = self.tiles.word_select(index, 16)
-            m.d.comb += self.codes[index].eq(Cat(Mux(small, tile.word_select(index, 8), wide[:8]), wide[8:]))
+
+        def of_group(index, bits, line):
+            """A code of the group that is chosen."""
+            vector, k = divmod(index, MATRIX_K)
+            places = []
+            for group in range(self.groups):
+                number = group * per_group + vector
+                places.append(k * size + number if self.by_column else number * MATRIX_K + k)
+            return Array(line.word_select(place, bits) for place in places)[self.group]
+
+        half_bits = 32 * size
+        halves = self.tiles[:half_bits], self.tiles[half_bits:]
+        # Groups of rows lie in one half of the line in each format.
+        half_first = not self.by_column and self.groups > 1
+        one_half = Signal(half_bits)
+        if half_first:
+            m.d.comb += one_half.eq(Mux(Mux(small, self.half, self.group[-1]), halves[1], halves[0]))
+        for index in range(len(self.codes)):
+            if half_first:
+                wide, narrow = of_group(index, 16, one_half.replicate(2)), of_group(index, 8, one_half)
+            else:
+                wide = of_group(index, 16, self.tiles)
+                narrow = Mux(self.half, of_group(index, 8, halves[1]), of_group(index, 8, halves[0]))
+            m.d.comb += self.codes[index].eq(Cat(Mux(small, narrow, wide[:8]), wide[8:]))
         return m

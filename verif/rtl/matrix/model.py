@@ -55,7 +55,7 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Answer:
-    """Outputs in the cycle after some inputs; None where the contract leaves them open."""
+    """Outputs in the cycle after some inputs; None where the contract leaves them open. ``converted`` has all codes."""
 
     read_data: bytes | None
     converted: bytes | None
@@ -74,11 +74,28 @@ def op_distance(config: NodeConfig) -> int:
 
 def read_distance(config: NodeConfig) -> int:
     """Cycles from an op to the first read that sees it."""
-    return 5 + config.matrix_passes
+    return unseen_distance(config) + config.matrix_passes
 
 
-#: Cycles from an op to the last read that surely does not see it.
-UNSEEN_DISTANCE = 5
+def unseen_distance(config: NodeConfig) -> int:
+    """Cycles from an op to the last read that surely does not see it."""
+    match config.matrix_passes:
+        case 1:
+            return 5
+        case 2:
+            return 9
+        case _:
+            return 11
+
+
+def convert_turns(config: NodeConfig) -> int:
+    """Cycles in which a conversion takes its inputs."""
+    return min(config.matrix_passes, config.fp32_lanes)
+
+
+def convert_distance(config: NodeConfig) -> int:
+    """Cycles from a conversion to its codes, and at least to the next one."""
+    return convert_turns(config) + (2 if config.matrix_passes > 1 else 0)
 
 
 class MatrixArrayModel:
@@ -92,6 +109,8 @@ class MatrixArrayModel:
         self._unknown: set[int] = set()
         self._read: bytes | None = None
         self._converted: tuple[bytes | None, int | None] = None, None
+        #: Since when a line is being converted, and what will come.
+        self._converting: tuple[int, tuple[bytes | None, int | None]] | None = None
 
     def answers(self, cycles: list[Cycle]) -> list[Answer]:
         """Outputs in the cycle after each of ``cycles``; ops keep their distances."""
@@ -103,13 +122,20 @@ class MatrixArrayModel:
         alive: dict[int, Cycle] = {}
         for now, cycle in enumerate(cycles):
             if cycle.convert:
-                self._converted = self._convert(cycle)
-            being_written = {each.entry for when, each in alive.items() if when < now - UNSEEN_DISTANCE}
+                self._converted = None, None
+                self._converting = now, self._convert(cycle)
+            if self._converting is not None and now + 1 == self._converting[0] + convert_distance(config):
+                self._converted, self._converting = self._converting[1], None
+            before = self._read
+            being_written = {each.entry for when, each in alive.items() if when < now - unseen_distance(config)}
             if cycle.read_entry in being_written | self._unknown:
                 self._read = None
             else:
                 lines = self.accumulators[cycle.read_entry].reshape(config.accumulator_lines, -1)
                 self._read = lines[cycle.read_line].tobytes()
+            if self._converting is not None and now + 1 < self._converting[0] + convert_turns(config) and self._read != before:
+                # What is converted must not change meanwhile.
+                self._converting = self._converting[0], (None, None)
             answers.append(Answer(self._read, *self._converted))
             # What is written by the end of this cycle.
             if (due := alive.pop(now - latest, None)) is not None:
@@ -117,8 +143,10 @@ class MatrixArrayModel:
             if cycle.op is not Op.NONE:
                 alive[now] = cycle
             if cycle.rst:
-                self._unknown |= {each.entry for when, each in alive.items() if when <= now - UNSEEN_DISTANCE}
+                self._unknown |= {each.entry for when, each in alive.items() if when <= now - unseen_distance(config)}
                 alive.clear()
+                if self._converting is not None:
+                    self._converted, self._converting = (None, None), None
         return answers
 
     def _sums(self, cycles: dict[int, Cycle]) -> dict[int, Words]:
@@ -145,7 +173,7 @@ class MatrixArrayModel:
         values = np.frombuffer(self._read, np.uint32)
         random = np.array(cycle.convert_random, np.uint32) if cycle.convert_stochastic else None
         codes, flags = encode_codes(values, format_of(cycle.convert_format, cycle.convert_bias), random)
-        return codes.tobytes().ljust(self.config.line_bytes, b"\0"), int(np.bitwise_or.reduce(flags))
+        return codes.tobytes(), int(np.bitwise_or.reduce(flags))
 
     def _write(self, cycle: Cycle, sums: Words | None) -> None:
         accumulator = self.accumulators[cycle.entry]
