@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BuildFailed", "FpgaError", "LinkError", "ToolMissing", "UnknownBoard"]
+__all__ = ["BuildFailed", "FpgaError", "LinkError", "ToolMissing", "UnknownBoard", "WrongBoard"]
 
 
 class FpgaError(Exception):
@@ -36,3 +36,9 @@ class BuildFailed(FpgaError):
 
 class LinkError(FpgaError):
     """The board does not answer, or not as it should."""
+
+
+class WrongBoard(LinkError):
+    """The board answers, and holds something else than was asked for."""
+
+    exit_code = 2

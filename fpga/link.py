@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from fpga.errors import LinkError
+from fpga.errors import LinkError, WrongBoard
 from fpga.frames import PROTOCOL_VERSION, Frame, FrameDecoder, FrameType, Identity, encode_frame, pack_packet, unpack_packet
 from fpga.serial_port import open_port
 from golden.config import ISA_VERSION, PRESETS, NodeConfig
@@ -74,8 +74,10 @@ class HostLinkClient:
     Raises
     ------
     LinkError
-        If the board does not answer, speaks another protocol, has another instruction set, or holds another node. All other
-        members raise it when the board is silent for too long, or has lost the session.
+        If the board does not answer, speaks another protocol or has another instruction set. All other members raise it when
+        the board is silent for too long, or has lost the session.
+    WrongBoard
+        If it holds another node.
 
     Members
     -------
@@ -212,7 +214,7 @@ class HostLinkClient:
             )
         if config is not None:
             if identity.key != config.key:
-                raise LinkError(
+                raise WrongBoard(
                     f"{place}: the board holds another node, '{identity.name}' with key {identity.key}; "
                     f"that of '{config.name}' is {config.key}; choose the board's preset, or flash a bitstream of '{config.name}'"
                 )

@@ -164,7 +164,8 @@ def _refusal(path: str, error: OSError) -> str:
         return f"{path} has no device behind it; {_ports()}"
     if number == errno.ECONNREFUSED:
         return f"nothing listens at {path}"
-    return f"{path} cannot be opened: {error.strerror or error}; {_ports()}"
+    reason = os.strerror(number) if number is not None and number > 0 else error
+    return f"{path} cannot be opened: {reason}" + ("" if "://" in path else f"; {_ports()}")
 
 
 def _group(path: str) -> str:

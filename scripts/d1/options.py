@@ -65,6 +65,20 @@ class ArrayType(click.ParamType[ArrayShape]):
         return ArrayShape(rows, columns)
 
 
+def board_config_option(default: str = "d1") -> Callable[[Any], Any]:
+    """``--config NAME`` where a board may supply it: passed as ``config``, None if it is not given."""
+    return click.option(
+        "--config",
+        type=ConfigType(),
+        help=f"Preset of the node: {', '.join(PRESETS)}.  [default: {default}, or the board's]",
+    )
+
+
+def board_array_option(default: str) -> Callable[[Any], Any]:
+    """``--array RxC`` where a board may supply it: passed as ``array``, None if it is not given."""
+    return click.option("--array", type=ArrayType(), help=f"Rows x columns of nodes.  [default: {default}, or the board's]")
+
+
 def config_option(default: str = "d1") -> Callable[[Any], Any]:
     """``--config NAME``: the node's configuration, passed as ``config``."""
     return click.option(
@@ -72,18 +86,66 @@ def config_option(default: str = "d1") -> Callable[[Any], Any]:
     )
 
 
-def array_option(default: str) -> Callable[[Any], Any]:
-    """``--array RxC``: the array's shape, passed as ``array``."""
-    return click.option("--array", type=ArrayType(), default=default, show_default=True, help="Rows x columns of nodes.")
+#: Backends that are simulated here; any other is the port of a board.
+SIMULATED_BACKENDS = ("rtl", "golden")
+
+#: A path, a Windows port, or a URL of pyserial.
+_PORT = re.compile(r".*[/\\\\].*|COM[0-9]+|[a-z0-9+]+://.+", re.IGNORECASE)
+
+DEFAULT_BAUD = 1_000_000
 
 
-backend_option = click.option(
-    "--backend",
-    type=click.Choice(["rtl", "golden"]),
-    default="rtl",
-    show_default=True,
-    help="The hardware compiled by Verilator, or the golden model.",
-)
+class BackendType(click.ParamType[str]):
+    """What runs a program: a simulated backend by name, or the port of a board."""
+
+    name = "BACKEND"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value, or a usage error that says what there is."""
+        if value in SIMULATED_BACKENDS or _PORT.fullmatch(value):
+            return str(value)
+        self.fail(f"'{value}' is no backend; give rtl, golden, or the port of a board, such as /dev/ttyUSB0", param, ctx)
+
+
+def is_port(backend: str) -> bool:
+    """Whether a backend is the port of a board."""
+    return backend not in SIMULATED_BACKENDS
+
+
+def backend_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--backend`` and ``--baud``, passed as ``backend`` and ``baud``."""
+    backend = click.option(
+        "--backend",
+        type=BackendType(),
+        default="rtl",
+        show_default=True,
+        metavar="rtl|golden|PORT",
+        help="The hardware compiled by Verilator, the golden model, or a board at a serial port.",
+    )
+    baud = click.option("--baud", type=click.IntRange(min=1), help=f"Rate of the line to a board.  [default: {DEFAULT_BAUD}]")
+    return backend(baud(command))
+
+
+def check_board_options(backend: str, baud: int | None, **simulated_only: Any) -> None:
+    """Refuse options that do not suit the backend.
+
+    Parameters
+    ----------
+    simulated_only
+        Options by name that a board does not have; None if they are not given.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    if not is_port(backend):
+        if baud is not None:
+            raise click.UsageError(f"--baud is the rate of a line to a board, and --backend is {backend}")
+        return
+    for name, value in simulated_only.items():
+        if value is not None:
+            raise click.UsageError(f"--{name} looks into a simulated array; with --backend {backend} there is none")
+
 
 arithmetic_option = click.option(
     "--arithmetic",

@@ -114,7 +114,7 @@ class ProductReport:
         """The report as a table of (what, value): what ran, then what it gave."""
         per_node = ", ".join(f"{100 * each:.2f} %" for each in self.result.utilisation_per_node[:8])
         more = len(self.result.utilisation_per_node) - 8
-        counted = "cycles" if self.array["backend"] == "rtl" else "cycles (the model counts one per instruction)"
+        counted = "cycles" if self.array["backend"] != "golden" else "cycles (the model counts one per instruction)"
         if self.mismatches is None:
             equal = "not compared"
         elif self.mismatches:
@@ -158,14 +158,47 @@ def run_product(
         If the product or the array does not fit, or a node did not end with success.
     """
     require_memory(config, shape)
+    _plan(config, shape.rows, shape.columns, m, n, k, stages, a_format, b_format)
+    with open_array(config, shape, backend, arithmetic, stages) as opened:
+        return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
+
+
+def run_product_on(
+    opened: OpenedArray,
+    m: int,
+    n: int,
+    k: int,
+    *,
+    seed: int,
+    verify: bool,
+    stages: Stages,
+    a_format: FormatDescriptor = BF16,
+    b_format: FormatDescriptor = BF16,
+) -> ProductReport:
+    """Multiply random operands on an array that is open already; raises as :func:`run_product`."""
+    array = opened.array
+    _plan(array.config, array.rows, array.columns, m, n, k, stages, a_format, b_format)
+    return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
+
+
+def _plan(
+    config: NodeConfig,
+    rows: int,
+    columns: int,
+    m: int,
+    n: int,
+    k: int,
+    stages: Stages,
+    a_format: FormatDescriptor,
+    b_format: FormatDescriptor,
+) -> None:
+    """Refuse a product that does not fit, before anything is built or loaded."""
     try:
         with stages.stage("plan") as stage:
-            work = plan(config, shape.rows, shape.columns, m, n, k, a_format, b_format)
+            work = plan(config, rows, columns, m, n, k, a_format, b_format)
             stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
     except MatmulError as error:
         raise CommandError(str(error)) from None
-    with open_array(config, shape, backend, arithmetic, stages) as opened:
-        return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
 
 
 def _multiply(

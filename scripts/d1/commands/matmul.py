@@ -5,11 +5,23 @@ from __future__ import annotations
 
 import click
 
-from golden.config import NodeConfig
+from golden.config import NodeConfig, preset
 from scripts.d1.errors import ExitCode
 from scripts.d1.operand_formats import chosen_format, describe, format_options
-from scripts.d1.options import ArrayShape, arithmetic_option, array_option, backend_option, config_option, reporting
+from scripts.d1.options import (
+    ArrayShape,
+    arithmetic_option,
+    backend_options,
+    board_array_option,
+    board_config_option,
+    check_board_options,
+    is_port,
+    reporting,
+)
 from scripts.d1.report import Stages, print_json, print_table
+
+CONFIG = "d1"
+ARRAY = ArrayShape(2, 2)
 
 #: Lengths of a product. What fits is far below the limit, and is said once the array is known.
 LENGTH = click.IntRange(1, 10**15)
@@ -20,9 +32,9 @@ LENGTH = click.IntRange(1, 10**15)
 @click.option("--n", type=LENGTH, default=256, show_default=True, help="Columns of B and C.")
 @click.option("--k", type=LENGTH, default=256, show_default=True, help="Columns of A, rows of B.")
 @format_options
-@config_option("d1")
-@array_option("2x2")
-@backend_option
+@board_config_option(CONFIG)
+@board_array_option(str(ARRAY))
+@backend_options
 @arithmetic_option
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random operands.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare every bit with the golden model.")
@@ -37,9 +49,10 @@ def matmul(
     bias_a: int | None,
     format_b: str,
     bias_b: int | None,
-    config: NodeConfig,
-    array: ArrayShape,
+    config: NodeConfig | None,
+    array: ArrayShape | None,
     backend: str,
+    baud: int | None,
     arithmetic: str,
     seed: int,
     verify: bool,
@@ -50,13 +63,22 @@ def matmul(
     BF16 operands have both signs and exponents from -12 to 12; CFP8 operands are any code. The result is FP32, spread over
     the nodes.
     """
-    from scripts.d1.product import run_product
+    from scripts.d1.boards import open_board
+    from scripts.d1.product import run_product, run_product_on
 
+    check_board_options(backend, baud)
     a_format, b_format = chosen_format("a", format_a, bias_a), chosen_format("b", format_b, bias_b)
-    report = run_product(
-        config, array, m, n, k, backend=backend, arithmetic=arithmetic, seed=seed, verify=verify, stages=Stages(),
-        a_format=a_format, b_format=b_format,
-    )  # fmt: skip
+    stages = Stages()
+    if is_port(backend):
+        with open_board(backend, baud, config, array, stages) as opened:
+            report = run_product_on(
+                opened, m, n, k, seed=seed, verify=verify, stages=stages, a_format=a_format, b_format=b_format
+            )
+    else:
+        report = run_product(
+            config or preset(CONFIG), array or ARRAY, m, n, k, backend=backend, arithmetic=arithmetic, seed=seed,
+            verify=verify, stages=stages, a_format=a_format, b_format=b_format,
+        )  # fmt: skip
     if as_json:
         print_json(report.as_dict())
     else:

@@ -3,30 +3,36 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import click
 
-from golden.config import NodeConfig
+from golden.config import NodeConfig, preset
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import (
     ArrayShape,
     arithmetic_option,
-    array_option,
-    backend_option,
-    config_option,
+    backend_options,
+    board_array_option,
+    board_config_option,
+    check_board_options,
+    is_port,
     max_cycles_option,
     reporting,
-)  # fmt: skip
+)
 from scripts.d1.report import Stages, print_json, print_table
+
+CONFIG = "d1"
+ARRAY = ArrayShape(1, 1)
 
 
 @click.command()
 @click.argument("program", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@config_option("d1")
-@array_option("1x1")
-@backend_option
+@board_config_option(CONFIG)
+@board_array_option(str(ARRAY))
+@backend_options
 @arithmetic_option
 @max_cycles_option
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
@@ -36,9 +42,10 @@ from scripts.d1.report import Stages, print_json, print_table
 def run(
     ctx: click.Context,
     program: Path,
-    config: NodeConfig,
-    array: ArrayShape,
+    config: NodeConfig | None,
+    array: ArrayShape | None,
     backend: str,
+    baud: int | None,
     arithmetic: str,
     max_cycles: int,
     trace: Path | None,
@@ -52,18 +59,28 @@ def run(
     exit code is 0 only if every node ended with success, which means exit code 0 and no trap.
     """
     from scripts.d1.backends import open_array
+    from scripts.d1.boards import open_board
     from scripts.d1.programs import load_program_file
     from sw.host import run_program
 
-    contents = load_program_file(program, config)
+    check_board_options(backend, baud, trace=trace, waves=waves)
     stages = Stages()
-    with (
-        open_array(config, array, backend, arithmetic, stages, trace=trace, waves=waves, symbols=contents.symbols) as opened,
-        stages.stage(f"run {program.name} on {opened.description}") as stage,
-    ):
-        report = run_program(opened.array, contents, max_cycles)
-        seconds = stage.seconds
-        stage.note = f"{report.cycles} cycles"
+    with contextlib.ExitStack() as stack:
+        if is_port(backend):
+            # What the program is assembled for is known when the board has answered.
+            opened = stack.enter_context(open_board(backend, baud, config, array, stages))
+            contents = load_program_file(program, opened.array.config)
+        else:
+            config = config or preset(CONFIG)
+            contents = load_program_file(program, config)
+            simulated = open_array(
+                config, array or ARRAY, backend, arithmetic, stages, trace=trace, waves=waves, symbols=contents.symbols
+            )
+            opened = stack.enter_context(simulated)
+        with stages.stage(f"run {program.name} on {opened.description}") as stage:
+            report = run_program(opened.array, contents, max_cycles)
+            seconds = stage.seconds
+            stage.note = f"{report.cycles} cycles"
     result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict(), "seconds": seconds}
     if as_json:
         print_json(result)
