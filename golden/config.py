@@ -223,7 +223,7 @@ PRESETS: dict[str, NodeConfig] = {
         ),
         NodeConfig(
             name="nano", line_bytes=16, sram_blocks=2, sram_ways=1, bank_lines=512, threads=1, fetch_lines=2,
-            accumulators=2, semaphores=4, channel_depth=3, simd_passes=4, matrix_passes=4,
+            accumulators=2, semaphores=4, channel_depth=3, link_passes=4, simd_passes=4, matrix_passes=4,
         ),
     )
 }  # fmt: skip

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from golden.config import NodeConfig
-from golden.layout import LINK_PORTS, Kind, Port, TrafficClass, flit_fields
+from golden.layout import LINK_PORTS, Kind, Port, TrafficClass, flit_fields, phit_bits
 
 #: Names of the links, in the order of LINK_PORTS.
 LINKS = ("north", "east", "south", "west")
@@ -56,6 +56,17 @@ def unpack(config: NodeConfig, value: int) -> dict[str, int]:
         fields[name] = value & ((1 << bits) - 1)
         value >>= bits
     return fields
+
+
+def phits(config: NodeConfig, value: int) -> list[int]:
+    """A flit's phits, in the order in which a link carries them."""
+    bits = phit_bits(config)
+    return [value >> bits * index & (1 << bits) - 1 for index in range(config.link_passes)]
+
+
+def join_phits(config: NodeConfig, parts: Sequence[int]) -> int:
+    """The flit that consists of these phits."""
+    return sum(phit << phit_bits(config) * index for index, phit in enumerate(parts))
 
 
 def payload_of(handle: Any) -> int:

@@ -13,7 +13,7 @@ from golden.config import NodeConfig
 from golden.instruction import Retirement
 from golden.layout import ControlRegister as Register
 from golden.layout import Kind, Port, ThreadRegister, TrafficClass, control_offset, thread_offset
-from verif.rtl.network.flits import pack, unpack
+from verif.rtl.network.flits import join_phits, pack, phits, unpack
 
 #: Cycles without an end after which a bench gives up.
 LIMIT_CYCLES = 20_000
@@ -47,6 +47,9 @@ class NodeHost:
         self.received: deque[dict[str, int]] = deque()
         self._queues: tuple[deque[int], ...] = (deque(), deque())
         self._credits = [config.channel_depth, config.channel_depth]
+        #: Phits of the flit that goes to the node, each with its class, and of the one that comes.
+        self._going: deque[tuple[int, int]] = deque()
+        self._coming: list[int] = []
         self._driving = False
         self._returning = 0
         self._ports = [
@@ -64,13 +67,13 @@ class NodeHost:
     async def step(self) -> None:
         """Let one rising edge pass, with the inputs that are due, and take what the outputs then show."""
         dut = self.dut
-        driven = False
         for traffic_class, queue in enumerate(self._queues):
-            if queue and self._credits[traffic_class] and not driven:
-                dut.west_in_flit.value = queue.popleft()
-                dut.west_in_valid.value = 1 << traffic_class
+            if queue and self._credits[traffic_class] and not self._going:
+                self._going.extend((1 << traffic_class, phit) for phit in phits(self.config, queue.popleft()))
                 self._credits[traffic_class] -= 1
-                driven = True
+        driven = bool(self._going)
+        if driven:
+            dut.west_in_valid.value, dut.west_in_flit.value = self._going.popleft()
         if not driven and self._driving:
             dut.west_in_valid.value = 0
         self._driving = driven
@@ -83,12 +86,15 @@ class NodeHost:
         for traffic_class in TrafficClass:
             self._credits[traffic_class] += returned >> traffic_class & 1
         valid = int(dut.west_out_valid.value)
-        dut.west_out_credit.value = valid
-        self._returning = valid
+        if valid:
+            self._coming.append(int(dut.west_out_flit.value))
+        self._returning = valid if len(self._coming) == self.config.link_passes else 0
+        dut.west_out_credit.value = self._returning
         moved = valid or int(dut.progress.value) or int(dut.vector_valid.value)
         assert not (undisturbed and moved), "a node that was idle and heard nothing has done something"
-        if valid:
-            self.received.append(unpack(self.config, int(dut.west_out_flit.value)))
+        if self._returning:
+            self.received.append(unpack(self.config, join_phits(self.config, self._coming)))
+            self._coming.clear()
         self._record()
 
     def _record(self) -> None:
@@ -127,8 +133,8 @@ class NodeHost:
 
     @property
     def queued(self) -> int:
-        """Packets that have not been sent yet."""
-        return sum(map(len, self._queues))
+        """Packets that have not been sent yet, as a whole."""
+        return sum(map(len, self._queues)) + bool(self._going)
 
     def send(self, **fields: int) -> None:
         """Queue a request from the host; fields as in ``golden.layout.flit_fields``, the node's own address by default."""
