@@ -1,37 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The complete top of a board in simulation: the host's own code talks through the pins to the real node."""
+"""The complete top of a board in simulation: the host's own code talks through the board's pins to real nodes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import cocotb
 import numpy as np
 import pytest
 from cocotb.clock import Clock
-from cocotb.queue import Queue
 from cocotb.task import bridge, resume
-from cocotb.triggers import ClockCycles, FallingEdge, Timer
+from cocotb.triggers import ClockCycles, Event, FallingEdge, First, Timer
 
 from fpga.board_array import BoardArray
+from fpga.boards import find_board
+from fpga.designs import Settings
 from fpga.errors import LinkError
+from fpga.ladder.memtest import check_memory
+from fpga.ladder.node_view import NodeView
+from fpga.ladder.products import check_array, check_nodes
 from fpga.link import HostLinkClient
-from fpga.top import ArrayTop
+from fpga.simulation.build import TOP, board_files
 from golden.config import preset
 from golden.layout import SRAM_BASE, Cause, ControlRegister, ThreadState, control_offset, semaphore_offset
-from rtl.export import export_node
+from golden.mesh import NetworkAccessError
 from sw.assembler import assemble
 from sw.host import run_program
 from verif.bench import bench_rng, run_bench
 
-CONFIG = preset("tiny")
-CLOCK_HZ = 25_000_000
-BAUD = CLOCK_HZ // 8
-CLOCK_PS = 40_000
-BIT_PS = 8 * CLOCK_PS
+CONFIG = preset("nano").replace(bank_lines=128)
+CLOCK_HZ = 50_000_000
+CLOCK_PS = 20_000
+CYCLES_PER_BIT = 4
+BIT_PS = CYCLES_PER_BIT * CLOCK_PS
 
-#: Seconds; a full window of frames takes one millisecond.
-TIMEOUT = 0.002
+#: The clock is not the oscillator's, so there is a PLL.
+BOARD = replace(find_board("ulx3s-85f"), node_hz=CLOCK_HZ)
+SETTINGS = Settings(CONFIG, 1, 2, CLOCK_HZ // CYCLES_PER_BIT, CLOCK_HZ)
+
+#: Seconds; a window of frames takes some milliseconds.
+TIMEOUT = 0.005
+PATIENCE = 0.02
 
 #: Adds two FP32 vectors in SRAM and ends with what is in `code`.
 PROGRAM = """
@@ -61,15 +72,18 @@ sum:   .zero 4 * LINE_BYTES
 
 
 @pytest.mark.rtl
-def test_board_top_boots_runs_and_answers_over_its_serial_line() -> None:
-    run_bench(
-        ArrayTop(CONFIG, 1, 1, CLOCK_HZ, BAUD),
-        sources=list(export_node(CONFIG, arithmetic="rtl", sram="macro").values()),
-    )
+def test_a_board_boots_climbs_the_ladder_and_bears_what_a_line_does(tmp_path: Any) -> None:
+    files = board_files(BOARD, "array", SETTINGS)
+    paths = []
+    for name, text in files.sources.items():
+        (tmp_path / name).write_text(text)
+        if not name.endswith(".h"):
+            paths.append(tmp_path / name)
+    run_bench(toplevel=TOP, sources=paths, build_args=["-CFLAGS", f"-I{tmp_path}"])
 
 
 class SimulatedLine:
-    """The host's serial port, at the pins of the design; called from a thread beside the simulation.
+    """The host's serial port, at the pins of the board; called from a thread beside the simulation.
 
     Members
     -------
@@ -78,12 +92,13 @@ class SimulatedLine:
     """
 
     def __init__(self, dut: Any):
-        self.dut = dut
-        self.seconds = 0.0
+        self.rx, self.tx = dut.uart_0__rx__io, dut.uart_0__tx__io
+        self.seconds = cocotb.utils.get_sim_time("sec")
         self.damage_every = 0
         self._sent = 0
-        self._heard: Queue[int] = Queue()
-        self._out: Queue[int] = Queue()
+        self._heard = bytearray()
+        self._out = bytearray()
+        self._hears, self._sends = Event(), Event()
         cocotb.start_soon(self._transmit())
         cocotb.start_soon(self._receive())
 
@@ -100,57 +115,86 @@ class SimulatedLine:
         return self.seconds
 
     async def _read(self) -> bytes:
-        if self._heard.empty():
-            await Timer(5 * BIT_PS, "ps")
-        heard = bytearray()
-        while not self._heard.empty():
-            heard.append(self._heard.get_nowait())
+        if not self._heard:
+            self._hears.clear()
+            await First(self._hears.wait(), Timer(100 * BIT_PS, "ps"))
+        heard = bytes(self._heard)
+        self._heard.clear()
         self.seconds = cocotb.utils.get_sim_time("sec")
-        return bytes(heard)
+        return heard
 
     async def _write(self, data: bytes) -> None:
         for byte in data:
             self._sent += 1
             broken = self.damage_every and self._sent % self.damage_every == 0
-            self._out.put_nowait(byte ^ 0x10 if broken else byte)
+            self._out.append(byte ^ 0x10 if broken else byte)
+        self._sends.set()
 
     async def _transmit(self) -> None:
         while True:
-            byte = await self._out.get()
+            while not self._out:
+                self._sends.clear()
+                await self._sends.wait()
+            byte = self._out.pop(0)
             for bit in (0, *(byte >> n & 1 for n in range(8)), 1):
-                self.dut.rx.value = bit
+                self.rx.value = bit
                 await Timer(BIT_PS, "ps")
 
     async def _receive(self) -> None:
         while True:
-            await FallingEdge(self.dut.tx)
+            await FallingEdge(self.tx)
             await Timer(BIT_PS // 2, "ps")
             byte = 0
             for bit in range(8):
                 await Timer(BIT_PS, "ps")
-                byte |= int(self.dut.tx.value) << bit
+                byte |= int(self.tx.value) << bit
             await Timer(BIT_PS, "ps")
-            assert self.dut.tx.value == 1
-            self._heard.put_nowait(byte)
+            assert self.tx.value == 1
+            self._heard.append(byte)
+            self._hears.set()
 
 
 async def begin(dut: Any) -> SimulatedLine:
-    dut.rx.value = 1
-    dut.reset.value = 0
-    Clock(dut.clk, CLOCK_PS, unit="ps").start()
-    dut.rst.value = 1
-    await ClockCycles(dut.clk, 4)
-    dut.rst.value = 0
+    """The board after power-on, long enough for its PLL; or as the last test left it."""
+    dut.uart_0__rx__io.value = 1
+    dut.button_fire_0__io.value = 0
+    Clock(dut.clk25_0__io, CLOCK_PS, unit="ps").start()
+    await ClockCycles(dut.clk25_0__io, 2000)
     return SimulatedLine(dut)
 
 
 def connect(line: SimulatedLine) -> BoardArray:
-    return BoardArray(HostLinkClient(line, CONFIG, timeout=TIMEOUT, clock=line.clock))
+    return BoardArray(client(line))
+
+
+def client(line: SimulatedLine) -> HostLinkClient:
+    return HostLinkClient(line, CONFIG, timeout=TIMEOUT, patience=PATIENCE, clock=line.clock)
+
+
+def lights(dut: Any, numbers: Iterable[int] = range(3)) -> tuple[int, ...]:
+    """The nodes' lights, and that of the link."""
+    return tuple(int(getattr(dut, f"led_{number}__io").value) for number in numbers)
+
+
+async def press(dut: Any) -> None:
+    dut.button_fire_0__io.value = 1
+    await ClockCycles(dut.clk25_0__io, 10)
+    dut.button_fire_0__io.value = 0
+    await ClockCycles(dut.clk25_0__io, 100)
+
+
+@cocotb.test()
+async def nothing_moves_before_the_pll_has_locked(dut: Any) -> None:
+    dut.uart_0__rx__io.value = 0
+    dut.button_fire_0__io.value = 0
+    await Timer(1, "ns")
+    assert (int(dut.uart_0__tx__io.value), lights(dut)) == (1, (0, 0, 0))
 
 
 @cocotb.test()
 async def a_program_is_loaded_run_and_its_results_read_back(dut: Any) -> None:
     line = await begin(dut)
+    assert lights(dut) == (0, 0, 0)
     rng = bench_rng()
     left, right = (rng.normal(size=4 * CONFIG.fp32_lanes).astype(np.float32) for _ in range(2))
     program = assemble(PROGRAM, config=CONFIG)
@@ -158,21 +202,38 @@ async def a_program_is_loaded_run_and_its_results_read_back(dut: Any) -> None:
 
     def use() -> None:
         board = connect(line)
-        assert (board.rows, board.columns) == (1, 1)
-        assert board.read_register(0, 0, control_offset(ControlRegister.CONFIG)) == CONFIG.descriptor
-        report = run_program(board, program, 1_000_000)
+        assert (board.rows, board.columns) == (1, 2)
+        for x in range(2):
+            assert board.read_register(x, 0, control_offset(ControlRegister.CONFIG)) == CONFIG.descriptor
+        report = run_program(board, program, 1_000_000, [(1, 0)])
         assert report.passed, report.summary()
-        board.write_many([(0, 0, place["left"], left.tobytes()), (0, 0, place["right"], right.tobytes())])
-        board.write(0, 0, place["code"], (5).to_bytes(1, "little"))
-        report = run_program(board, program, 1_000_000, load=False)
+        board.write_many([(1, 0, place["left"], left.tobytes()), (1, 0, place["right"], right.tobytes())])
+        board.write(1, 0, place["code"], (5).to_bytes(1, "little"))
+        report = run_program(board, program, 1_000_000, [(1, 0)], load=False)
         assert report.nodes[0].exit_code == 5
         assert report.cycles < 1000
-        found = np.frombuffer(board.read(0, 0, place["sum"], 4 * CONFIG.line_bytes), np.float32)
+        found = np.frombuffer(board.read(1, 0, place["sum"], 4 * CONFIG.line_bytes), np.float32)
         assert np.array_equal(found, left + right)
-        assert [thread.state for thread in board.thread_states()] == [ThreadState.HALTED] * CONFIG.threads
+        assert [thread.state for thread in board.thread_states()] == [ThreadState.HALTED] * 2 * CONFIG.threads
 
     await bridge(use)()
-    assert (dut.idle.value, dut.running.value, dut.trapped.value, dut.activity.value) == (1, 0, 0, 1)
+    assert lights(dut) == (0, 1, 1)
+
+
+@cocotb.test()
+async def the_ladder_is_climbed(dut: Any) -> None:
+    line = await begin(dut)
+    said: list[str] = []
+
+    def use() -> None:
+        board = connect(line)
+        check_memory(NodeView(board, 1, 0), said.append, patterns=["addresses"])
+        check_nodes(board, said.append)
+        check_array(board, said.append)
+
+    await bridge(use)()
+    assert said.count("passed") == 2
+    assert lights(dut) == (1, 1, 1)
 
 
 @cocotb.test()
@@ -180,17 +241,19 @@ async def a_line_that_damages_bytes_loses_nothing_and_repeats_nothing(dut: Any) 
     line = await begin(dut)
 
     def use() -> None:
-        board = connect(line)
+        link = client(line)
+        board = BoardArray(link)
+        link.reset()
         line.damage_every = 151
         # Writing a semaphore adds to it, so a write that is executed twice shows.
         semaphore = semaphore_offset(0)
         for _ in range(10):
-            board.write_register(0, 0, semaphore, 3)
+            board.write_register(1, 0, semaphore, 3)
         data = bytes(range(200))
-        board.write(0, 0, 0x105, data)
+        board.write(1, 0, 0x105, data)
         line.damage_every = 0
-        assert board.read_register(0, 0, semaphore) == 30
-        assert board.read(0, 0, 0x105, len(data)) == data
+        assert board.read_register(1, 0, semaphore) == 30
+        assert board.read(1, 0, 0x105, len(data)) == data
 
     await bridge(use)()
 
@@ -201,12 +264,14 @@ async def what_is_not_there_is_an_error_and_not_a_hang(dut: Any) -> None:
 
     def use() -> None:
         board = connect(line)
-        with pytest.raises(LinkError, match=r"row 0, column 1.*UNREACHABLE"):
-            board.read(1, 0, 0, 16)
-        with pytest.raises(LinkError, match="offset 0x100000: BAD_OFFSET"):
+        with pytest.raises(NetworkAccessError, match="x=2, y=0"):
+            board.read(2, 0, 0, 16)
+        with pytest.raises(NetworkAccessError, match="x=1, y=1"):
+            board.read(1, 1, 0, 16)
+        with pytest.raises(NetworkAccessError, match="offset 0x100000"):
             board.write(0, 0, 0x10_0000, bytes(16))
         with pytest.raises(LinkError, match="another node"):
-            HostLinkClient(line, CONFIG.replace(threads=1), timeout=TIMEOUT, clock=line.clock)
+            HostLinkClient(line, CONFIG.replace(threads=2), timeout=TIMEOUT, clock=line.clock)
         waits = assemble("_start: li a0, 1\n swait 0, a0\n halt a0\n", config=CONFIG)
         report = run_program(connect(line), waits, 1_000_000)
         assert report.reason == "deadlock"
@@ -215,35 +280,36 @@ async def what_is_not_there_is_an_error_and_not_a_hang(dut: Any) -> None:
 
 
 @cocotb.test()
-async def a_trap_shows_in_the_lights_and_reset_clears_it(dut: Any) -> None:
+async def the_button_resets_nodes_that_run_and_puts_their_lights_out(dut: Any) -> None:
     line = await begin(dut)
     trap = assemble("_start: ebreak\n", config=CONFIG)
     spin = assemble("_start: j _start\n", config=CONFIG)
 
     def use() -> None:
         board = connect(line)
-        report = run_program(board, trap, 1000)
+        report = run_program(board, trap, 1000, [(0, 0)])
         assert report.nodes[0].trap is not None
         assert report.nodes[0].trap.cause == Cause.BREAKPOINT
+        report = run_program(board, spin, 2000, [(1, 0)])
+        assert (report.reason, report.threads[1].state) == ("limit", "RUNNING")
 
     await bridge(use)()
-    assert (dut.trapped.value, dut.running.value) == (1, 0)
-    dut.reset.value = 1
-    await ClockCycles(dut.clk, 2)
-    dut.reset.value = 0
-    await ClockCycles(dut.clk, 30)
-    assert dut.trapped.value == 0
+    assert lights(dut, [1]) == (1,)
+    await press(dut)
+    assert lights(dut, [0, 1]) == (0, 0)
 
     def use_again() -> None:
-        client = HostLinkClient(line, CONFIG, timeout=TIMEOUT, clock=line.clock)
-        board = BoardArray(client)
-        report = run_program(board, spin, 2000)
-        assert (report.reason, report.threads[0].state) == ("limit", "RUNNING")
-        client.reset()
-        assert board.read_register(0, 0, control_offset(ControlRegister.STATUS)) & 0xFFF == 0
+        link = client(line)
+        board = BoardArray(link)
+        for x in range(2):
+            assert board.read_register(x, 0, control_offset(ControlRegister.STATUS)) & 0xFFF == 0
+        run_program(board, spin, 2000)
+        link.reset()
+        for x in range(2):
+            assert board.read_register(x, 0, control_offset(ControlRegister.STATUS)) & 0xFFF == 0
 
     await bridge(use_again)()
-    assert (dut.idle.value, dut.running.value) == (1, 0)
+    assert lights(dut) == (0, 0, 1)
 
 
 @cocotb.test()
@@ -252,7 +318,7 @@ async def silence_is_an_error(dut: Any) -> None:
     line.damage_every = 1
 
     def use() -> None:
-        with pytest.raises(LinkError, match="no answer"):
+        with pytest.raises(LinkError, match="no board answers"):
             connect(line)
 
     await bridge(use)()
