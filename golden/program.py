@@ -31,15 +31,23 @@ class Program:
         Address of ``tohost``, 8-byte aligned, if the program ends by storing there.
     symbols : mapping of str to int
         Addresses by name, for reports.
+    made_for : int or None
+        ``NodeConfig.descriptor`` of the nodes that it was assembled for, if it depends on them.
     """
 
     segments: tuple[tuple[int, bytes], ...]
     entry: int
     tohost: int | None = None
     symbols: Mapping[str, int] = field(default_factory=dict)
+    made_for: int | None = None
 
     def check(self, config: NodeConfig) -> None:
-        """Raise ProgramError unless a node of that configuration can hold and start the program."""
+        """Raise ProgramError unless a node of that configuration can hold and start the program, and is what it was made for."""
+        if self.made_for not in (None, config.descriptor):
+            raise ProgramError(
+                f"the program was assembled for other nodes, with {_described(self.made_for or 0)}; those of '{config.name}' "
+                f"have {_described(config.descriptor)}; assemble it for '{config.name}'"
+            )
         end = SRAM_BASE + config.sram_bytes
         for address, contents in self.segments:
             if address < SRAM_BASE or address + len(contents) > end:
@@ -55,3 +63,11 @@ class Program:
             raise ProgramError(f"tohost {self.tohost:#x} is not an 8-byte aligned address of the SRAM of '{config.name}'")
         if not any(contents for _, contents in self.segments):
             raise ProgramError("the program is empty; it needs at least one instruction")
+
+
+def _described(descriptor: int) -> str:
+    """A ``NodeConfig.descriptor`` in words."""
+    return (
+        f"instruction set {descriptor & 0xFF}, lines of {descriptor >> 8 & 0xFF} bytes, threads: {descriptor >> 16 & 0xF}, "
+        f"accumulators: {descriptor >> 20 & 0xF}, semaphores: {descriptor >> 24 & 0xFF}, {descriptor >> 32 << 4} bytes of SRAM"
+    )

@@ -38,6 +38,9 @@ _SECTION_HEADER = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _IDENT = b"\x7fELF" + bytes([2, 1, _EV_CURRENT, 0]) + bytes(8)  # 64 bits, little endian, System V
 
+#: Absolute symbol: the descriptor of the nodes that a program was assembled for.
+_MADE_FOR = "d1_made_for"
+
 #: Segments start at multiples of this in memory and, modulo it, at the same place in the file.
 _ALIGNMENT = 64
 
@@ -153,6 +156,8 @@ def _symbol_table(program: Program, sections: list[_Section], strings: _Strings)
     symbols = dict(program.symbols)
     if program.tohost is not None:
         symbols["tohost"] = program.tohost
+    if program.made_for is not None:
+        symbols[_MADE_FOR] = program.made_for
     table = bytearray(_SYMBOL.size)
     for name, value in symbols.items():
         index = _SHN_ABS
@@ -171,7 +176,7 @@ def load_elf(path: str | Path) -> Program:
     ----------
     path : path
         A 64-bit little-endian RISC-V executable without compressed instructions. What a segment has in memory beyond the
-        file becomes zeros. ``tohost`` is the symbol of that name.
+        file becomes zeros. ``tohost`` is the symbol of that name, ``made_for`` the symbol ``d1_made_for``.
 
     Raises
     ------
@@ -195,7 +200,8 @@ def load_elf(path: str | Path) -> Program:
         raise ProgramError(f"{path}: this is no readable ELF file{reason}; assemble or link the program anew") from error
     if not segments:
         raise ProgramError(f"{path}: the file has no loadable contents; link the program with at least one section")
-    return Program(tuple(segments), elf["e_entry"], symbols.get("tohost"), symbols)
+    made_for = symbols.pop(_MADE_FOR, None)
+    return Program(tuple(segments), elf["e_entry"], symbols.get("tohost"), symbols, made_for)
 
 
 def _check_header(elf: ELFFile, path: Path) -> None:

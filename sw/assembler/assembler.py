@@ -173,7 +173,8 @@ class _Assembly:
         symbols = self._symbols()
         text = self.sections[".text"]
         start = text.items[0].address if text.items else min((address for address, _ in segments), default=self.base)
-        return Program(tuple(segments), symbols.get("_start", start), self.values.get("tohost"), symbols)
+        made_for = self.config.descriptor if self.config else None
+        return Program(tuple(segments), symbols.get("_start", start), self.values.get("tohost"), symbols, made_for)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

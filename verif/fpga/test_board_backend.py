@@ -184,6 +184,14 @@ def test_a_board_that_holds_something_else_is_refused(board: tuple[GoldenBoard, 
     refused(d1("matmul", "--backend", port, "--array", "2x2"), 2, port, "holds 1x2 nodes, not 2x2")
 
 
+def test_a_program_made_for_another_preset_is_refused(board: tuple[GoldenBoard, str], program: Path, tmp_path: Path) -> None:
+    _, port = board
+    for name in ("nano", "tiny"):
+        assert d1("asm", program, "--config", name, "-o", tmp_path / f"{name}.elf").code == 0
+    refused(d1("run", tmp_path / "nano.elf", "--backend", port), 2, "was assembled for other nodes", "threads: 1", "'tiny'")
+    assert d1("run", tmp_path / "tiny.elf", "--backend", port).code == 0
+
+
 def test_options_that_a_board_does_not_have_are_refused(program: Path) -> None:
     refused(d1("run", program, "--backend", "/dev/ttyX", "--trace", "x"), 2, "--trace looks into a simulated array")
     refused(d1("run", program, "--backend", "COM7", "--waves", "x.vcd"), 2, "--waves looks into a simulated array")
