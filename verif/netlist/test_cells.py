@@ -56,6 +56,7 @@ class BlockRams(wiring.Component):
         """With two addresses in all shapes; with one where words have half a byte, one byte and two."""
         yield from itertools.product(("split",), SHAPES)
         yield from itertools.product(("split_new", *MODES), (4, 9, 18))
+        yield from itertools.product(("split_reset", "reset"), (9, 18))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -67,16 +68,25 @@ class BlockRams(wiring.Component):
             lanes = max(1, width // 9)
             write = memory.write_port(granularity=width // lanes)
             new = kind in ("split_new", "new")
-            read = memory.read_port(transparent_for=(write,) if new else ())
+            registered = not kind.endswith("reset")
+            read = memory.read_port(domain="sync" if registered else "comb", transparent_for=(write,) if new else ())
             one_address = not kind.startswith("split")
             m.d.comb += [
                 write.addr.eq(self.write_address),
                 write.data.eq(self.data),
                 write.en.eq(self.write),
                 read.addr.eq(self.write_address if one_address else self.read_address),
-                read.en.eq(self.read & ~self.write[:lanes].any() if kind == "unchanged" else self.read),
-                getattr(self, f"{kind}_{width}").eq(read.data),
             ]
+            out = getattr(self, f"{kind}_{width}")
+            if registered:
+                m.d.comb += [
+                    read.en.eq(self.read & ~self.write[:lanes].any() if kind == "unchanged" else self.read),
+                    out.eq(read.data),
+                ]
+            else:
+                # Synthesis takes a register behind the memory, with its reset, for that of the memory.
+                with m.If(self.read):
+                    m.d.sync += out.eq(read.data)
         for width in TWO_PORTS:
             m.submodules[f"two_{width}"] = memory = Memory(
                 shape=width, depth=SHAPES[width], init=range(1 << min(width, 9)), attrs={"ram_style": "block"}
@@ -195,7 +205,7 @@ def compare(name: str, cycles: int) -> Pair:
 
 @pytest.mark.rtl
 def test_block_ram_of_every_shape_and_mode_equals_the_memory_that_it_was_inferred_from() -> None:
-    assert compare("block_rams", 4000).netlist.cells["DP16KD"] == 6 + 4 * 3 + len(TWO_PORTS)
+    assert compare("block_rams", 4000).netlist.cells["DP16KD"] == len(list(BlockRams.kinds())) + len(TWO_PORTS)
 
 
 @pytest.mark.rtl
