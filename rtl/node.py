@@ -13,7 +13,7 @@ from rtl.memory.sram import Sram
 from rtl.network.interface import NetworkInterface
 from rtl.network.narrow_router import NarrowRouter
 from rtl.network.router import Router
-from rtl.network.routing import ALL_LINKS
+from rtl.network.routing import ALL_LINKS, present_links
 
 __all__ = ["NODE_NAME", "Node", "node_name"]
 
@@ -60,8 +60,8 @@ class Node(wiring.Component):
 
     def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
         self.config = config
+        self.present = present_links(links)
         self._mask = links
-        self._router = (Router if config.link_passes == 1 else NarrowRouter)(config, links)
         carried = LinkSignature(config).members["flit"].shape
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "cycle": In(64)}
         for port in LINK_PORTS:
@@ -97,7 +97,7 @@ class Node(wiring.Component):
         m.submodules.core = core = Core(config)
         m.submodules.sram = sram = Sram(config)
         m.submodules.network_interface = interface = NetworkInterface(config)
-        m.submodules.router = router = self._router
+        m.submodules.router = router = (Router if config.link_passes == 1 else NarrowRouter)(config, self._mask)
 
         wiring.connect(m, core.fetch, sram.fetch)
         wiring.connect(m, core.scalar, sram.scalar)
@@ -126,7 +126,7 @@ class Node(wiring.Component):
         ]
 
         disturbed = []
-        for port in router.present:
+        for port in self.present:
             direction = port.name.lower()
             out, into = getattr(router, f"{direction}_out"), getattr(router, f"{direction}_in")
             m.d.comb += [
