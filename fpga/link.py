@@ -183,10 +183,11 @@ class HostLinkClient:
     def _introduction(self, payload: bytes, fits: Callable[[Identity], bool]) -> tuple[Identity, int]:
         """The IDENTITY that answers a HELLO with that payload, and its sequence number."""
         start = last = self._clock()
-        asked = 0
+        asked, interval = 0, self._timeout
         while self._clock() - start <= self._patience:
-            if not asked or self._clock() - last >= self._interval:
+            if not asked or self._clock() - last >= interval:
                 last = self._clock()
+                interval = self._longer(interval) if asked else interval
                 asked += 1
                 self._line.write(encode_frame(Frame(FrameType.HELLO, self._sequence, 0, payload)))
             for frame in self._frames():
@@ -277,7 +278,7 @@ class HostLinkClient:
             self._poll = (self._poll + 1) % _SPACE
             self._polled = True
             self._poll_mark = self._sequence
-            self._interval = min(2 * self._interval, max(_POLL_SHARE * self._patience, self._timeout))
+            self._interval = self._longer(self._interval)
             self._write(Frame(FrameType.POLL, self._poll))
 
     def _take(self, frame: Frame) -> None:
@@ -332,6 +333,10 @@ class HostLinkClient:
         elif not self._gap:
             self._gap = True
             self._write(Frame(FrameType.REJECT))
+
+    def _longer(self, interval: float) -> float:
+        """The time until the next attempt, after one without an answer."""
+        return min(2 * interval, max(_POLL_SHARE * self._patience, self._timeout))
 
     def _progress(self) -> None:
         self._last_progress = self._clock()
