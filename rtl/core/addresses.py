@@ -15,9 +15,19 @@ __all__ = ["in_sram", "line_of"]
 assert SRAM_BASE % (1 << OFFSET_BITS) == 0
 
 
-def in_sram(config: NodeConfig, address, size: int):
-    """Whether ``size`` bytes from a 64-bit address on lie in SRAM."""
-    return (address[OFFSET_BITS:64] == SRAM_BASE >> OFFSET_BITS) & (address[:OFFSET_BITS] <= config.sram_bytes - size)
+def in_sram(config: NodeConfig, address, size: int = 1):
+    """Whether ``size`` bytes from a 64-bit address on lie in SRAM.
+
+    The address is a multiple of ``size``, or of the line where ``size`` is several lines.
+    """
+    inside = (address[OFFSET_BITS:64] == SRAM_BASE >> OFFSET_BITS) & (address[:OFFSET_BITS] < config.sram_bytes)
+    lines = size // config.line_bytes
+    if lines <= 1:
+        return inside
+    # Of the last lines that so many fill, all but the first one are too late.
+    log = ceil_log2(lines)
+    line = line_of(config, address)
+    return inside & ~((line[log:] == (config.sram_lines >> log) - 1) & line[:log].any())
 
 
 def line_of(config: NodeConfig, address):

@@ -23,9 +23,9 @@ class Alu(wiring.Component):
     a, b : In(64)
     result : Out(64)
     total : Out(64)
-        ``a + b`` if ``op`` is ADD; of all 64 bits, even if ``word`` is set.
+        ``a + b`` if ``op`` is ADD or NONE; of all 64 bits, even if ``word`` is set.
     equal, less, less_unsigned : Out(1)
-        Comparisons of all 64 bits, valid if ``op`` is not ADD.
+        Comparisons of all 64 bits, valid if ``op`` is neither ADD nor NONE.
     """
 
     op: In(AluOp)
@@ -44,7 +44,7 @@ class Alu(wiring.Component):
         subtract = Signal()
         total = Signal(65)
         m.d.comb += [
-            subtract.eq(op != AluOp.ADD),
+            subtract.eq((op != AluOp.ADD) & (op != AluOp.NONE)),
             total.eq(a + (b ^ subtract.replicate(64)) + subtract),
             self.total.eq(total[:64]),
             self.equal.eq(a == b),
@@ -109,13 +109,16 @@ class Alu(wiring.Component):
             with m.Case(AluOp.SLTU):
                 m.d.comb += logic.eq(self.less_unsigned)
         arithmetic = op == AluOp.SRA
-        fills = (arithmetic & Mux(word, a[31], a[63]), Mux(word, self.result[31], arithmetic & a[63]))
-        for half, (gate, fill) in enumerate(zip((adds, adds & ~word), fills, strict=True)):
-            part = slice(32 * half, 32 * half + 32)
-            m.d.comb += self.result[part].eq(
+        # Halves of their own, since the extension of words makes the upper one depend on the lower.
+        lower, upper = Signal(32), Signal(32)
+        fills = (arithmetic & Mux(word, a[31], a[63]), Mux(word, lower[31], arithmetic & a[63]))
+        for number, (half, gate, fill) in enumerate(zip((lower, upper), (adds, adds & ~word), fills, strict=True)):
+            part = slice(32 * number, 32 * number + 32)
+            m.d.comb += half.eq(
                 logic[part]
                 | (total[part] & gate.replicate(32))
                 | (rotated[part] & stays[part])
                 | (fill.replicate(32) & ~stays[part])
             )
+        m.d.comb += self.result.eq(Cat(lower, upper))
         return m

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The core of a node: all that executes instructions, with the control page behind it."""
 
+import contextlib
+
 from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -117,6 +119,16 @@ class Core(wiring.Component):
         self._connect_page(m, page, scalar, matrix, semaphores, csrs, controls, fetch)
         self._retire(m, scalar, matrix, vectors)
 
+        # LUT memories know no reset: for sixteen cycles after it, everything in them is cleared, and nothing is issued.
+        clearing, clear_number = Signal(init=1), Signal(4)
+        with m.If(clearing):
+            m.d.sync += [clear_number.eq(clear_number + 1), clearing.eq(clear_number != 15)]
+        m.d.comb += [
+            *(port.eq(clearing) for port in (issue.clear, formats.clear)),
+            *(port.eq(clear_number) for port in (issue.clear_number, formats.clear_number)),
+            *(issue.hold[thread].eq(controls[thread].hold | clearing) for thread in threads),
+        ]
+
         states = [control.state for control in controls]
         m.d.comb += [
             self.running.eq(Cat(state == ThreadState.RUNNING for state in states)),
@@ -131,6 +143,7 @@ class Core(wiring.Component):
                     | scalar.busy
                     | matrix.busy
                     | page.busy
+                    | clearing
                     | self.network.rx_valid
                     | self.vector_write.valid
                     | Cat(self.retirement[thread].valid for thread in threads).any()
@@ -163,8 +176,8 @@ class Core(wiring.Component):
         convert_format = scalar.convert_format
         first, second = (Signal(RANDOM_BITS * self.config.fp32_lanes, name=f"{step}_random") for step in ("first", "second"))
         seed = Signal(32)
-        for csr in csrs:
-            with m.If(csr.reseed):
+        for thread, csr in enumerate(csrs):
+            with m.If(csr.reseed) if thread else contextlib.nullcontext():
                 m.d.comb += seed.eq(csr.written)
         m.submodules.random = Instance(
             random_name(self.config),
@@ -218,7 +231,7 @@ class Core(wiring.Component):
             i_a=vectors.scalar_data[0],
             i_b=vectors.scalar_data[1],
             i_c=vectors.scalar_data[2],
-            i_scalar=Mux(in_x.decoded.reads_rs1, scalar.x.rs1, scalar.x.rs2),
+            i_scalar=scalar.simd_scalar,
             i_mask=scalar.mask,
             i_format=scalar.named.kind,
             i_bias=scalar.named.bias,
@@ -238,10 +251,7 @@ class Core(wiring.Component):
             m.d.comb += [
                 in_scalar.eq(scalar.x_valid & (scalar.x.thread == thread)),
                 in_matrix.eq(matrix.x_valid & (matrix.x.thread == thread)),
-                retired.eq(
-                    (scalar.retire.valid & ~scalar.retire.trap & (scalar.retire.thread == thread))
-                    | (matrix.retire.valid & ~matrix.retire.trap & (matrix.retire.thread == thread))
-                ),
+                retired.eq((in_scalar & scalar.completes) | (in_matrix & matrix.completes)),
                 control.start.eq(page.start[thread]),
                 control.start_pc.eq(page.start_pc),
                 control.stop.eq(page.stop[thread]),
@@ -251,8 +261,8 @@ class Core(wiring.Component):
                 control.halt.eq(in_scalar & scalar.halt),
                 control.exit_operand.eq(scalar.x.rs1),
                 control.park.eq(in_scalar & scalar.park),
-                control.park_sem.eq(scalar.park_sem),
-                control.park_amount.eq(scalar.park_amount),
+                control.park_sem.eq(scalar.semaphore),
+                control.park_amount.eq(scalar.amount),
                 control.error.eq(self.network.error_valid & (self.network.error_tag[5:7] == thread)),
                 control.error_address.eq(self.network.error_address),
                 control.in_slot.eq(in_scalar | in_matrix),
@@ -269,7 +279,6 @@ class Core(wiring.Component):
                 csr.trap.eq(control.taken),
                 csr.mret.eq(in_scalar & scalar.mret),
                 csr.retired.eq(retired),
-                csr.retiring.eq(retired),
                 csr.hart.eq(Cat(C(thread, 2), self.x, self.y)),
                 csr.node.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
                 csr.config.eq(self.config.descriptor),
@@ -285,8 +294,10 @@ class Core(wiring.Component):
                 m.d.comb += raised[1].eq(self.convert_flags)
             m.d.comb += [csr.raise_flags.eq(raised[0] | raised[1]), csr.formats.eq(formats.scalar_csr)]
             with m.If(in_scalar):
+                m.d.comb += csr.op.eq(scalar.csr_op)
+            # Nobody looks at these where nothing is in the slot.
+            with m.If(in_scalar) if thread else contextlib.nullcontext():
                 m.d.comb += [
-                    csr.op.eq(scalar.csr_op),
                     scalar.csr_read.eq(csr.read),
                     scalar.csr_exists.eq(csr.exists),
                     scalar.exception_pc.eq(csr.exception_pc),
@@ -295,19 +306,25 @@ class Core(wiring.Component):
                 issue.heads_valid[thread].eq(front.head_valid),
                 issue.heads[thread].eq(front.head),
                 issue.run[thread].eq(control.run),
-                issue.hold[thread].eq(control.hold),
                 issue.kill[thread].eq(control.redirect),
             ]
         m.d.comb += [
-            scalar.semaphores.eq(semaphores.values),
+            scalar.covered.eq(semaphores.covered),
             scalar.tohost.eq(page.tohost),
+            semaphores.number.eq(scalar.semaphore),
+            semaphores.amount.eq(scalar.amount),
             semaphores.take.eq(scalar.take),
-            semaphores.posts[0].eq(scalar.post),
-            semaphores.posts[1].valid.eq(self.network.post_valid),
-            semaphores.posts[1].sem.eq(self.network.post_sem),
-            semaphores.posts[1].amount.eq(self.network.post_amount),
-            semaphores.posts[2].eq(page.post),
+            semaphores.post.eq(scalar.post),
         ]
+        # The network interface never writes a register of the control page in the cycle of a post.
+        with m.If(self.network.post_valid):
+            m.d.comb += [
+                semaphores.outside.valid.eq(1),
+                semaphores.outside.sem.eq(self.network.post_sem),
+                semaphores.outside.amount.eq(self.network.post_amount),
+            ]
+        with m.Else():
+            m.d.comb += semaphores.outside.eq(page.post)
 
     def _connect_issue(self, m, issue, scalar, matrix, vectors, predicates):
         for view, slot in ((issue.scalar, scalar), (issue.matrix, matrix)):
@@ -413,9 +430,10 @@ class Core(wiring.Component):
             matrix.named_b.eq(formats.format_b),
             formats.write.eq(scalar.set_format | writes_csr),
             formats.whole.eq(writes_csr),
-            formats.value.eq(scalar.x.rs1),
+            # What setfmt writes is the operand of an instruction that leaves the CSRs alone.
+            formats.value.eq(csrs[0].written),
         ]
-        for csr in csrs:
+        for csr in csrs[1:]:
             with m.If(csr.write_formats):
                 m.d.comb += formats.value.eq(csr.written)
 
@@ -437,8 +455,8 @@ class Core(wiring.Component):
             page.sent.eq(self.sent),
             page.received.eq(self.received),
             page.conflicts.eq(self.conflicts),
-            page.lines_loaded.eq(self.load0.grant + self.load1.grant),
-            page.lines_stored.eq(self.store.grant),
+            page.lines_loaded.eq((scalar.loaded | matrix.load0.grant) + self.load1.grant),
+            page.lines_stored.eq(scalar.stored),
             page.retired.eq((scalar.retire.valid & ~scalar.retire.trap) + (matrix.retire.valid & ~matrix.retire.trap)),
             page.exit.eq(scalar.exit),
             page.exit_value.eq(scalar.exit_value),

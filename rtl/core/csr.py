@@ -43,14 +43,15 @@ class ThreadCsrs(wiring.Component):
     mret : In(1)
         Unstacks MIE.
     retired : In(1)
-        Counts minstret. ``retiring`` tells how many instructions before the reading one are not counted yet.
-    retiring : In(1)
+        Counts minstret at the end of the cycle: an instruction leaves X, and will retire. One that writes minstret is not
+        counted, since the written value must not show it.
     raise_flags : In(6)
         Sets bits of mflags; never in the cycle in which an instruction writes it.
     formats : In(64)
         What ``number`` reads if it is one of mformat0 to mformat3, which are kept elsewhere.
     write_formats, reseed : Out(1), written : Out(64)
-        One of mformat0 to mformat3, or mseed, is written with this value at the end of the cycle.
+        One of mformat0 to mformat3, or mseed, is written with this value at the end of the cycle; where ``op`` is NONE, the
+        value is ``operand``.
     hart : In(64), node : In(GLOBAL_ADDRESS_BITS), config : In(64), cycle : In(64)
         Values from outside for mhartid, mnode, mconfig and mcycle.
     vector : Out(64), exception_pc : Out(64), cause : Out(64), value : Out(64), instret : Out(64)
@@ -65,7 +66,6 @@ class ThreadCsrs(wiring.Component):
     trap: In(TrapLayout())
     mret: In(1)
     retired: In(1)
-    retiring: In(1)
     raise_flags: In(FLAG_BITS)
     formats: In(64)
     write_formats: Out(1)
@@ -103,7 +103,7 @@ class ThreadCsrs(wiring.Component):
             Csr.MFLAGS: flags,
             Csr.MSEED: seed,
             Csr.MCYCLE: self.cycle,
-            Csr.MINSTRET: (self.instret + self.retiring)[:64],
+            Csr.MINSTRET: self.instret,
             Csr.MNODE: self.node,
             Csr.MCONFIG: self.config,
             Csr.MVENDORID: C(0, 64),
@@ -151,8 +151,7 @@ class ThreadCsrs(wiring.Component):
                     m.d.sync += seed.eq(written)
                     m.d.comb += self.reseed.eq(1)
                 with m.Case(Csr.MINSTRET):
-                    # The instruction that writes is counted when it retires, which the written value must not show.
-                    m.d.sync += self.instret.eq(written - 1)
+                    m.d.sync += self.instret.eq(written)
         with m.If(self.mret):
             m.d.sync += [enable.eq(enable_before), enable_before.eq(1)]
         with m.If(self.trap.valid):

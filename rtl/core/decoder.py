@@ -21,7 +21,7 @@ def transpose_group(config: NodeConfig, bits: int) -> int:
 
 
 class AluOp(enum.Enum, shape=4):
-    """Function of the ALU."""
+    """Function of the ALU. The result of NONE is 0, and its total the sum."""
 
     ADD = 0
     SUB = 1
@@ -33,10 +33,11 @@ class AluOp(enum.Enum, shape=4):
     SRA = 7
     OR = 8
     AND = 9
+    NONE = 10
 
 
-class ImmediateFormat(enum.Enum, shape=3):
-    """Where an instruction keeps its immediate."""
+class ImmediateFormat(enum.Enum, shape=4):
+    """Where an instruction keeps its immediate, or what it adds to an address without one."""
 
     NONE = 0
     I = 1
@@ -44,6 +45,12 @@ class ImmediateFormat(enum.Enum, shape=3):
     B = 3
     U = 4
     J = 5
+    Z = 6
+    #: Bytes of an instruction, of a line, and of an accumulator in FP32 and in BF16.
+    WORD = 7
+    LINE = 8
+    ACCUMULATOR = 9
+    HALF_ACCUMULATOR = 10
 
 
 _FLAGS = (
@@ -69,7 +76,9 @@ class DecodedLayout(data.StructLayout):
     """What the pipeline needs to know of an instruction; everything else it takes from the instruction's own fields.
 
     All members but ``alu`` (AluOp) and ``immediate`` (32 bits, to be sign-extended) are single bits named after what they say.
-    ``matrix_slot`` sends it to the matrix slot. ``source_pc`` and ``source_immediate`` choose the ALU's operands. Of SIMD
+    ``matrix_slot`` sends it to the matrix slot. ``source_pc`` and ``source_immediate`` choose the ALU's operands, which are
+    added where ``alu`` is NONE; where an instruction has no immediate, it is what a post-increment adds, or the way to the
+    next instruction where the thread goes on at a redirection. Of SIMD
     operations, ``two_passes`` work on BF16 lanes, ``iterative`` use the iterative unit; ``stochastic`` ones draw random bits,
     two steps of them with ``draws_twice``. ``named_formats`` are matrix steps with format descriptors; of accumulator stores,
     ``converts`` round, with ``named_format`` to a descriptor's format.
@@ -106,6 +115,17 @@ _IMMEDIATES = {
     "imm_j": ImmediateFormat.J,
     "shamt": ImmediateFormat.I,
     "shamtw": ImmediateFormat.I,
+    "zimm": ImmediateFormat.Z,
+}
+
+#: What stands for the immediate of instructions that have none, by mnemonic.
+_STEPS = {
+    "halt": ImmediateFormat.WORD,
+    "fence.i": ImmediateFormat.WORD,
+    "nwrite.p": ImmediateFormat.LINE,
+    "nwrite.sp": ImmediateFormat.LINE,
+    "mst.f32.p": ImmediateFormat.ACCUMULATOR,
+    "mst.bf16.p": ImmediateFormat.HALF_ACCUMULATOR,
 }
 
 
@@ -136,11 +156,12 @@ def _flags(row: Instruction) -> set[str]:
         flags.add("nwrite")
     if row.unit is Unit.BRANCH and "imm_b" in operands:
         flags.add("branch")
+    adds_rs2 = "branch" in flags or row.unit in (Unit.ALU, Unit.SIMD) or "gather_stride" in _gather_flags(row)
+    if not ("rs2" in operands and adds_rs2):
+        flags.add("source_immediate")
     if row.unit is Unit.ALU:
         if row.mnemonic == "auipc":
             flags.add("source_pc")
-        if "rs2" not in operands:
-            flags.add("source_immediate")
         if row.mnemonic not in ("lui", "auipc") and _alu_op(row.mnemonic)[1]:
             flags.add("word")
     if row.unit is Unit.MATRIX:
@@ -157,12 +178,19 @@ def _flags(row: Instruction) -> set[str]:
             flags.add("named_format")
         if "s" in row.mnemonic.split(".")[-1]:
             flags.add("stochastic")
-    if row.unit is Unit.VECTOR_LOAD and row.mnemonic.startswith(("vlds", "vldx")):
-        flags.add("gather_index" if "vs2" in operands else "gather_stride")
-        if row.mnemonic.startswith("vldsz"):
-            flags.add("gather_bound")
+    flags |= _gather_flags(row)
     if row.unit is Unit.SIMD:
         flags |= _simd_flags(row.mnemonic)
+    return flags
+
+
+def _gather_flags(row: Instruction) -> set[str]:
+    """Flags of gather loads."""
+    if row.unit is not Unit.VECTOR_LOAD or not row.mnemonic.startswith(("vlds", "vldx")):
+        return set()
+    flags = {"gather_index" if "vs2" in row.operands else "gather_stride"}
+    if row.mnemonic.startswith("vldsz"):
+        flags.add("gather_bound")
     return flags
 
 
@@ -240,6 +268,16 @@ class Decoder(wiring.Component):
                 m.d.comb += immediate.eq(Cat(C(0, 12), insn[12:32]))
             with m.Case(ImmediateFormat.J):
                 m.d.comb += immediate.eq(Cat(C(0, 1), insn[21:31], insn[20], insn[12:20], sign.replicate(12)))
+            with m.Case(ImmediateFormat.Z):
+                m.d.comb += immediate.eq(insn[15:20])
+            for format_, step in (
+                (ImmediateFormat.WORD, 4),
+                (ImmediateFormat.LINE, self.config.line_bytes),
+                (ImmediateFormat.ACCUMULATOR, self.config.accumulator_bytes),
+                (ImmediateFormat.HALF_ACCUMULATOR, self.config.accumulator_bytes // 2),
+            ):
+                with m.Case(format_):
+                    m.d.comb += immediate.eq(step)
 
         rd = insn[7:12]
         names_accumulator = out.step | out.step_memory | out.clear | out.accumulator_load | out.accumulator_store
@@ -272,13 +310,17 @@ def _row_alu(row: Instruction) -> AluOp:
     """ALU function of a row of the table; any where none is used."""
     if row.unit is Unit.ALU and row.mnemonic not in ("lui", "auipc"):
         return _alu_op(row.mnemonic)[0]
-    # The comparisons of branches come out of the subtraction.
-    return AluOp.SUB if row.unit is Unit.BRANCH and "imm_b" in row.operands else AluOp.ADD
+    if row.unit is Unit.BRANCH and "imm_b" in row.operands:
+        # The comparisons come out of the subtraction.
+        return AluOp.SUB
+    # What a post-increment leaves in its register is the ALU's result; all else that has one gets it from elsewhere.
+    return AluOp.ADD if row.unit is Unit.ALU or row.post_increment else AluOp.NONE
 
 
 def _row_immediate(row: Instruction) -> ImmediateFormat:
     """Where a row of the table has its immediate."""
-    return next((_IMMEDIATES[operand] for operand in row.operands if operand in _IMMEDIATES), ImmediateFormat.NONE)
+    step = _STEPS.get(row.mnemonic, ImmediateFormat.NONE)
+    return next((_IMMEDIATES[operand] for operand in row.operands if operand in _IMMEDIATES), step)
 
 
 def _merged(patterns: set[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
+from golden.layout import OFFSET_BITS
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.decoder import DecodedLayout, Decoder
 from rtl.interfaces import ReadPort, line_address_bits
@@ -17,7 +18,7 @@ __all__ = ["Fetch", "FetchedLayout", "ThreadFetch"]
 
 
 class FetchedLayout(data.StructLayout):
-    """An instruction that waits to be issued. ``fault``: its address lies outside of SRAM, and nothing is decoded."""
+    """An instruction that waits to be issued. ``fault``: its address lies outside of SRAM, and it shows as an illegal word 0."""
 
     def __init__(self):
         super().__init__({"pc": 64, "insn": 32, "fault": 1, "decoded": DecodedLayout()})
@@ -28,7 +29,7 @@ class ThreadFetch(wiring.Component):
 
     An instruction at the fetch address is decoded and enters the instruction register when that is free or being taken. Lines
     are requested when they are needed, and the line after the current one ahead of need; replacement goes round and spares
-    the current line on behalf of the latter.
+    the current line on behalf of the latter. Outside of SRAM the fetch address stays where it is.
 
     Members
     -------
@@ -83,10 +84,6 @@ class ThreadFetch(wiring.Component):
         byte_bits = ceil_log2(config.line_bytes)
 
         m.submodules.decoder = decoder = Decoder(config)
-        m.submodules.lines = lines = Memory(shape=8 * config.line_bytes, depth=entries, init=[])
-        fill_port = lines.write_port()
-        read_port = lines.read_port(domain="comb")
-
         pc = Signal(64)
         tags = [Signal(line_bits, name=f"tag{i}") for i in range(entries)]
         valid = Signal(entries)
@@ -110,19 +107,35 @@ class ThreadFetch(wiring.Component):
 
         hits, coming = present(line)
         hit = Signal(entries)
-        m.d.comb += hit.eq(hits)
+        m.d.comb += hit.eq(hits & in_range.replicate(entries))
         hit_entry = Signal(range(entries))
         for i in range(entries):
             with m.If(hit[i]):
                 m.d.comb += hit_entry.eq(i)
         ahead_hits, ahead_coming = present(following)
 
+        current = Signal(8 * config.line_bytes)
+        if entries == 2:
+            # LUT memories for two lines would be larger than registers.
+            lines = [Signal(8 * config.line_bytes, name=f"line{entry}") for entry in range(entries)]
+            m.d.comb += current.eq(Mux(hit_entry, lines[1], lines[0]))
+            for number, held in enumerate(lines):
+                with m.If(fill_pending & (fill_entry == number)):
+                    m.d.sync += held.eq(self.fill)
+        else:
+            m.submodules.lines = memory = Memory(shape=8 * config.line_bytes, depth=entries, init=[])
+            fill_port, read_port = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [
+                read_port.addr.eq(hit_entry),
+                current.eq(read_port.data),
+                fill_port.en.eq(fill_pending),
+                fill_port.addr.eq(fill_entry),
+                fill_port.data.eq(self.fill),
+            ]
         word = Signal(32)
-        m.d.comb += [
-            read_port.addr.eq(hit_entry),
-            word.eq(read_port.data.word_select(pc[2:byte_bits], 32)),
-            decoder.insn.eq(word),
-        ]
+        with m.If(hit.any()):
+            m.d.comb += word.eq(current.word_select(pc[2:byte_bits], 32))
+        m.d.comb += decoder.insn.eq(word)
         deliver = Signal()
         m.d.comb += deliver.eq(self.run & (~in_range | hit.any()))
         with m.If(~self.head_valid | self.take):
@@ -132,9 +145,11 @@ class ThreadFetch(wiring.Component):
                     self.head.pc.eq(pc),
                     self.head.insn.eq(word),
                     self.head.fault.eq(~in_range),
-                    self.head.decoded.eq(Mux(in_range, decoder.decoded, 0)),
-                    pc.eq(pc + 4),
+                    self.head.decoded.eq(decoder.decoded),
                 ]
+                with m.If(in_range):
+                    # SRAM ends below the end of its window.
+                    m.d.sync += pc[2:OFFSET_BITS].eq(pc[2:OFFSET_BITS] + 1)
         with m.If(self.redirect):
             m.d.sync += [self.head_valid.eq(0), pc.eq(self.target)]
         m.d.comb += self.next_pc.eq(Mux(self.head_valid, self.head.pc, pc))
@@ -160,12 +175,7 @@ class ThreadFetch(wiring.Component):
                 victim.eq(entry + 1),
                 valid.bit_select(entry, 1).eq(0),
             ]
-        m.d.comb += [
-            fill_port.en.eq(fill_pending),
-            fill_port.addr.eq(fill_entry),
-            fill_port.data.eq(self.fill),
-            self.busy.eq(fill_pending),
-        ]
+        m.d.comb += self.busy.eq(fill_pending)
         with m.If(fill_pending):
             m.d.sync += valid.bit_select(fill_entry, 1).eq(1)
             for i in range(entries):

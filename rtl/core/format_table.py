@@ -34,7 +34,7 @@ def _kept(bits):
 
 
 class FormatTable(wiring.Component):
-    """Sixteen descriptors per thread in lines of four, as the CSRs have them; descriptors read 0 until written after reset.
+    """Sixteen descriptors per thread in lines of four, as the CSRs have them; every line has to be cleared after reset.
 
     Members
     -------
@@ -45,6 +45,8 @@ class FormatTable(wiring.Component):
     write : In(1), whole : In(1), value : In(64)
         Write descriptor ``scalar_number`` with the lowest bits of ``value``, or with ``whole`` its whole CSR, at the end of the
         cycle.
+    clear : In(1), clear_number : In(4)
+        Clear this line at the end of the cycle, in which there is no write.
     """
 
     def __init__(self, config: NodeConfig):
@@ -62,6 +64,8 @@ class FormatTable(wiring.Component):
                 "write": In(1),
                 "whole": In(1),
                 "value": In(64),
+                "clear": In(1),
+                "clear_number": In(4),
             }
         )
 
@@ -71,18 +75,13 @@ class FormatTable(wiring.Component):
         lines = self.config.threads * FORMAT_DESCRIPTORS // DESCRIPTORS_PER_CSR
         address_bits = ceil_log2(lines)
         m.submodules.lines = memory = Memory(shape=data.ArrayLayout(bits, DESCRIPTORS_PER_CSR), depth=lines, init=[])
-        written = data.ArrayLayout(DESCRIPTORS_PER_CSR, lines)
-        has_value = Signal(written)
 
         def read(thread, number):
             """The line of a descriptor."""
             address = Cat(number[_PLACE_BITS:], thread)[:address_bits]
             port = memory.read_port(domain="comb")
             line = Signal(data.ArrayLayout(bits, DESCRIPTORS_PER_CSR), name=f"line{len(memory.read_ports)}")
-            m.d.comb += port.addr.eq(address)
-            for place in range(DESCRIPTORS_PER_CSR):
-                with m.If(has_value[address][place]):
-                    m.d.comb += line[place].eq(port.data[place])
+            m.d.comb += [port.addr.eq(address), line.eq(port.data)]
             return line, address
 
         line, address = read(self.scalar_thread, self.scalar_number)
@@ -103,7 +102,6 @@ class FormatTable(wiring.Component):
             m.d.comb += port.data[number].eq(
                 _kept(Mux(self.whole, self.value.word_select(number, _CSR_BITS), self.value[:_CSR_BITS]))
             )
-        for number in range(lines):
-            with m.If(self.write & (address == number)):
-                m.d.sync += has_value[number].eq(has_value[number] | places)
+        with m.If(self.clear):
+            m.d.comb += [port.addr.eq(self.clear_number), port.en.eq(~0), port.data.eq(0)]
         return m

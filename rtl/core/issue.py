@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Issue: which thread's instruction enters which slot, with which operands."""
 
+import contextlib
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -29,7 +31,8 @@ class Issue(wiring.Component):
 
     A thread's head is ready if the thread runs, the thread's instruction in X is not stalled there, and nothing that it needs
     is still on its way. Each slot takes one ready head per cycle, round-robin over threads. Scalar operands come from the
-    registers or, younger first, from the instructions of the thread in X and M.
+    registers or, younger first, from the instructions of the thread in X and M. Where matrix operations take several passes,
+    pointers that one advances come from M only: who needs them waits while the operation is in X, which those passes hide.
 
     Members
     -------
@@ -51,6 +54,8 @@ class Issue(wiring.Component):
     response_waiting : In(1)
         A read response waits for the vector registers' write port: nothing else may claim it.
     network_room : In(1)
+    clear : In(1), clear_number : In(4)
+        Clear these registers of all threads, as ScalarRegisters do, while nothing is in a slot.
     """
 
     def __init__(self, config: NodeConfig):
@@ -78,6 +83,8 @@ class Issue(wiring.Component):
                 "simd_pending": In(threads),
                 "response_waiting": In(1),
                 "network_room": In(1),
+                "clear": In(1),
+                "clear_number": In(4),
             }
         )
 
@@ -103,22 +110,35 @@ class Issue(wiring.Component):
             in_x, in_m = Signal(ScalarWrites(), name=f"in_x{thread}"), Signal(ScalarWrites(), name=f"in_m{thread}")
             with m.If(mine_scalar):
                 m.d.comb += in_x.eq(scalar.x_writes)
-            with m.Elif(mine_matrix):
-                m.d.comb += in_x.eq(matrix.x_writes)
+            waits_for_pointer = 0
+            if config.matrix_passes == 1:
+                with m.Elif(mine_matrix):
+                    m.d.comb += in_x.eq(matrix.x_writes)
+            else:
+                advancing = matrix.x.fetched
+                for advances, pointer in (
+                    (advancing.decoded.post_rs1, advancing.insn[15:20]),
+                    (advancing.decoded.post_rs2, advancing.insn[20:25]),
+                ):
+                    needed = (decoded.reads_rs1 & (rs1 == pointer)) | (decoded.reads_rs2 & (rs2 == pointer))
+                    waits_for_pointer |= mine_matrix & advances & needed
             with m.If(scalar.retire.valid & (scalar.retire.thread == thread)):
                 m.d.comb += in_m.eq(scalar.retire.writes)
             with m.Elif(matrix.retire.valid & (matrix.retire.thread == thread)):
                 m.d.comb += in_m.eq(matrix.retire.writes)
-            m.d.comb += registers.writes.eq(in_m)
+            m.d.comb += [
+                registers.writes.eq(in_m),
+                registers.clear.eq(self.clear),
+                registers.clear_number.eq(self.clear_number),
+            ]
             values = []
             for port, number in enumerate((rs1, rs2)):
                 value = Signal(64, name=f"operand{thread}_{port}")
                 m.d.comb += [registers.address[port].eq(number), value.eq(registers.read[port])]
+                odd = number[0]
                 for writes in (in_m, in_x):
-                    for parity in range(2):
-                        hit = writes.valid[parity] & (number[0] == parity) & (number[1:] == writes.number[parity])
-                        with m.If(hit):
-                            m.d.comb += value.eq(writes.data[parity])
+                    with m.If(writes.valid[odd] & (number[1:] == writes.number[odd])):
+                        m.d.comb += value.eq(writes.data[odd])
                 values.append(value)
             operands.append(values)
 
@@ -164,6 +184,7 @@ class Issue(wiring.Component):
                 & ~(mine_scalar & scalar.stall)
                 & ~(mine_matrix & matrix.stall)
                 & ~waits_for_load
+                & ~waits_for_pointer
                 & ~waits_for_vector
                 & ~waits_for_predicate
                 & ~waits_for_group
@@ -195,7 +216,8 @@ class Issue(wiring.Component):
                 valid.eq((chosen & ~self.kill).any()),
             ]
             for thread in range(threads):
-                with m.If(arbiter.grant[thread]):
+                # Nobody looks at what is not valid, so the first thread's goes there where none is chosen.
+                with m.If(arbiter.grant[thread]) if thread else contextlib.nullcontext():
                     m.d.comb += [
                         issue.thread.eq(thread),
                         issue.fetched.eq(self.heads[thread]),

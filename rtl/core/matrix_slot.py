@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import Cause, FormatKind
+from golden.layout import OFFSET_BITS, Cause, FormatKind
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
 from rtl.core.csr import TrapLayout
@@ -67,7 +67,8 @@ class MatrixSlot(wiring.Component):
 
     An instruction of two steps leaves X with its first one. The second waits two stages behind X, since the accumulator is not
     ready before, and then goes before what is in X; lines of 8-bit operands wait in one of two buffers for it, lines of BF16
-    operands are read then.
+    operands are read then. Where operations take several passes, the second step is the next one of all, and its operands
+    need no buffers beside those of the first.
 
     Members
     -------
@@ -79,6 +80,8 @@ class MatrixSlot(wiring.Component):
         Pointers that it advances.
     retire : Out(RetireLayout)
         The instruction in M.
+    completes : Out(1)
+        The instruction in X will retire without a trap.
     trap : Out(TrapLayout)
     load0, load1 : Out(ReadPort)
         Operands A and B.
@@ -114,6 +117,7 @@ class MatrixSlot(wiring.Component):
                 "stall": Out(1),
                 "x_writes": Out(ScalarWrites()),
                 "retire": Out(RetireLayout()),
+                "completes": Out(1),
                 "trap": Out(TrapLayout()),
                 "load0": Out(ReadPort(config)),
                 "load1": Out(ReadPort(config)),
@@ -167,6 +171,8 @@ class MatrixSlot(wiring.Component):
         no_operand = (format_a.kind > FormatKind.CFP8_152) | (format_b.kind > FormatKind.CFP8_152)
 
         # -- checks, A before B ------------------------------------------------------------------------------------
+        # An operation that takes several passes leaves time for the second step to get ready.
+        next_of_all = config.matrix_passes > 1
         row = Signal(range(config.accumulator_lines))
         last_row = row == config.accumulator_lines - 1
         from_memory = decoded.step_memory | decoded.accumulator_load
@@ -242,23 +248,29 @@ class MatrixSlot(wiring.Component):
             m.d.comb += x_finishes.eq(x_sends | trap)
         m.d.comb += self.stall.eq(good & ~x_finishes)
         finishes = Signal()
-        m.d.comb += finishes.eq(good & x_finishes)
+        m.d.comb += [finishes.eq(good & x_finishes), self.completes.eq(finishes)]
 
         # Two buffers are enough: nothing leaves X while one second step is due and another comes behind it.
         buffer = Signal()
-        with m.If(~due.valid | due_sends):
-            m.d.sync += [due.eq(early), early.valid.eq(0)]
+        if next_of_all:
+            entered = due
+            with m.If(due_sends):
+                m.d.sync += due.valid.eq(0)
+        else:
+            entered = early
+            with m.If(~due.valid | due_sends):
+                m.d.sync += [due.eq(early), early.valid.eq(0)]
         with m.If(finishes & pair):
             m.d.sync += [
-                early.valid.eq(1),
-                early.entry.eq(x_entry),
-                early.format_a.eq(format_a),
-                early.format_b.eq(format_b),
-                early.wide_a.eq(wide_a),
-                early.wide_b.eq(wide_b),
-                early.line_a.eq(line_a + 1),
-                early.line_b.eq(line_b + 1),
-                early.buffer.eq(buffer),
+                entered.valid.eq(1),
+                entered.entry.eq(x_entry),
+                entered.format_a.eq(format_a),
+                entered.format_b.eq(format_b),
+                entered.wide_a.eq(wide_a),
+                entered.wide_b.eq(wide_b),
+                entered.line_a.eq(line_a + 1),
+                entered.line_b.eq(line_b + 1),
+                entered.buffer.eq(buffer),
                 buffer.eq(~buffer),
             ]
 
@@ -266,8 +278,12 @@ class MatrixSlot(wiring.Component):
         advance_a = Mux(decoded.accumulator_load, config.accumulator_bytes, Mux(wide_a, 2 * line_bytes, line_bytes))
         advance_b = Mux(wide_b, 2 * line_bytes, line_bytes)
         rs1_field, rs2_field = insn[15:20], insn[20:25]
+        # Operands lie in SRAM, else the step traps, and what follows them still lies in its window.
         next_a, next_b = Signal(64), Signal(64)
-        m.d.comb += [next_a.eq(x.rs1 + advance_a), next_b.eq(x.rs2 + advance_b)]
+        m.d.comb += [
+            next_a.eq(Cat((x.rs1[:OFFSET_BITS] + advance_a)[:OFFSET_BITS], x.rs1[OFFSET_BITS:])),
+            next_b.eq(Cat((x.rs2[:OFFSET_BITS] + advance_b)[:OFFSET_BITS], x.rs2[OFFSET_BITS:])),
+        ]
         # Two pointers are never in the same half, so the second assignment only fills what the first leaves free.
         m.d.comb += write_scalar(self.x_writes, rs1_field, next_a, finishes & decoded.post_rs1)
         with m.If(finishes & decoded.post_rs2 & rs2_field.any()):
@@ -351,6 +367,12 @@ class MatrixSlot(wiring.Component):
             ("b", take_b, self.load1.data, self.vs2),
         ):
             first = Signal(8 * line_bytes, name=f"first_{side}")
+            if next_of_all:
+                with m.If(take | take_registers):
+                    m.d.sync += first.eq(Mux(take_registers, register_value, source))
+                firsts.append(first)
+                seconds.append(first)
+                continue
             buffers = [Signal(8 * line_bytes, name=f"second_{side}{number}") for number in range(2)]
             with m.If(take_registers):
                 m.d.sync += first.eq(register_value)

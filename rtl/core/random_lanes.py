@@ -67,31 +67,44 @@ class RandomLanes(wiring.Component):
         m = Module()
         threads, lanes = self.config.threads, self.config.fp32_lanes
         layout = data.ArrayLayout(_STATE_BITS, lanes)
-        m.submodules.states = states = Memory(shape=layout, depth=max(2, threads), init=[])
-        read, write = states.read_port(domain="comb"), states.write_port()
-        address = self.thread[: (max(2, threads) - 1).bit_length()]
-        # Reset does not reach the states; until one is written, the thread has that of seed 0.
-        seeded = Signal(threads)
-        with m.If(write.en):
-            m.d.sync += seeded.bit_select(address, 1).eq(1)
+        write, write_data = Signal(), Signal(layout)
+        if threads == 1:
+            states = Signal(layout, init=SEEDS[:lanes])
+            with m.If(write):
+                m.d.sync += states.eq(write_data)
+        else:
+            m.submodules.states = memory = Memory(shape=layout, depth=threads, init=[])
+            read_port, write_port = memory.read_port(domain="comb"), memory.write_port()
+            address = self.thread[: (threads - 1).bit_length()]
+            # Reset does not reach the states; until one is written, the thread has that of seed 0.
+            seeded = Signal(threads)
+            with m.If(write):
+                m.d.sync += seeded.bit_select(address, 1).eq(1)
+            states = Signal(layout)
+            m.d.comb += [
+                read_port.addr.eq(address),
+                write_port.addr.eq(address),
+                write_port.en.eq(write),
+                write_port.data.eq(write_data),
+                *(
+                    states[lane].eq(Mux(seeded.bit_select(address, 1), read_port.data[lane], SEEDS[lane]))
+                    for lane in range(lanes)
+                ),
+            ]
 
-        m.d.comb += [read.addr.eq(address), write.addr.eq(address)]
-        with m.If(self.reseed):
-            m.d.comb += write.en.eq(1)
-            for lane in range(lanes):
-                state = self.seed ^ C(SEEDS[lane], _STATE_BITS)
-                m.d.comb += write.data[lane].eq(Mux(state.any(), state, ZERO_STATE))
-        with m.Elif(self.draw):
-            m.d.comb += write.en.eq(self.advance)
-            for lane in range(lanes):
-                state = Mux(seeded.bit_select(address, 1), read.data[lane], SEEDS[lane])
-                once = self._step(m, state, f"once{lane}")
-                twice = self._step(m, once, f"twice{lane}")
-                m.d.comb += [
-                    self.first[lane].eq(once[_STATE_BITS - RANDOM_BITS :]),
-                    self.second[lane].eq(twice[_STATE_BITS - RANDOM_BITS :]),
-                    write.data[lane].eq(Mux(self.twice, twice, once)),
-                ]
+        m.d.comb += write.eq(self.reseed | (self.draw & self.advance))
+        for lane in range(lanes):
+            state = Signal(_STATE_BITS, name=f"state{lane}")
+            with m.If(self.draw):
+                m.d.comb += state.eq(states[lane])
+            once = self._step(m, state, f"once{lane}")
+            twice = self._step(m, once, f"twice{lane}")
+            seed = self.seed ^ C(SEEDS[lane], _STATE_BITS)
+            m.d.comb += [
+                self.first[lane].eq(once[_STATE_BITS - RANDOM_BITS :]),
+                self.second[lane].eq(twice[_STATE_BITS - RANDOM_BITS :]),
+                write_data[lane].eq(Mux(self.reseed, Mux(seed.any(), seed, ZERO_STATE), Mux(self.twice, twice, once))),
+            ]
         return m
 
     @staticmethod

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scalar registers of one thread."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -28,8 +28,9 @@ class ScalarWrites(data.StructLayout):
 class ScalarRegisters(wiring.Component):
     """32 x 64 bits, two reads without a register and one write each to the even and to the odd half.
 
-    Two halves with one write port each make plain LUT memories, and still let an instruction advance two pointers. Registers
-    read 0 until they are written after reset; x0 always does. A read in the cycle of a write gives the old value.
+    Two halves with one write port each make plain LUT memories, and still let an instruction advance two pointers. A read in
+    the cycle of a write gives the old value. After reset, every pair of registers has to be cleared before it is read; x0 is
+    never written again.
 
     Members
     -------
@@ -37,6 +38,8 @@ class ScalarRegisters(wiring.Component):
         Read ports.
     writes : In(ScalarWrites)
         Written at the end of the cycle.
+    clear : In(1), clear_number : In(4)
+        Clear registers 2n and 2n + 1 at the end of the cycle, in which there are no writes and their data is 0.
     """
 
     def __init__(self):
@@ -45,24 +48,23 @@ class ScalarRegisters(wiring.Component):
                 "address": In(data.ArrayLayout(5, 2)),
                 "read": Out(data.ArrayLayout(64, 2)),
                 "writes": In(ScalarWrites()),
+                "clear": In(1),
+                "clear_number": In(4),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        written = Signal(32)
         halves = []
         for parity in range(2):
             memory = Memory(shape=64, depth=16, init=[])
             m.submodules["odd" if parity else "even"] = memory
             write = memory.write_port()
             m.d.comb += [
-                write.en.eq(self.writes.valid[parity]),
-                write.addr.eq(self.writes.number[parity]),
+                write.en.eq(self.writes.valid[parity] | self.clear),
+                write.addr.eq(Mux(self.clear, self.clear_number, self.writes.number[parity])),
                 write.data.eq(self.writes.data[parity]),
             ]
-            with m.If(self.writes.valid[parity]):
-                m.d.sync += written.bit_select(Cat(parity, self.writes.number[parity]), 1).eq(1)
             halves.append([memory.read_port(domain="comb") for _ in range(2)])
         for port in range(2):
             number = self.address[port]
@@ -70,7 +72,6 @@ class ScalarRegisters(wiring.Component):
             m.d.comb += [
                 even.addr.eq(number[1:]),
                 odd.addr.eq(number[1:]),
+                self.read[port].eq(Mux(number[0], odd.data, even.data)),
             ]
-            with m.If(written.bit_select(number, 1)):
-                m.d.comb += self.read[port].eq(Mux(number[0], odd.data, even.data))
         return m

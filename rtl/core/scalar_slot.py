@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scalar/vector slot: stages X, M and W of everything but matrix operations."""
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -11,7 +11,9 @@ from golden.isa import INSTRUCTIONS
 from golden.layout import (
     GLOBAL_ADDRESS_BITS,
     OFFSET_BITS,
+    SEMAPHORE_ID_BITS,
     SEMAPHORE_VALUE_BITS,
+    SRAM_BASE,
     TAG_BITS,
     Cause,
     FormatKind,
@@ -25,7 +27,6 @@ from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
 from rtl.core.format_table import FormatLayout
 from rtl.core.result_slots import ResultSlots
 from rtl.core.scalar_registers import ScalarWrites
-from rtl.core.semaphores import PostLayout
 from rtl.interfaces import GlobalAddressLayout, ReadPort, WritePort, line_address_bits
 from rtl.matrix.timing import convert_cycles
 from rtl.simd.timing import has_one_lane
@@ -52,18 +53,24 @@ class ScalarSlot(wiring.Component):
         What it writes, but for loads, whose data comes in M.
     retire : Out(RetireLayout)
         The instruction in M with all that it writes.
+    completes : Out(1)
+        The instruction in X will retire without a trap.
     trap : Out(TrapLayout), redirect : Out(1), target : Out(64)
         Traps also redirect, which thread control does.
     halt, park, exit, flush, mret : Out(1)
-        halt: ends with exit code rs1. park: waits for semaphore ``park_sem`` to reach ``park_amount``. exit: stored
+        halt: ends with exit code rs1. park: waits for ``semaphore`` to reach ``amount``. exit: stored
         ``exit_value`` to the address ``tohost``.
     tohost : In(64)
     csr_number, csr_op, csr_operand : Out; csr_read, csr_exists : In
         CSR file of the thread in X.
-    semaphores : In(config.semaphores x 16); take, post : Out(PostLayout)
+    semaphore : Out(5), amount : Out(16), take, post : Out(1), covered : In(1)
+        Change of a semaphore, and whether it holds the amount.
     scalar : Out(ReadPort), store : Out(WritePort)
     vector_req, vector_address : Out; vector_grant, vector_data : In
         A read port for lines, with the timing of ReadPort.
+    loaded, stored : Out(1)
+        A line is read for a vector register, or anything is stored. Instructions that trap may be granted an access too, but
+        then nothing comes of it.
     vs1, vs2 : In(8 * line_bytes)
         Vector operands of the instruction in X.
     reread : Out(1), reread_first, reread_second : Out(5)
@@ -84,6 +91,8 @@ class ScalarSlot(wiring.Component):
         Its converters.
     simd_valid, simd_collect, simd_row : Out; simd_result : In(8 * line_bytes)
         SIMD unit, which takes everything else from the instruction in X.
+    simd_scalar : Out(64)
+        Of a SIMD operation: rs1 or rs2, whichever it reads.
     simd_pending : Out(threads)
         A SIMD operation of the thread is in X or later.
     vector_write, predicate_write, result_thread, result_register, vector_value, predicate_value : Out
@@ -107,13 +116,12 @@ class ScalarSlot(wiring.Component):
                 "done": Out(1),
                 "x_writes": Out(ScalarWrites()),
                 "retire": Out(RetireLayout()),
+                "completes": Out(1),
                 "trap": Out(TrapLayout()),
                 "redirect": Out(1),
                 "target": Out(64),
                 "halt": Out(1),
                 "park": Out(1),
-                "park_sem": Out(5),
-                "park_amount": Out(SEMAPHORE_VALUE_BITS),
                 "exit": Out(1),
                 "exit_value": Out(64),
                 "flush": Out(1),
@@ -125,15 +133,19 @@ class ScalarSlot(wiring.Component):
                 "csr_operand": Out(64),
                 "csr_read": In(64),
                 "csr_exists": In(1),
-                "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
-                "take": Out(PostLayout()),
-                "post": Out(PostLayout()),
+                "covered": In(1),
+                "semaphore": Out(SEMAPHORE_ID_BITS),
+                "amount": Out(SEMAPHORE_VALUE_BITS),
+                "take": Out(1),
+                "post": Out(1),
                 "scalar": Out(ReadPort(config)),
                 "store": Out(WritePort(config)),
                 "vector_req": Out(1),
                 "vector_address": Out(line_address_bits(config)),
                 "vector_grant": In(1),
                 "vector_data": In(line),
+                "loaded": Out(1),
+                "stored": Out(1),
                 "vs1": In(line),
                 "vs2": In(line),
                 "reread": Out(1),
@@ -159,6 +171,7 @@ class ScalarSlot(wiring.Component):
                 "simd_collect": Out(1),
                 "simd_row": Out(3),
                 "simd_result": In(line),
+                "simd_scalar": Out(64),
                 "simd_pending": Out(config.threads),
                 "vector_write": Out(1),
                 "predicate_write": Out(1),
@@ -188,42 +201,25 @@ class ScalarSlot(wiring.Component):
         line_bytes = config.line_bytes
         byte_bits = ceil_log2(line_bytes)
 
+        # The granule of a gather that the instruction in X is at.
+        gather = decoded.gather_stride | decoded.gather_index
+        granule = Signal(range(max(2, line_bytes // 8)))
+        steps_granule, indexed = Signal(), Signal()
+        total = Signal(64)
+        # Addresses that are strided go on in rs1, and an index is there from the second cycle on.
+        with m.If(steps_granule & decoded.gather_stride):
+            m.d.sync += x.rs1.eq(total)
+        with m.If(self.x_valid & decoded.gather_index):
+            m.d.sync += [
+                indexed.eq(1),
+                decoded.immediate.eq(self.vs2.word_select((granule + steps_granule)[: len(granule)], 32)),
+            ]
         with m.If(~self.stall):
-            m.d.sync += self.x_valid.eq(self.issue_valid)
+            m.d.sync += [self.x_valid.eq(self.issue_valid), indexed.eq(0)]
             with m.If(self.issue_valid):
                 m.d.sync += x.eq(self.issue)
 
         # -- ALU, jumps, addresses ---------------------------------------------------------------------------------
-        immediate = Signal(64)
-        m.d.comb += immediate.eq(decoded.immediate.as_signed())
-        m.submodules.alu = alu = Alu()
-        m.d.comb += [
-            alu.op.eq(decoded.alu),
-            alu.word.eq(decoded.word),
-            alu.a.eq(Mux(decoded.source_pc, pc, Mux(decoded.reads_rs1, x.rs1, 0))),
-            alu.b.eq(Mux(decoded.source_immediate, immediate, x.rs2)),
-        ]
-        condition = Signal()
-        with m.Switch(funct3[1:]):
-            with m.Case(0b00):
-                m.d.comb += condition.eq(alu.equal)
-            with m.Case(0b10):
-                m.d.comb += condition.eq(alu.less)
-            with m.Case(0b11):
-                m.d.comb += condition.eq(alu.less_unsigned)
-        jump = Signal()
-        jump_target = Signal(64)
-        next_pc = Signal(64)
-        address, total, step = Signal(64), Signal(64), Signal(64)
-        first_granule, granule_address = Signal(), Signal(64)
-        base = Signal(64)
-        m.d.comb += [
-            jump.eq(decoded.jal | decoded.jalr | (decoded.branch & (condition ^ funct3[0]))),
-            next_pc.eq(pc + 4),
-            base.eq(Mux(decoded.gather_stride & ~first_granule, granule_address, x.rs1)),
-            total.eq(base + step),
-            address.eq(Mux(decoded.post_rs1 | decoded.gather_stride, base, total)),
-        ]
         # The format that an accumulator store rounds to, and its tile.
         format_ = Signal(FormatLayout())
         with m.If(decoded.named_format):
@@ -234,22 +230,51 @@ class ScalarSlot(wiring.Component):
         scale = Signal(2)
         m.d.comb += scale.eq(Mux(wide | ~decoded.converts, 2, ~narrow))
         tile_log = ceil_log2(config.accumulator_bytes // 4)
-        lane_index = Signal(range(max(2, line_bytes // 8)))
-        # What a post-increment adds; for other accesses the immediate, which is 0 where there is none.
-        with m.If(decoded.accumulator_store & decoded.post_rs1):
-            m.d.comb += step.eq(C(1 << tile_log, 64) << scale)
-        with m.Elif(decoded.gather_stride):
-            m.d.comb += step.eq(x.rs2[:32].as_signed())
-        with m.Elif(decoded.gather_index):
-            m.d.comb += step.eq(self.vs2.word_select(lane_index, 32))
-        with m.Elif(decoded.nwrite & decoded.post_rs1):
-            m.d.comb += step.eq(line_bytes)
-        with m.Else():
-            m.d.comb += step.eq(immediate)
+        # What a post-increment by a tile in a named format adds; where there is one, the immediate is 0.
+        tile = Signal(tile_log + 3)
+        with m.If(decoded.named_format & decoded.post_rs1):
+            m.d.comb += tile[tile_log:].eq(1 << scale)
+
+        m.submodules.alu = alu = Alu()
+        extension = Signal()
+        m.d.comb += [
+            alu.op.eq(decoded.alu),
+            alu.word.eq(decoded.word),
+            alu.a.eq(Mux(decoded.source_pc, pc, Mux(decoded.reads_rs1, x.rs1, 0))),
+            # Strides are signed words; indices are unsigned.
+            extension.eq(Mux(decoded.source_immediate, decoded.immediate[31] & ~decoded.gather_index, x.rs2[31])),
+            alu.b[:32].eq(Mux(decoded.source_immediate, decoded.immediate | tile, x.rs2[:32])),
+            alu.b[32:].eq(Mux(decoded.source_immediate | decoded.gather_stride, extension.replicate(32), x.rs2[32:])),
+            total.eq(alu.total),
+        ]
+        condition = Signal()
+        with m.Switch(funct3[1:]):
+            with m.Case(0b00):
+                m.d.comb += condition.eq(alu.equal)
+            with m.Case(0b10):
+                m.d.comb += condition.eq(alu.less)
+            with m.Case(0b11):
+                m.d.comb += condition.eq(alu.less_unsigned)
+        jump = Signal()
+        address = Signal(64)
+        # Instructions lie in the window of SRAM, else they have trapped; so the upper bits of addresses near them are known.
+        near = Signal(signed(OFFSET_BITS + 2))
+        relative, next_pc, target = Signal(64), Signal(64), Signal(64)
+        m.d.comb += [
+            jump.eq(decoded.jal | decoded.jalr | (decoded.branch & (condition ^ funct3[0]))),
+            near.eq(pc[:OFFSET_BITS] + decoded.immediate[: OFFSET_BITS + 1].as_signed()),
+            relative[: OFFSET_BITS + 1].eq(near),
+            relative[OFFSET_BITS + 1 :].eq((SRAM_BASE >> OFFSET_BITS + 1) - near[-1]),
+            next_pc[:OFFSET_BITS].eq(pc[:OFFSET_BITS] + 4),
+            next_pc[OFFSET_BITS:].eq(SRAM_BASE >> OFFSET_BITS),
+            address.eq(Mux(decoded.post_rs1 | decoded.gather_stride, x.rs1, total)),
+        ]
         with m.If(decoded.jalr):
-            m.d.comb += jump_target.eq(Cat(C(0, 1), total[1:]))
+            m.d.comb += target.eq(Cat(C(0, 1), total[1:]))
+        with m.Elif(decoded.mret):
+            m.d.comb += target.eq(self.exception_pc)
         with m.Else():
-            m.d.comb += jump_target.eq(pc + immediate)
+            m.d.comb += target.eq(relative)
 
         # -- checks ------------------------------------------------------------------------------------------------
         stores = decoded.store | decoded.vector_store | decoded.accumulator_store
@@ -257,7 +282,6 @@ class ScalarSlot(wiring.Component):
         remote = decoded.nwrite | decoded.nread | decoded.nsd
         store_cause = stores | decoded.nwrite | decoded.nsd
         low_bits = Signal(byte_bits)
-        gather = decoded.gather_stride | decoded.gather_index
         wide_granule = insn[25]
         with m.If(decoded.load | decoded.store):
             m.d.comb += low_bits.eq((1 << funct3[:2]) - 1)
@@ -271,13 +295,12 @@ class ScalarSlot(wiring.Component):
             m.d.comb += low_bits.eq(line_bytes - 1)
         misaligned = (address[:byte_bits] & low_bits).any()
         fits = Signal()
+        m.d.comb += fits.eq(in_sram(config, address))
         with m.If(decoded.accumulator_store):
             with m.Switch(scale):
                 for log in range(3):
                     with m.Case(log):
                         m.d.comb += fits.eq(in_sram(config, address, 1 << tile_log + log))
-        with m.Else():
-            m.d.comb += fits.eq(in_sram(config, address, 1))
         destination = Signal(GlobalAddressLayout())
         m.d.comb += destination.eq(address[:GLOBAL_ADDRESS_BITS])
         bad_global = address[GLOBAL_ADDRESS_BITS:].any() | (destination.exit > max(Port))
@@ -285,34 +308,39 @@ class ScalarSlot(wiring.Component):
         writes_csr = (funct3[:2] == 1) | rs1_field.any()
         csr_illegal = decoded.csr & (~self.csr_exists | (writes_csr & insn[30:32].all()))
 
-        # Granules beyond the bound of a gather are neither read nor checked.
-        granule = Signal(range(max(2, line_bytes // 8)))
-        skipped = Signal()
+        # Granules beyond the bound of a gather are neither read nor checked, and there is no index in the first cycle.
+        bound = x.rs2[32:]
+        skipped, checked = Signal(), Signal()
         m.d.comb += [
-            first_granule.eq(granule == 0),
-            skipped.eq(decoded.gather_bound & (x.rs2[32:].as_signed() <= granule)),
+            skipped.eq(decoded.gather_bound & (bound[-1] | (~bound[len(granule) :].any() & (bound[: len(granule)] <= granule)))),
+            checked.eq(~skipped & (indexed | ~decoded.gather_index)),
         ]
 
-        cause, value = Signal(6), Signal(64)
-        trap = Signal()
-
-        def raises(cause_value, trap_value):
-            return [trap.eq(1), cause.eq(cause_value), value.eq(trap_value)]
-
+        # The first of these that holds.
+        trap, cause = Signal(), Signal(6)
+        access, shows_word, shows_pc = Signal(), Signal(), Signal()
         with m.If(x.fetched.fault):
-            m.d.comb += raises(Cause.INSTRUCTION_ACCESS_FAULT, pc)
+            m.d.comb += [trap.eq(1), cause.eq(Cause.INSTRUCTION_ACCESS_FAULT), shows_pc.eq(1)]
         with m.Elif(decoded.illegal | csr_illegal):
-            m.d.comb += raises(Cause.ILLEGAL_INSTRUCTION, insn)
+            m.d.comb += [trap.eq(1), cause.eq(Cause.ILLEGAL_INSTRUCTION), shows_word.eq(1)]
         with m.Elif(decoded.ecall):
-            m.d.comb += raises(Cause.ECALL_MACHINE, 0)
+            m.d.comb += [trap.eq(1), cause.eq(Cause.ECALL_MACHINE)]
         with m.Elif(decoded.ebreak):
-            m.d.comb += raises(Cause.BREAKPOINT, pc)
-        with m.Elif(jump & jump_target[1]):
-            m.d.comb += raises(Cause.INSTRUCTION_MISALIGNED, jump_target)
-        with m.Elif((local | remote) & misaligned & ~skipped):
-            m.d.comb += raises(Mux(store_cause, Cause.STORE_MISALIGNED, Cause.LOAD_MISALIGNED), address)
-        with m.Elif((local & ~fits & ~skipped) | (remote & bad_global)):
-            m.d.comb += raises(Mux(store_cause, Cause.STORE_ACCESS_FAULT, Cause.LOAD_ACCESS_FAULT), address)
+            m.d.comb += [trap.eq(1), cause.eq(Cause.BREAKPOINT), shows_pc.eq(1)]
+        with m.Elif(jump & target[1]):
+            m.d.comb += [trap.eq(1), cause.eq(Cause.INSTRUCTION_MISALIGNED), shows_pc.eq(~decoded.jalr), access.eq(decoded.jalr)]
+        with m.Elif((local | remote) & misaligned & checked):
+            m.d.comb += [trap.eq(1), cause.eq(Mux(store_cause, Cause.STORE_MISALIGNED, Cause.LOAD_MISALIGNED)), access.eq(1)]
+        with m.Elif((local & ~fits & checked) | (remote & bad_global)):
+            m.d.comb += [trap.eq(1), cause.eq(Mux(store_cause, Cause.STORE_ACCESS_FAULT, Cause.LOAD_ACCESS_FAULT)), access.eq(1)]
+        # Without an immediate, and that is so at a fault too, ``relative`` is the pc; only a faulty one is outside of the window.
+        value = Signal(64)
+        shown_pc = Cat(relative[:OFFSET_BITS], Mux(x.fetched.fault, pc[OFFSET_BITS:], relative[OFFSET_BITS:]))
+        m.d.comb += value.eq(
+            (Cat(address[0] & ~decoded.jalr, address[1:]) & access.replicate(64))
+            | (shown_pc & shows_pc.replicate(64))
+            | (insn & shows_word.replicate(32))
+        )
 
         good = Signal()
         m.d.comb += [good.eq(self.x_valid & ~trap), self.done.eq(self.x_valid & ~self.stall)]
@@ -384,66 +412,75 @@ class ScalarSlot(wiring.Component):
 
         # -- SRAM --------------------------------------------------------------------------------------------------
         line = Signal(line_address_bits(config))
-        granule_done = Signal()
+        granule_done, may_load = Signal(), Signal()
         m.d.comb += [
+            may_load.eq(~(slots.short_taken & last_access) & (indexed | ~decoded.gather_index)),
             line.eq(line_of(config, address)),
-            self.scalar.req.eq(good & decoded.load),
+            # Requests do not wait for the checks: what traps reads in vain and writes no byte.
+            self.scalar.req.eq(self.x_valid & decoded.load),
             self.scalar.address.eq(line),
-            self.vector_req.eq(good & decoded.vector_load & ~skipped & ~(slots.short_taken & last_access)),
+            self.vector_req.eq(self.x_valid & decoded.vector_load & may_load & ~skipped),
             self.vector_address.eq(line),
-            self.store.req.eq(good & stores & (primed & (converting_left == 0) | ~decoded.converts)),
+            self.store.req.eq(self.x_valid & stores & (primed & (converting_left == 0) | ~decoded.converts)),
             self.store.address.eq(line),
             self.stall.eq(
-                (self.scalar.req & ~self.scalar.grant)
-                | (good & decoded.vector_load & (~granule_done | ~last_access))
-                | (good & stores & ~(self.store.grant & (last_row | ~decoded.accumulator_store)))
-                | (good & decoded.simd & (slots.simd_taken | ~transpose_last))
-                | (good & decoded.predicate & decoded.writes_pd & slots.short_taken)
+                good
+                & (
+                    (decoded.load & ~self.scalar.grant)
+                    | (decoded.vector_load & (~granule_done | ~last_access))
+                    | (stores & ~(self.store.grant & (last_row | ~decoded.accumulator_store)))
+                    | (decoded.simd & (slots.simd_taken | ~transpose_last))
+                    | (decoded.predicate & decoded.writes_pd & slots.short_taken)
+                )
             ),
-            granule_done.eq(Mux(skipped, ~(slots.short_taken & last_access), self.vector_grant)),
+            self.loaded.eq(good & self.vector_grant),
+            self.stored.eq(good & self.store.grant),
+            granule_done.eq(Mux(skipped, may_load, self.vector_grant)),
         ]
+        # What is stored or sent: a scalar in all places that it may go to, a register, an accumulator's line.
         scalar_data = Signal(64)
-        with m.Switch(funct3[:2]):
+        scalar_size = Mux(decoded.nsd, 3, funct3[:2])
+        with m.Switch(scalar_size):
             for size in range(4):
                 with m.Case(size):
                     m.d.comb += scalar_data.eq(x.rs2[: 8 << size].replicate(8 >> size))
-        with m.If(decoded.vector_store):
-            m.d.comb += [self.store.data.eq(self.vs2), self.store.mask.eq(~0)]
-        with m.Elif(decoded.accumulator_store & decoded.converts):
-            # A part of an SRAM line per accumulator line.
-            for log in range(3):
-                parts = 4 >> log
-                part_bits = byte_bits - 2 + log
-                position = Signal(OFFSET_BITS - part_bits, name=f"part{log}")
-                m.d.comb += position.eq(address[part_bits:OFFSET_BITS] + row)
-                with m.If(scale == log):
-                    m.d.comb += [
-                        self.store.address.eq(position[2 - log :]),
-                        self.store.data.eq(self.converted[: 8 * line_bytes // parts].replicate(parts)),
-                        self.store.mask.eq(((1 << line_bytes // parts) - 1) << (position[: 2 - log] << part_bits)),
-                    ]
+        # Accumulator lines go to a quarter of an SRAM line each, or to two or four, counted in ``place``; none has an offset.
+        quarter_bits = byte_bits - 2
+        place = Signal(OFFSET_BITS - quarter_bits)
+        m.d.comb += place.eq(x.rs1[quarter_bits:OFFSET_BITS] + (row << scale))
+        outgoing, outgoing_mask = Signal(8 * line_bytes), Signal(line_bytes)
+        with m.If(decoded.vector_store | decoded.nwrite):
+            m.d.comb += [outgoing.eq(self.vs2), outgoing_mask.eq(~0)]
         with m.Elif(decoded.accumulator_store):
-            m.d.comb += [
-                self.store.address.eq(line + row),
-                self.store.data.eq(self.accumulator_data),
-                self.store.mask.eq(~0),
-            ]
+            m.d.comb += self.store.address.eq(place[2:])
+            with m.If(~decoded.converts):
+                m.d.comb += [outgoing.eq(self.accumulator_data), outgoing_mask.eq(~0)]
+            with m.Else(), m.Switch(scale):
+                for log in range(3):
+                    with m.Case(log):
+                        part = line_bytes >> 2 - log
+                        m.d.comb += [
+                            outgoing.eq(self.converted[: 8 * part].replicate(4 >> log)),
+                            outgoing_mask.eq(((1 << part) - 1) << (place[log:2] << quarter_bits + log)),
+                        ]
         with m.Else():
             m.d.comb += [
-                self.store.data.eq(scalar_data.replicate(line_bytes // 8)),
-                self.store.mask.eq(((1 << (1 << funct3[:2])) - 1) << address[:byte_bits]),
+                outgoing.eq(scalar_data.replicate(line_bytes // 8)),
+                outgoing_mask.eq(((1 << (1 << scalar_size)) - 1) << address[:byte_bits]),
             ]
-        exits = decoded.store & (address == self.tohost) & self.tohost.any() & x.rs2[0]
+        m.d.comb += [self.store.data.eq(outgoing), self.store.mask.eq(Mux(good, outgoing_mask, 0))]
+        exits = (
+            decoded.store
+            & (address[:OFFSET_BITS] == self.tohost[:OFFSET_BITS])
+            & (self.tohost[OFFSET_BITS:] == SRAM_BASE >> OFFSET_BITS)
+            & x.rs2[0]
+        )
         with m.Switch(funct3[:2]):
             for size in range(4):
                 with m.Case(size):
                     m.d.comb += self.exit_value.eq(x.rs2[: 8 << size])
 
         # -- what it does to its thread ----------------------------------------------------------------------------
-        number = insn[7:12]
-        amount = x.rs1[:SEMAPHORE_VALUE_BITS]
-        covered = Signal()
-        m.d.comb += covered.eq(data_at(self.semaphores, number) >= amount)
         finishes = Signal()
         # Instructions that do not use SRAM never stall; saying so keeps grants out of the paths to fetch.
         m.d.comb += [
@@ -452,34 +489,25 @@ class ScalarSlot(wiring.Component):
             self.trap.cause.eq(cause),
             self.trap.value.eq(value),
             self.trap.pc.eq(pc),
-            self.park.eq(good & decoded.swait & ~covered),
-            self.park_sem.eq(number),
-            self.park_amount.eq(amount),
-            self.take.valid.eq(good & decoded.swait & covered),
-            self.take.sem.eq(number),
-            self.take.amount.eq(amount),
-            self.post.valid.eq(good & decoded.spost),
-            self.post.sem.eq(number),
-            self.post.amount.eq(amount),
+            self.park.eq(good & decoded.swait & ~self.covered),
+            self.take.eq(good & decoded.swait & self.covered),
+            self.post.eq(good & decoded.spost),
+            self.semaphore.eq(rd_field),
+            self.amount.eq(x.rs1[:SEMAPHORE_VALUE_BITS]),
             self.halt.eq(good & decoded.halt),
             self.exit.eq(finishes & exits),
+            self.completes.eq(finishes & ~self.park),
             self.flush.eq(good & decoded.fence_i),
             self.mret.eq(good & decoded.mret),
             self.redirect.eq(good & (jump | decoded.halt | decoded.fence_i | decoded.mret | self.park)),
             self.csr_number.eq(insn[20:32]),
-            self.csr_operand.eq(Mux(funct3[2], rs1_field, x.rs1)),
+            # Of register and immediate field, one is 0.
+            self.csr_operand.eq(total),
         ]
         with m.If(good & decoded.csr & writes_csr):
             m.d.comb += self.csr_op.eq(funct3[:2])
         m.d.comb += self.set_format.eq(good & decoded.setfmt)
-        with m.If(jump):
-            m.d.comb += self.target.eq(jump_target)
-        with m.Elif(decoded.mret):
-            m.d.comb += self.target.eq(self.exception_pc)
-        with m.Elif(decoded.swait):
-            m.d.comb += self.target.eq(pc)
-        with m.Else():
-            m.d.comb += self.target.eq(next_pc)
+        m.d.comb += self.target.eq(target)
 
         # -- network -----------------------------------------------------------------------------------------------
         m.d.comb += [
@@ -489,31 +517,24 @@ class ScalarSlot(wiring.Component):
             self.tx_tag.eq(Cat(Mux(decoded.nread, rd_field, 0), x.thread, decoded.nread)),
             self.tx_post.eq(decoded.nwrite & insn[25]),
             self.tx_sem.eq(Mux(self.tx_post, rd_field, 0)),
+            self.tx_data.eq(outgoing),
+            self.tx_mask.eq(outgoing_mask),
         ]
-        with m.If(decoded.nsd):
-            m.d.comb += [
-                self.tx_data.eq(x.rs2.replicate(line_bytes // 8)),
-                self.tx_mask.eq(0xFF << address[:byte_bits]),
-            ]
-        with m.Elif(decoded.nwrite):
-            m.d.comb += [self.tx_data.eq(self.vs2), self.tx_mask.eq(~0)]
 
         # -- scalar results, stage M -------------------------------------------------------------------------------
         result = Signal(64)
-        with m.If(decoded.post_rs1):
-            m.d.comb += result.eq(total)
-        with m.Elif(decoded.csr):
-            m.d.comb += result.eq(self.csr_read)
+        # The ALU's result is 0 where the result comes from elsewhere.
+        elsewhere = Signal(64)
+        with m.If(decoded.csr):
+            m.d.comb += elsewhere.eq(self.csr_read)
         with m.Elif(decoded.jal | decoded.jalr):
-            m.d.comb += result.eq(next_pc)
+            m.d.comb += elsewhere.eq(next_pc)
         with m.Elif(decoded.predicate):
-            m.d.comb += result.eq(self.predicate[0])
-        with m.Else():
-            m.d.comb += result.eq(alu.result)
+            m.d.comb += elsewhere.eq(self.predicate[0])
+        m.d.comb += result.eq(alu.result | elsewhere)
         register = Mux(decoded.post_rs1, rs1_field, rd_field)
-        m.d.comb += write_scalar(
-            self.x_writes, register, result, finishes & (decoded.writes_rd | decoded.post_rs1) & ~decoded.load
-        )
+        writes_register = finishes & (decoded.writes_rd | decoded.post_rs1)
+        m.d.comb += write_scalar(self.x_writes, register, result, writes_register & ~decoded.load)
 
         writes = Signal(ScalarWrites())
         load_low = Signal(byte_bits)
@@ -533,24 +554,32 @@ class ScalarSlot(wiring.Component):
                 self.retire.value.eq(value),
                 load_low.eq(address[:byte_bits]),
             ]
-        m.d.sync += writes.eq(self.x_writes)
-        loaded, extended = Signal(64), Signal(64)
+        m.d.sync += write_scalar(writes, register, result, writes_register)
+        # Loads are aligned: an upper part of what is loaded comes from few places.
+        loaded = Signal(64)
+        eight = self.scalar.data.word_select(load_low[3:], 64)
+        m.d.comb += [
+            loaded[0:8].eq(eight.word_select(load_low[:3], 8)),
+            loaded[8:16].eq(eight.word_select(load_low[1:3], 16)[8:]),
+            loaded[16:32].eq(eight.word_select(load_low[2], 32)[16:]),
+            loaded[32:].eq(eight[32:]),
+        ]
         load_funct3 = self.retire.insn[12:15]
-        m.d.comb += loaded.eq(
-            self.scalar.data.word_select(load_low[3:], 64) >> Cat(C(0, 3), load_low[:3])
-        )  # fmt: skip
-        with m.Switch(load_funct3[:2]):
-            for size in range(3):
-                bits = 8 << size
+        load_bits, load_sign = Signal(64), Signal()
+        with m.If(load_done), m.Switch(load_funct3[:2]):
+            for size in range(4):
                 with m.Case(size):
-                    sign = loaded[bits - 1] & ~load_funct3[2]
-                    m.d.comb += extended.eq(Cat(loaded[:bits], sign.replicate(64 - bits)))
-            with m.Default():
-                m.d.comb += extended.eq(loaded)
-        with m.If(load_done):
-            m.d.comb += write_scalar(self.retire.writes, self.retire.insn[7:12], extended, 1)
-        with m.Else():
-            m.d.comb += self.retire.writes.eq(writes)
+                    m.d.comb += [
+                        load_bits.eq((1 << (8 << size)) - 1),
+                        load_sign.eq(loaded[(8 << size) - 1] & ~load_funct3[2]),
+                    ]
+        extended = Signal(64)
+        m.d.comb += [
+            # Results of loads are 0 in X.
+            extended.eq((loaded & load_bits) | (load_sign.replicate(64) & ~load_bits)),
+            self.retire.writes.eq(writes),
+            *(self.retire.writes.data[half].eq(writes.data[half] | extended) for half in range(2)),
+        ]
 
         # -- SIMD unit and its random bits -------------------------------------------------------------------------
         enters = Signal()
@@ -566,6 +595,8 @@ class ScalarSlot(wiring.Component):
             transpose_last.eq(transpose_row == pairs_after_first),
             next_pair.eq((transpose_row + 1) << 1),
             self.simd_valid.eq(enters),
+            # The sum of what it reads and 0.
+            self.simd_scalar.eq(total),
             self.simd_collect.eq(good & decoded.simd & ~transpose_last & ~(slots.simd_taken & has_one_lane(config))),
             self.simd_row.eq(transpose_row),
             self.reread.eq(self.simd_collect),
@@ -588,13 +619,9 @@ class ScalarSlot(wiring.Component):
         line_loaded = Signal(8 * line_bytes)
         loads_line, gathers, gathers_wide, gathers_zero = Signal(), Signal(), Signal(), Signal()
         gathered, gathered_from = Signal.like(granule), Signal(byte_bits)
-        steps_granule = Signal()
-        m.d.comb += [
-            steps_granule.eq(good & gather & granule_done),
-            lane_index.eq(granule),
-        ]
+        m.d.comb += steps_granule.eq(good & gather & granule_done)
         with m.If(steps_granule):
-            m.d.sync += [granule.eq(Mux(granule_last, 0, granule + 1)), granule_address.eq(total)]
+            m.d.sync += granule.eq(Mux(granule_last, 0, granule + 1))
         with m.If(self.trap.valid):
             m.d.sync += granule.eq(0)
         m.d.sync += [
@@ -608,29 +635,32 @@ class ScalarSlot(wiring.Component):
                 gathered.eq(granule),
                 gathered_from.eq(address[:byte_bits]),
             ]
-        with m.If(loads_line):
-            m.d.sync += line_loaded.eq(self.vector_data)
-        with m.If(gathers):
-            eight = self.vector_data.word_select(gathered_from[3:], 64)
-            sixteen = self.vector_data.word_select(gathered_from[4:], 128) if byte_bits > 4 else self.vector_data
-            with m.If(gathers_wide):
-                m.d.sync += line_loaded.word_select(gathered[: max(0, byte_bits - 4)], 128).eq(Mux(gathers_zero, 0, sixteen))
-            with m.Else():
-                m.d.sync += line_loaded.word_select(gathered, 64).eq(Mux(gathers_zero, 0, eight))
+        # A granule of eight bytes goes into one half of sixteen; wide ones and whole lines come in halves that are in place.
+        narrow_granule, zero = Signal(), Signal()
+        m.d.comb += [narrow_granule.eq(gathers & ~gathers_wide), zero.eq(gathers & gathers_zero)]
+        eight = self.vector_data.word_select(gathered_from[3:], 64)
+        for number in range(line_bytes // 8):
+            in_place = self.vector_data.word_select(number, 64)
+            here = gathered == number
+            if byte_bits > 4:
+                sixteen = self.vector_data.word_select(gathered_from[4:], 128)
+                in_place = Mux(gathers, sixteen.word_select(number % 2, 64), in_place)
+                here = Mux(gathers_wide, gathered == number // 2, here)
+            else:
+                here = gathers_wide | here
+            with m.If(loads_line | (gathers & here)):
+                m.d.sync += line_loaded.word_select(number, 64).eq(Mux(narrow_granule, eight, in_place) & ~zero.replicate(64))
 
         logic, logic_in_m, logic_in_w = (Signal(line_bytes, name=name) for name in ("combined", "combined_in_m", "combined_in_w"))
         left, right = self.predicate[0], self.predicate[1]
-        with m.Switch(insn[25:29]):
-            for mnemonic, logic_value in (
-                ("pand", left & right),
-                ("por", left | right),
-                ("pxor", left ^ right),
-                ("pandn", left & ~right),
-            ):
-                with m.Case(INSTRUCTIONS[mnemonic].match >> 25 & 0xF):
+        operations = {"pand": left & right, "por": left | right, "pxor": left ^ right, "pandn": left & ~right}
+        # The numbers of these differ in their low bits, and that of the move from a scalar register in another.
+        with m.If(insn[27]):
+            m.d.comb += logic.eq(x.rs1)
+        with m.Else(), m.Switch(insn[25:27]):
+            for mnemonic, logic_value in operations.items():
+                with m.Case(INSTRUCTIONS[mnemonic].match >> 25 & 3):
                     m.d.comb += logic.eq(logic_value)
-            with m.Default():
-                m.d.comb += logic.eq(x.rs1)
         m.d.sync += [logic_in_m.eq(logic), logic_in_w.eq(logic_in_m)]
 
         # -- results, stage W --------------------------------------------------------------------------------------
@@ -653,8 +683,3 @@ class ScalarSlot(wiring.Component):
             self.busy.eq(self.x_valid | self.retire.valid | load_done | slots.busy),
         ]
         return m
-
-
-def data_at(array, number):
-    """Element of an array layout by a number that may be too wide; out of range gives any element."""
-    return array[number[: ceil_log2(len(array))]]

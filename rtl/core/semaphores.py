@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's counting semaphores."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from golden.layout import SEMAPHORE_ID_BITS, SEMAPHORE_VALUE_BITS
@@ -25,10 +26,12 @@ class Semaphores(wiring.Component):
 
     Members
     -------
-    take : In(PostLayout)
-        From the scalar slot.
-    posts : In(3 x PostLayout)
-        From the scalar slot, from packets, from the control page.
+    number : In(5), amount : In(16), take, post : In(1)
+        From the scalar slot; ``take`` and ``post`` never come together.
+    covered : Out(1)
+        Whether semaphore ``number`` holds ``amount``; any value with ``post``.
+    outside : In(PostLayout)
+        From packets and from the control page.
     values : Out(config.semaphores x 16 bits)
     overflow : Out(1)
     """
@@ -37,8 +40,12 @@ class Semaphores(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "take": In(PostLayout()),
-                "posts": In(data.ArrayLayout(PostLayout(), 3)),
+                "number": In(SEMAPHORE_ID_BITS),
+                "amount": In(SEMAPHORE_VALUE_BITS),
+                "take": In(1),
+                "post": In(1),
+                "covered": Out(1),
+                "outside": In(PostLayout()),
                 "values": Out(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
                 "overflow": Out(1),
             }
@@ -46,23 +53,30 @@ class Semaphores(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        limit = (1 << SEMAPHORE_VALUE_BITS) - 1
+        values, outside = self.values, self.outside
+        number_bits = ceil_log2(self.config.semaphores)
+
+        # One adder for the scalar slot's change and one for that from outside, which comes behind it on the same semaphore.
+        inner, outer = (Signal(number_bits, name=name) for name in ("inner", "outer"))
+        inner_total, outer_total = (Signal(SEMAPHORE_VALUE_BITS + 1, name=f"{name}_total") for name in ("inner", "outer"))
+        inner_value, outer_value = (Signal(SEMAPHORE_VALUE_BITS, name=f"{name}_value") for name in ("inner", "outer"))
+        changed = self.take | self.post
+        inner_full, outer_full = self.post & inner_total[-1], outside.valid & outer_total[-1]
+        m.d.comb += [
+            inner.eq(self.number),
+            inner_total.eq(values[inner] + Mux(self.post, self.amount, ~self.amount) + ~self.post),
+            # A carry out of the complement's sum says that nothing had to be borrowed.
+            self.covered.eq(inner_total[-1]),
+            inner_value.eq(inner_total[:-1] | inner_full.replicate(SEMAPHORE_VALUE_BITS)),
+            outer.eq(outside.sem),
+            outer_total.eq(Mux(changed & (inner == outer), inner_value, values[outer]) + outside.amount),
+            outer_value.eq(outer_total[:-1] | outer_full.replicate(SEMAPHORE_VALUE_BITS)),
+        ]
+        with m.If(inner_full | outer_full):
+            m.d.sync += self.overflow.eq(1)
         for number in range(self.config.semaphores):
-            value = self.values[number]
-            amounts = []
-            touched = []
-            for port in (self.take, *(self.posts[i] for i in range(3))):
-                amount = Signal(SEMAPHORE_VALUE_BITS)
-                with m.If(port.valid & (port.sem == number)):
-                    m.d.comb += amount.eq(port.amount)
-                amounts.append(amount)
-                touched.append(port.valid & (port.sem == number))
-            taken, *posted = amounts
-            total = Signal(SEMAPHORE_VALUE_BITS + 2)
-            m.d.comb += total.eq(value - taken + sum(posted))
-            with m.If(touched[0] | touched[1] | touched[2] | touched[3]):
-                with m.If(total > limit):
-                    m.d.sync += [value.eq(limit), self.overflow.eq(1)]
-                with m.Else():
-                    m.d.sync += value.eq(total)
+            with m.If(changed & (inner == number)):
+                m.d.sync += values[number].eq(inner_value)
+            with m.If(outside.valid & (outer == number)):
+                m.d.sync += values[number].eq(outer_value)
         return m

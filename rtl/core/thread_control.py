@@ -113,22 +113,25 @@ class ThreadControl(wiring.Component):
 
         misaligned_start = self.start & self.start_pc[:2].any()
         takes_error = failed & ~self.in_slot & (state != ThreadState.TRAPPED) & ~self.start
-        with m.If(misaligned_start):
-            m.d.comb += [
-                self.taken.valid.eq(1),
-                self.taken.cause.eq(Cause.INSTRUCTION_MISALIGNED),
-                self.taken.value.eq(self.start_pc),
-                self.taken.pc.eq(self.start_pc),
-            ]
-        with m.Elif(self.trap.valid & ~self.start & ~left_behind):
-            m.d.comb += self.taken.eq(self.trap)
-        with m.Elif(takes_error):
-            m.d.comb += [
-                self.taken.valid.eq(1),
-                self.taken.cause.eq(Cause.NETWORK_ERROR),
-                self.taken.value.eq(failed_address),
-                self.taken.pc.eq(self.next_pc),
-            ]
+        trapped = self.trap.valid & ~self.start & ~left_behind
+        # Where the thread is, as far as anything from outside of its instructions is concerned.
+        here = Signal(64)
+        with m.If(self.start):
+            m.d.comb += here.eq(self.start_pc)
+        with m.Elif(trapped):
+            m.d.comb += here.eq(self.trap.pc)
+        with m.Else():
+            m.d.comb += here.eq(self.next_pc)
+        m.d.comb += [
+            self.taken.valid.eq(misaligned_start | trapped | takes_error),
+            self.taken.pc.eq(here),
+        ]
+        with m.If(self.start):
+            m.d.comb += [self.taken.cause.eq(Cause.INSTRUCTION_MISALIGNED), self.taken.value.eq(self.start_pc)]
+        with m.Elif(trapped):
+            m.d.comb += [self.taken.cause.eq(self.trap.cause), self.taken.value.eq(self.trap.value)]
+        with m.Else():
+            m.d.comb += [self.taken.cause.eq(Cause.NETWORK_ERROR), self.taken.value.eq(failed_address)]
         handled = self.vector.any() & (self.run | waiting | self.start)
 
         # Gathers find out in later cycles of X that they trap.
@@ -158,14 +161,12 @@ class ThreadControl(wiring.Component):
         with m.If(self.stop | (self.exit & (self.run | waiting) & ~ends_trapped)):
             m.d.sync += state.eq(ThreadState.HALTED)
 
-        with m.If(self.taken.valid):
-            m.d.comb += self.redirect_target.eq(Mux(handled, self.vector, self.taken.pc))
-        with m.Elif(self.start):
-            m.d.comb += self.redirect_target.eq(self.start_pc)
-        with m.Elif(self.jump):
+        with m.If(self.taken.valid & handled):
+            m.d.comb += self.redirect_target.eq(self.vector)
+        with m.Elif(self.jump & ~self.taken.valid & ~self.start):
             m.d.comb += self.redirect_target.eq(self.target)
         with m.Else():
-            m.d.comb += self.redirect_target.eq(self.next_pc)
+            m.d.comb += self.redirect_target.eq(here)
         stops = self.stop | self.exit
         m.d.comb += [
             self.redirect.eq(self.taken.valid | self.start | self.jump | stops),

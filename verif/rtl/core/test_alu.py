@@ -38,6 +38,7 @@ def expected(op: AluOp, word: bool, a: int, b: int) -> int:
         AluOp.SRA: signed(a, bits) >> amount,
         AluOp.OR: a | b,
         AluOp.AND: a & b,
+        AluOp.NONE: 0,
     }[op]
     return signed(value, bits) % 2**64
 
@@ -54,7 +55,9 @@ def test_results_and_comparisons(operations: list[tuple[AluOp, bool, int, int]])
                 context.set(signal, value)
             assert context.get(alu.result) == expected(op, word, a, b), (op, word, hex(a), hex(b))
             assert context.get(alu.equal) == (a == b)
-            if op is not AluOp.ADD:
+            if op in (AluOp.ADD, AluOp.NONE):
+                assert context.get(alu.total) == (a + b) % 2**64
+            else:
                 assert context.get(alu.less) == (signed(a, 64) < signed(b, 64))
                 assert context.get(alu.less_unsigned) == (a < b)
 

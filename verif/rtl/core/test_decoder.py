@@ -65,6 +65,16 @@ def test_exactly_the_words_of_the_table_are_legal(name: str) -> None:
     simulation.run(check)
 
 
+def step(config: NodeConfig, mnemonic: str) -> int:
+    """What the decoder gives for an immediate where there is none: what a post-increment adds, or the way to what follows."""
+    if mnemonic in ("halt", "fence.i"):
+        return 4
+    if mnemonic in ("nwrite.p", "nwrite.sp"):
+        return config.line_bytes
+    # The tile of a named format is known in X only.
+    return {"mst.f32.p": config.accumulator_bytes, "mst.bf16.p": config.accumulator_bytes // 2}.get(mnemonic, 0)
+
+
 def test_immediates_and_registers_are_those_of_the_operand_fields() -> None:
     config = preset("d1")
     simulation = Simulation(Decoder(config), clocked=False)
@@ -85,8 +95,10 @@ def test_immediates_and_registers_are_those_of_the_operand_fields() -> None:
                 assert decoded.immediate == word & 0xFFFF_F000
             if "shamt" in row.operands or "shamtw" in row.operands:
                 assert decoded.immediate & 31 == word >> 20 & 31
-            if not {"imm_u", "shamt", "shamtw", *IMMEDIATES} & set(row.operands):
-                assert decoded.immediate == 0, f"{row.mnemonic} has no immediate"
+            if "zimm" in row.operands:
+                assert decoded.immediate == word >> 15 & 31
+            if not {"imm_u", "shamt", "shamtw", "zimm", *IMMEDIATES} & set(row.operands):
+                assert decoded.immediate == step(config, row.mnemonic), f"{row.mnemonic} has no immediate"
             for register in ("rs1", "rs2", "vs1", "vs2", "pm", "ps1", "ps2"):
                 assert decoded[f"reads_{register}"] == (register in row.operands), f"{row.mnemonic} {register}"
             for register in ("rd", "vd", "pd"):

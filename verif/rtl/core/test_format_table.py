@@ -24,12 +24,19 @@ CYCLE = st.tuples(st.integers(0, 3), NUMBER, st.integers(0, 3), NUMBER, st.boole
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 @property_settings(80)
 @given(cycles=st.lists(CYCLE, max_size=30))
-def test_descriptors_read_as_they_were_written_and_zero_before(config: NodeConfig, cycles: list[Any]) -> None:
+def test_descriptors_read_as_they_were_written_and_zero_once_cleared(config: NodeConfig, cycles: list[Any]) -> None:
     simulation = SIMULATIONS[config.threads]
     table = simulation.component
     model = [[0] * FORMAT_DESCRIPTORS for _ in range(config.threads)]
 
     async def check(context: Any) -> None:
+        # Memories keep their contents in reset, as in hardware.
+        context.set(table.write, 0)
+        context.set(table.clear, 1)
+        for line in range(16):
+            context.set(table.clear_number, line)
+            await context.tick()
+        context.set(table.clear, 0)
         for thread, number, matrix_thread, matrix_number, write, whole, value in cycles:
             thread, matrix_thread = thread % config.threads, matrix_thread % config.threads
             ports = {

@@ -26,11 +26,20 @@ VALUES = st.integers(0, 2**64 - 1)
 
 @property_settings(100)
 @given(st.lists(st.tuples(st.integers(0, 31), st.integers(0, 31), st.none() | VALUES, st.none() | VALUES), max_size=40))
-def test_scalar_registers_hold_what_was_written_and_read_zero_before(cycles: list[Any]) -> None:
+def test_scalar_registers_hold_what_was_written_and_read_zero_once_cleared(cycles: list[Any]) -> None:
     registers = SCALAR.component
     model = [0] * 32
 
     async def check(context: Any) -> None:
+        # Memories keep their contents in reset, as in hardware.
+        for pair in range(16):
+            for parity in range(2):
+                context.set(registers.writes.valid[parity], 0)
+                context.set(registers.writes.data[parity], 0)
+            context.set(registers.clear, 1)
+            context.set(registers.clear_number, pair)
+            await context.tick()
+        context.set(registers.clear, 0)
         for first, second, even, odd in cycles:
             # The even write goes where the first read looks, the odd one where the second does.
             numbers = (first & ~1, second | 1)
@@ -118,22 +127,30 @@ POST = st.none() | st.tuples(st.integers(0, 3), AMOUNTS)
 
 
 @property_settings(150)
-@given(st.lists(st.tuples(POST, POST, POST, POST), max_size=30))
+@given(st.lists(st.tuples(st.booleans(), POST, POST), max_size=30))
 def test_semaphores_count_saturate_and_report(cycles: list[Any]) -> None:
     semaphores = SEMAPHORES.component
     model, overflow = [0] * 4, False
 
     async def check(context: Any) -> None:
         nonlocal overflow
-        for take, *posts in cycles:
-            # Takes are only made when the value covers them.
-            if take and take[1] > model[take[0]]:
-                take = (take[0], model[take[0]])
-            ports = [semaphores.take, *(semaphores.posts[i] for i in range(3))]
-            for port, change in zip(ports, (take, *posts), strict=True):
-                context.set(port.valid, change is not None)
-                context.set(port.sem, change[0] if change else 0)
-                context.set(port.amount, change[1] if change else 0)
+        for takes, inside, outside in cycles:
+            number, amount = inside or (0, 0)
+            context.set(semaphores.number, number)
+            context.set(semaphores.amount, amount)
+            context.set(semaphores.post, inside is not None and not takes)
+            context.set(semaphores.take, 0)
+            take = None
+            if takes:
+                covered = context.get(semaphores.covered)
+                assert covered == (amount <= model[number])
+                # Takes are only made when the value covers them.
+                context.set(semaphores.take, inside is not None and covered)
+                take = inside if covered else None
+            posts = (None if takes else inside, outside)
+            context.set(semaphores.outside.valid, outside is not None)
+            context.set(semaphores.outside.sem, outside[0] if outside else 0)
+            context.set(semaphores.outside.amount, outside[1] if outside else 0)
             assert [context.get(semaphores.values[s]) for s in range(4)] == model
             await context.tick()
             if take:
@@ -152,15 +169,15 @@ def test_semaphores_count_saturate_and_report(cycles: list[Any]) -> None:
 @pytest.mark.parametrize("amount", [1, 65_535])
 def test_a_full_semaphore_stays_full(amount: int) -> None:
     async def check(context: Any) -> None:
-        post = SEMAPHORES.component.posts[0]
-        context.set(post.valid, 1)
-        context.set(post.sem, 3)
-        context.set(post.amount, 65_535)
+        semaphores = SEMAPHORES.component
+        context.set(semaphores.post, 1)
+        context.set(semaphores.number, 3)
+        context.set(semaphores.amount, 65_535)
         await context.tick()
-        assert not context.get(SEMAPHORES.component.overflow)
-        context.set(post.amount, amount)
+        assert not context.get(semaphores.overflow)
+        context.set(semaphores.amount, amount)
         await context.tick()
-        assert context.get(SEMAPHORES.component.values[3]) == 65_535
-        assert context.get(SEMAPHORES.component.overflow)
+        assert context.get(semaphores.values[3]) == 65_535
+        assert context.get(semaphores.overflow)
 
     SEMAPHORES.run(check)
