@@ -26,7 +26,8 @@ class BoardClock(wiring.Component):
     """Makes a clock of the platform's default clock, through a PLL if it has another frequency, and a reset.
 
     The reset holds from configuration until the PLL has locked and some microseconds beyond, and again while it is not
-    locked. Whoever drives a domain from this defines it: ``m.d.comb += [ClockSignal().eq(clock.clk), …]``.
+    locked. Whoever drives a domain from this defines it: ``m.d.comb += [ClockSignal().eq(clock.clk), …]``. There is no timing
+    constraint here: place and route derives that of the PLL's output from its input's, and where it does not, is told it.
 
     Parameters
     ----------
@@ -71,7 +72,6 @@ class BoardClock(wiring.Component):
                 m.submodules.buffer = buffer = io.Buffer("i", port)
                 make = _ecp5_pll if self.board.family == "ecp5" else _gowin_pll
                 m.submodules.pll = make(self.board, self.dividers, buffer.i, clock, lock)
-            platform.add_clock_constraint(clock, self.clock_hz)
             m.submodules.lock_synchronizer = FFSynchronizer(lock, locked, o_domain="boot")
             m.d.comb += self.clk.eq(clock)
 
