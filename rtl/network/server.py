@@ -110,7 +110,7 @@ class RequestServer(wiring.Component):
             is_read.eq(flit.kind == Kind.READ),
             known.eq(self.requests.valid & (is_write | is_read)),
             # SRAM is whole blocks from offset 0 on, and the control page the last page of the window: high bits tell.
-            in_sram.eq(flit.offset[(config.block_bytes - 1).bit_length() :] < config.sram_blocks),
+            in_sram.eq(flit.offset[(config.block_bytes - 1).bit_length() :].matches(*range(config.sram_blocks))),
             in_control.eq(flit.offset[(CONTROL_PAGE_BYTES - 1).bit_length() :].all()),
             bad_offset.eq(~(in_sram | in_control) | (is_write & flit.post & (flit.sem >= config.semaphores))),
             fails.eq(undeliverable | bad_offset),
