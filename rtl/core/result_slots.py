@@ -41,8 +41,9 @@ class ResultSlots(wiring.Component):
         Nothing with a result after SHORT_CYCLES may enter.
     simd_taken : Out(1)
         The SIMD operation that the members below describe may not enter.
-    two_passes, iterative, reduces, permutes : In(1); operation : In(4)
-        Of a SIMD operation; ``operation`` is its funct3, and bit 3 is set in custom-1.
+    two_passes, iterative, reduces, permutes : In(1); operation : In(4); function : In(2)
+        Of a SIMD operation; ``operation`` is its funct3, and bit 3 is set in custom-1. ``function`` are the low bits of its
+        rs2 field.
     enter_short, enter_simd : In(1)
         It enters in this cycle. Callers look at the members above first.
     enter_pair : In(1)
@@ -66,6 +67,7 @@ class ResultSlots(wiring.Component):
                 "reduces": In(1),
                 "permutes": In(1),
                 "operation": In(4),
+                "function": In(2),
                 "enter_short": In(1),
                 "enter_simd": In(1),
                 "enter_pair": In(1),
@@ -152,7 +154,7 @@ class ResultSlots(wiring.Component):
     def _one_lane(self, m, tags, simd_tag):
         """One lane: an operation enters when all elements of the one before have."""
         cycles = one_lane_cycles(self.config)
-        remaining = Signal(range(max(cycles.values())))
+        remaining = Signal(range(cycles["vrsqrt"] * cycles["halves"]))
         under_way = Signal()
         tag = Signal(ResultTag())
         taken = Signal.like(remaining)
@@ -165,7 +167,11 @@ class ResultSlots(wiring.Component):
                 with m.Default():
                     m.d.comb += taken.eq(cycles["reduce_bf16"] - 1)
         with m.Elif(self.iterative):
-            m.d.comb += taken.eq(Mux(self.two_passes, cycles["double"], cycles["single"]) - 1)
+            with m.Switch(self.function):
+                for name, function in (("vrcp", 1), ("vrsqrt", 2), ("vexp2", 3)):
+                    with m.Case(function):
+                        each = cycles[name]
+                        m.d.comb += taken.eq(Mux(self.two_passes, each * cycles["halves"], each * cycles["words"]) - 1)
         with m.Elif(self.permutes):
             m.d.comb += taken.eq(cycles["bytes"] - 1)
         with m.Else():

@@ -407,6 +407,7 @@ class ScalarSlot(wiring.Component):
             slots.operation.eq(Cat(insn[12:15], insn[5])),
             # Numbers of reductions start at 7, those of the other iterative operations end at 3.
             slots.reduces.eq(insn[22:24].any()),
+            slots.function.eq(insn[20:22]),
             slots.permutes.eq(insn[5] & ((funct3 == 7) | ((funct3 == 6) & insn[27:29].any()))),
         ]
 

@@ -329,7 +329,7 @@ def _one_lane_action(config: NodeConfig, row: Instruction) -> str:
     if name.startswith("vred"):
         kind = f"reduce_{lanes}"
     elif name in ("vrcp", "vrsqrt", "vexp2"):
-        kind = "double" if double else "single"
+        return f"passes = {cycles[name] * cycles[kind]};"
     elif name.startswith(("vsel", "vnarrow", "vshuf", "vslide", "vwiden", "vbc", "vtrn")):
         kind = "bytes"
     return f"passes = {cycles[kind]};"

@@ -8,15 +8,18 @@ from amaranth.utils import exact_log2
 
 from golden.config import NodeConfig
 from golden.layout import BIAS_BITS, Flag, FormatKind
-from rtl.arithmetic.format_encode import FORMAT_ENCODE, KIND_BITS
+from rtl.arithmetic.format_encode import KIND_BITS, SMALL_CYCLES, SMALL_FORMAT_ENCODE
+from rtl.arithmetic.fp32_fma import SUM_BITS
+from rtl.arithmetic.normalise import EXPONENT_BITS
 from rtl.simd.byte_source import ByteSource
-from rtl.simd.float_lane import FLOAT_LANE_NAME, FloatOp
+from rtl.simd.digits import DIGIT_CYCLES, Digits
+from rtl.simd.float_lane import SMALL_FLOAT_LANE_NAME, FloatOp
 from rtl.simd.kind import OperationKind
 from rtl.simd.operations import operation, sub_operation
 from rtl.simd.pairwise import PairwiseOrder
 from rtl.simd.ports import RANDOM_BITS, simd_ports
-from rtl.simd.special import SpecialLane
-from rtl.simd.timing import ONE_LANE_COMBINE_CYCLES, ONE_LANE_SPECIAL_CYCLES
+from rtl.simd.special import SpecialOp
+from rtl.simd.timing import ONE_LANE_COMBINE_CYCLES
 
 __all__ = ["OneLaneUnit"]
 
@@ -24,7 +27,10 @@ _FLAGS = len(Flag)
 _SECOND_STEP = int(Flag.INEXACT | Flag.OVERFLOW | Flag.UNDERFLOW)
 
 #: Cycles from the selection of operands to the lane's result.
-_LANE_CYCLES = 5
+_LANE_CYCLES = 6
+
+#: The same to converted elements.
+_CONVERTED_CYCLES = _LANE_CYCLES + SMALL_CYCLES
 
 _SUM, _MINIMUM = (sub_operation(f"{name}.i32") for name in ("vredsum", "vredmin"))
 
@@ -41,7 +47,7 @@ class _Pass(data.StructLayout):
     def __init__(self, config: NodeConfig):
         single = (
             "clears", "element", "combines", "counts", "integer", "decodes", "encodes", "converts", "is_class", "injects",
-            "permutes", "compares", "stochastic", "fills", "signed", "upper", "unsigned", "present", "writes",
+            "permutes", "compares", "stochastic", "fills", "signed", "upper", "unsigned", "present", "writes", "inexact",
         )  # fmt: skip
         super().__init__(
             dict.fromkeys(single, 1)
@@ -130,14 +136,15 @@ class OneLaneUnit(wiring.Component):
         # -- its elements, one after the other -------------------------------------------------------------------------
         active, fresh, distributes = Signal(), Signal(), Signal()
         number = Signal(byte_bits)
-        waits = Signal(range(ONE_LANE_SPECIAL_CYCLES))
+        waits, digit_cycles = Signal(range(max(DIGIT_CYCLES.values()) + 1)), Signal(range(max(DIGIT_CYCLES.values()) + 1))
+        begins_element, starts_digits = Signal(), Signal()
         m.submodules.order = order = PairwiseOrder(config, ONE_LANE_COMBINE_CYCLES)
         starts_order = Signal()
         enters, ends = Signal(), Signal()
         m.d.comb += [
             order.floats.eq(floats),
             order.size.eq(size),
-            enters.eq(active & Mux(kind.reduces, distributes, ~specials | (waits == 0))),
+            enters.eq(active & Mux(kind.reduces, distributes, ~specials | ((waits == 0) & ~begins_element))),
             ends.eq(
                 number[:word_bits].all()
                 & (number[word_bits] | names_format | (size == 2))
@@ -148,15 +155,23 @@ class OneLaneUnit(wiring.Component):
             m.d.sync += number.eq(number + 1)
             with m.If(ends):
                 m.d.sync += active.eq(0)
-        with m.If(waits.any()):
+        function = held["sub"][:2]
+        with m.Switch(function):
+            for each, cycles in DIGIT_CYCLES.items():
+                with m.Case(each):
+                    m.d.comb += digit_cycles.eq(cycles)
+        # An element begins in the first cycle, and in those after one has entered.
+        m.d.sync += begins_element.eq(starts | enters)
+        with m.If(begins_element):
+            m.d.sync += waits.eq(digit_cycles - 1)
+        with m.Elif(waits.any()):
             m.d.sync += waits.eq(waits - 1)
-        with m.Else():
-            m.d.sync += waits.eq(ONE_LANE_SPECIAL_CYCLES - 1)
+        m.d.sync += starts_digits.eq(active & specials & begins_element)
         with m.If(order.done):
             m.d.sync += distributes.eq(1)
         m.d.sync += fresh.eq(starts)
         with m.If(starts):
-            m.d.sync += [active.eq(1), number.eq(0), distributes.eq(0), waits.eq(ONE_LANE_SPECIAL_CYCLES - 1)]
+            m.d.sync += [active.eq(1), number.eq(0), distributes.eq(0)]
         m.d.comb += starts_order.eq(fresh & kind.reduces)
 
         # -- where operands come from, as bytes of registers --------------------------------------------------------------
@@ -222,7 +237,7 @@ class OneLaneUnit(wiring.Component):
         # -- operands --------------------------------------------------------------------------------------------------
         hold = Signal(32, reset_less=True)
         uses_hold = Signal()
-        m.d.comb += uses_hold.eq(Mux(kind.reduces, distributes | order.use_result, specials & (waits == 0)))
+        m.d.comb += uses_hold.eq(kind.reduces & (distributes | order.use_result))
         first_word, second_word, c_word, operand = Signal(32), Signal(32), Signal(32), Signal(32)
         half, low_byte = Signal(16), Signal(8)
         m.d.comb += [
@@ -262,7 +277,11 @@ class OneLaneUnit(wiring.Component):
         ]
         float_op, integer_op = Signal(FloatOp), Signal(8)
         m.d.comb += [float_op.eq(kind.operation), integer_op.eq(held["op"])]
-        with m.If(kind.converts | kind.permutes | specials | distributes):
+        with m.If(specials):
+            waiting = Mux(function == SpecialOp.POWER, FloatOp.FIX.value, FloatOp.NORMALISE.value)
+            # Those that round are numbered alike.
+            m.d.comb += float_op.eq(Mux(enters, Cat(function, C(7, 3)), waiting))
+        with m.Elif(kind.converts | kind.permutes | distributes):
             m.d.comb += float_op.eq(FloatOp.MOVE)
         with m.Elif(kind.reduces):
             m.d.comb += [
@@ -284,14 +303,20 @@ class OneLaneUnit(wiring.Component):
             m.d.sync += entering[name].eq(value)
         number_result, number_flags = Signal(32), Signal(_FLAGS)
         integer_result, integer_compare = Signal(32), Signal(4)
+        m.submodules.digits = digits = Digits()
+        fixed, normalised, normal_exponent = Signal(SUM_BITS), Signal(24), Signal(EXPONENT_BITS)
         m.submodules.float = Instance(
-            FLOAT_LANE_NAME,
+            SMALL_FLOAT_LANE_NAME,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
             i_op=entering["float_op"],
             **{f"i_{name}": entering[name] for name in "abc"},
             o_result=number_result,
             o_flags=number_flags,
+            i_accumulation=digits.accumulation,
+            o_fixed=fixed,
+            o_normalised=normalised,
+            o_normal_exponent=normal_exponent,
         )
         m.submodules.integer = Instance(
             "d1_integer_lane",
@@ -302,20 +327,24 @@ class OneLaneUnit(wiring.Component):
             o_result=integer_result,
             o_compare=integer_compare,
         )
-        m.submodules.special = special = SpecialLane()
-        special_starts = Signal()
-        m.d.sync += special_starts.eq(active & specials & (waits == ONE_LANE_SPECIAL_CYCLES - 1))
-        m.d.comb += [special.start.eq(special_starts), special.op.eq(held["sub"][:2]), special.x.eq(entering["a"])]
+        m.d.comb += [
+            digits.start.eq(starts_digits),
+            digits.function.eq(function),
+            digits.x.eq(entering["a"]),
+            digits.fixed.eq(fixed),
+            digits.normalised.eq(normalised),
+            digits.normal_exponent.eq(normal_exponent),
+        ]
 
         # -- beside the lane -----------------------------------------------------------------------------------------------
         combines = Signal()
         now = Signal(_Pass(config))
         stages = [now]
-        for cycle in range(1, _LANE_CYCLES + 2):
+        for cycle in range(1, _CONVERTED_CYCLES + 2):
             stage = Signal(_Pass(config), name=f"pass{cycle}", reset_less=True)
             m.d.sync += stage.eq(stages[-1])
             stages.append(stage)
-        done, last = stages[_LANE_CYCLES], stages[_LANE_CYCLES + 1]
+        leaving, done, last = stages[_LANE_CYCLES], stages[_CONVERTED_CYCLES], stages[-1]
         m.d.comb += [
             combines.eq(order.combine),
             now.clears.eq(fresh),
@@ -331,6 +360,7 @@ class OneLaneUnit(wiring.Component):
             now.permutes.eq(kind.permutes),
             now.compares.eq(kind.compares),
             now.stochastic.eq(kind.stochastic),
+            now.inexact.eq(specials & digits.inexact),
             now.fills.eq(moved.fills & kind.permutes),
             now.signed.eq(moved.signed),
             now.narrows.eq(Mux(kind.permutes, moved.narrows, 0)),
@@ -348,31 +378,39 @@ class OneLaneUnit(wiring.Component):
         ]
 
         # -- behind the lane: converts, flags ------------------------------------------------------------------------------
-        result = Signal(32)
-        m.d.comb += result.eq(Mux(done.integer, integer_result, number_result))
-        with m.If(done.combines):
-            m.d.sync += hold.eq(result)
-        with m.If(specials & (waits == 1)):
-            m.d.sync += hold.eq(special.result)
+        # The integer lane has a stage less than the other one.
+        integer, compared = (Signal.like(value, reset_less=True) for value in (integer_result, integer_compare))
+        m.d.sync += [integer.eq(integer_result), compared.eq(integer_compare)]
+        left = Signal(32)
+        m.d.comb += left.eq(Mux(leaving.integer, integer, number_result))
+        with m.If(leaving.combines):
+            m.d.sync += hold.eq(left)
+        code, code_flags = Signal(32), Signal(_FLAGS)
+        m.submodules.encode = Instance(
+            SMALL_FORMAT_ENCODE,
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_value=number_result,
+            i_kind=leaving.kind,
+            i_bias=leaving.bias,
+            i_stochastic=leaving.stochastic,
+            i_random=leaving.random,
+            o_code=code,
+            o_flags=code_flags,
+        )
+        truth = Mux(leaving.integer, compared, number_result[0].replicate(4))
+        # What the converter's result has to wait for waits beside it.
+        result, number_flags, truth = (
+            self._later(m, value, name) for name, value in (("result", left), ("number_flags", number_flags), ("truth", truth))
+        )
         decoded, decode_flags = Signal(32), Signal(_FLAGS)
         m.submodules.decode = Instance(
             "d1_format_decode",
-            i_code=number_result,
+            i_code=result,
             i_kind=done.kind,
             i_bias=done.bias,
             o_value=decoded,
             o_flags=decode_flags,
-        )
-        code, code_flags = Signal(32), Signal(_FLAGS)
-        m.submodules.encode = Instance(
-            FORMAT_ENCODE,
-            i_value=number_result,
-            i_kind=done.kind,
-            i_bias=done.bias,
-            i_stochastic=done.stochastic,
-            i_random=done.random,
-            o_code=code,
-            o_flags=code_flags,
         )
         moves_bits = done.is_class | done.injects
         raised = Signal(_FLAGS)
@@ -385,23 +423,24 @@ class OneLaneUnit(wiring.Component):
             m.d.comb += raised.eq(number_flags | second_step)
         flags = Signal(_FLAGS, reset_less=True)
         counted = (done.element | done.combines) & done.counts
-        specially = Mux(specials & enters & mask_bit, special.flags, 0)
+        # A power may be just the number that its inexact operand gives.
+        tiny = ~result[23:31].any()
+        inexact = Mux(done.inexact, Flag.INEXACT.value | Mux(tiny, Flag.UNDERFLOW.value, 0), 0)
         m.d.sync += [
-            flags.eq(Mux(done.clears, 0, flags) | Mux(counted, raised, 0) | specially),
+            flags.eq(Mux(done.clears, 0, flags) | Mux(counted, raised | inexact, 0)),
             self.flags.eq(flags),
         ]
 
         # -- elements to words ---------------------------------------------------------------------------------------------
-        moved_byte = self._moved_byte(m, done, number_result)
+        moved_byte = self._moved_byte(m, done, result)
         upper_half, upper_byte = Signal(16), Signal(8)
         with m.If(done.injects):
-            m.d.comb += upper_half.eq(number_result[16:])
+            m.d.comb += upper_half.eq(result[16:])
         with m.Elif(done.encodes & ~done.is_class):
             m.d.comb += upper_half.eq(code)
         with m.Else():
             m.d.comb += upper_half.eq(result)
         m.d.comb += upper_byte.eq(Mux(done.encodes, code, moved_byte))
-        truth = Mux(done.integer, integer_compare, number_result[0].replicate(4))
         word, present = Signal(32, reset_less=True), Signal(4, reset_less=True)
         whole = Mux(done.compares, truth, Mux(done.decodes, decoded, result))
         with m.If(done.element):
@@ -428,6 +467,15 @@ class OneLaneUnit(wiring.Component):
             with m.If(last.compares):
                 m.d.sync += self.result[: config.line_bytes].word_select(last.where, 4).eq(true)
         return m
+
+    @staticmethod
+    def _later(m, value, name):
+        """The value when the small converter answers."""
+        for cycle in range(SMALL_CYCLES):
+            following = Signal(len(value), name=f"{name}{cycle}", reset_less=True)
+            m.d.sync += following.eq(value)
+            value = following
+        return value
 
     @staticmethod
     def _moved_byte(m, done, value):

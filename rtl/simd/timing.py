@@ -3,10 +3,11 @@
 
 from golden.config import NodeConfig
 from golden.isa import simd_iterative_cycles, simd_reduction_cycles
+from rtl.simd.digits import DIGIT_CYCLES
+from rtl.simd.special import SpecialOp
 
 __all__ = [
     "ONE_LANE_COMBINE_CYCLES",
-    "ONE_LANE_SPECIAL_CYCLES",
     "ONE_LANE_STAGES",
     "SIMD_STAGES",
     "has_one_lane",
@@ -49,13 +50,10 @@ def has_one_lane(config: NodeConfig) -> bool:
 
 
 #: Cycles in a unit with one lane from an operation of a reduction to one that needs its result.
-ONE_LANE_COMBINE_CYCLES = 6
+ONE_LANE_COMBINE_CYCLES = 7
 
 #: The same from the last element that enters to the result of the operation.
-ONE_LANE_STAGES = 7
-
-#: Cycles of an element of vrcp, vrsqrt and vexp2 in a unit with one lane.
-ONE_LANE_SPECIAL_CYCLES = 38
+ONE_LANE_STAGES = 10
 
 
 def one_lane_cycles(config: NodeConfig) -> dict[str, int]:
@@ -65,7 +63,7 @@ def one_lane_cycles(config: NodeConfig) -> dict[str, int]:
     -------
     dict
         ``words``, ``halves`` and ``bytes`` for operations whose elements enter with 32, 16 and 8 bits, the last for permutations;
-        ``single`` and ``double`` for vrcp, vrsqrt and vexp2 on FP32 and BF16 lanes; ``reduce_f32``, ``reduce_bf16``,
+        the names of vrcp, vrsqrt and vexp2 for each of their elements; ``reduce_f32``, ``reduce_bf16``,
         ``reduce_i32``, ``reduce_i16`` and ``reduce_i8``.
     """
     lanes = config.fp32_lanes
@@ -78,8 +76,10 @@ def one_lane_cycles(config: NodeConfig) -> dict[str, int]:
         "words": lanes,
         "halves": 2 * lanes,
         "bytes": 4 * lanes,
-        "single": ONE_LANE_SPECIAL_CYCLES * lanes,
-        "double": ONE_LANE_SPECIAL_CYCLES * 2 * lanes,
+        # An operand enters, then its last digits do with the result.
+        "vrcp": 1 + DIGIT_CYCLES[SpecialOp.RECIPROCAL],
+        "vrsqrt": 1 + DIGIT_CYCLES[SpecialOp.RECIPROCAL_ROOT],
+        "vexp2": 1 + DIGIT_CYCLES[SpecialOp.POWER],
         "reduce_f32": reduction(lanes - 1, lanes),
         "reduce_bf16": reduction(2 * lanes - 1, 2 * lanes),
         "reduce_i32": reduction(lanes - 1, lanes),

@@ -9,8 +9,8 @@ from amaranth.lib import data, wiring
 from golden.config import NodeConfig
 from golden.layout import BIAS_BITS, Flag, FormatKind
 from rtl.arithmetic.format_decode import FormatDecode
-from rtl.arithmetic.format_encode import FormatEncode
-from rtl.simd.float_lane import FloatLane, FloatOp
+from rtl.arithmetic.format_encode import FORMAT_ENCODE, SMALL_FORMAT_ENCODE, FormatEncode
+from rtl.simd.float_lane import FLOAT_LANE_NAME, SMALL_FLOAT_LANE_NAME, FloatLane, FloatOp
 from rtl.simd.integer_lane import IntegerLane
 from rtl.simd.iterative import IterativeUnit
 from rtl.simd.kind import OperationKind
@@ -23,14 +23,6 @@ __all__ = ["SimdUnit", "simd_modules", "simd_name"]
 
 _FLAGS = len(Flag)
 
-#: Modules that the unit has many of, by name.
-_LANE_MODULES = {
-    "d1_float_lane": FloatLane,
-    "d1_integer_lane": IntegerLane,
-    "d1_format_encode": FormatEncode,
-    "d1_format_decode": FormatDecode,
-}
-
 #: Cycles from a lane's inputs to its outputs.
 _LANE_CYCLES = 4
 
@@ -42,8 +34,14 @@ def simd_name(config: NodeConfig) -> str:
 
 def simd_modules(config: NodeConfig) -> dict[str, wiring.Component]:
     """The unit and the modules that it instantiates, by name; each is to be exported as a module of that name."""
-    unit = OneLaneUnit if has_one_lane(config) else SimdUnit
-    return {name: component() for name, component in _LANE_MODULES.items()} | {simd_name(config): unit(config)}
+    one_lane = has_one_lane(config)
+    return {
+        SMALL_FLOAT_LANE_NAME if one_lane else FLOAT_LANE_NAME: FloatLane(small=one_lane),
+        "d1_integer_lane": IntegerLane(),
+        SMALL_FORMAT_ENCODE if one_lane else FORMAT_ENCODE: FormatEncode(small=one_lane),
+        "d1_format_decode": FormatDecode(),
+        simd_name(config): OneLaneUnit(config) if one_lane else SimdUnit(config),
+    }
 
 
 class _Pass(data.StructLayout):
@@ -316,7 +314,7 @@ class SimdUnit(wiring.Component):
         for lane in range(lanes):
             code, code_flags = Signal(32, name=f"code{lane}"), Signal(_FLAGS, name=f"code_flags{lane}")
             m.submodules[f"encode{lane}"] = Instance(
-                "d1_format_encode",
+                FORMAT_ENCODE,
                 i_value=Mux(encodes, lane_results[lane], 0),
                 i_kind=encode_kind,
                 i_bias=done.bias,

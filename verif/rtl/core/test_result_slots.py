@@ -65,6 +65,7 @@ def operation(config: NodeConfig, mnemonic: str) -> Operation:
         "permutes": int(permutes),
         "iterative": int(iterations > 0),
         "reduces": int(reduces),
+        "function": match >> 20 & 3,
         "operation": match >> 12 & 7 | (match >> 5 & 1) << 3,
     }
     if has_one_lane(config):
@@ -73,7 +74,8 @@ def operation(config: NodeConfig, mnemonic: str) -> Operation:
 
 
 MNEMONICS = (
-    "vld", "vadd.f32", "vadd.bf16", "vadd.bf16.s", "vexp2.f32", "vexp2.bf16", "vredsum.f32", "vredsum.bf16", "vredsum.bf16.s",
+    "vld", "vadd.f32", "vadd.bf16", "vadd.bf16.s", "vexp2.f32", "vexp2.bf16", "vrcp.f32",
+    "vrsqrt.f32", "vredsum.f32", "vredsum.bf16", "vredsum.bf16.s",
     "vredsum.i32", "vredsum.i16", "vredsum.i8", "vshuf.e8", "vtrn.e16",
 )  # fmt: skip
 #: Each once for what the entry of others is asked about.
@@ -138,7 +140,7 @@ def test_results_come_in_their_cycles_and_entry_is_refused_only_where_it_must_be
     probes = [operation(config, mnemonic) for mnemonic in PROBES]
 
     def describe(context: Any, described: Operation) -> None:
-        for port in ("two_passes", "iterative", "reduces", "permutes", "operation"):
+        for port in ("two_passes", "iterative", "reduces", "permutes", "function", "operation"):
             context.set(getattr(slots, port), described.ports.get(port, 0))
 
     async def cycle(context: Any, entering: Operation | None, tag: dict[str, int]) -> None:

@@ -46,6 +46,10 @@ def test_every_instruction_gives_the_models_result_in_the_cycle_that_the_contrac
     run(name, passes, "mixed_operations", rounds=4)
 
 
+def test_functions_that_one_lane_finds_digit_by_digit_are_the_models() -> None:
+    run("nano", 4, "functions", rounds=25)
+
+
 @pytest.mark.parametrize("name, passes", [("tiny", 2), ("nano", 4)])
 def test_reset_in_the_middle_of_anything_leaves_a_unit_that_works(name: str, passes: int) -> None:
     run(name, passes, "resets")
@@ -219,6 +223,17 @@ async def mixed_operations(dut: Any) -> None:
     await start(dut)
     schedule = Schedule(config, rng)
     schedule.add(draw_cases(config, rng, bench_parameters()["rounds"] * len(MNEMONICS)))
+    schedule.finish()
+    await compare(dut, schedule)
+
+
+@cocotb.test()
+async def functions(dut: Any) -> None:
+    config, rng = bench_config(), bench_rng()
+    await start(dut)
+    schedule = Schedule(config, rng)
+    mnemonics = [name for name in MNEMONICS if name.startswith(("vrcp", "vrsqrt", "vexp2"))]
+    schedule.add(draw_cases(config, rng, bench_parameters()["rounds"] * len(mnemonics), mnemonics))
     schedule.finish()
     await compare(dut, schedule)
 
