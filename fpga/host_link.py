@@ -252,7 +252,7 @@ class HostLink(wiring.Component):
                 with m.Elif(state.polled):
                     m.d.comb += [begins.eq(1), header_type.eq(FrameType.BOARD_ACKNOWLEDGE), header_sequence.eq(state.poll)]
                     m.d.sync += state.polled.eq(0)
-                with m.Elif(state.wants_reject & ~queue.full):
+                with m.Elif(state.wants_reject & ~queue.full & ~ring.hold):
                     m.d.comb += [begins.eq(1), header_type.eq(FrameType.BOARD_REJECT)]
                     m.d.sync += [state.wants_reject.eq(0), state.rejected.eq(1)]
                 with m.Elif(ring.pending & state.open):

@@ -37,7 +37,7 @@ class PacketQueue(wiring.Component):
     traffic_class : In(1), of the packet that is collected
     commit : In(1), strobe: the packet is whole; at least two cycles after its last bit, and only if it is not ``refused``
     full : Out(1), there is no room for another one
-    refused : Out(1), the one that is collected found no room
+    refused : Out(1), the one that is collected found no room, or began before a reset
     recent : Out(32), the bits that were taken last, the last one highest
     link_out : Out(LinkSignature)
     """
@@ -53,7 +53,7 @@ class PacketQueue(wiring.Component):
                 "traffic_class": In(1),
                 "commit": In(1),
                 "full": Out(1),
-                "refused": Out(1),
+                "refused": Out(1, init=1),
                 "recent": Out(32),
                 "link_out": Out(LinkSignature(config)),
             }
