@@ -167,6 +167,7 @@ class Dot4(wiring.Component):
         ]
 
         # Stage 4.
+        special4 = divide(special3, "special4")
         m.submodules.normalise = normalise = Normalise(_SUM_BITS, self.small)
         m.submodules.rounding = rounding = Round(_SUM_BITS)
         m.d.comb += [
@@ -174,20 +175,16 @@ class Dot4(wiring.Component):
             normalise.limit.eq(limit),
             rounding.normalised.eq(normalise.normalised),
             rounding.exponent.eq(normalise.exponent),
-            rounding.nonzero.eq(normalise.nonzero),
+            rounding.nonzero.eq(normalise.nonzero & ~special4.any()),
         ]
-        special4, sign4 = divide(special3, "special4"), divide(sign, "sign4")
+        sign4 = divide(sign, "sign4")
         result = register(32, "result")
+        # Where there is a special value, the code is 0. Both infinities stand for NaN.
         m.d.comb += self.sum.eq(result)
-        with m.Switch(special4):
-            with m.Case(0):
-                m.d.sync += result.eq(Cat(rounding.code, sign4))
-            with m.Case(0b01):
-                m.d.sync += result.eq(INFINITY)
-            with m.Case(0b10):
-                m.d.sync += result.eq(1 << 31 | INFINITY)
-            with m.Default():
-                m.d.sync += result.eq(CANONICAL_NAN)
+        m.d.sync += [
+            result.eq(rounding.code | Mux(special4.all(), CANONICAL_NAN, Mux(special4.any(), INFINITY, 0))),
+            result[31].eq(Mux(special4.any(), special4 == 0b10, sign4)),
+        ]
         return m
 
     def _aligned(self, m, k, product, distance):

@@ -60,7 +60,7 @@ class Fp32Add(wiring.Component):
             m.d.sync += divided.eq(value)
             return divided
 
-        # Stage 1. Both differences of exponents, so that none has to wait for the comparison.
+        # Stage 1. Both differences of exponents, so that none has to wait for the comparison; the small one has the time.
         def unpack(name, number):
             denormal, exponent = Signal(name=f"denormal_{name}"), Signal(8, name=f"exponent_{name}")
             m.d.comb += [denormal.eq(~number[23:31].any()), exponent.eq(number[23:31] | denormal)]
@@ -71,11 +71,16 @@ class Fp32Add(wiring.Component):
         swap = Signal()
         distance = Signal(8)
         lesser, window = Signal(24), Signal(24 + 26)
+        greater_exponent = Signal(8)
         m.d.comb += [
             swap.eq(x[:31] < y[:31]),
-            distance.eq(Mux(swap, (exponent_y - exponent_x)[:8], (exponent_x - exponent_y)[:8])),
             lesser.eq(Mux(swap, significand_x, significand_y)),
+            greater_exponent.eq(Mux(swap, exponent_y, exponent_x)),
         ]
+        if self.small:
+            m.d.comb += distance.eq(greater_exponent - Mux(swap, exponent_x, exponent_y))
+        else:
+            m.d.comb += distance.eq(Mux(swap, (exponent_y - exponent_x)[:8], (exponent_x - exponent_y)[:8]))
         if self.small:
             # To the left by what lacks to a multiple of sixteen.
             m.submodules.align = fine = MultiplyShift(24, registered=True)
@@ -99,8 +104,10 @@ class Fp32Add(wiring.Component):
         top_y, fraction_y = special(y)
         opposite = x[31] ^ y[31]
         subtract = divide(opposite, "subtract")
-        # Equal magnitudes of opposite signs make +0.
-        sum_sign = Mux(x[:31] == y[:31], x[31] & y[31], Mux(swap, y[31], x[31]))
+        sum_sign = Mux(swap, y[31], x[31])
+        if not self.small:
+            # Equal magnitudes of opposite signs make +0.
+            sum_sign = Mux(x[:31] == y[:31], x[31] & y[31], sum_sign)
         any_invalid = top_x & fraction_x | top_y & fraction_y | top_x & top_y & opposite
 
         significand, addend = register(24, "significand"), register(24 + _EXTRA_BITS, "addend")
@@ -109,7 +116,7 @@ class Fp32Add(wiring.Component):
         m.d.sync += [
             significand.eq(divide(Mux(swap, significand_y, significand_x), "greater")),
             addend.eq(aligned ^ subtract.replicate(24 + _EXTRA_BITS)),
-            exponent.eq(divide(Mux(swap, exponent_y, exponent_x), "greater_exponent")),
+            exponent.eq(divide(greater_exponent, "exponent2")),
             sign.eq(divide(sum_sign, "sum_sign")),
             effective_subtract.eq(subtract),
             infinite.eq(divide(top_x | top_y, "any_infinite")),
@@ -127,17 +134,20 @@ class Fp32Add(wiring.Component):
         sign3, invalid3, infinite3 = (
             divide(flag, f"{name}3") for name, flag in (("sign", sign), ("invalid", invalid), ("infinite", infinite))
         )
+        special3 = invalid3 | infinite3
         m.d.comb += [
             normalise.magnitude.eq(chain[1:]),
             normalise.limit.eq(exponent),
             rounding.normalised.eq(normalise.normalised),
             rounding.exponent.eq(normalise.exponent),
-            rounding.nonzero.eq(normalise.nonzero),
+            rounding.nonzero.eq(normalise.nonzero & ~special3),
         ]
-        with m.If(invalid3):
-            m.d.comb += self.sum.eq(CANONICAL_NAN)
-        with m.Elif(infinite3):
-            m.d.comb += self.sum.eq(Cat(Const(INFINITY, 31), sign3))
-        with m.Else():
-            m.d.comb += self.sum.eq(Cat(rounding.code, sign3))
+        if self.small:
+            # So do they here, where it shows in the sum.
+            sign3 = sign3 & ~(divide(effective_subtract, "subtract3") & ~normalise.nonzero)
+        # Where there is a special value, the code is 0.
+        m.d.comb += [
+            self.sum.eq(rounding.code | Mux(invalid3, CANONICAL_NAN, Mux(special3, INFINITY, 0))),
+            self.sum[31].eq(sign3 & ~invalid3),
+        ]
         return m

@@ -76,7 +76,7 @@ class Round(wiring.Component):
         code = rounded[1:]
         # The top bit is set unless the exponent is 0, so 254 overflows; at 253, a carry makes the code of infinity by itself.
         overflow = Signal()
-        m.d.comb += overflow.eq(exponent >= 254)
+        m.d.comb += overflow.eq(exponent[8] | exponent[1:8].all())
         # A magnitude of zero leaves an exponent behind if the limit lies far away.
         with m.If(self.nonzero):
             m.d.comb += self.code.eq(Mux(overflow, INFINITY, code))

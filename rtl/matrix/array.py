@@ -42,6 +42,10 @@ def matrix_entries(config: NodeConfig) -> int:
     return config.threads * config.accumulators
 
 
+def _has_one_unit(config: NodeConfig) -> bool:
+    return config.matrix_passes == config.matrix_m * config.matrix_n
+
+
 def matrix_name(config: NodeConfig) -> str:
     """Name of the array's module."""
     return f"d1_matrix_{config.line_bytes}_{matrix_entries(config)}_{config.matrix_passes}"
@@ -57,7 +61,9 @@ def matrix_modules(config: NodeConfig) -> dict[str, wiring.Component]:
     small = config.matrix_passes > 1
     return {
         (SMALL_FORMAT_ENCODE if small else FORMAT_ENCODE): FormatEncode(small),
-        matrix_element_name(config): MatrixElement(matrix_entries(config), config.matrix_passes),
+        matrix_element_name(config): MatrixElement(
+            matrix_entries(config), config.matrix_passes, reads_words=_has_one_unit(config)
+        ),
         matrix_name(config): MatrixArray(config),
     }
 
@@ -169,16 +175,26 @@ class MatrixArray(wiring.Component):
         # Units take the rows of one group after the other, and then the next group of columns.
         row_group, column_group = (taken.turn % row_turns, taken.turn // row_turns) if passes > 1 else (0, 0)
 
+        # Rows lie in one half of the line in each format, and rows to load alternate between the halves.
+        loads = taken.op == MatrixOp.LOAD_LINE
+        narrow_a = (held["format_a"] == FormatKind.CFP8_143) | (held["format_a"] == FormatKind.CFP8_152)
+        upper, half_a = Signal(), Signal(len(self.a) // 2)
+        if row_turns > 1:
+            upper_row = Mux(loads, row_group[0], row_group[row_turns.bit_length() - 2])
+            m.d.comb += [
+                upper.eq(Mux(narrow_a & ~loads, held["half"], upper_row)),
+                half_a.eq(Mux(upper, held["a"][len(half_a) :], held["a"][: len(half_a)])),
+            ]
+        m.submodules.select_a = select_a = TileSelect(rows, row_turns, halved=row_turns > 1)
+        m.submodules.select_b = select_b = TileSelect(columns, column_turns, by_column=True)
         operands = {}
-        for side, group, groups, per_group in (
-            ("a", row_group, row_turns, unit_rows),
-            ("b", column_group, column_turns, unit_columns),
+        for side, select, tiles, group, count in (
+            ("a", select_a, half_a if row_turns > 1 else held["a"], row_group, unit_rows * MATRIX_K),
+            ("b", select_b, held["b"], column_group, unit_columns * MATRIX_K),
         ):
-            count = per_group * MATRIX_K
-            m.submodules[f"select_{side}"] = select = TileSelect(per_group * groups, groups, by_column=side == "b")
             m.submodules[f"decode_{side}"] = decode = (OperandTable if passes > 1 else OperandDecoder)(count)
             m.d.comb += [
-                select.tiles.eq(held[side]),
+                select.tiles.eq(tiles),
                 select.kind.eq(held[f"format_{side}"]),
                 select.half.eq(held["half"]),
                 select.group.eq(group),
@@ -197,9 +213,13 @@ class MatrixArray(wiring.Component):
         step, write = stages[decode_cycles + step_cycles], stages[-1]
         assert matrix_latency_cycles(config) == len(stages) - 1 + passes + decode_cycles
 
-        def later(words):
-            """The one of the words whose turn it is, when it is written."""
-            loaded = Array(words)[taken.turn] if passes > 1 else words[0]
+        def later(positions):
+            """The word of the line whose turn it is, when it is written; it has one of these positions in turn."""
+            if _has_one_unit(config):
+                loaded = Array(half_a.word_select(column, 32) for column in range(columns))[column_group]
+            else:
+                words = [held["a"].word_select(position, 32) for position in positions]
+                loaded = Array(words)[taken.turn] if passes > 1 else words[0]
             for _ in stages[1:]:
                 following = Signal(32, name="load_data", reset_less=True)
                 m.d.sync += following.eq(loaded)
@@ -219,7 +239,10 @@ class MatrixArray(wiring.Component):
         m.d.sync += read_line.eq(self.read_line)
         m.d.comb += self.read_data.eq(Array(read_lines)[read_line] if lines > 1 else read_lines[0])
 
-        load_data = {}
+        load_data, word_ports, word = {}, {}, Signal(32)
+        word_address = Signal(len(step.entry) + turn_bits)
+        if _has_one_unit(config):
+            word_ports = {"i_word_address": word_address, "o_word": word}
         for unit_row in range(unit_rows):
             for unit_column in range(unit_columns):
                 places = []
@@ -229,7 +252,7 @@ class MatrixArray(wiring.Component):
                     places.append(divmod(row * columns + column, lanes))
                 positions = tuple(position for _, position in places)
                 if positions not in load_data:
-                    load_data[positions] = later([held["a"].word_select(position, 32) for position in positions])
+                    load_data[positions] = later(positions)
                 m.submodules[f"element_{unit_row}_{unit_column}"] = Instance(
                     matrix_element_name(config),
                     i_clk=ClockSignal(),
@@ -245,26 +268,32 @@ class MatrixArray(wiring.Component):
                     i_load_data=load_data[positions],
                     i_read_entry=self.read_entry,
                     o_read_data=Cat(read_lines[line].word_select(position, 32) for line, position in places),
+                    **word_ports,
                 )
 
         if passes == 1:
             self._convert_line(m)
         else:
-            self._convert_in_turn(m)
+            next_turn = self._convert_in_turn(m, word if _has_one_unit(config) else None)
+            if _has_one_unit(config):
+                # Lanes are elements row by row, turns are elements column by column.
+                in_row = (columns - 1).bit_length()
+                row = Cat(next_turn[in_row:], self.read_line[: (lines - 1).bit_length()])
+                m.d.comb += word_address.eq(Cat(row, next_turn[:in_row], self.read_entry))
         return m
 
-    def _converters(self, m, name, count, group, **ports):
-        """Codes and flags of converters side by side, on this group of as many lanes of ``read_data``."""
+    def _converters(self, m, name, values, randoms, **ports):
+        """Codes and flags of converters side by side."""
         codes, flags = [], []
-        for lane in range(count):
+        for lane, (value, random) in enumerate(zip(values, randoms, strict=True)):
             code, lane_flags = Signal(32, name=f"code{lane}"), Signal(FLAG_BITS, name=f"flags{lane}")
             m.submodules[f"encode{lane}"] = Instance(
                 name,
-                i_value=self.read_data.word_select(group, 32 * count).word_select(lane, 32),
+                i_value=value,
                 i_kind=self.convert_format,
                 i_bias=self.convert_bias,
                 i_stochastic=self.convert_stochastic,
-                i_random=self.convert_random.word_select(group, RANDOM_BITS * count).word_select(lane, RANDOM_BITS),
+                i_random=random,
                 o_code=code,
                 o_flags=lane_flags,
                 **ports,
@@ -275,7 +304,11 @@ class MatrixArray(wiring.Component):
 
     def _convert_line(self, m):
         """All lanes at once."""
-        codes, flags = self._converters(m, FORMAT_ENCODE, self.config.fp32_lanes, 0)
+        values, randoms = (
+            [line.word_select(lane, bits) for lane in range(self.config.fp32_lanes)]
+            for line, bits in ((self.read_data, 32), (self.convert_random, RANDOM_BITS))
+        )
+        codes, flags = self._converters(m, FORMAT_ENCODE, values, randoms)
         converted, convert_flags = (Signal.like(port, reset_less=True) for port in (self.converted, self.convert_flags))
         m.d.comb += [self.converted.eq(converted), self.convert_flags.eq(convert_flags)]
         with m.If(self.convert):
@@ -288,18 +321,33 @@ class MatrixArray(wiring.Component):
                 with m.Default():
                     m.d.sync += converted.eq(Cat(code[:16] for code in codes))
 
-    def _convert_in_turn(self, m):
-        """Groups of lanes one after the other."""
+    def _convert_in_turn(self, m, word):
+        """Groups of lanes one after the other; returns which one's turn is next.
+
+        ``word`` is the one whose turn it is if they are read one by one.
+        """
         lanes = self.config.fp32_lanes
         turns = convert_cycles(self.config) - SMALL_CYCLES
         count = lanes // turns
-        turn = Signal(range(turns))
+        turn, next_turn = Signal(range(turns)), Signal(range(turns))
         active = Signal()
-        m.d.comb += active.eq(self.convert | (turn != 0))
         # The count goes round.
-        with m.If(active):
-            m.d.sync += turn.eq(turn + 1)
-        codes, flags = self._converters(m, SMALL_FORMAT_ENCODE, count, turn, i_clk=ClockSignal())
+        m.d.comb += [active.eq(self.convert | (turn != 0)), next_turn.eq(turn + active)]
+        m.d.sync += turn.eq(next_turn)
+
+        def of_turn(line, bits):
+            """The parts of a line that are converted side by side."""
+            group = line.word_select(turn, bits * count)
+            return [group.word_select(lane, bits) for lane in range(count)]
+
+        codes, flags = self._converters(
+            m,
+            SMALL_FORMAT_ENCODE,
+            of_turn(self.read_data, 32) if word is None else [word],
+            of_turn(self.convert_random, RANDOM_BITS),
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+        )
         coded, coded_turn, kind = active, turn, self.convert_format
         for cycle in range(SMALL_CYCLES):
             delayed = Signal(name=f"coded{cycle}"), Signal.like(turn), Signal.like(kind)
@@ -328,3 +376,4 @@ class MatrixArray(wiring.Component):
                 m.d.sync += converted.word_select(byte, 8).eq(pattern.word_select(byte % (4 * count), 8))
         with m.If(coded):
             m.d.sync += convert_flags.eq(Mux(coded_turn == 0, 0, convert_flags) | flags)
+        return next_turn

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A unit of the matrix array: four products and an addition per cycle, and the accumulators of the elements that it serves."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -12,6 +12,9 @@ from rtl.arithmetic.fp32_add import Fp32Add, fp32_add_cycles
 from rtl.arithmetic.operand import Operand
 
 __all__ = ["MatrixElement", "element_cycles"]
+
+#: Words of a memory of lookup tables, at least.
+_SMALLEST_MEMORY = 16
 
 
 def element_cycles(passes: int) -> tuple[int, int]:
@@ -38,6 +41,8 @@ class MatrixElement(wiring.Component):
     passes : int
         Elements served in turn, a power of two. If there are several, the unit is made of fewer lookup tables and has more
         stages; its adder too if an accumulator comes again late enough.
+    reads_words : bool
+        Accumulators are kept three times, and words can be read one by one.
 
     Members
     -------
@@ -50,10 +55,12 @@ class MatrixElement(wiring.Component):
     load_data : In(32)
     read_entry : In(entry)
     read_data : Out(32 * passes)   of ``read_entry`` of the cycle before, turn 0 lowest
+    word_address : In(address), word : Out(32)   if ``reads_words``; of the address of the cycle before
     """
 
-    def __init__(self, entries: int, passes: int):
+    def __init__(self, entries: int, passes: int, *, reads_words: bool = False):
         self.passes = passes
+        self.reads_words = reads_words
         # An address of one bit needs two words.
         self.entry_bits = max(1, (entries - 1).bit_length())
         operands = data.ArrayLayout(Operand, MATRIX_K)
@@ -72,19 +79,23 @@ class MatrixElement(wiring.Component):
                 "read_entry": In(self.entry_bits),
                 "read_data": Out(32 * passes),
             }
+            | ({"word_address": In(address), "word": Out(32)} if reads_words else {})
         )
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.dot = dot = Dot4(small=self.passes > 1)
         m.submodules.adder = adder = Fp32Add(small=self.passes > 2)
-        m.submodules.accumulators = accumulators = Memory(shape=32, depth=1 << len(self.step_address), init=[])
+        # Words that are never written stay zero; there are some if the smallest memory is not used up.
+        depth = 1 << len(self.step_address)
+        has_zeros = 2 * depth <= _SMALLEST_MEMORY
+        m.submodules.accumulators = accumulators = Memory(shape=32, depth=2 * depth if has_zeros else depth, init=[])
         step_port, write_port = accumulators.read_port(domain="comb"), accumulators.write_port()
         m.d.comb += [
             dot.a.eq(self.a),
             dot.b.eq(self.b),
-            step_port.addr.eq(self.step_address),
-            adder.x.eq(Mux(self.step_zero, 0, step_port.data)),
+            step_port.addr.eq(Cat(self.step_address, self.step_zero) if has_zeros else self.step_address),
+            adder.x.eq(step_port.data if has_zeros else Mux(self.step_zero, 0, step_port.data)),
             adder.y.eq(dot.sum),
             write_port.en.eq(self.write.any()),
             write_port.addr.eq(self.write_address),
@@ -92,6 +103,17 @@ class MatrixElement(wiring.Component):
         ]
         # Small configurations have memory blocks to spare. Nobody reads what is being written.
         attributes = {"ram_style": "block", "no_rw_check": 1} if self.passes > 1 else {}
+        if self.reads_words:
+            words = Memory(shape=32, depth=1 << len(self.word_address), init=[], attrs=attributes)
+            m.submodules.words = words
+            word_port, word_copy_port = words.read_port(), words.write_port()
+            m.d.comb += [
+                word_copy_port.en.eq(write_port.en),
+                word_copy_port.addr.eq(write_port.addr),
+                word_copy_port.data.eq(write_port.data),
+                word_port.addr.eq(self.word_address),
+                self.word.eq(word_port.data),
+            ]
         for turn in range(self.passes):
             memory = Memory(shape=32, depth=1 << self.entry_bits, init=[], attrs=attributes)
             m.submodules[f"turn{turn}"] = memory

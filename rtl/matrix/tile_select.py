@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codes of a matrix step's tile, out of a line."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,23 +24,26 @@ class TileSelect(wiring.Component):
         Groups of equal size.
     by_column : bool
         The tile is 4 x ``size``, row-major, and a group has columns of it; else it is ``size`` x 4, and a group has rows.
+    halved : bool
+        Only the half of the line in which the group lies is given; so may be rows, if there are several groups.
 
     Members
     -------
-    tiles : In(64 * size)    the line
+    tiles : In(64 * size)    the line; or half of it, 32 * size
     kind : In(2)             FormatKind BF16, CFP8_143 or CFP8_152
-    half : In(1)             of formats of 8 bits: which half of the line is the tile
+    half : In(1)             of formats of 8 bits: which half of the line is the tile, if all is given
     group : In(group)
     codes : Out(4 * size / groups x 16)   row by row, or column by column; upper bytes mean nothing in formats of 8 bits
     """
 
-    def __init__(self, size: int, groups: int, *, by_column: bool):
+    def __init__(self, size: int, groups: int, *, by_column: bool = False, halved: bool = False):
         self.size = size
         self.groups = groups
         self.by_column = by_column
+        self.halved = halved
         super().__init__(
             {
-                "tiles": In(64 * size),
+                "tiles": In(32 * size if halved else 64 * size),
                 "kind": In(OPERAND_KIND_BITS),
                 "half": In(1),
                 "group": In(range(groups)),
@@ -62,18 +65,11 @@ class TileSelect(wiring.Component):
                 places.append(k * size + number if self.by_column else number * MATRIX_K + k)
             return Array(line.word_select(place, bits) for place in places)[self.group]
 
-        half_bits = 32 * size
-        halves = self.tiles[:half_bits], self.tiles[half_bits:]
-        # Groups of rows lie in one half of the line in each format.
-        half_first = not self.by_column and self.groups > 1
-        one_half = Signal(half_bits)
-        if half_first:
-            m.d.comb += one_half.eq(Mux(Mux(small, self.half, self.group[-1]), halves[1], halves[0]))
         for index in range(len(self.codes)):
-            if half_first:
-                wide, narrow = of_group(index, 16, one_half.replicate(2)), of_group(index, 8, one_half)
+            if self.halved:
+                wide, narrow = of_group(index, 16, self.tiles.replicate(2)), of_group(index, 8, self.tiles)
             else:
-                wide = of_group(index, 16, self.tiles)
-                narrow = Mux(self.half, of_group(index, 8, halves[1]), of_group(index, 8, halves[0]))
+                lower, upper = (of_group(index, 8, half) for half in (self.tiles[: 32 * size], self.tiles[32 * size :]))
+                wide, narrow = of_group(index, 16, self.tiles), Mux(self.half, upper, lower)
             m.d.comb += self.codes[index].eq(Cat(Mux(small, narrow, wide[:8]), wide[8:]))
         return m

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from amaranth.hdl import ClockSignal, Instance, Module, Signal
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -52,7 +52,7 @@ class ConvertLanes(wiring.Component):
             ports: dict[str, Any] = {f"i_{name}": getattr(self, name) for name in self.shared}
             ports[f"i_{self.names['operand']}"] = self.operand.word_select(lane, 32)
             if self.clocked:
-                ports["i_clk"] = ClockSignal()
+                ports |= {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
             if self.has_random:
                 ports["i_random"] = self.random.word_select(lane, 24)
             ports[f"o_{self.names['result']}"] = outputs["result"]
