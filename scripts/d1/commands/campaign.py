@@ -177,7 +177,7 @@ def _board_row(outcome: Any, kinds: Sequence[str]) -> tuple[str, ...]:
 @click.option(
     "--faults",
     type=click.IntRange(0, 1000),
-    default=4,
+    default=8,
     show_default=True,
     help="Do the step again with so many faults, one at a time: the inverse of a look-up table. One at least has to be seen.",
 )
