@@ -17,6 +17,7 @@ from rtl.core.issue import Issue
 from rtl.core.matrix_slot import MatrixSlot
 from rtl.core.predicate_registers import PredicateRegisters
 from rtl.core.random_lanes import RANDOM_BITS, random_name
+from rtl.core.registered_grant import RegisteredGrant, registers_grants
 from rtl.core.scalar_slot import ScalarSlot
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
@@ -154,21 +155,67 @@ class Core(wiring.Component):
 
     def _connect_memory(self, m, fetch, scalar, matrix):
         wiring.connect(m, wiring.flipped(self.fetch), fetch.port)
-        wiring.connect(m, wiring.flipped(self.scalar), scalar.scalar)
-        wiring.connect(m, wiring.flipped(self.store), scalar.store)
-        wiring.connect(m, wiring.flipped(self.load1), matrix.load1)
-        # A vector load takes the port of operand A for a cycle. If that was held up, it goes before the next vector load.
-        held_up, vector_goes = Signal(), Signal()
-        m.d.comb += vector_goes.eq(scalar.vector_req & ~(held_up & matrix.load0.req))
-        with m.If(self.load0.grant):
-            m.d.sync += held_up.eq(vector_goes & matrix.load0.req)
+
+        def access(name, wants, granted, data, stays):
+            """Request and grant of a port of SRAM on behalf of a requester, whose grant and data are driven."""
+            grant, read_data = Signal(name=f"{name}_grant"), Signal(8 * self.config.line_bytes, name=f"{name}_data")
+            if not registers_grants(self.config):
+                m.d.comb += [granted.eq(grant), data.eq(read_data)]
+                return wants, grant, read_data
+            m.submodules[name] = late = RegisteredGrant(self.config)
+            m.d.comb += [
+                late.wants.eq(wants),
+                granted.eq(late.granted),
+                data.eq(late.data),
+                late.stays.eq(stays),
+                late.grant.eq(grant),
+                late.read_data.eq(read_data),
+            ]
+            return late.req, grant, read_data
+
+        # What is in X of the scalar slot may trap and leave. The matrix slot asks for good addresses only.
+        slot, written = scalar.scalar, Signal(8 * self.config.line_bytes)
+        req, grant, read_data = access("scalar_access", slot.req, slot.grant, slot.data, scalar.stall)
         m.d.comb += [
-            self.load0.req.eq(scalar.vector_req | matrix.load0.req),
-            self.load0.address.eq(Mux(vector_goes, scalar.vector_address, matrix.load0.address)),
-            scalar.vector_grant.eq(self.load0.grant & vector_goes),
-            matrix.load0.grant.eq(self.load0.grant & ~vector_goes),
-            scalar.vector_data.eq(self.load0.data),
-            matrix.load0.data.eq(self.load0.data),
+            self.scalar.req.eq(req),
+            self.scalar.address.eq(slot.address),
+            grant.eq(self.scalar.grant),
+            read_data.eq(self.scalar.data),
+        ]
+        slot = scalar.store
+        req, grant, _ = access("store_access", slot.req, slot.grant, written, scalar.stall)
+        m.d.comb += [
+            self.store.req.eq(req),
+            self.store.address.eq(slot.address),
+            self.store.mask.eq(slot.mask),
+            self.store.data.eq(slot.data),
+            grant.eq(self.store.grant),
+        ]
+        slot = matrix.load1
+        req, grant, read_data = access("load1_access", slot.req, slot.grant, slot.data, 1)
+        m.d.comb += [
+            self.load1.req.eq(req),
+            self.load1.address.eq(slot.address),
+            grant.eq(self.load1.grant),
+            read_data.eq(self.load1.data),
+        ]
+        # A vector load takes the port of operand A for a cycle. If that was held up, it goes before the next vector load.
+        slot = matrix.load0
+        req, grant, read_data = access("load0_access", slot.req, slot.grant, slot.data, 1)
+        vector_req, vector_grant, vector_data = access(
+            "vector_access", scalar.vector_req, scalar.vector_grant, scalar.vector_data, scalar.stall
+        )
+        held_up, vector_goes = Signal(), Signal()
+        m.d.comb += vector_goes.eq(vector_req & ~(held_up & req))
+        with m.If(self.load0.grant):
+            m.d.sync += held_up.eq(vector_goes & req)
+        m.d.comb += [
+            self.load0.req.eq(vector_req | req),
+            self.load0.address.eq(Mux(vector_goes, scalar.vector_address, slot.address)),
+            vector_grant.eq(self.load0.grant & vector_goes),
+            grant.eq(self.load0.grant & ~vector_goes),
+            vector_data.eq(self.load0.data),
+            read_data.eq(self.load0.data),
         ]
 
     def _connect_macros(self, m, scalar, matrix, vectors, csrs):
@@ -455,7 +502,7 @@ class Core(wiring.Component):
             page.sent.eq(self.sent),
             page.received.eq(self.received),
             page.conflicts.eq(self.conflicts),
-            page.lines_loaded.eq((scalar.loaded | matrix.load0.grant) + self.load1.grant),
+            page.lines_loaded.eq(scalar.loaded + matrix.load0.grant + matrix.load1.grant),
             page.lines_stored.eq(scalar.stored),
             page.retired.eq((scalar.retire.valid & ~scalar.retire.trap) + (matrix.retire.valid & ~matrix.retire.trap)),
             page.exit.eq(scalar.exit),

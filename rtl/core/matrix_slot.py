@@ -12,6 +12,7 @@ from rtl.core.addresses import in_sram, line_of
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
 from rtl.core.csr import TrapLayout
 from rtl.core.format_table import FormatLayout
+from rtl.core.registered_grant import registers_grants
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.interfaces import ReadPort, line_address_bits
 from rtl.matrix.array import MatrixOp
@@ -211,6 +212,8 @@ class MatrixSlot(wiring.Component):
         due_sends = Signal()
         passes_left = Signal(range(config.matrix_passes))
         m.d.comb += [free.eq(passes_left == 0), x_sends.eq(free & ~due.valid)]
+        # Operands must not come before those of the operation before have entered; grants that are registered are late anyway.
+        may_ask = passes_left <= 1 if registers_grants(config) else free
 
         # -- operands from SRAM ------------------------------------------------------------------------------------
         have_a, have_b, due_has_a, due_has_b = (Signal(name=name) for name in ("have_a", "have_b", "due_has_a", "due_has_b"))
@@ -225,9 +228,9 @@ class MatrixSlot(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                self.load0.req.eq(good & free & ((decoded.step_memory & ~have_a) | decoded.accumulator_load)),
+                self.load0.req.eq(good & may_ask & ((decoded.step_memory & ~have_a) | decoded.accumulator_load)),
                 self.load0.address.eq(Mux(decoded.accumulator_load, line_a + row, line_a)),
-                self.load1.req.eq(good & free & decoded.step_memory & ~have_b),
+                self.load1.req.eq(good & may_ask & decoded.step_memory & ~have_b),
                 self.load1.address.eq(line_b),
             ]
         got_a, got_b = have_a | self.load0.grant, have_b | self.load1.grant
@@ -236,7 +239,7 @@ class MatrixSlot(wiring.Component):
         m.d.comb += due_sends.eq(due.valid & free & (due_got_a | ~due.wide_a) & (due_got_b | ~due.wide_b))
         with m.If(due.valid):
             m.d.sync += [due_has_a.eq(due_got_a & ~due_sends), due_has_b.eq(due_got_b & ~due_sends)]
-        with m.Elif(good & decoded.step_memory & free):
+        with m.Elif(good & decoded.step_memory & may_ask):
             m.d.sync += [have_a.eq(got_a & ~got_b), have_b.eq(got_b & ~got_a)]
         with m.If(good & decoded.step_memory):
             m.d.comb += x_finishes.eq(x_sends & got_a & got_b)

@@ -50,7 +50,7 @@ class ScalarSlot(wiring.Component):
     done : Out(1)
         It leaves X at the end of the cycle.
     x_writes : Out(ScalarWrites)
-        What it writes, but for loads, whose data comes in M.
+        What it writes, but for loads, whose data comes in M; valid even while it stalls, and if it traps.
     retire : Out(RetireLayout)
         The instruction in M with all that it writes.
     completes : Out(1)
@@ -316,6 +316,8 @@ class ScalarSlot(wiring.Component):
             checked.eq(~skipped & (indexed | ~decoded.gather_index)),
         ]
 
+        bad_local = Signal()
+        m.d.comb += bad_local.eq(local & checked & (misaligned | ~fits))
         # The first of these that holds.
         trap, cause = Signal(), Signal(6)
         access, shows_word, shows_pc = Signal(), Signal(), Signal()
@@ -329,9 +331,9 @@ class ScalarSlot(wiring.Component):
             m.d.comb += [trap.eq(1), cause.eq(Cause.BREAKPOINT), shows_pc.eq(1)]
         with m.Elif(jump & target[1]):
             m.d.comb += [trap.eq(1), cause.eq(Cause.INSTRUCTION_MISALIGNED), shows_pc.eq(~decoded.jalr), access.eq(decoded.jalr)]
-        with m.Elif((local | remote) & misaligned & checked):
+        with m.Elif(misaligned & ((local & checked) | remote)):
             m.d.comb += [trap.eq(1), cause.eq(Mux(store_cause, Cause.STORE_MISALIGNED, Cause.LOAD_MISALIGNED)), access.eq(1)]
-        with m.Elif((local & ~fits & checked) | (remote & bad_global)):
+        with m.Elif(bad_local | (remote & bad_global)):
             m.d.comb += [trap.eq(1), cause.eq(Mux(store_cause, Cause.STORE_ACCESS_FAULT, Cause.LOAD_ACCESS_FAULT)), access.eq(1)]
         # Without an immediate, and that is so at a fault too, ``relative`` is the pc; only a faulty one is outside of the window.
         value = Signal(64)
@@ -424,8 +426,10 @@ class ScalarSlot(wiring.Component):
             self.vector_address.eq(line),
             self.store.req.eq(self.x_valid & stores & (primed & (converting_left == 0) | ~decoded.converts)),
             self.store.address.eq(line),
+            # Of what traps, nothing else gets as far as waiting for something.
             self.stall.eq(
-                good
+                self.x_valid
+                & ~bad_local
                 & (
                     (decoded.load & ~self.scalar.grant)
                     | (decoded.vector_load & (~granule_done | ~last_access))
@@ -434,9 +438,10 @@ class ScalarSlot(wiring.Component):
                     | (decoded.predicate & decoded.writes_pd & slots.short_taken)
                 )
             ),
-            self.loaded.eq(good & self.vector_grant),
+            self.loaded.eq(good & decoded.vector_load & ~skipped & granule_done),
             self.stored.eq(good & self.store.grant),
-            granule_done.eq(Mux(skipped, may_load, self.vector_grant)),
+            # A grant may be older than what may_load says.
+            granule_done.eq(may_load & (skipped | self.vector_grant)),
         ]
         # What is stored or sent: a scalar in all places that it may go to, a register, an accumulator's line.
         scalar_data = Signal(64)
@@ -535,7 +540,9 @@ class ScalarSlot(wiring.Component):
         m.d.comb += result.eq(alu.result | elsewhere)
         register = Mux(decoded.post_rs1, rs1_field, rd_field)
         writes_register = finishes & (decoded.writes_rd | decoded.post_rs1)
-        m.d.comb += write_scalar(self.x_writes, register, result, writes_register & ~decoded.load)
+        # Issue takes operands from here only when nothing in X stalls or redirects; so this need not wait for that.
+        shows = self.x_valid & ~decoded.load & (decoded.writes_rd | decoded.post_rs1)
+        m.d.comb += write_scalar(self.x_writes, register, result, shows)
 
         writes = Signal(ScalarWrites())
         load_low = Signal(byte_bits)
