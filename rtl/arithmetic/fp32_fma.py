@@ -6,6 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.arithmetic.fp32_operand import Fp32Operand
+from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
 from rtl.arithmetic.normalise import EXPONENT_BITS, Normalise
 from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, Round
 
@@ -175,15 +176,29 @@ class Fp32Fma(wiring.Component):
         # Stage 2.
         addend = Cat(Const(0, PRODUCT_BITS - 24), addend1)
         leading, aligned = Signal(_ALIGNED_BITS), Signal(_ALIGNED_BITS)
-        shifted, lost = Cat(Const(0, _EXTRA_BITS), Mux(addend_leads1, product1, addend)), Const(0, 1)
-        for bit in range(6):
-            step = 1 << bit
-            following, loses = Signal(_ALIGNED_BITS, name=f"aligned{bit}"), Signal(name=f"lost{bit}")
+        if self.small:
+            # To the left by what lacks to a multiple of sixteen, which is chosen then.
+            m.submodules.align = fine = MultiplyShift(PRODUCT_BITS)
             m.d.comb += [
-                following.eq(Mux(distance1[bit], shifted[step:], shifted)),
-                loses.eq(lost | distance1[bit] & shifted[:step].any()),
+                fine.value.eq(Mux(addend_leads1, product1, addend)),
+                fine.amount.eq(~distance1[:SHIFT_BITS]),
             ]
-            shifted, lost = following, loses
+            placed, sixteens = Cat(Const(0, _EXTRA_BITS), fine.result), distance1[SHIFT_BITS:]
+            shifted, lost = Const(0, _ALIGNED_BITS), Const(0, 1)
+            for number in range(4):
+                end = ((number + 1) << SHIFT_BITS) - 1
+                shifted |= Mux(sixteens == number, placed[end:], 0)
+                lost |= (sixteens >= number) & placed[max(0, end - (1 << SHIFT_BITS)) : end].any()
+        else:
+            shifted, lost = Cat(Const(0, _EXTRA_BITS), Mux(addend_leads1, product1, addend)), Const(0, 1)
+            for bit in range(6):
+                step = 1 << bit
+                following, loses = Signal(_ALIGNED_BITS, name=f"aligned{bit}"), Signal(name=f"lost{bit}")
+                m.d.comb += [
+                    following.eq(Mux(distance1[bit], shifted[step:], shifted)),
+                    loses.eq(lost | distance1[bit] & shifted[:step].any()),
+                ]
+                shifted, lost = following, loses
         subtract = Signal()
         # Both differences at once: the one that is not negative is the magnitude. A sum's carry is kept, a difference's is not.
         backward = Signal(_ALIGNED_BITS)

@@ -93,7 +93,8 @@ class ByteSource(wiring.Component):
         place = Signal(byte_bits + 1)
         up = Signal()
         # The bit above the place tells that it lies outside, on either side.
-        m.d.comb += place.eq(Mux(up, number - self.index, number + self.index))
+        distance = Cat(self.index, C(0, 1)) ^ up.replicate(byte_bits + 1)
+        m.d.comb += place.eq((Cat(up, number) + Cat(up, distance)) >> 1)
         with m.Switch(self.op):
             for bits in _ELEMENT_BITS:
                 inner = exact_log2(bits // 8)

@@ -36,8 +36,9 @@ _FIXED_EXPONENT = _BIAS + 9
 #: Exponent field of what makes a normal number of every denormal one.
 _NORMALISING_EXPONENT = _BIAS + NORMALISING_POWER
 
-#: Where the lowest bit of an integer lies in a sum whose exponent is that.
-_INTEGER_UNIT = SUM_EXPONENT_BIT - 31
+#: Where the lowest bit of an integer lies in a sum whose exponent is that, or in one whose exponent is one more, which every
+#: integer that is in range stays below.
+_INTEGER_UNIT, _FIXED_INTEGER_UNIT = SUM_EXPONENT_BIT - 31, SUM_EXPONENT_BIT - 32
 
 
 class FloatOp(enum.Enum, shape=5):
@@ -233,16 +234,25 @@ class FloatLane(wiring.Component):
         inexact3 = register(1, "inexact3")
 
         # The integer is there as the sum of stage 2, rounded in stage 3.
-        whole, guard = fma.magnitude[_INTEGER_UNIT : _INTEGER_UNIT + 32], fma.magnitude[_INTEGER_UNIT - 1]
-        sticky = fma.magnitude[: _INTEGER_UNIT - 1].any()
+        unit = _FIXED_INTEGER_UNIT if self.small else _INTEGER_UNIT
+        whole, guard = fma.magnitude[unit : unit + 32], fma.magnitude[unit - 1]
+        sticky = fma.magnitude[: unit - 1].any()
         integer_sign = other2[31]
+        to_nearest = guard & (sticky | whole[0])
         round_up = Signal()
         integer = Signal(32)
-        m.d.comb += [
-            round_up.eq(nearest2 & guard & (sticky | whole[0])),
-            # One's complement and a carry unless it is rounded up, which would take one away again.
-            integer.eq((whole ^ integer_sign.replicate(32)) + (round_up ^ integer_sign)),
-        ]
+        if self.small:
+            # In two's complement, what is cut is always too little.
+            m.d.comb += [
+                round_up.eq(Mux(nearest2, to_nearest, integer_sign & (guard | sticky))),
+                integer.eq(whole + round_up),
+            ]
+        else:
+            m.d.comb += [
+                round_up.eq(nearest2 & to_nearest),
+                # One's complement and a carry unless it is rounded up, which would take one away again.
+                integer.eq((whole ^ integer_sign.replicate(32)) + (round_up ^ integer_sign)),
+            ]
 
         m.d.sync += [
             other1.eq(other),
@@ -292,6 +302,12 @@ class FloatLane(wiring.Component):
             self.normal_exponent.eq(fma.normal_exponent),
         ]
         with m.Switch(self.op):
+            with m.Case(FloatOp.TO_INT, FloatOp.TO_INT_ZERO):
+                m.d.comb += [
+                    fma.c.sign.eq(0),
+                    fma.c.exponent.eq(_INTEGER_EXPONENT + 1),
+                    fma.accumulation.raw.eq(1),
+                ]
             with m.Case(FloatOp.NORMALISE):
                 m.d.comb += [
                     fma.b.eq(0),

@@ -30,7 +30,7 @@ class _Control(data.StructLayout):
                 "extreme": 1,
                 "smallest": 1,
                 "equality": 1,
-                "bitwise": 4,
+                "bitwise": 2,
                 "multiply": 1,
                 "high": 1,
             }
@@ -100,9 +100,14 @@ class IntegerLane(wiring.Component):
         smaller = register("smaller", ~carries ^ (signs & control.signed_order.replicate(4)))
         equal = register("equal", Cat(of_a == of_b for of_a, of_b in zip(_bytes_of(a), _bytes_of(b), strict=True)))
         # Where an extreme is chosen this is a, which b may replace.
-        value = control.add.replicate(32) & total | control.extreme.replicate(32) & a
-        for chosen, combined in zip(control.bitwise, (a & b, a | b, a ^ b, a & ~b), strict=True):
-            value |= chosen.replicate(32) & combined
+        bits = Signal(32)
+        with m.Switch(Cat(control.bitwise, control.extreme)):
+            for number, combined in enumerate((a & b, a | b, a ^ b, a & ~b)):
+                with m.Case(number):
+                    m.d.comb += bits.eq(combined)
+            with m.Default():
+                m.d.comb += bits.eq(a)
+        value = Mux(control.add, total, bits)
         value, b = register("value", value), register("b2", b)
         control = register("control2", control)
 
@@ -126,13 +131,15 @@ class IntegerLane(wiring.Component):
         )
         rest = register("rest", Mux(control.multiply, narrow, simple))
         upper = Cat(lowest[16:32], highest[:32]) + middle.as_signed() + other_middle.as_signed()
-        product = register("product", Cat(lowest[:16], upper[:48]))
+        upper = register("upper", upper[:48])
         control = register("control3", control)
 
-        # Fourth cycle.
+        # Fourth cycle. The lower half of an INT32's low product is that of one of its parts, as an INT16's is.
         wide = control.multiply & ~control.is8 & ~control.is16
+        low_half = Mux(wide & control.high, upper[16:32], rest[:16])
+        high_half = Mux(wide, Mux(control.high, upper[32:], upper[:16]), rest[16:])
         m.d.comb += [
-            self.result.eq(register("result4", Mux(wide, Mux(control.high, product[32:], product[:32]), rest))),
+            self.result.eq(register("result4", Cat(low_half, high_half))),
             self.compare.eq(register("compare4", compare)),
         ]
         return m
@@ -143,7 +150,6 @@ class IntegerLane(wiring.Component):
 
     def _decode(self, m):
         control = Signal(_Control())
-        bitwise = [self.op == operation(name) for name in ("vand", "vor", "vxor", "vandn")]
         lanes = ~(self.op[4:] == operation("vand") >> 4)
         m.d.comb += [
             control.is8.eq(self.op[4:] == operation("vadd.i8") >> 4),
@@ -154,7 +160,7 @@ class IntegerLane(wiring.Component):
             control.extreme.eq(self._is_one_of("vmin", "vmax", "vminu", "vmaxu") & lanes),
             control.smallest.eq(self._is_one_of("vmin", "vminu")),
             control.equality.eq(self._is_one_of("veq")),
-            control.bitwise.eq(Cat(bitwise)),
+            control.bitwise.eq(self.op[:2]),
             control.multiply.eq(self._is_one_of("vmul", "vmulh", "vmulhu", "vsll", "vsrl", "vsra") & lanes),
             control.high.eq(self._is_one_of("vmulh", "vmulhu", "vsrl", "vsra")),
         ]

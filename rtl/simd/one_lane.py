@@ -26,6 +26,9 @@ __all__ = ["OneLaneUnit"]
 _FLAGS = len(Flag)
 _SECOND_STEP = int(Flag.INEXACT | Flag.OVERFLOW | Flag.UNDERFLOW)
 
+#: Random bits that rounding to BF16 takes, the low ones.
+_BF16_RANDOM_BITS = 16
+
 #: Cycles from the selection of operands to the lane's result.
 _LANE_CYCLES = 6
 
@@ -336,6 +339,13 @@ class OneLaneUnit(wiring.Component):
             digits.normal_exponent.eq(normal_exponent),
         ]
 
+        # Only BF16 takes bits of the second step, and few of them.
+        lanes, high_bits = config.fp32_lanes, RANDOM_BITS - _BF16_RANDOM_BITS
+        draw = Signal(word_bits + 1)
+        low_random = Cat(held["random"][lane][:_BF16_RANDOM_BITS] for lane in range(2 * lanes))
+        high_random = Cat(held["random"][lane][_BF16_RANDOM_BITS:] for lane in range(lanes))
+        m.d.comb += draw.eq(Mux(kind.reduces, 0, number[: word_bits + 1]))
+
         # -- beside the lane -----------------------------------------------------------------------------------------------
         combines = Signal()
         now = Signal(_Pass(config))
@@ -370,7 +380,7 @@ class OneLaneUnit(wiring.Component):
             now.writes.eq(enters & (completes | names_format)),
             now.kind.eq(named),
             now.bias.eq(held["bias"]),
-            now.random.eq(held["random"].as_value().word_select(Mux(kind.reduces, 0, number[: word_bits + 1]), RANDOM_BITS)),
+            now.random.eq(Cat(low_random.word_select(draw, _BF16_RANDOM_BITS), high_random.word_select(draw[:-1], high_bits))),
             now.size.eq(size),
             now.where.eq(where),
             now.mask.eq(Mux(kind.selects, 15, Mux(names_format & ~completes, 0, held["mask"].word_select(where, 4)))),
