@@ -260,7 +260,7 @@ def _vector_memory() -> None:
             f"{where}, for i below the signed upper half of rs2; the other granules are 0 and are not read",
         )  # fmt: skip
         _row(
-            f"vldx.{granule}", "vd, (rs1), vs2", _word(CUSTOM_0, 5, wide), *gather,
+            f"vldx.{granule}", "vd, (rs1), vs2", _word(CUSTOM_0, 5, wide), *gather[:2], gather[2] + 1,
             f"granule i of vd = the {granule} bytes at rs1 + unsigned 32-bit lane i of vs2, {granule}-aligned",
         )  # fmt: skip
 
