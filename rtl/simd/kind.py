@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the SIMD unit has to know of an operation."""
 
+import copy
+
 from amaranth.hdl import Module, Signal
 
 from rtl.simd.operations import operation as operation_of
@@ -59,3 +61,13 @@ class OperationKind:
         self.two_passes = flag("two_passes", self.bf16 | self.rounds_pair)
         named_stochastic = self.converts & ((operation == 3) | (operation >= 12))
         self.stochastic = flag("stochastic", custom_0 | named_stochastic)
+
+    def held(self, m: Module, when) -> "OperationKind":
+        """The same in registers, which are written in cycles in which ``when`` is set."""
+        held = copy.copy(self)
+        for name, value in vars(self).items():
+            register = Signal(len(value), name=f"held_{name}", reset_less=True)
+            with m.If(when):
+                m.d.sync += register.eq(value)
+            setattr(held, name, register)
+        return held

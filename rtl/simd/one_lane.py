@@ -111,30 +111,39 @@ class OneLaneUnit(wiring.Component):
             m.d.sync += [target.eq(getattr(self, name)) for name, target in held.items()]
             with m.If(takes_scalar):
                 m.d.sync += held["b"][:64].eq(self.scalar)
-        kind = OperationKind(m, "held", held["op"], held["sub"])
-        floats = Signal()
-        specials = Signal()
-        names_format = Signal()
+        # What the operation is, is known before it is held.
+        entering_kind = OperationKind(m, "entering", self.op, self.sub)
+        kind = entering_kind.held(m, starts)
         part = kind.operation[:2]
-        named = Signal(KIND_BITS)
-        m.d.comb += [
-            floats.eq(kind.bf16 | ~kind.integer),
-            specials.eq(kind.iterative & ~kind.reduces),
-            names_format.eq(kind.converts & kind.operation[3]),
-            named.eq(Mux(kind.converts & kind.operation[2:].any(), held["format"], FormatKind.BF16)),
-        ]
-        eight_bits = (named == FormatKind.CFP8_143) | (named == FormatKind.CFP8_152)
-        named_size = Mux(eight_bits, 0, Mux(named == FormatKind.FP32, 2, 1))
+
+        def known(name, value):
+            """A register of what is known of the operation."""
+            register = Signal(len(value), name=name, reset_less=True)
+            with m.If(starts):
+                m.d.sync += register.eq(value)
+            return register
+
+        def of(kind):
+            return named_format == kind
+
+        converts = entering_kind.converts
+        named_format, entering_size = Signal(KIND_BITS), Signal(2)
+        m.d.comb += named_format.eq(Mux(converts & self.op[2:4].any(), self.format, FormatKind.BF16))
+        eight, thirty_two = of(FormatKind.CFP8_143) | of(FormatKind.CFP8_152), of(FormatKind.FP32)
         # Bytes of an element of the result.
-        size = Signal(2)
-        with m.If(names_format):
-            m.d.comb += size.eq(named_size)
-        with m.Elif(kind.permutes | (kind.reduces & kind.int8)):
-            m.d.comb += size.eq(0)
-        with m.Elif(kind.two_passes | (kind.reduces & kind.int16)):
-            m.d.comb += size.eq(1)
+        with m.If(converts & self.op[3]):
+            m.d.comb += entering_size.eq(Mux(eight, 0, Mux(thirty_two, 2, 1)))
+        with m.Elif(entering_kind.permutes | (entering_kind.reduces & entering_kind.int8)):
+            m.d.comb += entering_size.eq(0)
+        with m.Elif(entering_kind.two_passes | (entering_kind.reduces & entering_kind.int16)):
+            m.d.comb += entering_size.eq(1)
         with m.Else():
-            m.d.comb += size.eq(2)
+            m.d.comb += entering_size.eq(2)
+        size, named = known("size", entering_size), known("named", named_format)
+        eight_bits, all_bits = known("eight_bits", eight), known("all_bits", thirty_two)
+        names_format = known("names_format", converts & self.op[3])
+        specials = known("specials", entering_kind.iterative & ~entering_kind.reduces)
+        floats = known("floats", entering_kind.bf16 | ~entering_kind.integer)
 
         # -- its elements, one after the other -------------------------------------------------------------------------
         active, fresh, distributes = Signal(), Signal(), Signal()
@@ -198,7 +207,7 @@ class OneLaneUnit(wiring.Component):
         in_part = Cat(number[:word_bits], part)
         with m.If(eight_bits):
             m.d.comb += of_codes.eq(in_part)
-        with m.Elif(named == FormatKind.FP32):
+        with m.Elif(all_bits):
             m.d.comb += of_codes.eq(number << 2)
         with m.Else():
             m.d.comb += of_codes.eq(in_part[:-1] << 1)
@@ -258,9 +267,9 @@ class OneLaneUnit(wiring.Component):
         widens = kind.bf16 & ~uses_hold
         with m.If(widens):
             m.d.comb += a.eq(half << 16)
-        with m.Elif((kind.decodes & (named_size == 1)) | moved.narrows[0] & kind.permutes | order.fold[1]):
+        with m.Elif((kind.decodes & ~eight_bits & ~all_bits) | moved.narrows[0] & kind.permutes | order.fold[1]):
             m.d.comb += a.eq(half)
-        with m.Elif((kind.decodes & (named_size == 0)) | kind.permutes & ~moved.narrows[1] | order.fold[0]):
+        with m.Elif((kind.decodes & eight_bits) | kind.permutes & ~moved.narrows[1] | order.fold[0]):
             m.d.comb += a.eq(low_byte)
         with m.Else():
             m.d.comb += a.eq(operand)
