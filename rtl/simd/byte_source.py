@@ -21,7 +21,7 @@ _ROW_BITS = 3
 class ByteSource(wiring.Component):
     """For a byte of the result of a permutation, the number of the byte that it is, and what is to be made of it.
 
-    Without a register. Operations that take a scalar find it in the lowest bytes of ``b``.
+    Operations that take a scalar find it in the lowest bytes of ``b``.
 
     Parameters
     ----------
@@ -29,8 +29,10 @@ class ByteSource(wiring.Component):
 
     Members
     -------
-    op : In(8), sub : In(5), row : In(3)
-        As the SIMD unit has them, of an operation that moves bytes.
+    start : In(1), op : In(8), sub : In(5)
+        As the SIMD unit has them, of an operation that moves bytes; all others hold from the next cycle on.
+    row : In(3)
+        The same, held.
     number : In(range(line_bytes))
         Of the byte of the result.
     chosen : In(1)
@@ -63,6 +65,7 @@ class ByteSource(wiring.Component):
         byte = range(config.line_bytes)
         super().__init__(
             {
+                "start": In(1),
                 "op": In(8),
                 "sub": In(5),
                 "row": In(3),
@@ -88,76 +91,93 @@ class ByteSource(wiring.Component):
         m = Module()
         number = self.number
         byte_bits = len(number)
-        m.d.comb += [self.plain.eq(number), self.present.eq(1), self.upper.eq(number[0])]
-        indexed = Signal(byte_bits)
-        place = Signal(byte_bits + 1)
-        up = Signal()
-        # The bit above the place tells that it lies outside, on either side.
-        distance = Cat(self.index, C(0, 1)) ^ up.replicate(byte_bits + 1)
-        m.d.comb += place.eq((Cat(up, number) + Cat(up, distance)) >> 1)
+
+        # Taken apart when it comes: which moves it is, and what the moves of a kind differ in.
+        names = [*(f"{name}{bits}" for name in ("moves", "transposes") for bits in _ELEMENT_BITS), "slides", "selects"]
+        names += [*(f"{name}{bits}" for name in ("narrows", "widens") for bits in (16, 32)), "broadcasts"]
+        entering, move = Signal(range(len(names))), Signal(range(len(names)), reset_less=True)
+        sub, varies, unsigned = Signal(5, reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
+        kept, indexes = Signal(byte_bits, reset_less=True), Signal(reset_less=True)
+        with m.If(self.start):
+            m.d.sync += [move.eq(entering), sub.eq(self.sub), kept.eq(0), indexes.eq(0), varies.eq(0), unsigned.eq(0)]
+
+        def becomes(name, **registers):
+            held = {"kept": kept, "indexes": indexes, "varies": varies, "unsigned": unsigned}
+            m.d.comb += entering.eq(names.index(name))
+            with m.If(self.start):
+                m.d.sync += [held[register].eq(value) for register, value in registers.items()]
+
         with m.Switch(self.op):
             for bits in _ELEMENT_BITS:
-                inner = exact_log2(bits // 8)
-                with m.Case(operation(f"vshuf.e{bits}"), operation(f"vbcl.e{bits}")):
-                    m.d.comb += [self.indexes.eq(1), indexed.eq(Cat(number[:inner], self.index))]
+                with m.Case(operation(f"vshuf.e{bits}")):
+                    becomes(f"moves{bits}", indexes=1, kept=-(bits // 8))
+                with m.Case(operation(f"vbcl.e{bits}")):
+                    becomes(f"moves{bits}", indexes=1)
                 with m.Case(operation(f"vtrn.e{bits}")):
-                    self._transpose(m, bits)
+                    becomes(f"transposes{bits}")
             with m.Case(operation("vslideup"), operation("vslidedown")):
-                m.d.comb += [
-                    self.indexes.eq(1),
-                    up.eq(self.op == operation("vslideup")),
-                    indexed.eq(place),
-                    self.fills.eq(self.far | place[-1]),
-                ]
+                becomes("slides", indexes=1, varies=self.op == operation("vslideup"))
             with m.Case(operation("vsel")):
+                becomes("selects")
+            for wide in (16, 32):
+                signed, unsigned_ = (operation(f"vnarrow.{kind}{wide // 2}.i{wide}") for kind in "iu")
+                with m.Case(signed, unsigned_):
+                    becomes(f"narrows{wide}", unsigned=self.op == unsigned_)
+            with m.Case(operation("vwiden.i16.i8l")), m.Switch(self.sub):
+                for wide in (16, 32):
+                    for kind in "iu":
+                        for half in "lh":
+                            with m.Case(sub_operation(f"vwiden.{kind}{wide}.{kind}{wide // 2}{half}")):
+                                becomes(f"widens{wide}", varies=half == "h", unsigned=kind == "u")
+                for bits in (8, 16, 32, 64):
+                    with m.Case(sub_operation(f"vbc.e{bits}")):
+                        becomes("broadcasts", kept=bits // 8 - 1)
+
+        m.d.comb += [
+            self.indexes.eq(indexes),
+            self.unsigned.eq(unsigned),
+            self.plain.eq(number),
+            self.present.eq(1),
+            self.upper.eq(number[0]),
+            self.index_address.eq(number & kept),
+        ]
+        indexed = Signal(byte_bits)
+        place = Signal(byte_bits + 1)
+        # The bit above the place tells that it lies outside, on either side.
+        distance = Cat(self.index, C(0, 1)) ^ varies.replicate(byte_bits + 1)
+        m.d.comb += place.eq((Cat(varies, number) + Cat(varies, distance)) >> 1)
+        with m.Switch(move):
+            for bits in _ELEMENT_BITS:
+                with m.Case(names.index(f"moves{bits}")):
+                    m.d.comb += indexed.eq(Cat(number[: exact_log2(bits // 8)], self.index))
+                with m.Case(names.index(f"transposes{bits}")):
+                    self._transpose(m, bits, sub)
+            with m.Case(names.index("slides")):
+                m.d.comb += [indexed.eq(place), self.fills.eq(self.far | place[-1])]
+            with m.Case(names.index("selects")):
                 m.d.comb += self.second.eq(~self.chosen)
             for log, wide in ((1, 16), (2, 32)):
-                signed, unsigned = (operation(f"vnarrow.{kind}{wide // 2}.i{wide}") for kind in "iu")
-                with m.Case(signed, unsigned):
-                    element = number[log - 1 :]
-                    m.d.comb += [
-                        Cat(self.plain, self.second).eq(Cat(C(0, log), element)),
-                        self.narrows.eq(log),
-                        self.unsigned.eq(self.op == unsigned),
-                    ]
-            with m.Case(operation("vwiden.i16.i8l")):
-                self._widen_or_broadcast(m)
-        with m.Switch(self.op):
-            for bits in _ELEMENT_BITS[1:]:
-                with m.Case(operation(f"vshuf.e{bits}")):
-                    m.d.comb += self.index_address.eq(Cat(C(0, exact_log2(bits // 8)), number[exact_log2(bits // 8) :]))
-            with m.Case(operation("vshuf.e8")):
-                m.d.comb += self.index_address.eq(number)
-        m.d.comb += self.source.eq(Mux(self.indexes, indexed, self.plain))
-        return m
-
-    def _widen_or_broadcast(self, m):
-        """The operations on one register, which share an ``op``."""
-        number = self.number
-        with m.Switch(self.sub):
-            for wide in (16, 32):
-                subs = {
-                    (kind, half): sub_operation(f"vwiden.{kind}{wide}.{kind}{wide // 2}{half}") for kind in "iu" for half in "lh"
-                }
-                with m.Case(*subs.values()):
-                    upper = self.sub.matches(*(sub for (_, half), sub in subs.items() if half == "h"))
+                with m.Case(names.index(f"narrows{wide}")):
+                    m.d.comb += [Cat(self.plain, self.second).eq(Cat(C(0, log), number[log - 1 :])), self.narrows.eq(log)]
+                with m.Case(names.index(f"widens{wide}")):
                     # Beyond the element, its last byte has the sign.
                     within = number[1:] if wide == 16 else Cat(number[0] | number[1], number[2:])
                     m.d.comb += [
-                        self.plain.eq(Cat(within, upper)),
+                        self.plain.eq(Cat(within, varies)),
                         self.fills.eq(number[exact_log2(wide // 16)]),
-                        self.signed.eq(self.sub.matches(*(sub for (kind, _), sub in subs.items() if kind == "i"))),
+                        self.signed.eq(~unsigned),
                     ]
-            for bits in (8, 16, 32, 64):
-                with m.Case(sub_operation(f"vbc.e{bits}")):
-                    m.d.comb += [self.plain.eq(number[: exact_log2(bits // 8)]), self.second.eq(1)]
+            with m.Case(names.index("broadcasts")):
+                m.d.comb += [self.plain.eq(number & kept), self.second.eq(1)]
+        m.d.comb += self.source.eq(Mux(indexes, indexed, self.plain))
+        return m
 
-    def _transpose(self, m, bits):
+    def _transpose(self, m, bits, sub):
         """The number of an element in the matrix has six bits: of its place in its register, then of the register's number in
         the group. A transpose swaps the lower three, the column, with the upper three, the row."""
         inner = exact_log2(bits // 8)
         places = len(self.number) - inner
-        element = Cat(self.number[inner:], self.sub[: 2 * _ROW_BITS - places])
+        element = Cat(self.number[inner:], sub[: 2 * _ROW_BITS - places])
         origin = Cat(element[_ROW_BITS:], element[:_ROW_BITS])
         register = origin[places:]
         m.d.comb += self.plain.eq(Cat(self.number[:inner], origin[:places]))

@@ -191,8 +191,9 @@ class OneLaneUnit(wiring.Component):
         mask_address = Signal(byte_bits)
         mask_bit = Signal()
         m.d.comb += [
-            moved.op.eq(held["op"]),
-            moved.sub.eq(held["sub"]),
+            moved.start.eq(starts),
+            moved.op.eq(self.op),
+            moved.sub.eq(self.sub),
             moved.row.eq(held["row"]),
             moved.number.eq(number),
             moved.chosen.eq(mask_bit),
