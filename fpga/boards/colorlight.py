@@ -50,7 +50,7 @@ class ColorlightI9Platform(LatticeECP5Platform):
     connectors: list[Any] = []
 
 
-def _colorlight(model: str, version: str, size: int, columns: int, page: str) -> Board:
+def _colorlight(model: str, version: str, size: int, page: str) -> Board:
     return Board(
         name=f"colorlight-{model}",
         title=f"Colorlight {model} {version} on the extension board, ECP5 LFE5U-{size}F",
@@ -58,7 +58,6 @@ def _colorlight(model: str, version: str, size: int, columns: int, page: str) ->
         platform=f"fpga.boards.colorlight:Colorlight{model.upper()}Platform",
         oscillator_hz=25_000_000,
         config="nano",
-        columns=columns,
         device=f"{size}k",
         package="CABGA381",
         speed=6,
@@ -71,5 +70,5 @@ def _colorlight(model: str, version: str, size: int, columns: int, page: str) ->
     )
 
 
-COLORLIGHT_I5 = _colorlight("i5", "v7.0", 25, columns=1, page="README.md")
-COLORLIGHT_I9 = _colorlight("i9", "v7.2", 45, columns=2, page="colorlight_i9_v7.2.md")
+COLORLIGHT_I5 = _colorlight("i5", "v7.0", 25, page="README.md")
+COLORLIGHT_I9 = _colorlight("i9", "v7.2", 45, page="colorlight_i9_v7.2.md")

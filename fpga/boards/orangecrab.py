@@ -15,6 +15,7 @@ def _orangecrab(size: int, rows: int, columns: int) -> Board:
         family="ecp5",
         platform=f"fpga.boards.orangecrab_platform:OrangeCrab{size}FPlatform",
         oscillator_hz=48_000_000,
+        node_hz=24_000_000,
         config="nano",
         rows=rows,
         columns=columns,
@@ -32,4 +33,4 @@ def _orangecrab(size: int, rows: int, columns: int) -> Board:
 
 
 ORANGECRAB_25F = _orangecrab(25, 1, 1)
-ORANGECRAB_85F = _orangecrab(85, 2, 2)
+ORANGECRAB_85F = _orangecrab(85, 1, 2)

@@ -46,9 +46,10 @@ TANG_NANO_20K = Board(
     database="GW2A-18C",
     leds=6,
     reset_button=("button", 0),
-    designs=("blinky", "hello", "memory", "node"),
+    designs=("blinky", "hello", "memory"),
     programmer=("openFPGALoader", "--board", "tangnano20k", "{bitstream}"),
     usb="0403:6010",
     serial="USB socket (BL616), second port, usually /dev/ttyUSB1",
     source="https://github.com/sipeed/TangNano-20K-example",
+    tier=2,
 )

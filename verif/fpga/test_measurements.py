@@ -126,7 +126,9 @@ def test_a_measurement_takes_medians_over_the_seeds(monkeypatch: pytest.MonkeyPa
         return BuildResult(path, report, {}, {"synthesis": 100.0, "place and route": 10.0 * seed}, path)
 
     monkeypatch.setattr(measurements, "build", build)
-    one = measurements.measure(choose("ulx3s-85f"), (1, 2, 3), multiply=lambda config, rows, columns: Matmul(8, rows, columns))
+    one = measurements.measure(
+        choose("ulx3s-85f", array="2x2"), (1, 2, 3), multiply=lambda config, rows, columns: Matmul(8, rows, columns)
+    )
     assert one.fmax_mhz == {"1": 50.0, "2": 40.12, "3": 60.0}
     assert (one.fmax_median_mhz, one.build_seconds, one.matmul) == (50.0, 120.0, Matmul(8, 2, 2))
     assert (one.name, one.key, one.resources) == (ONE.name, NANO.key, ONE.resources)
@@ -193,6 +195,6 @@ def test_measuring_takes_the_boards_that_are_named_with_the_seeds_from_1(file: P
     assert [one.board for one in load()] == ["ulx3s-85f", "icepi-zero"]
     taken.clear()
     invoke("--measure", "--seeds", "1")
-    assert ("array 2x2 of 'nano' on ulx3s-85f", [1]) in taken
+    assert ("array 1x2 of 'nano' on ulx3s-85f", [1]) in taken
     assert not any("icebreaker" in what for what, _ in taken)
     assert "has no nodes" in invoke("ulx3s-85f", "--measure", "--design", "blinky").output
