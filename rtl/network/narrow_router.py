@@ -7,14 +7,13 @@ from operator import or_
 from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
-from golden.layout import COORDINATE_BITS, LINK_PORTS, Port, TrafficClass, flit_bits, phit_bits
-from rtl.interfaces import FlitLayout, LinkSignature, flit_stream
+from golden.layout import Port, TrafficClass, flit_bits, phit_bits
+from rtl.interfaces import FlitLayout
 from rtl.network.arbiter import RoundRobin
 from rtl.network.credits import Credits
-from rtl.network.router import LINK_NAMES, eject_stream
+from rtl.network.router import router_members
 from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, present_links, way_out
 
 __all__ = ["NarrowRouter"]
@@ -64,15 +63,7 @@ class NarrowRouter(wiring.Component):
         self.config = config
         self.present = present_links(links)
         self._mask = links
-        members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
-        for name in LINK_NAMES:
-            members |= {f"{name}_out": Out(LinkSignature(config)), f"{name}_in": In(LinkSignature(config))}
-        for name in TrafficClass:
-            members |= {
-                f"inject_{name.name.lower()}": In(flit_stream(config)),
-                f"eject_{name.name.lower()}": Out(eject_stream(config)),
-            }
-        super().__init__(members | {"progress": Out(1), "busy": Out(1)})
+        super().__init__(router_members(config))
 
     def elaborate(self, platform):
         m = Module()

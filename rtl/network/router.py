@@ -17,7 +17,7 @@ from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
 from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, present_links, way_out
 
-__all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream"]
+__all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream", "router_members"]
 
 #: Names of the links, in the order of ``LINK_PORTS``.
 LINK_NAMES = tuple(port.name.lower() for port in LINK_PORTS)
@@ -58,6 +58,19 @@ class EjectLayout(data.StructLayout):
 def eject_stream(config: NodeConfig) -> wiring.Signature:
     """A valid/ready stream of :class:`EjectLayout`, seen from the router."""
     return stream.Signature(EjectLayout(config))
+
+
+def router_members(config: NodeConfig) -> dict:
+    """Members of a router; :class:`Router` says what they are."""
+    members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
+    for name in LINK_NAMES:
+        members |= {f"{name}_out": Out(LinkSignature(config)), f"{name}_in": In(LinkSignature(config))}
+    for name in TrafficClass:
+        members |= {
+            f"inject_{name.name.lower()}": In(flit_stream(config)),
+            f"eject_{name.name.lower()}": Out(eject_stream(config)),
+        }
+    return members | {"progress": Out(1), "busy": Out(1)}
 
 
 class Router(wiring.Component):
@@ -101,15 +114,7 @@ class Router(wiring.Component):
         self.config = config
         self.present = present_links(links)
         self._mask = links
-        members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
-        for name in LINK_NAMES:
-            members |= {f"{name}_out": Out(LinkSignature(config)), f"{name}_in": In(LinkSignature(config))}
-        for name in TrafficClass:
-            members |= {
-                f"inject_{name.name.lower()}": In(flit_stream(config)),
-                f"eject_{name.name.lower()}": Out(eject_stream(config)),
-            }
-        super().__init__(members | {"progress": Out(1), "busy": Out(1)})
+        super().__init__(router_members(config))
 
     def elaborate(self, platform):
         m = Module()
