@@ -14,13 +14,31 @@ from golden.layout import LINK_PORTS, Port
 from rtl.interfaces import LinkSignature
 from rtl.node import node_name
 
-__all__ = ["Mesh"]
+__all__ = ["Mesh", "mesh_variants"]
 
 #: Direction of a link -> the neighbour's row and column, relative.
 _STEP = {Port.NORTH: (-1, 0), Port.EAST: (0, 1), Port.SOUTH: (1, 0), Port.WEST: (0, -1)}
 
 #: The host stands here: the link of node (0, 0) that it is at.
 _HOST = (0, 0, Port.WEST)
+
+
+def _neighbour(rows: int, columns: int, row: int, column: int, port: Port) -> tuple[int, int] | None:
+    there = row + _STEP[port][0], column + _STEP[port][1]
+    return there if 0 <= there[0] < rows and 0 <= there[1] < columns else None
+
+
+def _present(rows: int, columns: int, row: int, column: int) -> int:
+    """The links that a node has: a bit for each of north, east, south, west."""
+    mask = 0
+    for bit, port in enumerate(LINK_PORTS):
+        mask |= (_neighbour(rows, columns, row, column, port) is not None or (row, column, port) == _HOST) << bit
+    return mask
+
+
+def mesh_variants(rows: int, columns: int) -> list[int]:
+    """Links of the variants of nodes that a :class:`Mesh` of this size instantiates, each once."""
+    return sorted({_present(rows, columns, row, column) for row in range(rows) for column in range(columns)})
 
 
 class Mesh(wiring.Component):
@@ -62,17 +80,6 @@ class Mesh(wiring.Component):
             }
         )
 
-    def present(self, row: int, column: int) -> int:
-        """The links that a node has: a bit for each of north, east, south, west."""
-        mask = 0
-        for bit, port in enumerate(LINK_PORTS):
-            mask |= (self._neighbour(row, column, port) is not None or (row, column, port) == _HOST) << bit
-        return mask
-
-    def variants(self) -> list[int]:
-        """Links of the variants of nodes that are instantiated."""
-        return sorted({self.present(row, column) for row in range(self.rows) for column in range(self.columns)})
-
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         reset, cycle = Signal(init=1), Signal(64)
@@ -92,7 +99,7 @@ class Mesh(wiring.Component):
                 "i_rst": reset,
                 "i_x": column,
                 "i_y": row,
-                "i_links": self.present(row, column),
+                "i_links": _present(self.rows, self.columns, row, column),
                 "i_cycle": cycle,
                 "o_idle": self.idle[index],
                 "o_running": running,
@@ -102,7 +109,7 @@ class Mesh(wiring.Component):
             }
             for port in LINK_PORTS:
                 pins |= self._link_pins(links, row, column, port)
-            m.submodules[f"node_{row}_{column}"] = Instance(node_name(self.present(row, column)), **pins)
+            m.submodules[f"node_{row}_{column}"] = Instance(node_name(_present(self.rows, self.columns, row, column)), **pins)
 
         first = links[_HOST]
         m.d.comb += [
@@ -112,14 +119,10 @@ class Mesh(wiring.Component):
         ]
         return m
 
-    def _neighbour(self, row: int, column: int, port: Port) -> tuple[int, int] | None:
-        there = row + _STEP[port][0], column + _STEP[port][1]
-        return there if 0 <= there[0] < self.rows and 0 <= there[1] < self.columns else None
-
     def _link_pins(self, links: dict[tuple[int, int, Port], _Link], row: int, column: int, port: Port) -> dict[str, Any]:
         """What a node has at one of its links; nothing comes in where there is none."""
         name = port.name.lower()
-        there = self._neighbour(row, column, port)
+        there = _neighbour(self.rows, self.columns, row, column, port)
         valid: Any = 0
         flit: Any = 0
         credit: Any = 0

@@ -15,7 +15,7 @@ from fpga.clock import BoardClock
 from fpga.designs import Settings
 from fpga.frames import Identity
 from fpga.memory_node import MemoryConfig, MemoryNode, memory_config
-from fpga.mesh import Mesh
+from fpga.mesh import Mesh, mesh_variants
 from fpga.node_lights import NodeLights
 from fpga.serial_host import SerialHost
 from golden.config import NodeConfig
@@ -238,7 +238,7 @@ def node_modules(settings: Settings, arithmetic: str = "rtl", sram: str = "banks
     """
     assert settings.config is not None
     config = settings.config
-    first, *others = Mesh(config, settings.rows, settings.columns).variants()
+    first, *others = mesh_variants(settings.rows, settings.columns)
     files = export_node(config, arithmetic=arithmetic, sram=sram, links=first)
     for links in others:
         # What a node instantiates is the same for all of them.
