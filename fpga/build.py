@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import inspect
 import json
 import shutil
 import time
@@ -19,6 +20,7 @@ from fpga.designs import DESIGNS, Design, Settings
 from fpga.errors import BuildFailed, ToolMissing
 from fpga.flows import FLOWS, TOP
 from fpga.report import BuildReport, overused, read_report, write_areas
+from fpga.routing import RoutingWatch
 from fpga.tools import Tool, find_tool, run_tool
 
 __all__ = ["BuildResult", "Tell", "bitstream_path", "build", "design_files"]
@@ -132,13 +134,25 @@ def build(
     placer, packer = tools
 
     def place_and_route(folder: Path) -> None:
-        for name in (f"{TOP}.json", f"{TOP}.{flow.constraints}"):
-            shutil.copyfile(synthesis / name, folder / name)
+        shutil.copyfile(synthesis / f"{TOP}.{flow.constraints}", folder / f"{TOP}.{flow.constraints}")
+        netlist = json.loads((synthesis / f"{TOP}.json").read_text())
+        if flow.tune is not None:
+            flow.tune(netlist)
+        (folder / f"{TOP}.json").write_text(json.dumps(netlist))
+        log = folder / f"{placer.name}.log"
+        watch = RoutingWatch(log)
         with _stage("place and route", seconds, tell) as note:
+
+            def tell_or_give_up(text: str) -> None:
+                note(text)
+                if (reason := watch.hopeless()) is not None:
+                    way_out = "another --seed may do, or a smaller --array"
+                    raise BuildFailed(f"{design.describe(settings)} cannot be routed on {board.name}: {reason}; {way_out}")
+
             try:
-                run_tool(placer, _placing(board, settings, seed), folder, note)
+                run_tool(placer, _placing(board, settings, seed), folder, tell_or_give_up)
             except BuildFailed as error:
-                excess = overused(board, folder / f"{placer.name}.log")
+                excess = overused(board, log)
                 if not excess:
                     raise
                 raise BuildFailed(f"{design.describe(settings)} does not fit on {board.name}: {'; '.join(excess)}") from error
@@ -178,8 +192,10 @@ class _Plan:
 
     def bitstream_key(self, seed: int, placer: Tool, packer: Tool) -> str:
         """Of the bitstream: everything that it follows from."""
-        arguments = [*_placing(self.board, self.settings, seed), *FLOWS[self.board.family].pack(self.board)]
-        return content_key({}, self.key, placer.version, packer.version, *arguments)
+        flow = FLOWS[self.board.family]
+        arguments = [*_placing(self.board, self.settings, seed), *flow.pack(self.board)]
+        tuning = {} if flow.tune is None else {"tune": Path(inspect.getfile(flow.tune)).read_bytes()}
+        return content_key(tuning, self.key, placer.version, packer.version, *arguments)
 
 
 def _plan(board: Board, design: Design, settings: Settings, yosys: Tool) -> _Plan:

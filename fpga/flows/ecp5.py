@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fpga.boards import Board
+from fpga.flows.ecp5_netlist import tune
 from fpga.flows.flow import TOP, Flow, ResourceKind
 
 __all__ = ["ECP5"]
@@ -12,8 +13,8 @@ __all__ = ["ECP5"]
 def _place(board: Board, clock_hz: int) -> list[str]:
     arguments = [f"--{board.device}", "--package", board.package, "--speed", str(board.speed)]
     arguments += ["--json", f"{TOP}.json", "--lpf", f"{TOP}.lpf", "--textcfg", f"{TOP}.config"]
-    # The default router takes hours where wires are scarce.
-    return [*arguments, "--router", "router2"]
+    # The default placer needs half as many wires again, and the default router takes hours where wires are scarce.
+    return [*arguments, "--placer", "static", "--router", "router2"]
 
 
 def _pack(board: Board) -> list[str]:
@@ -43,4 +44,5 @@ write_json {TOP}.json
         "DSP": ResourceKind({"MULT18X18D": 1}, {"MULT18X18D": 1}, "MULT18X18D"),
         "BRAM": ResourceKind({"DP16KD": 1, "PDPW16KD": 1}, {"DP16KD": 1}, "DP16KD"),
     },
+    tune=tune,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fpga.boards import Board
 
@@ -53,6 +54,8 @@ class Flow:
         The file that the packer writes.
     resources : dict of str to ResourceKind
         LUT4, FF, DSP, BRAM, and what else a family has.
+    tune : callable or None
+        ``tune(netlist)`` changes what Yosys made of the design, parsed, into what nextpnr gets.
     """
 
     synthesis: str
@@ -63,3 +66,4 @@ class Flow:
     pack: Callable[[Board], list[str]]
     bitstream: str
     resources: dict[str, ResourceKind]
+    tune: Callable[[dict[str, Any]], None] | None = None

@@ -32,15 +32,18 @@ NETLIST = {
     "modules": {
         "top": {
             "cells": {
-                "top": {"type": "$scopeinfo"},
-                "top.node": {"type": "$scopeinfo"},
-                "top.node.core": {"type": "$scopeinfo"},
-                "led_LUT4_Z": {"type": "LUT4"},
-                "top.node.sum_CCU2C_S": {"type": "CCU2C"},
-                "top.node.lines.0.0": {"type": "TRELLIS_DPR16X4"},
-                "top.node.core.state_TRELLIS_FF_Q": {"type": "TRELLIS_FF"},
-                "top.node.core.bank.0": {"type": "DP16KD"},
-                "top.node.core.state_PFUMX_Z": {"type": "PFUMX"},
+                name: {"type": kind, "connections": {}}
+                for name, kind in {
+                    "top": "$scopeinfo",
+                    "top.node": "$scopeinfo",
+                    "top.node.core": "$scopeinfo",
+                    "led_LUT4_Z": "LUT4",
+                    "top.node.sum_CCU2C_S": "CCU2C",
+                    "top.node.lines.0.0": "TRELLIS_DPR16X4",
+                    "top.node.core.state_TRELLIS_FF_Q": "TRELLIS_FF",
+                    "top.node.core.bank.0": "DP16KD",
+                    "top.node.core.state_PFUMX_Z": "PFUMX",
+                }.items()
             },
         }
     }
@@ -240,6 +243,14 @@ def test_a_tools_version_is_that_of_its_distribution_or_what_it_says(monkeypatch
 
     monkeypatch.setattr("importlib.metadata.version", none)
     assert find_tool("nextpnr-ice40").version == "asked 8"
+
+
+def test_a_router_that_gets_nowhere_is_ended_with_an_error(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = "for n in $(seq 200); do echo iter=$n wires=9 overused=7 overuse=9; done; exec sleep 60"
+    monkeypatch.setenv("NEXTPNR_ECP5", str(program(tools, "endless", f"[ $1 = --version ] && exit; {rounds}")))
+    message = "hello cannot be routed on ulx3s-85f: 7 wires too few at best, in round 1 of 61; another --seed may do"
+    with pytest.raises(BuildFailed, match=message):
+        build(BOARDS["ulx3s-85f"], HELLO, SMALL)
 
 
 def test_what_could_not_be_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether nextpnr's router still gets anywhere: where wires are too few, it goes on for ever."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+__all__ = ["ROUNDS_WITHOUT_GAIN", "RoutingWatch"]
+
+#: Rounds of routing without a new least number of overused wires after which there is no hope: those that end well have
+#: gained again after at most a third of this.
+ROUNDS_WITHOUT_GAIN = 60
+
+_ROUND = re.compile(r"iter=(\d+) wires=\d+ overused=(\d+)")
+
+
+class RoutingWatch:
+    """Follows the router's log.
+
+    Parameters
+    ----------
+    log : Path
+        What nextpnr prints; it may grow between calls, and need not be there yet.
+    """
+
+    def __init__(self, log: Path):
+        self._log = log
+        self._read = 0
+        self._best: tuple[int, int] | None = None
+
+    def hopeless(self) -> str | None:
+        """Why it is no use to go on, or None."""
+        if not self._log.exists():
+            return None
+        with open(self._log, "rb") as file:
+            file.seek(self._read)
+            # A line that is still being written is left for the next time.
+            text, end, _ = file.read().rpartition(b"\n")
+        self._read += len(text + end)
+        rounds = [(int(number), int(overused)) for number, overused in _ROUND.findall(text.decode(errors="replace"))]
+        for number, overused in rounds:
+            if self._best is None or overused < self._best[1]:
+                self._best = number, overused
+            elif number - self._best[0] >= ROUNDS_WITHOUT_GAIN:
+                return f"{self._best[1]:,} wires too few at best, in round {self._best[0]} of {number}"
+        return None
