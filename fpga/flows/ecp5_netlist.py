@@ -14,9 +14,10 @@ __all__ = ["RESET_LOADS", "ROUTER_SETTINGS", "tune"]
 #: In the fabric, the reset of a node takes so many wires that the rest of the node cannot be routed.
 RESET_LOADS = 1000
 
-#: Settings of nextpnr that it has no options for: tiles by which a route may leave the rectangle around its net
-#: (nextpnr's default of 3 leaves no way around a crowded part).
-ROUTER_SETTINGS = {"router2/bbMargin/x": "12", "router2/bbMargin/y": "12"}
+#: Settings of nextpnr that it has no options for. bbMargin (3 if not given): tiles by which a route may leave the rectangle
+#: around its net, to go round a crowded part. currCongWeightMult (2): growth, from round to round, of the price of a wire that
+#: others use; with 2 it outgrows the precision of the router's numbers before the last conflicts are sorted out.
+ROUTER_SETTINGS = {"router2/bbMargin/x": "20", "router2/bbMargin/y": "20", "router2/currCongWeightMult": "1.1"}
 
 
 def tune(netlist: dict[str, Any]) -> None:
