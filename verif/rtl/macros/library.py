@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ import numpy.typing as npt
 
 from golden.config import MATRIX_K
 from golden.layout import FormatDescriptor
-from rtl.macros.verilog import MACRO_SOURCES
+from rtl.macros.verilog import MACRO_HEADERS, MACRO_SOURCES
+from scripts.simulator.cache import Cache, digest
+from scripts.simulator.toolchain import find_toolchain
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint32]
@@ -22,6 +25,9 @@ Words = npt.NDArray[np.uint32]
 #: Variants that may exist; of each pair of machine and compiler at least the last of its kind runs.
 VARIANTS = ("avx512", "avx2", "sse2", "portable")
 BASIC = {"sse2", "portable"}
+
+_LIBRARY = "macros.so"
+_FLAGS = ("-std=c++17", "-Os", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
 
 #: The same function, over many operands.
 _LOOPS = """
@@ -60,22 +66,27 @@ def _pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-class MacroLibrary:
-    """The functions of ``rtl/macros/arithmetic.h`` on NumPy arrays.
+def _compiled() -> Path:
+    """The library; one process of several compiles it."""
 
-    Parameters
-    ----------
-    folder : Path
-        Where it is compiled.
-    """
-
-    def __init__(self, folder: Path):
-        loops, path = folder / "loops.cpp", folder / "macros.so"
+    def make(folder: Path) -> None:
+        loops = folder / "loops.cpp"
         loops.write_text(_LOOPS)
-        command = ["g++", "-std=c++17", "-Os", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", str(path)]
+        command = [str(tools.cxx), *_FLAGS, "-o", str(folder / _LIBRARY)]
         command += [f"-I{MACRO_SOURCES[0].parent}", str(loops), *map(str, MACRO_SOURCES)]
         subprocess.run(command, check=True)
-        self._library = ctypes.CDLL(str(path))
+
+    tools = find_toolchain()
+    files = [(path.name, path.read_bytes()) for path in (*MACRO_SOURCES, *MACRO_HEADERS)]
+    key = digest(files, _LOOPS, *_FLAGS, str(tools.cxx), tools.versions["g++"], platform.machine())
+    return Cache("macros").build(key, make) / _LIBRARY
+
+
+class MacroLibrary:
+    """The functions of ``rtl/macros/arithmetic.h`` on NumPy arrays, from the cache or compiled now."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(str(_compiled()))
         self._library.d1_arithmetic_variant.restype = ctypes.c_char_p
 
     @property

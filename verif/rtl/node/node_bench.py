@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def run_node_bench(
 
     ``arithmetic`` is RTL, or C++ that gives the same bits in the same cycles and takes half the time to compile.
     """
-    files = export_node(config, arithmetic=arithmetic, sram="macro")
+    files = _node_files(config, arithmetic)
     sources: list[str | Path] = [text for name, text in files.items() if name.endswith((".v", ".sv"))]
     if arithmetic == "macro":
         sources += MACRO_SOURCES
@@ -43,7 +44,14 @@ def run_node_bench(
         test_module=test_module,
         tests=tests,
         parameters={"config": dataclasses.asdict(config), **(parameters or {})},
+        optimise=True,
     )
+
+
+@functools.cache
+def _node_files(config: NodeConfig, arithmetic: str) -> dict[str, str]:
+    """Sources of a node, which all its tests share: elaborating it takes seconds."""
+    return export_node(config, arithmetic=arithmetic, sram="macro")
 
 
 def bench_config() -> NodeConfig:
