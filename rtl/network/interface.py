@@ -9,7 +9,9 @@ from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, SEMAPHORE_ID_BITS, TAG_BITS, Kind, Port
 from rtl.interfaces import ControlPort, CoreNetworkPort, GlobalAddressLayout, ReadPort, WritePort, flit_stream
 from rtl.network.fifo import Fifo
+from rtl.network.register_chain import RegisterChain
 from rtl.network.router import eject_stream
+from rtl.network.serial_server import SerialServer
 from rtl.network.server import RequestServer
 
 __all__ = ["NetworkInterface"]
@@ -33,12 +35,12 @@ class _CoreRequestLayout(data.StructLayout):
 
 
 class NetworkInterface(wiring.Component):
-    """Sends the core's requests, serves requests that arrive (:class:`rtl.network.server.RequestServer`), and hands responses
-    to the core.
+    """Sends the core's requests, serves requests that arrive (:class:`rtl.network.server.RequestServer`, where links are narrow
+    :class:`rtl.network.serial_server.SerialServer`), and hands responses to the core.
 
-    A request that the core enters in cycle t is offered to the router in t + 1. READ_DATA goes to the core as it stands in
-    the router's register, ERROR as a strobe that is always taken; so responses drain as fast as the core takes them. An
-    undeliverable response is dropped, and so is a request that came as a response.
+    A request that the core enters in cycle t is offered to the router in t + 1, where links are narrow in t + 2. READ_DATA goes
+    to the core as it stands in the router's register, ERROR as a strobe that is always taken; so responses drain as fast as the
+    core takes them. An undeliverable response is dropped, and so is a request that came as a response.
 
     Parameters
     ----------
@@ -83,7 +85,8 @@ class NetworkInterface(wiring.Component):
         m = Module()
         core = self.core
 
-        m.submodules.server = server = RequestServer(self.config)
+        narrow = self.config.link_passes > 1
+        m.submodules.server = server = (SerialServer if narrow else RequestServer)(self.config)
         wiring.connect(m, wiring.flipped(self.eject_request), server.requests)
         wiring.connect(m, server.responses, wiring.flipped(self.inject_response))
         wiring.connect(m, server.read, wiring.flipped(self.read))
@@ -100,8 +103,8 @@ class NetworkInterface(wiring.Component):
 
         # Requests of the core that wait for the router: two are the least that the core may count on, and four sustain one per
         # cycle. Where links are narrow area counts for more.
-        places = 4 if self.config.link_passes == 1 else 2
-        m.submodules.requests = queue = Fifo(_CoreRequestLayout(self.config), places)
+        layout, places = _CoreRequestLayout(self.config), 2 if narrow else 4
+        m.submodules.requests = queue = RegisterChain(layout) if narrow else Fifo(layout, places)
         m.d.comb += [core.tx_room.eq(queue.level <= places - 2), queue.i.valid.eq(core.tx_valid)]
         for field in ("read", "address", "post", "sem", "tag", "mask", "data"):
             m.d.comb += getattr(queue.i.payload, field).eq(getattr(core, f"tx_{field}"))

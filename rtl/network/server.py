@@ -5,7 +5,7 @@ from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.config import CONTROL_PAGE_BYTES, NodeConfig
+from golden.config import NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
     EXIT_BITS,
@@ -16,11 +16,30 @@ from golden.layout import (
     NetworkError,
     Port,
 )
-from rtl.interfaces import ControlPort, ReadPort, WritePort, flit_stream, line_address_bits
+from rtl.interfaces import ControlPort, ReadPort, WritePort, flit_stream
 from rtl.network.fifo import Fifo
+from rtl.network.request_view import RequestView
 from rtl.network.router import eject_stream
 
-__all__ = ["RequestServer"]
+__all__ = ["RequestServer", "server_members"]
+
+
+def server_members(config: NodeConfig) -> dict:
+    """Members of a server of requests; :class:`RequestServer` says what they are."""
+    return {
+        "x": In(COORDINATE_BITS),
+        "y": In(COORDINATE_BITS),
+        "requests": In(eject_stream(config)),
+        "responses": Out(flit_stream(config)),
+        "read": Out(ReadPort(config)),
+        "write": Out(WritePort(config)),
+        "control": Out(ControlPort()),
+        "post_valid": Out(1),
+        "post_sem": Out(SEMAPHORE_ID_BITS),
+        "received": Out(1),
+        "dropped": Out(1),
+        "busy": Out(1),
+    }
 
 
 class _ResponseLayout(data.StructLayout):
@@ -46,8 +65,7 @@ class _ResponseLayout(data.StructLayout):
 class RequestServer(wiring.Component):
     """Takes requests in order, does what they ask for, and answers READs and failures.
 
-    - WRITE in SRAM: one per cycle. READ in SRAM: one per cycle, where links are narrow one when the last one's response has
-      left; the response is offered two cycles after the grant.
+    - WRITE in SRAM: one per cycle. READ in SRAM: one per cycle; the response is offered two cycles after the grant.
     - The control page: one register per cycle, lowest first, ``line_bytes / 8`` cycles per packet. A WRITE writes registers
       whose eight mask bits are all set.
     - A post follows in the cycle after the last write. No register is written in a cycle of a post.
@@ -76,22 +94,7 @@ class RequestServer(wiring.Component):
 
     def __init__(self, config: NodeConfig):
         self.config = config
-        super().__init__(
-            {
-                "x": In(COORDINATE_BITS),
-                "y": In(COORDINATE_BITS),
-                "requests": In(eject_stream(config)),
-                "responses": Out(flit_stream(config)),
-                "read": Out(ReadPort(config)),
-                "write": Out(WritePort(config)),
-                "control": Out(ControlPort()),
-                "post_valid": Out(1),
-                "post_sem": Out(SEMAPHORE_ID_BITS),
-                "received": Out(1),
-                "dropped": Out(1),
-                "busy": Out(1),
-            }
-        )
+        super().__init__(server_members(config))
 
     def elaborate(self, platform):
         m = Module()
@@ -99,35 +102,17 @@ class RequestServer(wiring.Component):
         flit = self.requests.payload.flit
         undeliverable = self.requests.payload.undeliverable
         line_low = (config.line_bytes - 1).bit_length()
-        line = flit.offset[line_low:][: line_address_bits(config)]
 
-        # What the request at hand is: exactly one of these if there is one.
-        is_write, is_read, known = Signal(), Signal(), Signal()
-        bad_offset, fails = Signal(), Signal()
-        in_sram, in_control = Signal(), Signal()
-        m.d.comb += [
-            is_write.eq(flit.kind == Kind.WRITE),
-            is_read.eq(flit.kind == Kind.READ),
-            known.eq(self.requests.valid & (is_write | is_read)),
-            # SRAM is whole blocks from offset 0 on, and the control page the last page of the window: high bits tell.
-            in_sram.eq(flit.offset[(config.block_bytes - 1).bit_length() :].matches(*range(config.sram_blocks))),
-            in_control.eq(flit.offset[(CONTROL_PAGE_BYTES - 1).bit_length() :].all()),
-            bad_offset.eq(~(in_sram | in_control) | (is_write & flit.post & (flit.sem >= config.semaphores))),
-            fails.eq(undeliverable | bad_offset),
-        ]
-        sram_write, sram_read = Signal(), Signal()
-        control, failure, stray = Signal(), Signal(), Signal()
-        m.d.comb += [
-            sram_write.eq(known & ~fails & in_sram & is_write),
-            sram_read.eq(known & ~fails & in_sram & is_read),
-            control.eq(known & ~fails & in_control),
-            failure.eq(known & fails),
-            stray.eq(self.requests.valid & ~(is_write | is_read)),
-        ]
+        m.submodules.view = view = RequestView(config)
+        m.d.comb += [view.valid.eq(self.requests.valid), view.request.eq(self.requests.payload)]
+        is_write, is_read, fails, bad_offset = view.is_write, view.is_read, view.fails, view.bad_offset
+        sram_write, sram_read, control, failure, stray = (
+            getattr(view, name) for name in ("sram_write", "sram_read", "control", "failure", "stray")
+        )
 
         # Responses that wait for the router. Three sustain one READ per cycle; the fourth rides over a cycle lost to another
-        # input. Where links are narrow area counts for more.
-        places = 4 if config.link_passes == 1 else 1
+        # input.
+        places = 4
         m.submodules.responses = queue = Fifo(_ResponseLayout(config), places)
         pending = Signal()
         room = Signal()
@@ -135,11 +120,11 @@ class RequestServer(wiring.Component):
 
         m.d.comb += [
             self.write.req.eq(sram_write),
-            self.write.address.eq(line),
+            self.write.address.eq(view.line),
             self.write.mask.eq(flit.mask),
             self.write.data.eq(flit.data),
             self.read.req.eq(sram_read & room),
-            self.read.address.eq(line),
+            self.read.address.eq(view.line),
         ]
 
         # Control page: registers of the line one by one.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round-robin choice, proved: exactly one of those that request, and everyone within one round."""
+"""Choice by turns, proved: exactly one of those that request, and everyone within one round."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.network.arbiter import RoundRobin
+from rtl.network.least_recent import LeastRecent
 from verif.formal.proof import check_bounded, check_reachable, prove
 
 
 class Choice(wiring.Component):
     """The choice is one of the requesters whenever there is one, in any state."""
 
-    def __init__(self, count: int):
+    def __init__(self, turns: type[RoundRobin] | type[LeastRecent], count: int):
+        self.turns = turns
         self.count = count
         super().__init__({"request": In(count), "serve": In(1), "grant": Out(count)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.turns = turns = RoundRobin(self.count)
+        m.submodules.turns = turns = self.turns(self.count)
         m.d.comb += [turns.request.eq(self.request), turns.serve.eq(self.serve), self.grant.eq(turns.grant)]
         m.d.comb += [
             Assert((turns.grant & ~self.request) == 0),
@@ -37,13 +39,14 @@ class Choice(wiring.Component):
 class Fairness(wiring.Component):
     """While a requester waits, at most ``count - 1`` others are served."""
 
-    def __init__(self, count: int):
+    def __init__(self, turns: type[RoundRobin] | type[LeastRecent], count: int):
+        self.turns = turns
         self.count = count
         super().__init__({"request": In(count), "serve": In(1), "longest": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.turns = turns = RoundRobin(self.count)
+        m.submodules.turns = turns = self.turns(self.count)
         m.d.comb += [turns.request.eq(self.request), turns.serve.eq(self.serve)]
         longest = Signal(self.count)
         for i in range(self.count):
@@ -55,20 +58,62 @@ class Fairness(wiring.Component):
         return m
 
 
+class LostTurns(wiring.Component):
+    """A requester loses at most ``count - 1`` times between two turns of its own, however it pauses in between."""
+
+    def __init__(self, count: int):
+        self.count = count
+        super().__init__({"request": In(count), "serve": In(1), "longest": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.turns = turns = LeastRecent(self.count)
+        m.d.comb += [turns.request.eq(self.request), turns.serve.eq(self.serve)]
+        longest = Signal(self.count)
+        for i in range(self.count):
+            lost = Signal(range(self.count + 1), name=f"lost{i}")
+            loses = self.serve & self.request[i] & ~turns.grant[i]
+            m.d.sync += lost.eq(Mux(self.serve & turns.grant[i], 0, lost + loses))
+            m.d.comb += [Assert(lost <= self.count - 1), longest[i].eq(lost == self.count - 1)]
+        m.d.comb += self.longest.eq(longest.any())
+        return m
+
+
+TURNS = pytest.mark.parametrize("turns", [RoundRobin, LeastRecent])
+
+
+@TURNS
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_at_most_one_is_chosen_and_never_one_that_does_not_request(turns: Any, count: int) -> None:
+    check_bounded(Choice(turns, count), 2 * count)
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 8])
 def test_exactly_one_of_those_that_request_is_chosen(count: int) -> None:
-    prove(Choice(count))
+    prove(Choice(RoundRobin, count))
+
+
+@TURNS
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_everyone_is_served_within_one_round(turns: Any, count: int) -> None:
+    check_bounded(Fairness(turns, count), 2 * count + 2)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_everyone_is_served_within_one_round(count: int) -> None:
-    check_bounded(Fairness(count), 2 * count + 2)
+def test_who_was_served_least_recently_loses_no_more_often_than_there_are_others(count: int) -> None:
+    check_bounded(LostTurns(count), 2 * count + 2)
 
 
-def test_a_whole_round_can_pass() -> None:
-    check_reachable(Fairness(5), "longest", 6)
+@TURNS
+def test_a_whole_round_can_pass(turns: Any) -> None:
+    check_reachable(Fairness(turns, 5), "longest", 6)
 
 
-def test_no_requesters_are_refused() -> None:
+def test_a_whole_round_can_be_lost() -> None:
+    check_reachable(LostTurns(5), "longest", 10)
+
+
+@TURNS
+def test_no_requesters_are_refused(turns: Any) -> None:
     with pytest.raises(ValueError):
-        RoundRobin(0)
+        turns(0)

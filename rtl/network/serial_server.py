@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serves the request packets that arrive at a node, one after the other."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+
+from golden.config import NodeConfig
+from golden.layout import SEMAPHORE_ID_BITS, Kind, NetworkError, Port
+from rtl.network.request_view import RequestView
+from rtl.network.server import server_members
+
+__all__ = ["SerialServer"]
+
+
+class SerialServer(wiring.Component):
+    """As :class:`rtl.network.server.RequestServer`, but a request that needs a response stays until that has left.
+
+    So the response's header is that of the request, and only its data has a register. It suits links on which a flit takes
+    several cycles.
+
+    Parameters
+    ----------
+    config : NodeConfig
+
+    Members
+    -------
+    Those of :class:`rtl.network.server.RequestServer`.
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        super().__init__(server_members(config))
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        flit = self.requests.payload.flit
+        undeliverable = self.requests.payload.undeliverable
+        m.submodules.view = view = RequestView(config)
+        m.d.comb += [view.valid.eq(self.requests.valid), view.request.eq(self.requests.payload)]
+
+        # SRAM reads the line in a cycle of ``reading``, and ``answering`` follows when all is there.
+        reading, answering = Signal(), Signal()
+        asks = Signal()
+        m.d.comb += [
+            asks.eq(~reading & ~answering),
+            self.write.req.eq(view.sram_write),
+            self.write.address.eq(view.line),
+            self.write.mask.eq(flit.mask),
+            self.write.data.eq(flit.data),
+            self.read.req.eq(view.sram_read & asks),
+            self.read.address.eq(view.line),
+        ]
+
+        # Control page: registers of the line one by one.
+        registers = config.line_bytes // 8
+        index = Signal(range(registers))
+        step, last = Signal(), Signal()
+        m.d.comb += [
+            step.eq(view.control & ~self.post_valid & asks),
+            last.eq(step & (index == registers - 1)),
+            self.control.register.eq(Cat(index, flit.offset[(config.line_bytes - 1).bit_length() : 12])),
+            self.control.write.eq(step & view.is_write & flit.mask.word_select(index, 8).all()),
+            self.control.write_data.eq(flit.data.word_select(index, 64)),
+        ]
+        with m.If(step):
+            m.d.sync += index.eq(index + 1)
+
+        fails, written, answered = Signal(), Signal(), Signal()
+        m.d.comb += [
+            fails.eq(view.failure & asks),
+            written.eq((self.write.grant & view.sram_write) | (last & view.is_write)),
+            answered.eq((self.read.grant & self.read.req) | (last & view.is_read) | fails),
+            self.requests.ready.eq(written | view.stray | (answering & self.responses.ready)),
+            self.received.eq((written | answered) & ~undeliverable),
+            self.dropped.eq(view.stray),
+        ]
+        m.d.sync += [
+            reading.eq(self.read.grant & self.read.req),
+            answering.eq(reading | (last & view.is_read) | fails | (answering & ~self.responses.ready)),
+        ]
+
+        post_sem, post_valid = Signal(SEMAPHORE_ID_BITS, reset_less=True), Signal()
+        m.d.sync += post_valid.eq(written & flit.post)
+        with m.If(written):
+            m.d.sync += post_sem.eq(flit.sem)
+        m.d.comb += [self.post_valid.eq(post_valid), self.post_sem.eq(post_sem)]
+
+        answer = Signal(data.ArrayLayout(64, registers), reset_less=True)
+        error = Signal(NetworkError, reset_less=True)
+        for number in range(registers):
+            with m.If(fails):
+                m.d.sync += answer[number].eq(0)
+            with m.Elif(reading | (step & (index == number))):
+                m.d.sync += answer[number].eq(Mux(reading, self.read.data.word_select(number, 64), self.control.read_data))
+        with m.If(answered):
+            m.d.sync += error.eq(Mux(undeliverable, NetworkError.UNREACHABLE, Mux(view.bad_offset, NetworkError.BAD_OFFSET, 0)))
+
+        response, failed = self.responses.payload, Signal()
+        m.d.comb += [
+            failed.eq(error != 0),
+            self.responses.valid.eq(answering),
+            response.kind.eq(Mux(failed, Kind.ERROR, Kind.READ_DATA)),
+            response.sem.eq(error),
+            response.x.eq(flit.src_x),
+            response.y.eq(flit.src_y),
+            response.exit.eq(flit.src_exit),
+            response.offset.eq(flit.offset),
+            response.src_x.eq(Mux(failed, flit.x, self.x)),
+            response.src_y.eq(Mux(failed, flit.y, self.y)),
+            response.src_exit.eq(Mux(failed, flit.exit, Port.LOCAL)),
+            response.tag.eq(flit.tag),
+            response.data.eq(answer),
+            self.busy.eq(self.requests.valid | post_valid),
+        ]
+        return m
