@@ -5,9 +5,15 @@ from __future__ import annotations
 
 import os
 
-from verif.bench import verilator_environment
+from verif.bench import cache_folder, verilator_environment
 
 
 def pytest_configure() -> None:
-    """Simulators of arrays and boards take the prefix of the compiler from the environment, as those of benches do."""
+    """Set the environment of everything that tests start.
+
+    Simulators of arrays and boards take the prefix of the compiler from it, as those of benches do. Hundreds of processes import
+    the project: where nothing may be written beside the sources, they would compile it each time.
+    """
     os.environ["OBJCACHE"] = verilator_environment()["OBJCACHE"]
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(cache_folder() / "bytecode"))
