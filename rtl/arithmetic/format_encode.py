@@ -16,7 +16,7 @@ FORMAT_ENCODE = "d1_format_encode"
 SMALL_FORMAT_ENCODE = "d1_format_encode_small"
 
 #: Cycles that the small converter takes.
-SMALL_CYCLES = 2
+SMALL_CYCLES = 3
 
 FLAG_BITS = len(Flag)
 KIND_BITS = 3
@@ -80,8 +80,8 @@ class FormatEncode(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        def later(value, name, cycles=SMALL_CYCLES):
-            """The value so many cycles later if this is the small converter, else the value."""
+        def later(value, name, cycles=2):
+            """The value so many cycles later, by default when it is rounded, if this is the small converter, else the value."""
             for cycle in range(cycles if self.small else 0):
                 following = Signal(len(value), name=f"{name}_{cycle}", reset_less=True)
                 m.d.sync += following.eq(value)
@@ -111,10 +111,8 @@ class FormatEncode(wiring.Component):
             difference.eq(exponent - lowest),
             distance.eq(Mux(difference[8], (lowest + narrower)[:8] - exponent, narrower)),
         ]
-        kept, sticky = Signal(_WIDEST + 1 + RANDOM_BITS), Signal()
-        self._place(m, Cat(mantissa, ~denormal_field), distance, later, kept, sticky)
-        kept, sticky = later(kept, "kept", 1), later(sticky, "sticky", 1)
-        inexact_sum = kept[:RANDOM_BITS].any() | sticky
+        kept, lost = self._place(m, Cat(mantissa, ~denormal_field), distance, later)
+        inexact_sum = kept[:RANDOM_BITS].any() | lost.any()
 
         # What the operand was, when it is rounded.
         value, kind, random = later(self.value, "value"), later(self.kind, "kind"), later(self.random, "random")
@@ -166,17 +164,19 @@ class FormatEncode(wiring.Component):
                 m.d.comb += [raised.eq(above << 7), tiny.eq(~number[7:15].any())]
         m.d.comb += magnitude.eq(Mux(over, largest, number))
 
+        code, flags = Signal.like(self.code, name="chosen_code"), Signal.like(self.flags, name="raised_flags")
+        m.d.comb += [self.code.eq(later(code, "code", 1)), self.flags.eq(later(flags, "flags", 1))]
         negative = Signal()
         m.d.comb += negative.eq(is_uhp & sign & ~zero & ~nan)
         with m.If(kind == FormatKind.FP32):
-            m.d.comb += self.code.eq(Mux(nan, CANONICAL_NAN, value))
+            m.d.comb += code.eq(Mux(nan, CANONICAL_NAN, value))
         with m.Elif(nan & ~clamps):
-            m.d.comb += self.code.eq(Mux(is_uhp, 0xFE00, CANONICAL_NAN >> 16))
+            m.d.comb += code.eq(Mux(is_uhp, 0xFE00, CANONICAL_NAN >> 16))
         with m.Elif(~(negative | is_uhp & tiny & ~over)):
-            m.d.comb += self.code.eq(magnitude | sign_bit)
+            m.d.comb += code.eq(magnitude | sign_bit)
 
         flag = {each: Signal(name=f"flag_{each.name.lower()}") for each in Flag}
-        m.d.comb += self.flags.eq(Cat(flag[each] for each in sorted(Flag)))
+        m.d.comb += flags.eq(Cat(flag[each] for each in sorted(Flag)))
         m.d.comb += flag[Flag.DENORMAL].eq(denormal)
         with m.If(kind == FormatKind.FP32):
             m.d.comb += flag[Flag.INVALID].eq(nan & ~quiet)
@@ -190,8 +190,9 @@ class FormatEncode(wiring.Component):
             m.d.comb += [flag[Flag.INEXACT].eq(inexact), flag[Flag.UNDERFLOW].eq(inexact & tiny)]
         return m
 
-    def _place(self, m, significand, distance, later, kept, sticky):
-        """``kept`` is the significand, shifted right by the distance; ``sticky`` is set if it lost something."""
+    def _place(self, m, significand, distance, later):
+        """The significand, shifted right by the distance, and bits that are set if it lost something."""
+        kept = Signal(_WIDEST + 1 + RANDOM_BITS)
         if not self.small:
             shifted, lost = Cat(Const(0, _WIDEST + 1), significand), []
             for bit in reversed(range(6)):
@@ -200,17 +201,21 @@ class FormatEncode(wiring.Component):
                 lost.append(distance[bit] & shifted[: 1 << bit].any())
                 shifted = following
             far = distance[6:].any()
-            m.d.comb += [kept.eq(Mux(far, 0, shifted)), sticky.eq(Cat(lost).any() | far & significand.any())]
-            return
+            m.d.comb += kept.eq(Mux(far, 0, shifted))
+            return kept, Cat(lost, far & significand.any())
         # To the left by what lacks to a multiple of sixteen, which is chosen then.
         m.submodules.fine = fine = MultiplyShift(len(significand), registered=True)
         m.d.comb += [fine.value.eq(significand), fine.amount.eq(~distance[:SHIFT_BITS])]
         sixteens = later(distance[SHIFT_BITS:], "sixteens", 1)
         point = len(fine.result) - len(kept)
-        choices, lost = [], []
+        # What each sixteen more loses, of which that shift and all greater ones lose it.
+        choices, losses = [], []
         for number in range(3):
             end = point + (number << SHIFT_BITS)
             choices.append(Mux(sixteens == number, fine.result[end:], 0))
-            lost.append((sixteens >= number) & fine.result[max(0, end - (1 << SHIFT_BITS)) : end].any())
-        beyond = (sixteens > 2) & fine.result.any()
-        m.d.comb += [kept.eq(choices[0] | choices[1] | choices[2]), sticky.eq(Cat(lost).any() | beyond)]
+            losses.append(fine.result[max(0, end - (1 << SHIFT_BITS)) : end].any())
+        losses.append(fine.result[end:].any())
+        m.d.comb += kept.eq(choices[0] | choices[1] | choices[2])
+        sixteens = later(sixteens, "sixteens_rounded", 1)
+        lost = Cat(loss & (sixteens >= number) for number, loss in enumerate(later(Cat(losses), "losses", 1)))
+        return later(kept, "kept", 1), lost

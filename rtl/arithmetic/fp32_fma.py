@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multiplication and addition of binary32 numbers, rounded once."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.arithmetic.fp32_operand import Fp32Operand
-from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
 from rtl.arithmetic.normalise import EXPONENT_BITS, Normalise
 from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, Round
 
-__all__ = ["ACCUMULATOR_BITS", "PRODUCT_BITS", "SUM_BITS", "SUM_EXPONENT_BIT", "SUM_FRACTION_BITS", "Accumulation", "Fp32Fma"]
+__all__ = ["PRODUCT_BITS", "SUM_BITS", "SUM_EXPONENT_BIT", "SUM_FRACTION_BITS", "Fp32Fma"]
 
 #: Bits of a product of two significands.
 PRODUCT_BITS = 48
@@ -32,37 +31,6 @@ SUM_BITS = _ALIGNED_BITS + 1
 SUM_EXPONENT_BIT = _ALIGNED_BITS - 1
 
 
-class Accumulation(data.Struct):
-    """What makes the product's register an accumulator, in whose place a number can be formed and then rounded.
-
-    Members
-    -------
-    restart : unsigned(1)      the product becomes 0, or with ``one`` the product of 1 and 1
-    next : unsigned(1)         in the next cycle the product is no product, but stays
-    distance : unsigned(6)     with ``next``: of what may be added then
-    adds : unsigned(1)         after ``next``: adds c's significand, beginning at the product's top bit, or with ``itself`` the
-                               product, shifted right; what falls below ``ACCUMULATOR_BITS`` is cut
-    itself : unsigned(1)
-    rounds : unsigned(1)       with a, b, c: the product's top bit has the exponent ``exponent`` - 126, whatever a's and b's are
-    exponent : signed(11)
-    raw : unsigned(1)          with a, b, c: a negative sum is left as it is, in two's complement
-    """
-
-    restart: unsigned(1)
-    one: unsigned(1)
-    next: unsigned(1)
-    distance: unsigned(6)
-    adds: unsigned(1)
-    itself: unsigned(1)
-    rounds: unsigned(1)
-    exponent: signed(11)
-    raw: unsigned(1)
-
-
-#: Bits of the product's register, from the top on, that an accumulation keeps.
-ACCUMULATOR_BITS = 38
-
-
 class Fp32Fma(wiring.Component):
     """``a * b + c`` in binary32, rounded once: to nearest, ties to even, denormals kept, NaN canonical.
 
@@ -71,17 +39,9 @@ class Fp32Fma(wiring.Component):
     4. round. Codes of binary32 round correctly, denormals among them; any other significands that are not normalised do so as
     long as aligning product and addend shifts no set bit out.
 
-    Parameters
-    ----------
-    small : bool
-        Of fewer lookup tables, and with ``accumulation``, which is clear otherwise. What comes from normalising on is a cycle
-        later.
-
     Members
     -------
     a, b, c : In(Fp32Operand)
-    accumulation : In(Accumulation)
-    normalised : Out(52), normal_exponent : Out(9)   one cycle later: the magnitude, and the exponent of its top bit less one
     magnitude : Out(52)   of the sum of the operands of two cycles before, which is exact but for a sticky lowest bit; its bit
                           ``SUM_EXPONENT_BIT`` has the larger of the exponents c and a + b - 126. Not defined for special values
     result : Out(32)
@@ -90,16 +50,12 @@ class Fp32Fma(wiring.Component):
     Source: IEEE 754-2019, 5.4.1 and 7; invalid is set by 0 * Inf + NaN as well.
     """
 
-    def __init__(self, small: bool = False):
-        self.small = small
+    def __init__(self):
         super().__init__(
             {
                 "a": In(Fp32Operand),
                 "b": In(Fp32Operand),
                 "c": In(Fp32Operand),
-                "accumulation": In(Accumulation),
-                "normalised": Out(SUM_BITS),
-                "normal_exponent": Out(EXPONENT_BITS),
                 "magnitude": Out(SUM_BITS),
                 "result": Out(32),
                 "flags": Out(6),
@@ -109,7 +65,6 @@ class Fp32Fma(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         a, b, c = self.a, self.b, self.c
-        accumulation = self.accumulation if self.small else Const({}, Accumulation)
 
         def register(shape, name):
             return Signal(shape, name=name, reset_less=True)
@@ -124,7 +79,7 @@ class Fp32Fma(wiring.Component):
             product_sign.eq(a.sign ^ b.sign),
             product_zero.eq(a.zero | b.zero),
             product_infinite.eq(a.infinite | b.infinite),
-            exponents.eq(Mux(accumulation.rounds, accumulation.exponent, a.exponent + b.exponent)),
+            exponents.eq(a.exponent + b.exponent),
             product_exponent.eq(exponents - 126),
             ahead.eq(c.exponent + 126 - exponents),
             behind.eq(exponents - (c.exponent + 126)),
@@ -160,56 +115,31 @@ class Fp32Fma(wiring.Component):
             invalid1.eq(invalid),
             denormal1.eq(a.denormal | b.denormal | c.denormal),
         ]
-        accumulates1, raw1 = register(1, "accumulates1"), register(1, "raw1")
-        m.d.sync += [accumulates1.eq(accumulation.next), raw1.eq(accumulation.raw)]
-        with m.If(accumulation.next):
-            m.d.sync += [distance1.eq(accumulation.distance), addend_leads1.eq(accumulation.itself)]
-        forward = Signal(SUM_BITS)
-        with m.If(accumulation.restart):
-            m.d.sync += product1.eq(accumulation.one << PRODUCT_BITS - 2)
-        with m.Elif(~accumulates1):
-            m.d.sync += product1.eq(a.significand * b.significand)
-        with m.Elif(accumulation.adds):
-            cut = PRODUCT_BITS - ACCUMULATOR_BITS
-            m.d.sync += product1.eq(Cat(Const(0, cut), forward[_EXTRA_BITS + cut : _ALIGNED_BITS]))
+        m.d.sync += product1.eq(a.significand * b.significand)
 
         # Stage 2.
         addend = Cat(Const(0, PRODUCT_BITS - 24), addend1)
         leading, aligned = Signal(_ALIGNED_BITS), Signal(_ALIGNED_BITS)
-        if self.small:
-            # To the left by what lacks to a multiple of sixteen, which is chosen then.
-            m.submodules.align = fine = MultiplyShift(PRODUCT_BITS)
+        shifted, lost = Cat(Const(0, _EXTRA_BITS), Mux(addend_leads1, product1, addend)), Const(0, 1)
+        for bit in range(6):
+            step = 1 << bit
+            following, loses = Signal(_ALIGNED_BITS, name=f"aligned{bit}"), Signal(name=f"lost{bit}")
             m.d.comb += [
-                fine.value.eq(Mux(addend_leads1, product1, addend)),
-                fine.amount.eq(~distance1[:SHIFT_BITS]),
+                following.eq(Mux(distance1[bit], shifted[step:], shifted)),
+                loses.eq(lost | distance1[bit] & shifted[:step].any()),
             ]
-            placed, sixteens = Cat(Const(0, _EXTRA_BITS), fine.result), distance1[SHIFT_BITS:]
-            shifted, lost = Const(0, _ALIGNED_BITS), Const(0, 1)
-            for number in range(4):
-                end = ((number + 1) << SHIFT_BITS) - 1
-                shifted |= Mux(sixteens == number, placed[end:], 0)
-                lost |= (sixteens >= number) & placed[max(0, end - (1 << SHIFT_BITS)) : end].any()
-        else:
-            shifted, lost = Cat(Const(0, _EXTRA_BITS), Mux(addend_leads1, product1, addend)), Const(0, 1)
-            for bit in range(6):
-                step = 1 << bit
-                following, loses = Signal(_ALIGNED_BITS, name=f"aligned{bit}"), Signal(name=f"lost{bit}")
-                m.d.comb += [
-                    following.eq(Mux(distance1[bit], shifted[step:], shifted)),
-                    loses.eq(lost | distance1[bit] & shifted[:step].any()),
-                ]
-                shifted, lost = following, loses
+            shifted, lost = following, loses
         subtract = Signal()
         # Both differences at once: the one that is not negative is the magnitude. A sum's carry is kept, a difference's is not.
-        backward = Signal(_ALIGNED_BITS)
+        forward, backward = Signal(SUM_BITS), Signal(_ALIGNED_BITS)
         negative = Signal()
         m.d.comb += [
-            subtract.eq((product_sign1 ^ addend_sign1) & ~accumulates1),
-            leading.eq(Cat(Const(0, _EXTRA_BITS), Mux(addend_leads1 & ~accumulates1, addend, product1))),
+            subtract.eq(product_sign1 ^ addend_sign1),
+            leading.eq(Cat(Const(0, _EXTRA_BITS), Mux(addend_leads1, addend, product1))),
             aligned.eq(Cat(shifted[0] | lost, shifted[1:])),
             forward.eq(Cat(Const(1, 1), leading) + Cat(subtract, aligned ^ subtract.replicate(_ALIGNED_BITS)) >> 1),
             backward.eq(aligned - leading),
-            negative.eq(subtract & ~forward[-1] & ~raw1),
+            negative.eq(subtract & ~forward[-1]),
         ]
 
         magnitude2, exponent2 = register(SUM_BITS, "magnitude2"), register(EXPONENT_BITS, "exponent2")
@@ -233,17 +163,9 @@ class Fp32Fma(wiring.Component):
         ]
         m.d.comb += self.magnitude.eq(magnitude2)
 
-        # Stage 3, or two of the small one.
-        m.submodules.normalise = normalise = Normalise(SUM_BITS, self.small)
+        # Stage 3.
+        m.submodules.normalise = normalise = Normalise(SUM_BITS)
         m.d.comb += [normalise.magnitude.eq(magnitude2), normalise.limit.eq(exponent2)]
-        any2 = normalise.nonzero if self.small else magnitude2.any()
-        behind2 = {
-            "sign": sign2, "subtract": subtract2, "nan": nan2, "infinite": infinite2, "invalid": invalid2, "denormal": denormal2
-        }  # fmt: skip
-        if self.small:
-            for name, value in behind2.items():
-                behind2[name] = register(1, f"{name}_normalised")
-                m.d.sync += behind2[name].eq(value)
         normalised3, exponent3 = register(SUM_BITS, "normalised3"), register(EXPONENT_BITS, "exponent3")
         nonzero3, sign3 = register(1, "nonzero3"), register(1, "sign3")
         nan3, infinite3, invalid3, denormal3 = (register(1, f"{name}3") for name in ("nan", "infinite", "invalid", "denormal"))
@@ -252,13 +174,12 @@ class Fp32Fma(wiring.Component):
             exponent3.eq(normalise.exponent),
             nonzero3.eq(normalise.nonzero),
             # Equal magnitudes of opposite signs make +0.
-            sign3.eq(behind2["sign"] & ~(behind2["subtract"] & ~any2)),
-            nan3.eq(behind2["nan"]),
-            infinite3.eq(behind2["infinite"]),
-            invalid3.eq(behind2["invalid"]),
-            denormal3.eq(behind2["denormal"]),
+            sign3.eq(sign2 & ~(subtract2 & ~magnitude2.any())),
+            nan3.eq(nan2),
+            infinite3.eq(infinite2),
+            invalid3.eq(invalid2),
+            denormal3.eq(denormal2),
         ]
-        m.d.comb += [self.normalised.eq(normalised3), self.normal_exponent.eq(exponent3)]
 
         # Stage 4.
         m.submodules.rounding = rounding = Round(SUM_BITS)

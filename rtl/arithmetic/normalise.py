@@ -22,6 +22,9 @@ class Normalise(wiring.Component):
         Bits of the magnitude, 9 to 64.
     small : bool
         Of fewer lookup tables, by multipliers, and a cycle later.
+    early : bool
+        Of the small one: two cycles later, for users whose magnitude has no register of its own but what comes out has. Registers
+        are behind the magnitude, beside which groups of zeros are told, and in front of all shifting.
 
     Members
     -------
@@ -30,13 +33,15 @@ class Normalise(wiring.Component):
     normalised : Out(width)   the magnitude shifted left
     exponent : Out(9)         shifts left undone; anything if the magnitude is zero
     nonzero : Out(1)          clear only if the magnitude is zero; then it may still be set
+    held : Out(width)         of the early one, the magnitude of the cycle before
     """
 
-    def __init__(self, width: int, small: bool = False):
+    def __init__(self, width: int, small: bool = False, early: bool = False):
         if not 9 <= width <= 64:
             raise ValueError(f"width = {width} is outside of 9 to 64")
         self.width = width
         self.small = small
+        self.early = early
         super().__init__(
             {
                 "magnitude": In(width),
@@ -45,6 +50,7 @@ class Normalise(wiring.Component):
                 "exponent": Out(EXPONENT_BITS),
                 "nonzero": Out(1),
             }
+            | ({"held": Out(width)} if early else {})
         )
 
     def elaborate(self, platform):
@@ -64,10 +70,15 @@ class Normalise(wiring.Component):
         padded = Signal(8 * groups)
         m.d.comb += padded[-width:].eq(counted)
         first, group, nonzero = Const(0, (groups - 1).bit_length()), Const(0, 8), Const(0, 1)
+        found_in_group = Signal(groups)
+        m.d.comb += found_in_group.eq(Cat(padded.word_select(groups - 1 - index, 8).any() for index in range(groups)))
+        if self.early:
+            magnitude, limit, padded, found_in_group = (
+                self._later(m, value) for value in (magnitude, limit, padded, found_in_group)
+            )
+            m.d.comb += self.held.eq(magnitude)
         for index in reversed(range(groups)):
-            candidate = padded.word_select(groups - 1 - index, 8)
-            found = Signal(name=f"found{index}")
-            m.d.comb += found.eq(candidate.any())
+            candidate, found = padded.word_select(groups - 1 - index, 8), found_in_group[index]
             first, group, nonzero = Mux(found, index, first), Mux(found, candidate, group), nonzero | found
         leading = Signal(8)
         zeros = Signal(3 + (groups - 1).bit_length())
@@ -89,17 +100,27 @@ class Normalise(wiring.Component):
         shift = Signal.like(zeros)
         m.d.comb += shift.eq(Mux(limit < zeros, limit, zeros) if self.small else zeros)
 
+        any_set = nonzero
+        if self.early:
+            magnitude, limit, shift, any_set = (self._later(m, value) for value in (magnitude, limit, shift, nonzero))
         shifted = magnitude
         for bit in reversed(range(SHIFT_BITS if self.small else 0, len(shift))):
             distance = min(1 << bit, width)
             following = Signal(width, name=f"shifted{bit}")
             m.d.comb += following.eq(Mux(shift[bit], Cat(Const(0, distance), shifted[: width - distance]), shifted))
             shifted = following
+        exponent = (limit - shift)[: len(self.exponent)]
         if self.small:
-            m.submodules.fine = fine = MultiplyShift(width, registered=True)
+            m.submodules.fine = fine = MultiplyShift(width, registered=not self.early)
             m.d.comb += [fine.value.eq(shifted), fine.amount.eq(shift)]
             shifted = fine.result[:width]
-        exponent, any_set = Signal.like(self.exponent, reset_less=True), Signal(reset_less=True)
-        m.d["sync" if self.small else "comb"] += [exponent.eq(limit - shift), any_set.eq(nonzero)]
+            if not self.early:
+                exponent, any_set = self._later(m, exponent), self._later(m, any_set)
         m.d.comb += [self.normalised.eq(shifted), self.exponent.eq(exponent), self.nonzero.eq(any_set)]
         return m
+
+    @staticmethod
+    def _later(m, value):
+        register = Signal(len(value), reset_less=True)
+        m.d.sync += register.eq(value)
+        return register

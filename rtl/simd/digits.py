@@ -8,9 +8,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from golden.tables import EXP2_CONSTANTS, EXP2_FRACTION_BITS, EXP2_OPERAND_BITS
-from rtl.arithmetic.fp32_fma import SUM_BITS, Accumulation
+from rtl.arithmetic.fp32_fma import SUM_BITS
 from rtl.arithmetic.normalise import EXPONENT_BITS
-from rtl.simd.float_lane import FIXED_POINT_BIT
+from rtl.arithmetic.small_fma import ALIGN_CYCLES, NORMALISED_CYCLES, SUM_CYCLES, Accumulation
+from rtl.simd.small_float_lane import FIXED_POINT_BIT
 from rtl.simd.special import SpecialOp
 
 __all__ = ["DIGIT_CYCLES", "Digits"]
@@ -26,18 +27,26 @@ _QUOTIENT_DIGITS = 2 * _DIGITS - 1
 #: Bits of what is left to compare.
 _REST_BITS = EXP2_FRACTION_BITS + 1
 
-#: Cycles from the operand in the lane to the first one that tries a digit: of its integer and fraction, of its significand.
-_FIXED, _NORMALISED = 3, 5
+#: Cycles from the operand in the lane to the one in which its integer and fraction are there, or its significand.
+_FIXED, _NORMALISED = SUM_CYCLES, NORMALISED_CYCLES
 
-#: The same to the last one that accumulates, by function. A root comes after its quotient and two cycles to begin with it. Beside
-#: the digits of quotients and roots, one cycle tells that there would be more.
+#: Cycles from there to the first one that tries a digit: what a digit is compared with comes from a register behind another, and
+#: the lane has to know before where it adds.
+_COMPARE_CYCLES = ALIGN_CYCLES
+
+#: Cycles of a digit of a root or a power: the next one is compared with what follows from this one.
+_TURN = 2
+
+#: Cycles to the one in which a root begins, where the first digit of its quotient is at the top.
+_ROOT_BEGINS = _NORMALISED + _COMPARE_CYCLES + _QUOTIENT_DIGITS
+
+#: Cycles from the operand in the lane to the end, by function: the last digit of a power, the cycle after the last one of others,
+#: which tells that there would be more.
 DIGIT_CYCLES = {
-    SpecialOp.RECIPROCAL: _NORMALISED + _DIGITS,
-    SpecialOp.RECIPROCAL_ROOT: _NORMALISED + _QUOTIENT_DIGITS + 2 + 2 * _DIGITS - 1,
-    SpecialOp.POWER: _FIXED + len(EXP2_CONSTANTS) - 1,
+    SpecialOp.RECIPROCAL: _NORMALISED + _COMPARE_CYCLES + _DIGITS,
+    SpecialOp.RECIPROCAL_ROOT: _ROOT_BEGINS + _COMPARE_CYCLES + _TURN * (_DIGITS - 1) + 1,
+    SpecialOp.POWER: _FIXED + _COMPARE_CYCLES + _TURN * (len(EXP2_CONSTANTS) - 1),
 }
-
-_ROOT_BEGINS = _NORMALISED + _QUOTIENT_DIGITS
 
 
 class Digits(wiring.Component):
@@ -47,8 +56,8 @@ class Digits(wiring.Component):
     one (roots), or logarithms, which double too (powers). The reciprocal root is the root of the quotient: rounding down twice
     gives what rounding down once does.
 
-    The lane has the operand with FIX (powers) or NORMALISE from the cycle of ``start`` on, up to the cycle before the one that
-    DIGIT_CYCLES tells, counted from there; in that one it takes the operation that rounds.
+    The lane takes the operand with FIX (powers) or NORMALISE from the cycle before ``start`` on; DIGIT_CYCLES after the first of
+    these cycles it takes the operation that rounds.
 
     Members
     -------
@@ -89,31 +98,35 @@ class Digits(wiring.Component):
         # -- what happens when ---------------------------------------------------------------------------------------------
         # ``step`` counts from 0 with start, and stands still behind the end.
         step, counts = Signal(range(max(DIGIT_CYCLES.values()) + 2)), Signal()
-        loads, loaded, clears, begins, ends = Signal(), Signal(), Signal(), Signal(), Signal()
+        loads, clears, begins, ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            loads.eq(counts & (step == Mux(is_power, _FIXED, _NORMALISED) - 1)),
+            loads.eq(counts & (step == Mux(is_power, _FIXED, _NORMALISED))),
             clears.eq(is_root & (step == _ROOT_BEGINS)),
-            begins.eq((loads & ~is_root) | clears),
+            begins.eq(loads | clears),
         ]
         with m.Switch(function):
             for each, cycles in DIGIT_CYCLES.items():
                 with m.Case(each):
                     m.d.comb += ends.eq(step == cycles)
+        # From the cycle after the operand is there on; digits are tried from the next one on, or in turn, that one among them.
+        running, trying, first, roots, turn = Signal(), Signal(), Signal(), Signal(), Signal()
+        in_turn = is_power | roots
+        tries = Mux(in_turn, turn, trying)
+        m.d.sync += [trying.eq(running), first.eq(running & ~trying), turn.eq(running & ~turn & ~clears)]
+        with m.If(counts):
+            m.d.sync += step.eq(step + 1)
+        with m.If(loads):
+            m.d.sync += running.eq(1)
+        with m.If(clears):
+            m.d.sync += roots.eq(1)
+        with m.If(ends):
+            m.d.sync += [counts.eq(0), running.eq(0), roots.eq(0)]
         with m.If(self.start):
             m.d.sync += [step.eq(1), counts.eq(1)]
-        with m.Elif(counts):
-            m.d.sync += step.eq(step + 1)
-        # Digits are found and accumulated, those of a root in every other cycle.
-        finds, roots, turn = Signal(), Signal(), Signal()
-        with m.If(ends):
-            m.d.sync += [counts.eq(0), finds.eq(0), roots.eq(0)]
-        with m.Elif(begins):
-            m.d.sync += [finds.eq(1), roots.eq(clears)]
-        m.d.sync += [loaded.eq(loads), turn.eq(~turn & roots)]
 
         # -- the comparison --------------------------------------------------------------------------------------------------
         significand = Signal(_SIGNIFICAND_BITS, reset_less=True)
-        rest, compared = Signal(_REST_BITS, reset_less=True), Signal(_REST_BITS)
+        rest, compared = (Signal(_REST_BITS, name=name, reset_less=True) for name in ("rest", "compared"))
         difference = Signal(signed(_REST_BITS + 1))
         fits, is_one = Signal(), Signal(reset_less=True)
         # With one bit more than it has digits, the first one is at the top when the root begins.
@@ -125,28 +138,32 @@ class Digits(wiring.Component):
         )
         constant = constants.read_port()
         m.d.comb += [
-            # The upper half of the memory is zero.
-            constant.addr.eq(Cat((step - (_FIXED - 1))[: exact_log2(len(doubled))], ~is_power)),
-            compared.eq(constant.data | Mux(is_power, 0, Mux(roots, Cat(C(1, 2), root), significand))),
+            # Two cycles before a digit is tried, and in the one before. The upper half of the memory is zero.
+            constant.addr.eq(Cat((step - _FIXED)[1 : 1 + exact_log2(len(doubled))], ~is_power)),
             difference.eq(rest - compared),
-            fits.eq(~difference[-1] & (turn | ~roots)),
+            fits.eq(~difference[-1] & tries),
         ]
+        m.d.sync += compared.eq(constant.data | Mux(is_power, 0, Mux(roots, Cat(C(1, 2), root), significand)))
         with m.If(clears):
             m.d.sync += [rest.eq(0), root.eq(0)]
+        with m.Elif(loads):
+            # The root is that of an even power of two and a significand up to 4. The lane adds an even number to exponents.
+            halved = is_root & self.normal_exponent[0]
+            fraction = self.fixed[FIXED_POINT_BIT - EXP2_OPERAND_BITS : FIXED_POINT_BIT]
+            m.d.sync += rest.eq(
+                Mux(
+                    is_power,
+                    fraction << EXP2_FRACTION_BITS - EXP2_OPERAND_BITS,
+                    Cat(C(0, _SIGNIFICAND_BITS - 2), halved, ~halved),
+                )
+            )
         with m.Else():
-            with m.If(~loads):
+            with m.If(tries | roots):
                 m.d.sync += rest.eq(Cat(quotient[-1] & roots, Mux(fits, difference, rest)))
-            with m.Elif(is_power):
-                fraction = self.fixed[FIXED_POINT_BIT - EXP2_OPERAND_BITS : FIXED_POINT_BIT]
-                m.d.sync += rest.eq(fraction << EXP2_FRACTION_BITS - EXP2_OPERAND_BITS)
-            with m.Else():
-                # The root is that of an even power of two and a significand up to 4. The lane adds an even number to exponents.
-                halved = is_root & self.normal_exponent[0]
-                m.d.sync += rest.eq(Cat(C(0, _SIGNIFICAND_BITS - 2), halved, ~halved))
-            with m.If(turn | ~roots):
+            with m.If(tries):
                 m.d.sync += root.eq(Cat(fits, root))
         m.d.sync += quotient.eq(Cat(fits, quotient))
-        with m.If(loaded):
+        with m.If(first):
             m.d.sync += is_one.eq(fits)
 
         # -- the exponent ----------------------------------------------------------------------------------------------------
@@ -172,17 +189,20 @@ class Digits(wiring.Component):
             ]
 
         # -- the lane --------------------------------------------------------------------------------------------------------
-        place = Signal(6)
+        place, adds = Signal(6), Signal()
         with m.If(self.start):
             m.d.sync += place.eq(self.function == SpecialOp.POWER)
-        with m.Elif(self.accumulation.next & ~clears & ~turn):
+        with m.Elif(clears):
+            m.d.sync += place.eq(0)
+        with m.Elif(running & ~(in_turn & turn)):
             m.d.sync += place.eq(place + 1)
+        m.d.sync += adds.eq(running & ~clears & Mux(ends & ~is_power, ~is_one, fits))
         m.d.comb += [
             self.accumulation.restart.eq(begins),
             self.accumulation.one.eq(is_power),
-            self.accumulation.next.eq(begins | (finds & ~ends)),
+            self.accumulation.keeps.eq(running),
             self.accumulation.distance.eq(place),
-            self.accumulation.adds.eq(finds & Mux(ends & ~is_power, ~is_one, fits)),
+            self.accumulation.adds.eq(adds),
             self.accumulation.itself.eq(is_power),
             self.accumulation.exponent.eq(exponent),
             self.inexact.eq(inexact),

@@ -13,11 +13,12 @@ from rtl.arithmetic.fp32_fma import SUM_BITS
 from rtl.arithmetic.normalise import EXPONENT_BITS
 from rtl.simd.byte_source import ByteSource
 from rtl.simd.digits import DIGIT_CYCLES, Digits
-from rtl.simd.float_lane import SMALL_FLOAT_LANE_NAME, FloatOp
+from rtl.simd.float_lane import FloatOp
 from rtl.simd.kind import OperationKind
 from rtl.simd.operations import operation, sub_operation
 from rtl.simd.pairwise import PairwiseOrder
 from rtl.simd.ports import RANDOM_BITS, simd_ports
+from rtl.simd.small_float_lane import SMALL_FLOAT_LANE_CYCLES, SMALL_FLOAT_LANE_NAME
 from rtl.simd.special import SpecialOp
 from rtl.simd.timing import ONE_LANE_COMBINE_CYCLES
 
@@ -29,10 +30,13 @@ _SECOND_STEP = int(Flag.INEXACT | Flag.OVERFLOW | Flag.UNDERFLOW)
 #: Random bits that rounding to BF16 takes, the low ones.
 _BF16_RANDOM_BITS = 16
 
-#: Cycles from the selection of operands to the lane's result.
-_LANE_CYCLES = 6
+#: Cycles from the selection of words, behind which are the selection of operands in them and the lane, to the lane's result.
+_LANE_CYCLES = 1 + SMALL_FLOAT_LANE_CYCLES
 
-#: The same to converted elements.
+#: Those of the integer lane, with a register in front of it.
+_INTEGER_CYCLES = 1 + 4
+
+#: The same as for the lane to converted elements.
 _CONVERTED_CYCLES = _LANE_CYCLES + SMALL_CYCLES
 
 _SUM, _MINIMUM = (sub_operation(f"{name}.i32") for name in ("vredsum", "vredmin"))
@@ -147,9 +151,9 @@ class OneLaneUnit(wiring.Component):
 
         # -- its elements, one after the other -------------------------------------------------------------------------
         active, fresh, distributes = Signal(), Signal(), Signal()
-        number = Signal(byte_bits)
+        number, following = Signal(byte_bits), Signal(byte_bits)
         waits, digit_cycles = Signal(range(max(DIGIT_CYCLES.values()) + 1)), Signal(range(max(DIGIT_CYCLES.values()) + 1))
-        begins_element, starts_digits = Signal(), Signal()
+        begins_element, begins_digits, starts_digits = Signal(), Signal(), Signal()
         m.submodules.order = order = PairwiseOrder(config, ONE_LANE_COMBINE_CYCLES)
         starts_order = Signal()
         enters, ends = Signal(), Signal()
@@ -163,8 +167,9 @@ class OneLaneUnit(wiring.Component):
                 & (number[word_bits + 1] | names_format | size[1] | size[0])
             ),
         ]
+        m.d.comb += following.eq(number + 1)
         with m.If(enters):
-            m.d.sync += number.eq(number + 1)
+            m.d.sync += number.eq(following)
             with m.If(ends):
                 m.d.sync += active.eq(0)
         function = held["sub"][:2]
@@ -178,7 +183,8 @@ class OneLaneUnit(wiring.Component):
             m.d.sync += waits.eq(digit_cycles - 1)
         with m.Elif(waits.any()):
             m.d.sync += waits.eq(waits - 1)
-        m.d.sync += starts_digits.eq(active & specials & begins_element)
+        # When the operand is in the lane.
+        m.d.sync += [begins_digits.eq(active & specials & begins_element), starts_digits.eq(begins_digits)]
         with m.If(order.done):
             m.d.sync += distributes.eq(1)
         m.d.sync += fresh.eq(starts)
@@ -188,14 +194,21 @@ class OneLaneUnit(wiring.Component):
 
         # -- where operands come from, as bytes of registers --------------------------------------------------------------
         m.submodules.bytes = moved = ByteSource(config)
-        mask_address = Signal(byte_bits)
+        mask_address, index = Signal(byte_bits), Signal(byte_bits, reset_less=True)
         mask_bit = Signal()
+        # The index of the first byte comes with the operation, that of each other one is looked up while the one before is.
+        with m.If(starts):
+            m.d.sync += index.eq(Mux(takes_scalar, self.scalar, self.b))
+        with m.Else():
+            m.d.sync += index.eq(held["b"].word_select(moved.index_address, 8))
         m.d.comb += [
             moved.start.eq(starts),
             moved.op.eq(self.op),
             moved.sub.eq(self.sub),
             moved.row.eq(held["row"]),
             moved.number.eq(number),
+            moved.following.eq(following),
+            moved.index.eq(index),
             moved.chosen.eq(mask_bit),
             moved.far.eq(held["b"][byte_bits:64].any()),
         ]
@@ -212,8 +225,7 @@ class OneLaneUnit(wiring.Component):
             m.d.comb += of_codes.eq(number << 2)
         with m.Else():
             m.d.comb += of_codes.eq(in_part[:-1] << 1)
-        # The byte of b only differs where it is an index; no address of it depends on one.
-        plain, first, second_address, use_second = Signal(byte_bits), Signal(byte_bits), Signal(byte_bits), Signal()
+        plain, first, use_second = Signal(byte_bits), Signal(byte_bits), Signal()
         with m.If(kind.permutes):
             m.d.comb += [plain.eq(moved.plain), use_second.eq(moved.second)]
         with m.Elif(kind.decodes):
@@ -224,11 +236,7 @@ class OneLaneUnit(wiring.Component):
             m.d.comb += plain.eq(order.address)
         with m.Else():
             m.d.comb += plain.eq(by_size)
-        indexes = kind.permutes & moved.indexes
-        m.d.comb += [
-            first.eq(Mux(indexes, moved.source, plain)),
-            second_address.eq(Mux(indexes, moved.index_address, plain)),
-        ]
+        m.d.comb += first.eq(Mux(kind.permutes & moved.indexes, moved.source, plain))
         m.d.comb += mask_address.eq(Mux(names_format, of_codes, by_size))
 
         # -- words of the result -------------------------------------------------------------------------------------------
@@ -247,47 +255,21 @@ class OneLaneUnit(wiring.Component):
                     ]
         m.d.comb += mask_bit.eq(held["mask"].bit_select(mask_address, 1))
 
-        # -- operands --------------------------------------------------------------------------------------------------
-        hold = Signal(32, reset_less=True)
+        # -- words ---------------------------------------------------------------------------------------------------------
         uses_hold = Signal()
-        m.d.comb += uses_hold.eq(kind.reduces & (distributes | order.use_result))
-        first_word, second_word, c_word, operand = Signal(32), Signal(32), Signal(32), Signal(32)
-        half, low_byte = Signal(16), Signal(8)
+        first_word, second_word, c_word = Signal(32), Signal(32), Signal(32)
+        widens, takes_half, takes_byte = Signal(), Signal(), Signal()
         m.d.comb += [
+            uses_hold.eq(kind.reduces & (distributes | order.use_result)),
             first_word.eq(held["a"].word_select(first[2:], 32)),
-            second_word.eq(held["b"].word_select(second_address[2:], 32)),
+            second_word.eq(held["b"].word_select(plain[2:], 32)),
             c_word.eq(held["c"].word_select(where, 32)),
-            moved.index.eq(second_word.word_select(moved.index_address[:2], 8)),
-            operand.eq(Mux(uses_hold, hold, Mux(use_second, second_word, first_word))),
-            half.eq(operand.word_select(first[1], 16)),
-            low_byte.eq(half.word_select(first[0], 8)),
-        ]
-        m.submodules.stack = stack = Memory(shape=32, depth=2 ** len(order.top), init=[])
-        top, push = stack.read_port(domain="comb"), stack.write_port()
-        a, b, c = (Signal(32, name=f"lane_{name}") for name in "abc")
-        widens = kind.bf16 & ~uses_hold
-        with m.If(widens):
-            m.d.comb += a.eq(half << 16)
-        with m.Elif((kind.decodes & ~eight_bits & ~all_bits) | moved.narrows[0] & kind.permutes | order.fold[1]):
-            m.d.comb += a.eq(half)
-        with m.Elif((kind.decodes & eight_bits) | kind.permutes & ~moved.narrows[1] | order.fold[0]):
-            m.d.comb += a.eq(low_byte)
-        with m.Else():
-            m.d.comb += a.eq(operand)
-        with m.If(kind.reduces):
-            m.d.comb += b.eq(top.data)
-        with m.Elif(kind.bf16):
-            m.d.comb += b.eq(second_word.word_select(second_address[1], 16) << 16)
-        with m.Else():
-            m.d.comb += b.eq(second_word)
-        m.d.comb += [
-            c.eq(Mux(kind.bf16, c_word.word_select(number[0], 16) << 16, c_word)),
-            top.addr.eq(order.top),
-            push.addr.eq(order.top),
-            push.en.eq(order.push),
-            push.data.eq(a),
+            widens.eq(kind.bf16 & ~uses_hold),
+            takes_half.eq((kind.decodes & ~eight_bits & ~all_bits) | moved.narrows[0] & kind.permutes | order.fold[1]),
+            takes_byte.eq((kind.decodes & eight_bits) | kind.permutes & ~moved.narrows[1] | order.fold[0]),
             order.start.eq(starts_order),
         ]
+
         float_op, integer_op = Signal(FloatOp), Signal(8)
         m.d.comb += [float_op.eq(kind.operation), integer_op.eq(held["op"])]
         with m.If(specials):
@@ -309,11 +291,64 @@ class OneLaneUnit(wiring.Component):
         with m.Elif(kind.unary):
             m.d.comb += float_op.eq(Cat(held["sub"][:4], C(1, 1)))
 
+        selected = self._later(
+            m,
+            "selected",
+            word=Mux(use_second, second_word, first_word),
+            second_word=second_word,
+            c_word=c_word,
+            place=first[:2],
+            upper=number[0],
+            uses_hold=uses_hold,
+            widens=widens,
+            takes_half=takes_half,
+            takes_byte=takes_byte,
+            bf16=kind.bf16,
+            reduces=kind.reduces,
+            top=order.top,
+            push=order.push,
+            float_op=float_op,
+            integer_op=integer_op,
+        )
+
+        # -- operands in them ----------------------------------------------------------------------------------------------
+        hold = Signal(32, reset_less=True)
+        operand, half, low_byte = Signal(32), Signal(16), Signal(8)
+        m.d.comb += [
+            operand.eq(Mux(selected["uses_hold"], hold, selected["word"])),
+            half.eq(operand.word_select(selected["place"][1], 16)),
+            low_byte.eq(half.word_select(selected["place"][0], 8)),
+        ]
+        m.submodules.stack = stack = Memory(shape=32, depth=2 ** len(order.top), init=[])
+        top, push = stack.read_port(domain="comb"), stack.write_port()
+        a, b, c = (Signal(32, name=f"lane_{name}") for name in "abc")
+        with m.If(selected["widens"]):
+            m.d.comb += a.eq(half << 16)
+        with m.Elif(selected["takes_half"]):
+            m.d.comb += a.eq(half)
+        with m.Elif(selected["takes_byte"]):
+            m.d.comb += a.eq(low_byte)
+        with m.Else():
+            m.d.comb += a.eq(operand)
+        with m.If(selected["reduces"]):
+            m.d.comb += b.eq(top.data)
+        with m.Elif(selected["bf16"]):
+            m.d.comb += b.eq(selected["second_word"].word_select(selected["upper"], 16) << 16)
+        with m.Else():
+            m.d.comb += b.eq(selected["second_word"])
+        with m.If(selected["bf16"]):
+            m.d.comb += c.eq(selected["c_word"].word_select(selected["upper"], 16) << 16)
+        with m.Else():
+            m.d.comb += c.eq(selected["c_word"])
+        m.d.comb += [
+            top.addr.eq(selected["top"]),
+            push.addr.eq(selected["top"]),
+            push.en.eq(selected["push"]),
+            push.data.eq(a),
+        ]
+
         # -- the lane ------------------------------------------------------------------------------------------------------
-        entering = {}
-        for name, value in {"a": a, "b": b, "c": c, "float_op": float_op, "integer_op": integer_op}.items():
-            entering[name] = Signal.like(value, name=f"entering_{name}", reset_less=True)
-            m.d.sync += entering[name].eq(value)
+        entering = self._later(m, "entering", a=a, b=b, integer_op=selected["integer_op"])
         number_result, number_flags = Signal(32), Signal(_FLAGS)
         integer_result, integer_compare = Signal(32), Signal(4)
         m.submodules.digits = digits = Digits()
@@ -322,8 +357,10 @@ class OneLaneUnit(wiring.Component):
             SMALL_FLOAT_LANE_NAME,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_op=entering["float_op"],
-            **{f"i_{name}": entering[name] for name in "abc"},
+            i_op=selected["float_op"],
+            i_a=a,
+            i_b=b,
+            i_c=c,
             o_result=number_result,
             o_flags=number_flags,
             i_accumulation=digits.accumulation,
@@ -398,11 +435,12 @@ class OneLaneUnit(wiring.Component):
         ]
 
         # -- behind the lane: converts, flags ------------------------------------------------------------------------------
-        # The integer lane has a stage less than the other one.
-        integer, compared = (Signal.like(value, reset_less=True) for value in (integer_result, integer_compare))
-        m.d.sync += [integer.eq(integer_result), compared.eq(integer_compare)]
+        for cycle in range(_INTEGER_CYCLES, SMALL_FLOAT_LANE_CYCLES):
+            integer_result, integer_compare = self._later(
+                m, f"integer{cycle}", result=integer_result, compare=integer_compare
+            ).values()
         left = Signal(32)
-        m.d.comb += left.eq(Mux(leaving.integer, integer, number_result))
+        m.d.comb += left.eq(Mux(leaving.integer, integer_result, number_result))
         with m.If(leaving.combines):
             m.d.sync += hold.eq(left)
         code, code_flags = Signal(32), Signal(_FLAGS)
@@ -418,38 +456,45 @@ class OneLaneUnit(wiring.Component):
             o_code=code,
             o_flags=code_flags,
         )
-        truth = Mux(leaving.integer, compared, number_result[0].replicate(4))
+        truth = Mux(leaving.integer, integer_compare, number_result[0].replicate(4))
         # What the converter's result has to wait for waits beside it.
-        result, number_flags, truth = (
-            self._later(m, value, name) for name, value in (("result", left), ("number_flags", number_flags), ("truth", truth))
-        )
         decoded, decode_flags = Signal(32), Signal(_FLAGS)
-        m.submodules.decode = Instance(
-            "d1_format_decode",
-            i_code=result,
-            i_kind=done.kind,
-            i_bias=done.bias,
-            o_value=decoded,
-            o_flags=decode_flags,
-        )
+        held_back = {"result": left, "number_flags": number_flags, "truth": truth}
+        for cycle in range(1, SMALL_CYCLES + 1):
+            if cycle == SMALL_CYCLES:
+                before = stages[_CONVERTED_CYCLES - 1]
+                m.submodules.decode = Instance(
+                    "d1_format_decode",
+                    i_code=held_back["result"],
+                    i_kind=before.kind,
+                    i_bias=before.bias,
+                    o_value=decoded,
+                    o_flags=decode_flags,
+                )
+                held_back |= {"decoded": decoded, "decode_flags": decode_flags}
+            held_back = self._later(m, f"left{cycle}", **held_back)
+        result, number_flags, truth, decoded, decode_flags = held_back.values()
         moves_bits = done.is_class | done.injects
         raised = Signal(_FLAGS)
         with m.If(done.decodes):
             m.d.comb += raised.eq(decode_flags)
-        with m.Elif(done.converts):
-            m.d.comb += raised.eq(code_flags)
-        with m.Elif(~done.integer & ~done.permutes):
-            second_step = Mux(done.element & done.encodes & ~moves_bits, code_flags & _SECOND_STEP, 0)
-            m.d.comb += raised.eq(number_flags | second_step)
-        flags = Signal(_FLAGS, reset_less=True)
+        with m.Elif(~done.converts & ~done.integer & ~done.permutes):
+            m.d.comb += raised.eq(number_flags)
         counted = (done.element | done.combines) & done.counts
         # A power may be just the number that its inexact operand gives.
         tiny = ~result[23:31].any()
         inexact = Mux(done.inexact, Flag.INEXACT.value | Mux(tiny, Flag.UNDERFLOW.value, 0), 0)
-        m.d.sync += [
-            flags.eq(Mux(done.clears, 0, flags) | Mux(counted, raised | inexact, 0)),
-            self.flags.eq(flags),
-        ]
+        converted = counted & ~done.decodes & (done.converts | done.element & done.encodes & ~moves_bits)
+        new = self._later(
+            m,
+            "new",
+            flags=Mux(counted, raised | inexact, 0),
+            code_flags=code_flags,
+            first_step=converted & done.converts,
+            second_step=converted,
+        )
+        of_code = Mux(new["first_step"], ~_SECOND_STEP, 0) | Mux(new["second_step"], _SECOND_STEP, 0)
+        m.d.sync += self.flags.eq(Mux(last.clears, 0, self.flags) | new["flags"] | new["code_flags"] & of_code)
 
         # -- elements to words ---------------------------------------------------------------------------------------------
         moved_byte = self._moved_byte(m, done, result)
@@ -489,13 +534,13 @@ class OneLaneUnit(wiring.Component):
         return m
 
     @staticmethod
-    def _later(m, value, name):
-        """The value when the small converter answers."""
-        for cycle in range(SMALL_CYCLES):
-            following = Signal(len(value), name=f"{name}{cycle}", reset_less=True)
-            m.d.sync += following.eq(value)
-            value = following
-        return value
+    def _later(m, prefix, **values):
+        """The values in the next cycle, by name."""
+        registers = {}
+        for name, value in values.items():
+            registers[name] = Signal(Cat(value).shape(), name=f"{prefix}_{name}", reset_less=True)
+            m.d.sync += registers[name].eq(value)
+        return registers
 
     @staticmethod
     def _moved_byte(m, done, value):

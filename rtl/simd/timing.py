@@ -50,10 +50,10 @@ def has_one_lane(config: NodeConfig) -> bool:
 
 
 #: Cycles in a unit with one lane from an operation of a reduction to one that needs its result.
-ONE_LANE_COMBINE_CYCLES = 7
+ONE_LANE_COMBINE_CYCLES = 9
 
 #: The same from the last element that enters to the result of the operation.
-ONE_LANE_STAGES = 10
+ONE_LANE_STAGES = 14
 
 
 def one_lane_cycles(config: NodeConfig) -> dict[str, int]:

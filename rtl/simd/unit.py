@@ -10,13 +10,14 @@ from golden.config import NodeConfig
 from golden.layout import BIAS_BITS, Flag, FormatKind
 from rtl.arithmetic.format_decode import FormatDecode
 from rtl.arithmetic.format_encode import FORMAT_ENCODE, SMALL_FORMAT_ENCODE, FormatEncode
-from rtl.simd.float_lane import FLOAT_LANE_NAME, SMALL_FLOAT_LANE_NAME, FloatLane, FloatOp
+from rtl.simd.float_lane import FLOAT_LANE_NAME, FloatLane, FloatOp
 from rtl.simd.integer_lane import IntegerLane
 from rtl.simd.iterative import IterativeUnit
 from rtl.simd.kind import OperationKind
 from rtl.simd.one_lane import OneLaneUnit
 from rtl.simd.permute import PermuteUnit
 from rtl.simd.ports import RANDOM_BITS, simd_ports
+from rtl.simd.small_float_lane import SMALL_FLOAT_LANE_NAME, SmallFloatLane
 from rtl.simd.timing import has_one_lane, iterative_cycles
 
 __all__ = ["SimdUnit", "simd_modules", "simd_name"]
@@ -36,7 +37,7 @@ def simd_modules(config: NodeConfig) -> dict[str, wiring.Component]:
     """The unit and the modules that it instantiates, by name; each is to be exported as a module of that name."""
     one_lane = has_one_lane(config)
     return {
-        SMALL_FLOAT_LANE_NAME if one_lane else FLOAT_LANE_NAME: FloatLane(small=one_lane),
+        **({SMALL_FLOAT_LANE_NAME: SmallFloatLane()} if one_lane else {FLOAT_LANE_NAME: FloatLane()}),
         "d1_integer_lane": IntegerLane(),
         SMALL_FORMAT_ENCODE if one_lane else FORMAT_ENCODE: FormatEncode(small=one_lane),
         "d1_format_decode": FormatDecode(),

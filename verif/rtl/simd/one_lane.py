@@ -8,13 +8,13 @@ from golden.config import NodeConfig
 __all__ = ["MOVES", "ONE_LANE_STAGES", "has_one_lane", "one_lane_cycles"]
 
 #: Cycles from the last element that enters to the result.
-ONE_LANE_STAGES = 10
+ONE_LANE_STAGES = 14
 
 #: What names of operations begin with that move bytes.
 MOVES = ("vsel", "vnarrow", "vshuf", "vslide", "vwiden", "vbc", "vtrn")
 
 #: Cycles of an element of operations that are computed digit by digit.
-_SPECIAL_CYCLES = {"vrcp": 32, "vrsqrt": 110, "vexp2": 35}
+_SPECIAL_CYCLES = {"vrcp": 35, "vrsqrt": 113, "vexp2": 69}
 
 
 def has_one_lane(config: NodeConfig) -> bool:
@@ -31,7 +31,7 @@ def one_lane_cycles(config: NodeConfig, mnemonic: str) -> int:
         return _SPECIAL_CYCLES[name] * elements
     if name.startswith("vred"):
         combined = {"i16": lanes, "i8": lanes + 1}.get(kind, elements - 1)
-        return 8 * combined + 2 + elements
+        return 10 * combined + 2 + elements
     if name.startswith(MOVES):
         return 4 * lanes
     return 2 * lanes if kind == "bf16" else lanes

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multiplication and addition of binary32 numbers, rounded once: few lookup tables, short paths, many stages."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.arithmetic.fp32_fma import PRODUCT_BITS, SUM_BITS, SUM_FRACTION_BITS
+from rtl.arithmetic.fp32_operand import Fp32Operand
+from rtl.arithmetic.multiply_shift import SHIFT_BITS, MultiplyShift
+from rtl.arithmetic.normalise import EXPONENT_BITS, Normalise
+from rtl.arithmetic.rounding import CANONICAL_NAN, INFINITY, Round
+
+__all__ = [
+    "ACCUMULATOR_BITS",
+    "ALIGN_CYCLES",
+    "FMA_CYCLES",
+    "NORMALISED_CYCLES",
+    "SUM_CYCLES",
+    "Accumulation",
+    "SmallFma",
+]
+
+#: Cycles from the operands to the sum's magnitude, to what is normalised, and to the register of who uses the result.
+SUM_CYCLES, NORMALISED_CYCLES, FMA_CYCLES = 4, 6, 7
+
+#: Cycles from ``distance`` to the sum with what is that far away.
+ALIGN_CYCLES = 2
+
+_ALIGNED_BITS = PRODUCT_BITS + SUM_FRACTION_BITS
+
+#: Bits that one operand of a multiplier has.
+_MULTIPLIER_BITS = 18
+
+
+class Accumulation(data.Struct):
+    """What makes a register of the sum an accumulator, in which a number can be formed that is then rounded.
+
+    Members
+    -------
+    restart : unsigned(1)      the accumulator becomes 0, or with ``one`` the product of 1 and 1
+    one : unsigned(1)
+    keeps : unsigned(1)        it is the accumulator and not part of the pipeline, from the cycle after ``restart`` on
+    distance : unsigned(6)     with ``keeps``: of what may be added ``ALIGN_CYCLES`` later
+    adds : unsigned(1)         adds c's significand, beginning at the product's top bit, or with ``itself`` the accumulator,
+                               shifted right; what falls below ``ACCUMULATOR_BITS`` is cut. May last a cycle longer than ``keeps``
+    itself : unsigned(1)       what it was one cycle before the distance took effect
+    rounds : unsigned(1)       with a, b, c: the product, which must be 0, is the number that is there in the cycle after; its top
+                               bit has the exponent ``exponent`` - 126, whatever a's and b's are
+    vanishes : unsigned(1)     with ``rounds``: 0 instead of that number
+    exponent : signed(11)
+    raw : unsigned(1)          with a, b, c: a negative sum is left as it is, in two's complement
+    """
+
+    restart: unsigned(1)
+    one: unsigned(1)
+    keeps: unsigned(1)
+    distance: unsigned(6)
+    adds: unsigned(1)
+    itself: unsigned(1)
+    rounds: unsigned(1)
+    vanishes: unsigned(1)
+    exponent: signed(11)
+    raw: unsigned(1)
+
+
+#: Bits of the accumulator, from the product's top bit on.
+ACCUMULATOR_BITS = 38
+
+
+class SmallFma(wiring.Component):
+    """What :class:`rtl.arithmetic.fp32_fma.Fp32Fma` computes, with an accumulator.
+
+    Takes operands in every cycle. ``result`` and ``flags`` come through logic, so that their user's register ends the seventh
+    stage: 1. partial products; 2. product, distance of the addend; 3. align, by multipliers; 4. add; 5. count leading zeros;
+    6. shift, by multipliers; 7. round.
+
+    Members
+    -------
+    a, b, c : In(Fp32Operand)
+    accumulation : In(Accumulation)
+    magnitude : Out(52)   of the sum of the operands of ``SUM_CYCLES`` before, which is exact but for a sticky lowest bit; its bit
+                          ``SUM_EXPONENT_BIT`` has the larger of the exponents c and a + b - 126. Not defined for special values
+    normalised : Out(52), normal_exponent : Out(9)
+                          ``NORMALISED_CYCLES`` after the operands: the magnitude, and the exponent of its top bit less one
+    result : Out(32)
+    flags : Out(6)        golden.layout.Flag
+
+    Source: as Fp32Fma.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "a": In(Fp32Operand),
+                "b": In(Fp32Operand),
+                "c": In(Fp32Operand),
+                "accumulation": In(Accumulation),
+                "magnitude": Out(SUM_BITS),
+                "normalised": Out(SUM_BITS),
+                "normal_exponent": Out(EXPONENT_BITS),
+                "result": Out(32),
+                "flags": Out(6),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        a, b, c, accumulation = self.a, self.b, self.c, self.accumulation
+
+        def later(stage, **values):
+            """The values in registers that a stage ends with, in their order."""
+            registers = []
+            for name, value in values.items():
+                register = Signal(Cat(value).shape(), name=f"{name}{stage}", reset_less=True)
+                m.d.sync += register.eq(value)
+                registers.append(register)
+            return registers
+
+        # Stage 1.
+        product_infinite, any_nan, invalid = Signal(), Signal(), Signal()
+        product_sign = a.sign ^ b.sign
+        opposite_infinities = product_infinite & c.infinite & (product_sign ^ c.sign) & ~any_nan
+        m.d.comb += [
+            product_infinite.eq(a.infinite | b.infinite),
+            any_nan.eq(a.nan | b.nan | c.nan),
+            invalid.eq(
+                a.signalling | b.signalling | c.signalling | a.infinite & b.zero | a.zero & b.infinite | opposite_infinities
+            ),
+        ]
+        low_a, high_a, low_b, high_b = (
+            part
+            for operand in (a, b)
+            for part in (operand.significand[:_MULTIPLIER_BITS], operand.significand[_MULTIPLIER_BITS:])
+        )
+        lowest, middle, other_middle, highest = (
+            Signal(len(x) + len(y), name=name, reset_less=True)
+            for name, x, y in (
+                ("lowest1", low_a, low_b),
+                ("middle1", low_a, high_b),
+                ("other_middle1", high_a, low_b),
+                ("highest1", high_a, high_b),
+            )
+        )
+        with m.If(accumulation.restart | accumulation.keeps):
+            # Nothing is beside the accumulator.
+            m.d.sync += [part.eq(0) for part in (lowest, middle, other_middle, highest)]
+        with m.Else():
+            m.d.sync += [
+                lowest.eq(low_a * low_b),
+                middle.eq(low_a * high_b),
+                other_middle.eq(high_a * low_b),
+                highest.eq(high_a * high_b),
+            ]
+        exponents = Signal(signed(11), name="exponents1", reset_less=True)
+        m.d.sync += exponents.eq(Mux(accumulation.rounds, accumulation.exponent, a.exponent + b.exponent))
+        of_addend, addend_exponent, addend, product_zero, product_sign, addend_sign, forms, raw = later(
+            1,
+            # As exponents of products are.
+            of_addend=c.exponent + 126,
+            addend_exponent=c.exponent,
+            addend=c.significand,
+            product_zero=a.zero | b.zero,
+            product_sign=product_sign,
+            addend_sign=c.sign,
+            forms=accumulation.rounds & ~accumulation.vanishes,
+            raw=accumulation.raw,
+        )
+        nan, infinite, product_infinite, invalid, denormal = later(
+            1,
+            nan=any_nan | invalid,
+            infinite=product_infinite | c.infinite,
+            product_infinite=product_infinite,
+            invalid=invalid,
+            denormal=a.denormal | b.denormal | c.denormal,
+        )
+
+        # Stage 2. Both differences of exponents, so that none waits for the comparison.
+        product, accumulated, ahead, behind = Signal(PRODUCT_BITS), Signal(PRODUCT_BITS), Signal(signed(10)), Signal(signed(10))
+        addend_leads, far = Signal(), Signal(9)
+        forward = Signal(SUM_BITS)
+        accumulator = Signal(PRODUCT_BITS, name="leading3", reset_less=True)
+        cut = PRODUCT_BITS - ACCUMULATOR_BITS
+        keeps = accumulation.keeps | forms
+        m.d.comb += [
+            accumulated.eq(
+                Mux(accumulation.adds, Cat(Const(0, cut), forward[SUM_FRACTION_BITS + cut : _ALIGNED_BITS]), accumulator)
+            ),
+            product.eq(
+                (Cat(lowest, highest) + ((middle + other_middle) << _MULTIPLIER_BITS))[:PRODUCT_BITS]
+                | accumulated & keeps.replicate(PRODUCT_BITS)
+            ),
+            ahead.eq(of_addend - exponents),
+            behind.eq(exponents - of_addend),
+            # A zero has no exponent.
+            addend_leads.eq(Mux(accumulation.keeps, accumulation.itself, behind[-1] | product_zero)),
+            far.eq(Mux(behind[-1], ahead, behind)),
+        ]
+        addend = Cat(Const(0, PRODUCT_BITS - len(addend)), addend)
+        m.submodules.align = fine = MultiplyShift(PRODUCT_BITS, registered=True)
+        distance = Signal(6)
+        m.d.comb += [
+            distance.eq(Mux(accumulation.keeps, accumulation.distance, far[:6] | far[6:].any().replicate(6))),
+            fine.value.eq(Mux(addend_leads, product, addend)),
+            fine.amount.eq(~distance[:SHIFT_BITS]),
+        ]
+        exponent = Signal(EXPONENT_BITS, name="exponent2", reset_less=True)
+        m.d.sync += exponent.eq(Mux(addend_leads, addend_exponent, exponents - 126))
+        leading, sixteens, sign, subtract, infinite, raw, nan, invalid, denormal = later(
+            2,
+            leading=Mux(addend_leads, addend, product),
+            sixteens=distance[SHIFT_BITS:],
+            sign=Mux(Mux(infinite, product_infinite, ~addend_leads), product_sign, addend_sign),
+            subtract=(product_sign ^ addend_sign) & ~accumulation.keeps,
+            infinite=infinite,
+            raw=raw,
+            nan=nan,
+            invalid=invalid,
+            denormal=denormal,
+        )
+
+        # Stage 3. To the left by what lacks to a multiple of sixteen, which is chosen then.
+        placed = Cat(Const(0, SUM_FRACTION_BITS), fine.result)
+        shifted, lost = Const(0, _ALIGNED_BITS), Const(0, 1)
+        for number in range(4):
+            end = ((number + 1) << SHIFT_BITS) - 1
+            shifted |= Mux(sixteens == number, placed[end:], 0)
+            lost |= (sixteens >= number) & placed[max(0, end - (1 << SHIFT_BITS)) : end].any()
+        with m.If(accumulation.restart):
+            m.d.sync += accumulator.eq(accumulation.one << PRODUCT_BITS - 2)
+        with m.Else():
+            m.d.sync += accumulator.eq(Mux(accumulation.keeps, accumulated, leading))
+        aligned, exponent, sign, subtract, infinite, raw, nan, invalid, denormal = later(
+            3,
+            aligned=Cat(shifted[0] | lost, shifted[1:_ALIGNED_BITS]),
+            exponent=exponent,
+            sign=sign,
+            subtract=subtract,
+            infinite=infinite,
+            raw=raw,
+            nan=nan,
+            invalid=invalid,
+            denormal=denormal,
+        )
+
+        # Stage 4. Both differences at once: the one that is not negative is the magnitude. A sum's carry is kept, a difference's
+        # is not.
+        leading = Cat(Const(0, SUM_FRACTION_BITS), accumulator)
+        backward, negative = Signal(_ALIGNED_BITS), Signal()
+        m.d.comb += [
+            forward.eq(Cat(Const(1, 1), leading) + Cat(subtract, aligned ^ subtract.replicate(_ALIGNED_BITS)) >> 1),
+            backward.eq(aligned - leading),
+            negative.eq(subtract & ~forward[-1] & ~raw),
+        ]
+        magnitude = Cat(Mux(negative, backward, forward[:-1]), forward[-1] & ~subtract)
+        sign, subtract, nan, infinite, invalid, denormal = later(
+            4,
+            sign=sign ^ negative & ~infinite,
+            subtract=subtract & ~infinite,
+            nan=nan,
+            infinite=infinite,
+            invalid=invalid,
+            denormal=denormal,
+        )
+
+        # Stages 5 and 6; the magnitude's register is in there.
+        m.submodules.normalise = normalise = Normalise(SUM_BITS, small=True, early=True)
+        m.d.comb += [
+            normalise.magnitude.eq(magnitude),
+            normalise.limit.eq(exponent),
+            self.magnitude.eq(normalise.held),
+        ]
+        sign, subtract, nan, infinite, invalid, denormal = later(
+            5, sign=sign, subtract=subtract, nan=nan, infinite=infinite, invalid=invalid, denormal=denormal
+        )
+        normalised, exponent, nonzero, sign, nan, infinite, invalid, denormal = later(
+            6,
+            normalised=normalise.normalised,
+            exponent=normalise.exponent,
+            nonzero=normalise.nonzero,
+            # Equal magnitudes of opposite signs make +0.
+            sign=sign & ~(subtract & ~normalise.nonzero),
+            nan=nan,
+            infinite=infinite,
+            invalid=invalid,
+            denormal=denormal,
+        )
+        m.d.comb += [self.normalised.eq(normalised), self.normal_exponent.eq(exponent)]
+
+        # Stage 7.
+        m.submodules.rounding = rounding = Round(SUM_BITS)
+        m.d.comb += [
+            rounding.normalised.eq(normalised),
+            rounding.exponent.eq(exponent),
+            rounding.nonzero.eq(nonzero),
+        ]
+        number_flags = Cat(rounding.inexact, rounding.underflow, rounding.overflow)
+        m.d.comb += self.flags.eq(Cat(Mux(nan | infinite, 0, number_flags), Const(0, 1), invalid, denormal))
+        with m.If(nan):
+            m.d.comb += self.result.eq(CANONICAL_NAN)
+        with m.Elif(infinite):
+            m.d.comb += self.result.eq(Cat(Const(INFINITY, 31), sign))
+        with m.Else():
+            m.d.comb += self.result.eq(Cat(rounding.code, sign))
+        return m
