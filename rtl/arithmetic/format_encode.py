@@ -93,19 +93,21 @@ class FormatEncode(wiring.Component):
         m.d.comb += [denormal_field.eq(~field.any()), top.eq(field.all()), fraction.eq(mantissa.any())]
 
         # ``lowest`` is the binary32 field of the format's smallest normal number, ``narrower`` how many bits less than the
-        # widest mantissa the format's has.
-        lowest, narrower = Signal(8), Signal(4)
+        # widest mantissa the format's has, ``raised`` the exponent above the smallest, where the format has it.
+        lowest, narrower, difference, raised = Signal(8), Signal(4), Signal(9), Signal(_CODE_BITS)
         with m.Switch(self.kind):
             for kind in (FormatKind.CFP8_143, FormatKind.CFP8_152, FormatKind.SHP):
                 with m.Case(kind):
                     m.d.comb += [lowest.eq(128 - self.bias), narrower.eq(_WIDEST - _MANTISSA_BITS[kind])]
+                    m.d.comb += raised.eq(difference << _MANTISSA_BITS[kind])
             with m.Case(FormatKind.UHP):
-                m.d.comb += lowest.eq(128 - 31)
+                m.d.comb += [lowest.eq(128 - 31), raised.eq(difference << _MANTISSA_BITS[FormatKind.UHP])]
             with m.Default():
-                m.d.comb += [lowest.eq(1), narrower.eq(_WIDEST - _MANTISSA_BITS[FormatKind.BF16])]
+                bits = _MANTISSA_BITS[FormatKind.BF16]
+                m.d.comb += [lowest.eq(1), narrower.eq(_WIDEST - bits), raised.eq(difference << bits)]
 
         # Place the significand. Below the smallest normal number, one more bit goes per binade.
-        exponent, difference, distance = Signal(8), Signal(9), Signal(8)
+        exponent, distance = Signal(8), Signal(8)
         m.d.comb += [
             exponent.eq(field | denormal_field),
             difference.eq(exponent - lowest),
@@ -116,8 +118,8 @@ class FormatEncode(wiring.Component):
 
         # What the operand was, when it is rounded.
         value, kind, random = later(self.value, "value"), later(self.kind, "kind"), later(self.random, "random")
-        above, stochastic = later(difference, "above"), later(self.stochastic, "stochastic")
-        sign, quiet, is_below = value[31], value[22], above[8]
+        raised, stochastic = later(Mux(difference[8], 0, raised), "raised"), later(self.stochastic, "stochastic")
+        sign, quiet = value[31], value[22]
         has_fraction, has_top, has_low_field = (
             later(flag, name) for flag, name in ((fraction, "fraction"), (top, "top"), (denormal_field, "denormal_field"))
         )
@@ -142,9 +144,9 @@ class FormatEncode(wiring.Component):
             m.d.comb += added.eq(random)
         with m.Else():
             m.d.comb += added[RANDOM_BITS - 16 :].eq(random[:16])
-        raised, tiny, over = Signal(_CODE_BITS), Signal(), Signal()
+        tiny, over = Signal(), Signal()
         chain = Signal(1 + RANDOM_BITS + _CODE_BITS)
-        m.d.comb += chain.eq(Cat(carry, kept) + Cat(carry, added, Mux(is_below, 0, raised)))
+        m.d.comb += chain.eq(Cat(carry, kept) + Cat(carry, added, raised))
         number = chain[1 + RANDOM_BITS :]
 
         # Overflow is also what Inf and NaN make where these are numbers' codes.
@@ -155,13 +157,13 @@ class FormatEncode(wiring.Component):
                 with m.Case(small_kind):
                     bits, point = 15 if small_kind == FormatKind.SHP else 7, _MANTISSA_BITS[small_kind]
                     m.d.comb += [over.eq(number[bits:].any()), largest.eq((1 << bits) - 1), sign_bit.eq(sign << bits)]
-                    m.d.comb += [raised.eq(above << point), tiny.eq(~number[point:bits].any())]
+                    m.d.comb += tiny.eq(~number[point:bits].any())
             with m.Case(FormatKind.UHP):
                 m.d.comb += [over.eq(number[16:].any() | number[10:16].all()), largest.eq(0xFC00)]
-                m.d.comb += [raised.eq(above << 10), tiny.eq(~number[10:16].any())]
+                m.d.comb += tiny.eq(~number[10:16].any())
             with m.Default():
                 m.d.comb += [over.eq(number[7:15].all()), largest.eq(0x7F80), sign_bit.eq(sign << 15)]
-                m.d.comb += [raised.eq(above << 7), tiny.eq(~number[7:15].any())]
+                m.d.comb += tiny.eq(~number[7:15].any())
         m.d.comb += magnitude.eq(Mux(over, largest, number))
 
         code, flags = Signal.like(self.code, name="chosen_code"), Signal.like(self.flags, name="raised_flags")
