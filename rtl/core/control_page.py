@@ -16,6 +16,9 @@ from golden.layout import (
     ThreadRegister,
     ThreadState,
 )
+from rtl.core.event_counters import EventCounters
+from rtl.core.registered_grant import registers_grants
+from rtl.core.selector import select_register
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import ControlPort
 
@@ -47,6 +50,8 @@ class ControlPage(wiring.Component):
     start, stop : Out(threads), start_pc : Out(64)
     post : Out(PostLayout)
     exited : Out(1)
+    clear : In(1), clear_number : In(4)
+        Clear this counter, where they are in memory, at the end of the cycle, in which none is read.
     busy : Out(1)
         A register changes by itself.
     """
@@ -80,6 +85,8 @@ class ControlPage(wiring.Component):
                 "start_pc": Out(64),
                 "post": Out(PostLayout()),
                 "exited": Out(1),
+                "clear": In(1),
+                "clear_number": In(4),
                 "busy": Out(1),
             }
         )
@@ -93,9 +100,6 @@ class ControlPage(wiring.Component):
 
         running, waiting, trapped = (mask(state) for state in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED))
         exit_value, first_start, last_stop = Signal(64), Signal(64), Signal(64)
-        steps, retired, sent, received, conflicts, loaded, stored = (
-            Signal(64, name=f"{name}_count") for name in ("step", "retired", "sent", "received", "conflict", "loaded", "stored")
-        )
         undeliverable = Signal()
         status = Signal(64)
         m.d.comb += [
@@ -117,36 +121,53 @@ class ControlPage(wiring.Component):
             ControlRegister.STATUS: status,
             ControlRegister.FIRST_START: first_start,
             ControlRegister.LAST_STOP: last_stop,
-            ControlRegister.MATRIX_STEPS: steps,
-            ControlRegister.RETIRED: retired,
-            ControlRegister.REQUESTS_SENT: sent,
-            ControlRegister.REQUESTS_RECEIVED: received,
-            ControlRegister.BANK_CONFLICTS: conflicts,
-            ControlRegister.LINES_LOADED: loaded,
-            ControlRegister.LINES_STORED: stored,
         }
-        assert set(readable) == set(ControlRegister)
-        with m.Switch(port.register):
-            for register, value in readable.items():
-                with m.Case(register // 8):
-                    m.d.comb += port.read_data.eq(value)
-            for number in range(threads):
-                thread = self.threads[number]
-                block = (THREAD_BLOCK + number * THREAD_STRIDE) // 8
-                for register, value in (
-                    (ThreadRegister.PC, thread.pc),
-                    (ThreadRegister.STATE, thread.state),
-                    (ThreadRegister.CAUSE, thread.cause),
-                    (ThreadRegister.VALUE, thread.value),
-                    (ThreadRegister.EXIT_CODE, thread.exit_code),
-                    (ThreadRegister.RETIRED, thread.retired),
-                    (ThreadRegister.WAIT, thread.wait),
-                ):
-                    with m.Case(block + register // 8):
-                        m.d.comb += port.read_data.eq(value)
-            for number in range(self.config.semaphores):
-                with m.Case(SEMAPHORE_BLOCK // 8 + number):
-                    m.d.comb += port.read_data.eq(self.semaphores[number])
+        events = {
+            ControlRegister.MATRIX_STEPS: self.stepped,
+            ControlRegister.RETIRED: self.retired,
+            ControlRegister.REQUESTS_SENT: self.sent,
+            ControlRegister.REQUESTS_RECEIVED: self.received,
+            ControlRegister.BANK_CONFLICTS: self.conflicts,
+            ControlRegister.LINES_LOADED: self.lines_loaded,
+            ControlRegister.LINES_STORED: self.lines_stored,
+        }
+        assert {*readable, *events} == set(ControlRegister)
+        counting, counted = Signal(), Signal(64)
+        small = registers_grants(self.config)
+        if small:
+            m.submodules.counters = counters = EventCounters(tuple(len(event) for event in events.values()))
+            m.d.comb += [
+                counters.events.eq(Cat(events.values())),
+                counters.clear.eq(self.clear),
+                counters.clear_number.eq(self.clear_number),
+                counting.eq(counters.busy),
+            ]
+            with m.Switch(port.register):
+                for number, register in enumerate(events):
+                    with m.Case(register // 8):
+                        m.d.comb += [counters.number.eq(number), counted.eq(counters.value)]
+        else:
+            for register, event in events.items():
+                readable[register] = count = Signal(64, name=f"{register.name.lower()}_count")
+                with m.If(event.any()):
+                    m.d.sync += count.eq(count + event)
+        registers = {register // 8: value for register, value in readable.items()}
+        for number in range(threads):
+            thread = self.threads[number]
+            for register, value in (
+                (ThreadRegister.PC, thread.pc),
+                (ThreadRegister.STATE, thread.state),
+                (ThreadRegister.CAUSE, thread.cause),
+                (ThreadRegister.VALUE, thread.value),
+                (ThreadRegister.EXIT_CODE, thread.exit_code),
+                (ThreadRegister.RETIRED, thread.retired),
+                (ThreadRegister.WAIT, thread.wait),
+            ):
+                registers[(THREAD_BLOCK + number * THREAD_STRIDE + register) // 8] = value
+        for number in range(self.config.semaphores):
+            registers[SEMAPHORE_BLOCK // 8 + number] = self.semaphores[number]
+        selected, _ = select_register(m, port.register, registers, small)
+        m.d.comb += port.read_data.eq(selected | counted)
 
         semaphore = port.register - SEMAPHORE_BLOCK // 8
         m.d.comb += [
@@ -168,20 +189,9 @@ class ControlPage(wiring.Component):
             m.d.sync += [self.tohost.eq(port.write_data), self.exited.eq(0), exit_value.eq(0)]
         with m.If(self.dropped):
             m.d.sync += undeliverable.eq(1)
-        for count, event in (
-            (steps, self.stepped),
-            (retired, self.retired),
-            (sent, self.sent),
-            (received, self.received),
-            (conflicts, self.conflicts),
-            (loaded, self.lines_loaded),
-            (stored, self.lines_stored),
-        ):
-            with m.If(event.any()):
-                m.d.sync += count.eq(count + event)
 
         active, was_active = Signal(), Signal()
-        m.d.comb += [active.eq(running.any() | waiting.any()), self.busy.eq(active != was_active)]
+        m.d.comb += [active.eq(running.any() | waiting.any()), self.busy.eq((active != was_active) | counting)]
         m.d.sync += was_active.eq(active)
         with m.If(self.start.any() & ~active):
             m.d.sync += first_start.eq(self.cycle)

@@ -103,7 +103,7 @@ class Core(wiring.Component):
         m.submodules.formats = formats = FormatTable(config)
         m.submodules.semaphores = semaphores = Semaphores(config)
         m.submodules.control_page = page = ControlPage(config)
-        csrs = [ThreadCsrs() for _ in threads]
+        csrs = [ThreadCsrs(gates=registers_grants(config)) for _ in threads]
         controls = [ThreadControl(config.semaphores) for _ in threads]
         for thread in threads:
             m.submodules[f"csrs{thread}"] = csrs[thread]
@@ -125,8 +125,8 @@ class Core(wiring.Component):
         with m.If(clearing):
             m.d.sync += [clear_number.eq(clear_number + 1), clearing.eq(clear_number != 15)]
         m.d.comb += [
-            *(port.eq(clearing) for port in (issue.clear, formats.clear)),
-            *(port.eq(clear_number) for port in (issue.clear_number, formats.clear_number)),
+            *(port.eq(clearing) for port in (issue.clear, formats.clear, page.clear)),
+            *(port.eq(clear_number) for port in (issue.clear_number, formats.clear_number, page.clear_number)),
             *(issue.hold[thread].eq(controls[thread].hold | clearing) for thread in threads),
         ]
 
@@ -348,6 +348,7 @@ class Core(wiring.Component):
                     scalar.csr_read.eq(csr.read),
                     scalar.csr_exists.eq(csr.exists),
                     scalar.exception_pc.eq(csr.exception_pc),
+                    scalar.next_pc.eq(front.next_pc),
                 ]
             m.d.comb += [
                 issue.heads_valid[thread].eq(front.head_valid),

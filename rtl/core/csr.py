@@ -6,6 +6,7 @@ from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.layout import GLOBAL_ADDRESS_BITS, MISA_VALUE, Csr, Flag
+from rtl.core.selector import select_register
 
 __all__ = ["FLAG_BITS", "CsrOp", "ThreadCsrs", "TrapLayout"]
 
@@ -31,6 +32,11 @@ class TrapLayout(data.StructLayout):
 
 class ThreadCsrs(wiring.Component):
     """CSRs of one thread: read without a register, written at the end of the cycle.
+
+    Parameters
+    ----------
+    gates : bool
+        What is read is chosen by gates, as ``select_register`` says.
 
     Members
     -------
@@ -58,28 +64,34 @@ class ThreadCsrs(wiring.Component):
         mtvec, mepc, mcause, mtval, minstret.
     """
 
-    number: In(12)
-    read: Out(64)
-    exists: Out(1)
-    op: In(CsrOp)
-    operand: In(64)
-    trap: In(TrapLayout())
-    mret: In(1)
-    retired: In(1)
-    raise_flags: In(FLAG_BITS)
-    formats: In(64)
-    write_formats: Out(1)
-    reseed: Out(1)
-    written: Out(64)
-    hart: In(64)
-    node: In(GLOBAL_ADDRESS_BITS)
-    config: In(64)
-    cycle: In(64)
-    vector: Out(64)
-    exception_pc: Out(64)
-    cause: Out(64)
-    value: Out(64)
-    instret: Out(64)
+    def __init__(self, gates: bool = False):
+        self.gates = gates
+        super().__init__(
+            {
+                "number": In(12),
+                "read": Out(64),
+                "exists": Out(1),
+                "op": In(CsrOp),
+                "operand": In(64),
+                "trap": In(TrapLayout()),
+                "mret": In(1),
+                "retired": In(1),
+                "raise_flags": In(FLAG_BITS),
+                "formats": In(64),
+                "write_formats": Out(1),
+                "reseed": Out(1),
+                "written": Out(64),
+                "hart": In(64),
+                "node": In(GLOBAL_ADDRESS_BITS),
+                "config": In(64),
+                "cycle": In(64),
+                "vector": Out(64),
+                "exception_pc": Out(64),
+                "cause": Out(64),
+                "value": Out(64),
+                "instret": Out(64),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -112,10 +124,10 @@ class ThreadCsrs(wiring.Component):
             Csr.MHARTID: self.hart,
         }
         assert set(readable) == set(Csr)
-        with m.Switch(self.number):
-            for number, value in readable.items():
-                with m.Case(number):
-                    m.d.comb += [self.read.eq(value), self.exists.eq(1)]
+        selected, exists = select_register(
+            m, self.number, {number.value: value for number, value in readable.items()}, self.gates
+        )
+        m.d.comb += [self.read.eq(selected), self.exists.eq(exists)]
 
         written = self.written
         with m.Switch(self.op):

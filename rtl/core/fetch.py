@@ -11,6 +11,7 @@ from golden.config import NodeConfig
 from golden.layout import OFFSET_BITS
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.decoder import DecodedLayout, Decoder
+from rtl.core.registered_grant import registers_grants
 from rtl.interfaces import ReadPort, line_address_bits
 from rtl.network.arbiter import RoundRobin
 
@@ -27,7 +28,8 @@ class FetchedLayout(data.StructLayout):
 class ThreadFetch(wiring.Component):
     """Front end of one thread: the fetch address, a few lines of code, the instruction register.
 
-    An instruction at the fetch address is decoded and enters the instruction register when that is free or being taken. Lines
+    An instruction at the fetch address is decoded and enters the instruction register when that is free or being taken; where
+    grants of SRAM are registered, it waits in a register before the decoder, and so does a line's number before SRAM. Lines
     are requested when they are needed, and the line after the current one ahead of need; replacement goes round and spares
     the current line on behalf of the latter. Outside of SRAM the fetch address stays where it is.
 
@@ -85,12 +87,12 @@ class ThreadFetch(wiring.Component):
 
         m.submodules.decoder = decoder = Decoder(config)
         pc = Signal(64)
-        tags = [Signal(line_bits, name=f"tag{i}") for i in range(entries)]
+        tags = [Signal(line_bits, name=f"tag{i}", reset_less=True) for i in range(entries)]
         valid = Signal(entries)
         victim = Signal(range(entries))
 
         fill_pending = Signal()
-        fill_line = Signal(line_bits)
+        fill_line = Signal(line_bits, reset_less=True)
         fill_entry = Signal(range(entries))
 
         in_range = Signal()
@@ -117,7 +119,7 @@ class ThreadFetch(wiring.Component):
         current = Signal(8 * config.line_bytes)
         if entries == 2:
             # LUT memories for two lines would be larger than registers.
-            lines = [Signal(8 * config.line_bytes, name=f"line{entry}") for entry in range(entries)]
+            lines = [Signal(8 * config.line_bytes, name=f"line{entry}", reset_less=True) for entry in range(entries)]
             m.d.comb += current.eq(Mux(hit_entry, lines[1], lines[0]))
             for number, held in enumerate(lines):
                 with m.If(fill_pending & (fill_entry == number)):
@@ -135,35 +137,60 @@ class ThreadFetch(wiring.Component):
         word = Signal(32)
         with m.If(hit.any()):
             m.d.comb += word.eq(current.word_select(pc[2:byte_bits], 32))
-        m.d.comb += decoder.insn.eq(word)
-        deliver = Signal()
-        m.d.comb += deliver.eq(self.run & (~in_range | hit.any()))
-        with m.If(~self.head_valid | self.take):
-            m.d.sync += self.head_valid.eq(deliver)
-            with m.If(deliver):
+        deliver, moves = Signal(), Signal()
+        m.d.comb += [deliver.eq(self.run & (~in_range | hit.any())), moves.eq(~self.head_valid | self.take)]
+        found = Signal(data.StructLayout({"pc": 64, "insn": 32, "fault": 1}))
+        m.d.comb += [found.pc.eq(pc), found.insn.eq(word), found.fault.eq(~in_range)]
+        delivered, decoding, enters = deliver, found, moves
+        if registers_grants(config):
+            waiting, waiting_valid = Signal.like(found, reset_less=True), Signal()
+            enters = moves | ~waiting_valid
+            with m.If(enters):
+                m.d.sync += waiting_valid.eq(deliver)
+                with m.If(deliver):
+                    m.d.sync += waiting.eq(found)
+            with m.If(self.redirect):
+                m.d.sync += waiting_valid.eq(0)
+            delivered, decoding = waiting_valid, waiting
+        with m.If(enters & deliver & in_range):
+            # SRAM ends below the end of its window.
+            m.d.sync += pc[2:OFFSET_BITS].eq(pc[2:OFFSET_BITS] + 1)
+        head = Signal(FetchedLayout(), reset_less=True)
+        m.d.comb += [decoder.insn.eq(decoding.insn), self.head.eq(head)]
+        with m.If(moves):
+            m.d.sync += self.head_valid.eq(delivered)
+            with m.If(delivered):
                 m.d.sync += [
-                    self.head.pc.eq(pc),
-                    self.head.insn.eq(word),
-                    self.head.fault.eq(~in_range),
-                    self.head.decoded.eq(decoder.decoded),
+                    head.pc.eq(decoding.pc),
+                    head.insn.eq(decoding.insn),
+                    head.fault.eq(decoding.fault),
+                    head.decoded.eq(decoder.decoded),
                 ]
-                with m.If(in_range):
-                    # SRAM ends below the end of its window.
-                    m.d.sync += pc[2:OFFSET_BITS].eq(pc[2:OFFSET_BITS] + 1)
         with m.If(self.redirect):
             m.d.sync += [self.head_valid.eq(0), pc.eq(self.target)]
-        m.d.comb += self.next_pc.eq(Mux(self.head_valid, self.head.pc, pc))
+        # Nothing but a redirection changes the upper part.
+        upper = pc[OFFSET_BITS:]
+        m.d.comb += self.next_pc.eq(Cat(pc[:OFFSET_BITS], upper))
+        with m.If(delivered):
+            m.d.comb += self.next_pc.eq(Cat(decoding.pc[:OFFSET_BITS], upper))
+        with m.If(self.head_valid):
+            m.d.comb += self.next_pc.eq(Cat(head.pc[:OFFSET_BITS], upper))
 
-        needed = Signal()
+        needed, lacks, lacking = Signal(), Signal(), Signal(line_bits)
         m.d.comb += [
             needed.eq(in_range & ~hit.any() & ~coming),
-            self.ahead.eq(~needed),
-            self.line.eq(Mux(needed, line, following)),
-            self.want.eq(
-                self.run & ~self.flush
-                & (needed | (hit.any() & (following < config.sram_lines) & ~ahead_hits.any() & ~ahead_coming))
-            ),
-        ]  # fmt: skip
+            lacks.eq(needed | (hit.any() & (following < config.sram_lines) & ~ahead_hits.any() & ~ahead_coming)),
+            lacking.eq(Mux(needed, line, following)),
+        ]
+        if registers_grants(config):
+            asks, asks_ahead, asked = Signal(), Signal(reset_less=True), Signal(line_bits, reset_less=True)
+            with m.If(~asks):
+                m.d.sync += [asks.eq(self.run & lacks), asks_ahead.eq(~needed), asked.eq(lacking)]
+            with m.If(self.granted | self.redirect):
+                m.d.sync += asks.eq(0)
+            m.d.comb += [self.want.eq(asks & ~self.flush), self.ahead.eq(asks_ahead), self.line.eq(asked)]
+        else:
+            m.d.comb += [self.want.eq(self.run & ~self.flush & lacks), self.ahead.eq(~needed), self.line.eq(lacking)]
         # Reading ahead must not throw out the line that is being executed.
         entry = Signal(range(entries))
         m.d.comb += entry.eq(victim + (self.ahead & (victim == hit_entry)))

@@ -13,6 +13,7 @@ from rtl.core.bundles import IssueLayout, RetireLayout
 from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
 from rtl.core.fetch import FetchedLayout
 from rtl.core.predicate_registers import PREDICATES
+from rtl.core.registered_grant import registers_grants
 from rtl.core.scalar_registers import ScalarRegisters, ScalarWrites
 from rtl.network.arbiter import RoundRobin
 
@@ -31,8 +32,8 @@ class Issue(wiring.Component):
 
     A thread's head is ready if the thread runs, the thread's instruction in X is not stalled there, and nothing that it needs
     is still on its way. Each slot takes one ready head per cycle, round-robin over threads. Scalar operands come from the
-    registers or, younger first, from the instructions of the thread in X and M. Where matrix operations take several passes,
-    pointers that one advances come from M only: who needs them waits while the operation is in X, which those passes hide.
+    registers or, younger first, from the instructions of the thread in X and M. Where grants of SRAM are registered, the latter
+    is too dear: who needs what is in M, and pointers that a matrix operation in X advances, waits until it is written.
 
     Members
     -------
@@ -111,7 +112,8 @@ class Issue(wiring.Component):
             with m.If(mine_scalar):
                 m.d.comb += in_x.eq(scalar.x_writes)
             waits_for_pointer = 0
-            if config.matrix_passes == 1:
+            late = registers_grants(config)
+            if not late:
                 with m.Elif(mine_matrix):
                     m.d.comb += in_x.eq(matrix.x_writes)
             else:
@@ -132,13 +134,19 @@ class Issue(wiring.Component):
                 registers.clear_number.eq(self.clear_number),
             ]
             values = []
-            for port, number in enumerate((rs1, rs2)):
+            waits_for_write = 0
+            for port, (number, needed) in enumerate(((rs1, decoded.reads_rs1), (rs2, decoded.reads_rs2))):
                 value = Signal(64, name=f"operand{thread}_{port}")
                 m.d.comb += [registers.address[port].eq(number), value.eq(registers.read[port])]
                 odd = number[0]
-                for writes in (in_m, in_x):
-                    with m.If(writes.valid[odd] & (number[1:] == writes.number[odd])):
-                        m.d.comb += value.eq(writes.data[odd])
+                from_m, from_x = (writes.valid[odd] & (number[1:] == writes.number[odd]) for writes in (in_m, in_x))
+                if late:
+                    waits_for_write |= needed & from_m & ~from_x
+                else:
+                    with m.If(from_m):
+                        m.d.comb += value.eq(in_m.data[odd])
+                with m.If(from_x):
+                    m.d.comb += value.eq(in_x.data[odd])
                 values.append(value)
             operands.append(values)
 
@@ -185,6 +193,7 @@ class Issue(wiring.Component):
                 & ~(mine_matrix & matrix.stall)
                 & ~waits_for_load
                 & ~waits_for_pointer
+                & ~waits_for_write
                 & ~waits_for_vector
                 & ~waits_for_predicate
                 & ~waits_for_group

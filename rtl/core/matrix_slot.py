@@ -12,7 +12,7 @@ from rtl.core.addresses import in_sram, line_of
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
 from rtl.core.csr import TrapLayout
 from rtl.core.format_table import FormatLayout
-from rtl.core.registered_grant import registers_grants
+from rtl.core.registered_grant import of_last_cycle, registers_grants
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.interfaces import ReadPort, line_address_bits
 from rtl.matrix.array import MatrixOp
@@ -148,7 +148,8 @@ class MatrixSlot(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        x = self.x
+        x = Signal(IssueLayout(), reset_less=True)
+        m.d.comb += self.x.eq(x)
         decoded, insn, pc = x.fetched.decoded, x.fetched.insn, x.fetched.pc
         line_bytes = config.line_bytes
         byte_bits = ceil_log2(line_bytes)
@@ -158,6 +159,13 @@ class MatrixSlot(wiring.Component):
             m.d.sync += self.x_valid.eq(self.issue_valid)
             with m.If(self.issue_valid):
                 m.d.sync += x.eq(self.issue)
+
+        # Where grants are late, so are the checks of addresses, and nothing is asked for before.
+        settled, awaits = Signal(), Signal()
+        if registers_grants(config):
+            m.d.sync += settled.eq(self.stall)
+        else:
+            m.d.comb += settled.eq(1)
 
         # -- formats -----------------------------------------------------------------------------------------------
         format_a, format_b = Signal(FormatLayout()), Signal(FormatLayout())
@@ -185,7 +193,7 @@ class MatrixSlot(wiring.Component):
         cause, value, trap = Signal(6), Signal(64), Signal()
         for address, used, fitting in ((x.rs2, decoded.step_memory, fits(x.rs2, wide_b)), (x.rs1, from_memory, fits_a)):
             misaligned = address[:byte_bits].any()
-            with m.If(used & (misaligned | ~fitting)):
+            with m.If(used & of_last_cycle(m, config, misaligned | ~fitting)):
                 m.d.comb += [
                     trap.eq(1),
                     cause.eq(Mux(misaligned, Cause.LOAD_MISALIGNED, Cause.LOAD_ACCESS_FAULT)),
@@ -195,8 +203,9 @@ class MatrixSlot(wiring.Component):
             m.d.comb += [trap.eq(1), cause.eq(Cause.ILLEGAL_INSTRUCTION), value.eq(insn)]
         good = Signal()
         m.d.comb += [
-            good.eq(self.x_valid & ~trap),
-            self.trap.valid.eq(self.x_valid & trap),
+            awaits.eq(~settled & from_memory),
+            good.eq(self.x_valid & ~trap & ~awaits),
+            self.trap.valid.eq(self.x_valid & trap & ~awaits),
             self.trap.cause.eq(cause),
             self.trap.value.eq(value),
             self.trap.pc.eq(pc),
@@ -249,7 +258,7 @@ class MatrixSlot(wiring.Component):
                 m.d.sync += row.eq(Mux(last_row, 0, row + 1))
         with m.Else():
             m.d.comb += x_finishes.eq(x_sends | trap)
-        m.d.comb += self.stall.eq(good & ~x_finishes)
+        m.d.comb += self.stall.eq((self.x_valid & awaits) | (good & ~x_finishes))
         finishes = Signal()
         m.d.comb += [finishes.eq(good & x_finishes), self.completes.eq(finishes)]
 
@@ -297,10 +306,9 @@ class MatrixSlot(wiring.Component):
                         self.x_writes.number[parity].eq(rs2_field[1:]),
                         self.x_writes.data[parity].eq(next_b),
                     ]
-        m.d.sync += [
-            self.retire.valid.eq(self.x_valid & ~self.stall),
-            self.retire.writes.eq(self.x_writes),
-        ]
+        writes = Signal(ScalarWrites(), reset_less=True)
+        m.d.comb += self.retire.writes.eq(writes)
+        m.d.sync += [self.retire.valid.eq(self.x_valid & ~self.stall), writes.eq(self.x_writes)]
         with m.If(self.x_valid):
             m.d.sync += [
                 self.retire.thread.eq(x.thread),
@@ -369,14 +377,14 @@ class MatrixSlot(wiring.Component):
             ("a", take_a, self.load0.data, self.vs1),
             ("b", take_b, self.load1.data, self.vs2),
         ):
-            first = Signal(8 * line_bytes, name=f"first_{side}")
+            first = Signal(8 * line_bytes, name=f"first_{side}", reset_less=True)
             if next_of_all:
                 with m.If(take | take_registers):
                     m.d.sync += first.eq(Mux(take_registers, register_value, source))
                 firsts.append(first)
                 seconds.append(first)
                 continue
-            buffers = [Signal(8 * line_bytes, name=f"second_{side}{number}") for number in range(2)]
+            buffers = [Signal(8 * line_bytes, name=f"second_{side}{number}", reset_less=True) for number in range(2)]
             with m.If(take_registers):
                 m.d.sync += first.eq(register_value)
             with m.If(take & ~for_second):

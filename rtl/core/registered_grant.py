@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accesses to SRAM whose grant and data come from registers."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from rtl.interfaces import ReadPort
 
-__all__ = ["RegisteredGrant", "registers_grants"]
+__all__ = ["RegisteredGrant", "of_last_cycle", "registers_grants"]
 
 
 def registers_grants(config: NodeConfig) -> bool:
@@ -18,6 +18,19 @@ def registers_grants(config: NodeConfig) -> bool:
     arbitration back to the slots, to issue and to fetch would be the longest of all.
     """
     return config.matrix_passes > 1
+
+
+def of_last_cycle(m: Module, config: NodeConfig, value) -> Value:
+    """The value; where grants are registered, that of the cycle before.
+
+    A slot that waits for a grant anyway has the time, and nothing long has to fit into one cycle together with what its
+    checks decide.
+    """
+    if not registers_grants(config):
+        return value
+    register = Signal(Value.cast(value).shape(), reset_less=True)
+    m.d.sync += register.eq(value)
+    return register
 
 
 class RegisteredGrant(wiring.Component):
@@ -51,6 +64,7 @@ class RegisteredGrant(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.req.eq(self.wants & ~self.granted)
-        m.d.sync += [self.granted.eq(self.grant & self.req & self.stays), self.data.eq(self.read_data)]
+        data = Signal.like(self.data, reset_less=True)
+        m.d.comb += [self.req.eq(self.wants & ~self.granted), self.data.eq(data)]
+        m.d.sync += [self.granted.eq(self.grant & self.req & self.stays), data.eq(self.read_data)]
         return m

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scalar/vector slot: stages X, M and W of everything but matrix operations."""
 
+from functools import partial
+
 from amaranth.hdl import C, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -23,8 +25,9 @@ from rtl.core.addresses import in_sram, line_of
 from rtl.core.alu import Alu
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
 from rtl.core.csr import CsrOp, TrapLayout
-from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
+from rtl.core.decoder import TRANSPOSE_OPERATIONS, AluOp, transpose_group
 from rtl.core.format_table import FormatLayout
+from rtl.core.registered_grant import of_last_cycle, registers_grants
 from rtl.core.result_slots import ResultSlots
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.interfaces import GlobalAddressLayout, ReadPort, WritePort, line_address_bits
@@ -38,7 +41,9 @@ class ScalarSlot(wiring.Component):
     """Executes one instruction at a time per stage, in order.
 
     X takes one cycle, or more while SRAM does not grant, the SIMD unit is occupied, the cycle of the result is taken, or the
-    instruction is one of several accesses (accumulator stores, gathers, transposes); ``stall`` tells. What an instruction
+    instruction is one of several accesses (accumulator stores, gathers, transposes); ``stall`` tells. Where grants are
+    registered, so are checks of addresses, conditions of branches, what CSRs read and the operands of shifts: instructions
+    that use them wait for a cycle. What an instruction
     does to its thread (trap, redirect, halt, park, exit, flush, mret, CSR write) strobes in its last cycle in X.
 
     Members
@@ -60,6 +65,8 @@ class ScalarSlot(wiring.Component):
     halt, park, exit, flush, mret : Out(1)
         halt: ends with exit code rs1. park: waits for ``semaphore`` to reach ``amount``. exit: stored
         ``exit_value`` to the address ``tohost``.
+    exception_pc, next_pc : In(64)
+        mepc of the thread in X, and the address of its next instruction to issue.
     tohost : In(64)
     csr_number, csr_op, csr_operand : Out; csr_read, csr_exists : In
         CSR file of the thread in X.
@@ -127,6 +134,7 @@ class ScalarSlot(wiring.Component):
                 "flush": Out(1),
                 "mret": Out(1),
                 "exception_pc": In(64),
+                "next_pc": In(64),
                 "tohost": In(64),
                 "csr_number": Out(12),
                 "csr_op": Out(CsrOp),
@@ -194,7 +202,8 @@ class ScalarSlot(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        x = self.x
+        x = Signal(IssueLayout(), reset_less=True)
+        m.d.comb += self.x.eq(x)
         decoded, insn, pc = x.fetched.decoded, x.fetched.insn, x.fetched.pc
         funct3 = insn[12:15]
         rd_field, rs1_field = insn[7:12], insn[15:20]
@@ -219,6 +228,15 @@ class ScalarSlot(wiring.Component):
             with m.If(self.issue_valid):
                 m.d.sync += x.eq(self.issue)
 
+        # What is kept from the cycle before is right from the second cycle on that the operands are there.
+        late = registers_grants(config)
+        settled, awaits = Signal(), Signal()
+        if late:
+            m.d.sync += settled.eq(self.stall & ~steps_granule & (indexed | ~decoded.gather_index))
+        else:
+            m.d.comb += settled.eq(1)
+        kept = partial(of_last_cycle, m, config)
+
         # -- ALU, jumps, addresses ---------------------------------------------------------------------------------
         # The format that an accumulator store rounds to, and its tile.
         format_ = Signal(FormatLayout())
@@ -235,12 +253,15 @@ class ScalarSlot(wiring.Component):
         with m.If(decoded.named_format & decoded.post_rs1):
             m.d.comb += tile[tile_log:].eq(1 << scale)
 
-        m.submodules.alu = alu = Alu()
+        # Instructions lie in the window of SRAM, else they have trapped; so the upper bits of addresses near them are known.
+        within = Cat(pc[:OFFSET_BITS], C(SRAM_BASE >> OFFSET_BITS, 64 - OFFSET_BITS))
+        m.submodules.alu = alu = Alu(late)
+        shifts = (decoded.alu == AluOp.SLL) | (decoded.alu == AluOp.SRL) | (decoded.alu == AluOp.SRA)
         extension = Signal()
         m.d.comb += [
             alu.op.eq(decoded.alu),
             alu.word.eq(decoded.word),
-            alu.a.eq(Mux(decoded.source_pc, pc, Mux(decoded.reads_rs1, x.rs1, 0))),
+            alu.a.eq(Mux(decoded.source_pc, within, Mux(decoded.reads_rs1, x.rs1, 0))),
             # Strides are signed words; indices are unsigned.
             extension.eq(Mux(decoded.source_immediate, decoded.immediate[31] & ~decoded.gather_index, x.rs2[31])),
             alu.b[:32].eq(Mux(decoded.source_immediate, decoded.immediate | tile, x.rs2[:32])),
@@ -257,11 +278,10 @@ class ScalarSlot(wiring.Component):
                 m.d.comb += condition.eq(alu.less_unsigned)
         jump = Signal()
         address = Signal(64)
-        # Instructions lie in the window of SRAM, else they have trapped; so the upper bits of addresses near them are known.
         near = Signal(signed(OFFSET_BITS + 2))
         relative, next_pc, target = Signal(64), Signal(64), Signal(64)
         m.d.comb += [
-            jump.eq(decoded.jal | decoded.jalr | (decoded.branch & (condition ^ funct3[0]))),
+            jump.eq(decoded.jal | decoded.jalr | (decoded.branch & (kept(condition) ^ funct3[0]))),
             near.eq(pc[:OFFSET_BITS] + decoded.immediate[: OFFSET_BITS + 1].as_signed()),
             relative[: OFFSET_BITS + 1].eq(near),
             relative[OFFSET_BITS + 1 :].eq((SRAM_BASE >> OFFSET_BITS + 1) - near[-1]),
@@ -293,7 +313,7 @@ class ScalarSlot(wiring.Component):
             m.d.comb += low_bits.eq((C(1 << tile_log, byte_bits + 3) << scale) - 1)
         with m.Else():
             m.d.comb += low_bits.eq(line_bytes - 1)
-        misaligned = (address[:byte_bits] & low_bits).any()
+        misaligned = kept((address[:byte_bits] & low_bits).any())
         fits = Signal()
         m.d.comb += fits.eq(in_sram(config, address))
         with m.If(decoded.accumulator_store):
@@ -303,7 +323,7 @@ class ScalarSlot(wiring.Component):
                         m.d.comb += fits.eq(in_sram(config, address, 1 << tile_log + log))
         destination = Signal(GlobalAddressLayout())
         m.d.comb += destination.eq(address[:GLOBAL_ADDRESS_BITS])
-        bad_global = address[GLOBAL_ADDRESS_BITS:].any() | (destination.exit > max(Port))
+        bad_global = kept(address[GLOBAL_ADDRESS_BITS:].any() | (destination.exit > max(Port)))
 
         writes_csr = (funct3[:2] == 1) | rs1_field.any()
         csr_illegal = decoded.csr & (~self.csr_exists | (writes_csr & insn[30:32].all()))
@@ -317,7 +337,11 @@ class ScalarSlot(wiring.Component):
         ]
 
         bad_local = Signal()
-        m.d.comb += bad_local.eq(local & checked & (misaligned | ~fits))
+        outside = kept(~fits)
+        m.d.comb += [
+            bad_local.eq(local & checked & (misaligned | outside)),
+            awaits.eq(~settled & (local | remote | decoded.branch | decoded.csr | shifts)),
+        ]
         # The first of these that holds.
         trap, cause = Signal(), Signal(6)
         access, shows_word, shows_pc = Signal(), Signal(), Signal()
@@ -335,9 +359,10 @@ class ScalarSlot(wiring.Component):
             m.d.comb += [trap.eq(1), cause.eq(Mux(store_cause, Cause.STORE_MISALIGNED, Cause.LOAD_MISALIGNED)), access.eq(1)]
         with m.Elif(bad_local | (remote & bad_global)):
             m.d.comb += [trap.eq(1), cause.eq(Mux(store_cause, Cause.STORE_ACCESS_FAULT, Cause.LOAD_ACCESS_FAULT)), access.eq(1)]
-        # Without an immediate, and that is so at a fault too, ``relative`` is the pc; only a faulty one is outside of the window.
+        # Without an immediate, and that is so at a fault too, ``relative`` is the pc; only a faulty one is outside of the window,
+        # and then so is what follows.
         value = Signal(64)
-        shown_pc = Cat(relative[:OFFSET_BITS], Mux(x.fetched.fault, pc[OFFSET_BITS:], relative[OFFSET_BITS:]))
+        shown_pc = Cat(relative[:OFFSET_BITS], Mux(x.fetched.fault, self.next_pc[OFFSET_BITS:], relative[OFFSET_BITS:]))
         m.d.comb += value.eq(
             (Cat(address[0] & ~decoded.jalr, address[1:]) & access.replicate(64))
             | (shown_pc & shows_pc.replicate(64))
@@ -345,7 +370,7 @@ class ScalarSlot(wiring.Component):
         )
 
         good = Signal()
-        m.d.comb += [good.eq(self.x_valid & ~trap), self.done.eq(self.x_valid & ~self.stall)]
+        m.d.comb += [good.eq(self.x_valid & ~trap & ~awaits), self.done.eq(self.x_valid & ~self.stall)]
 
         # -- accumulator stores: one accumulator line per cycle of X, converted ones later ---------------------------
         row = Signal(range(config.accumulator_lines))
@@ -382,7 +407,8 @@ class ScalarSlot(wiring.Component):
                 converted_line.eq(Mux(converting_left > 1, row, converting)),
             ]
         m.d.sync += converted_now.eq(conversion_ends)
-        with m.If(stores_accumulator & ~(self.store.grant & last_row)):
+        reads_on = awaits | (good & ~(self.store.grant & last_row))
+        with m.If(self.x_valid & decoded.accumulator_store & reads_on):
             m.d.comb += [
                 self.accumulator_entry.eq(entry(x.thread, rd_field)),
                 self.accumulator_line.eq(Mux(decoded.converts, converted_line, row + self.store.grant)),
@@ -424,18 +450,23 @@ class ScalarSlot(wiring.Component):
             self.scalar.address.eq(line),
             self.vector_req.eq(self.x_valid & decoded.vector_load & may_load & ~skipped),
             self.vector_address.eq(line),
-            self.store.req.eq(self.x_valid & stores & (primed & (converting_left == 0) | ~decoded.converts)),
+            self.store.req.eq(self.x_valid & stores & settled & (primed & (converting_left == 0) | ~decoded.converts)),
             self.store.address.eq(line),
             # Of what traps, nothing else gets as far as waiting for something.
             self.stall.eq(
                 self.x_valid
-                & ~bad_local
                 & (
-                    (decoded.load & ~self.scalar.grant)
-                    | (decoded.vector_load & (~granule_done | ~last_access))
-                    | (stores & ~(self.store.grant & (last_row | ~decoded.accumulator_store)))
-                    | (decoded.simd & (slots.simd_taken | ~transpose_last))
-                    | (decoded.predicate & decoded.writes_pd & slots.short_taken)
+                    awaits
+                    | (
+                        ~bad_local
+                        & (
+                            (decoded.load & ~self.scalar.grant)
+                            | (decoded.vector_load & (~granule_done | ~last_access))
+                            | (stores & ~(self.store.grant & (last_row | ~decoded.accumulator_store)))
+                            | (decoded.simd & (slots.simd_taken | ~transpose_last))
+                            | (decoded.predicate & decoded.writes_pd & slots.short_taken)
+                        )
+                    )
                 )
             ),
             self.loaded.eq(good & decoded.vector_load & ~skipped & granule_done),
@@ -475,12 +506,8 @@ class ScalarSlot(wiring.Component):
                 outgoing_mask.eq(((1 << (1 << scalar_size)) - 1) << address[:byte_bits]),
             ]
         m.d.comb += [self.store.data.eq(outgoing), self.store.mask.eq(Mux(good, outgoing_mask, 0))]
-        exits = (
-            decoded.store
-            & (address[:OFFSET_BITS] == self.tohost[:OFFSET_BITS])
-            & (self.tohost[OFFSET_BITS:] == SRAM_BASE >> OFFSET_BITS)
-            & x.rs2[0]
-        )
+        to_tohost = (address[:OFFSET_BITS] == self.tohost[:OFFSET_BITS]) & (self.tohost[OFFSET_BITS:] == SRAM_BASE >> OFFSET_BITS)
+        exits = decoded.store & x.rs2[0] & kept(to_tohost)
         with m.Switch(funct3[:2]):
             for size in range(4):
                 with m.Case(size):
@@ -491,7 +518,7 @@ class ScalarSlot(wiring.Component):
         # Instructions that do not use SRAM never stall; saying so keeps grants out of the paths to fetch.
         m.d.comb += [
             finishes.eq(good & ~self.stall),
-            self.trap.valid.eq(self.x_valid & trap),
+            self.trap.valid.eq(self.x_valid & trap & ~awaits),
             self.trap.cause.eq(cause),
             self.trap.value.eq(value),
             self.trap.pc.eq(pc),
@@ -532,7 +559,7 @@ class ScalarSlot(wiring.Component):
         # The ALU's result is 0 where the result comes from elsewhere.
         elsewhere = Signal(64)
         with m.If(decoded.csr):
-            m.d.comb += elsewhere.eq(self.csr_read)
+            m.d.comb += elsewhere.eq(kept(self.csr_read))
         with m.Elif(decoded.jal | decoded.jalr):
             m.d.comb += elsewhere.eq(next_pc)
         with m.Elif(decoded.predicate):
@@ -544,8 +571,8 @@ class ScalarSlot(wiring.Component):
         shows = self.x_valid & ~decoded.load & (decoded.writes_rd | decoded.post_rs1)
         m.d.comb += write_scalar(self.x_writes, register, result, shows)
 
-        writes = Signal(ScalarWrites())
-        load_low = Signal(byte_bits)
+        writes = Signal(ScalarWrites(), reset_less=True)
+        load_low = Signal(byte_bits, reset_less=True)
         load_done = Signal()
         # A parked swait has not been executed: it retires when it is executed again with the semaphore covered.
         m.d.sync += [
@@ -624,7 +651,7 @@ class ScalarSlot(wiring.Component):
             m.d.sync += transpose_row.eq(transpose_row + 1)
 
         # -- loaded lines and predicates on their way to W ---------------------------------------------------------
-        line_loaded = Signal(8 * line_bytes)
+        line_loaded = Signal(8 * line_bytes, reset_less=True)
         loads_line, gathers, gathers_wide, gathers_zero = Signal(), Signal(), Signal(), Signal()
         gathered, gathered_from = Signal.like(granule), Signal(byte_bits)
         m.d.comb += steps_granule.eq(good & gather & granule_done)
@@ -659,7 +686,9 @@ class ScalarSlot(wiring.Component):
             with m.If(loads_line | (gathers & here)):
                 m.d.sync += line_loaded.word_select(number, 64).eq(Mux(narrow_granule, eight, in_place) & ~zero.replicate(64))
 
-        logic, logic_in_m, logic_in_w = (Signal(line_bytes, name=name) for name in ("combined", "combined_in_m", "combined_in_w"))
+        logic, logic_in_m, logic_in_w = (
+            Signal(line_bytes, name=name, reset_less=True) for name in ("combined", "combined_in_m", "combined_in_w")
+        )
         left, right = self.predicate[0], self.predicate[1]
         operations = {"pand": left & right, "por": left | right, "pxor": left ^ right, "pandn": left & ~right}
         # The numbers of these differ in their low bits, and that of the move from a scalar register in another.

@@ -5,7 +5,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.layout import GLOBAL_ADDRESS_BITS, SEMAPHORE_VALUE_BITS, Cause, ThreadState
+from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, SEMAPHORE_VALUE_BITS, Cause, ThreadState
 from rtl.core.csr import TrapLayout
 
 __all__ = ["ThreadControl"]
@@ -16,7 +16,7 @@ class ThreadControl(wiring.Component):
 
     Where several things happen in one cycle, they count as having happened in this order: wake, park or halt, start, trap,
     stop, exit of the node. A start drops the trap of the instruction in X and a pending network error. What stays in X after a
-    start or an end of its thread does not trap any more.
+    start or an end of its thread does not trap any more, and after a start it does not jump either.
 
     Members
     -------
@@ -93,9 +93,10 @@ class ThreadControl(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         state = self.state
-        wait_sem, wait_amount = Signal(5), Signal(SEMAPHORE_VALUE_BITS)
-        failed, failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS)
-        left_behind = Signal()
+        wait_sem, wait_amount = Signal(5, reset_less=True), Signal(SEMAPHORE_VALUE_BITS, reset_less=True)
+        failed, failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS, reset_less=True)
+        # What is in X is from before the thread's end or start, or even from before a start.
+        left_behind, replaced = Signal(), Signal()
 
         waiting = state == ThreadState.WAITING
         available = Signal(SEMAPHORE_VALUE_BITS)
@@ -119,7 +120,8 @@ class ThreadControl(wiring.Component):
         with m.If(self.start):
             m.d.comb += here.eq(self.start_pc)
         with m.Elif(trapped):
-            m.d.comb += here.eq(self.trap.pc)
+            # It was fetched after the last redirection, and only those change the upper part.
+            m.d.comb += here.eq(Cat(self.trap.pc[:OFFSET_BITS], self.next_pc[OFFSET_BITS:]))
         with m.Else():
             m.d.comb += here.eq(self.next_pc)
         m.d.comb += [
@@ -133,12 +135,13 @@ class ThreadControl(wiring.Component):
         with m.Else():
             m.d.comb += [self.taken.cause.eq(Cause.NETWORK_ERROR), self.taken.value.eq(failed_address)]
         handled = self.vector.any() & (self.run | waiting | self.start)
+        jumps = self.jump & ~replaced
 
         # Gathers find out in later cycles of X that they trap.
         with m.If(~self.in_slot):
-            m.d.sync += left_behind.eq(0)
+            m.d.sync += [left_behind.eq(0), replaced.eq(0)]
         with m.Elif(self.start | self.stop | self.exit):
-            m.d.sync += left_behind.eq(1)
+            m.d.sync += [left_behind.eq(1), replaced.eq(replaced | self.start)]
         with m.If(self.error & ~failed):
             m.d.sync += [failed.eq(1), failed_address.eq(self.error_address)]
         with m.If(wake):
@@ -163,13 +166,13 @@ class ThreadControl(wiring.Component):
 
         with m.If(self.taken.valid & handled):
             m.d.comb += self.redirect_target.eq(self.vector)
-        with m.Elif(self.jump & ~self.taken.valid & ~self.start):
+        with m.Elif(jumps & ~self.taken.valid & ~self.start):
             m.d.comb += self.redirect_target.eq(self.target)
         with m.Else():
             m.d.comb += self.redirect_target.eq(here)
         stops = self.stop | self.exit
         m.d.comb += [
-            self.redirect.eq(self.taken.valid | self.start | self.jump | stops),
+            self.redirect.eq(self.taken.valid | self.start | jumps | stops),
             self.flush.eq(self.start),
         ]
         return m

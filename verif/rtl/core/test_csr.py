@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from golden.layout import MISA_VALUE, Csr
 from rtl.core.csr import CsrOp, ThreadCsrs
 from verif.rtl.simulate import Simulation, property_settings
 
-SIMULATION = Simulation(ThreadCsrs())
+SIMULATIONS = {gates: Simulation(ThreadCsrs(gates)) for gates in (False, True)}
 VALUES = st.one_of(st.sampled_from((0, 1, 8, 0x88, 2**64 - 1)), st.integers(0, 2**64 - 1))
 FORMATS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
 NUMBERS = st.sampled_from([*(int(csr) for csr in Csr), 0x7C6, 0x7FF, 0xC00, 0x310])
@@ -27,10 +28,11 @@ CYCLE = st.one_of(
 OUTSIDE = {"hart": 0x1234, "node": 0x20_0000, "config": 0x5566, "cycle": 0x7788, "formats": 0x99AA}
 
 
-@property_settings(200)
-@given(st.lists(st.tuples(CYCLE, st.booleans(), st.one_of(st.just(0), st.integers(0, 63))), max_size=40))
-def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
-    csrs = SIMULATION.component
+@pytest.mark.parametrize("gates", [False, True])
+@property_settings(100)
+@given(cycles=st.lists(st.tuples(CYCLE, st.booleans(), st.one_of(st.just(0), st.integers(0, 63))), max_size=40))
+def test_registers_read_what_the_contract_says(gates: bool, cycles: list[Any]) -> None:
+    csrs = SIMULATIONS[gates].component
     state = {csr: 0 for csr in (Csr.MTVEC, Csr.MSCRATCH, Csr.MEPC, Csr.MCAUSE, Csr.MTVAL, Csr.MINSTRET, Csr.MFLAGS, Csr.MSEED)}
     enable = enable_before = 0
 
@@ -100,4 +102,4 @@ def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
                 enable_before, enable = enable, 0
                 state |= {Csr.MCAUSE: first, Csr.MTVAL: second, Csr.MEPC: third & ~3}
 
-    SIMULATION.run(check)
+    SIMULATIONS[gates].run(check)

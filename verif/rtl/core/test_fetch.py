@@ -17,6 +17,7 @@ from verif.rtl.simulate import Simulation, property_settings
 CONFIGS = [
     NodeConfig(line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=16, threads=2, fetch_lines=2),
     NodeConfig(line_bytes=64, sram_blocks=1, sram_ways=1, bank_lines=16, threads=1, fetch_lines=4),
+    NodeConfig(line_bytes=32, sram_blocks=1, sram_ways=1, bank_lines=16, threads=2, fetch_lines=2, matrix_passes=2),
 ]
 SIMULATIONS = {config.line_bytes: Simulation(Fetch(config)) for config in CONFIGS}
 
