@@ -140,7 +140,7 @@ class Node(wiring.Component):
             disturbed += [into.valid.any(), out.credit.any(), out.valid.any(), into.credit.any()]
 
         progress = core.retires | router.progress
-        quiet = core.quiet & ~router.busy & ~interface.busy & ~progress & ~sram.conflicts.any()
+        quiet = core.quiet & ~router.busy & ~interface.busy & ~sram.busy & ~progress & ~sram.conflicts.any()
         for signal in disturbed:
             quiet &= ~signal
         m.d.sync += [

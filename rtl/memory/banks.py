@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
 from golden.config import NodeConfig
-from rtl.memory.macro import READ_PORTS, WRITE_PORTS, array_signature
+from rtl.memory.macro import READ_PORTS, WRITE_PORTS, array_signature, holds_writes
 
 __all__ = ["SramArray", "bank_of", "row_of"]
 
@@ -29,7 +29,8 @@ class SramArray(wiring.Component):
     """The banks: one read port and one write port with byte enables each, shared by five readers and two writers.
 
     Callers never enable two reads, or two writes, in one bank; nothing here arbitrates. Reads take one cycle and return what
-    was there before a write of the same cycle.
+    was there before a write of the same cycle. Where writes are held (:func:`rtl.memory.macro.holds_writes`), they come by the
+    first write port only, and never with a read of the same line.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ class SramArray(wiring.Component):
         readers = {p: (getattr(self, f"{p}_r_en"), getattr(self, f"{p}_r_address")) for p in READ_PORTS}
         first, second = WRITE_PORTS
         for number in range(config.banks):
-            memory = Memory(shape=unsigned(8 * config.line_bytes), depth=config.bank_lines, init=[])
+            attributes = {"no_rw_check": 1} if holds_writes(config) else {}
+            memory = Memory(shape=unsigned(8 * config.line_bytes), depth=config.bank_lines, init=[], attrs=attributes)
             m.submodules[f"bank{number}"] = memory
             read, write = memory.read_port(), memory.write_port(granularity=8)
             read_data.append(read.data)
@@ -67,6 +69,13 @@ class SramArray(wiring.Component):
             m.d.comb += [read.en.eq(Cat(chosen).any()), read.addr.eq(row)]
 
             enables = [getattr(self, f"{p}_w_en") & here(getattr(self, f"{p}_w_address")) for p in WRITE_PORTS]
+            if holds_writes(config):
+                m.d.comb += [
+                    write.addr.eq(row_of(config, getattr(self, f"{first}_w_address"))),
+                    write.data.eq(getattr(self, f"{first}_w_data")),
+                    write.en.eq(getattr(self, f"{first}_w_mask") & enables[0].replicate(config.line_bytes)),
+                ]
+                continue
             by_first = Signal(name=f"bank{number}_{first}_writes")
             m.d.comb += [
                 by_first.eq(enables[0]),

@@ -7,13 +7,23 @@ from amaranth.lib.wiring import In, Out
 from golden.config import NodeConfig
 from rtl.interfaces import line_address_bits
 
-__all__ = ["READ_PORTS", "WRITE_PORTS", "array_signature", "macro_name", "macro_verilog"]
+__all__ = ["READ_PORTS", "WRITE_PORTS", "array_signature", "holds_writes", "macro_name", "macro_verilog"]
 
 #: Read ports in the order of the requesters' priority.
 READ_PORTS = ("fetch", "scalar", "network", "load1", "load0")
 
 #: Write ports in the order of the requesters' priority.
 WRITE_PORTS = ("network", "store")
+
+
+def holds_writes(config: NodeConfig) -> bool:
+    """Whether a write passes a register before the array, which then gets one write per cycle, and never one of a line that is
+    read in that cycle.
+
+    Nodes whose matrix operations take several passes are made for FPGAs, where memory blocks do not promise what such a read
+    returns: making up for it takes a bypass around each bank.
+    """
+    return config.matrix_passes > 1
 
 
 def macro_name(config: NodeConfig) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's SRAM: five readers and two writers on banks of one read and one write port."""
 
-from amaranth import Cat, ClockSignal, Instance, Module, Signal
+from amaranth import Cat, ClockSignal, Instance, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,15 +9,22 @@ from golden.config import NodeConfig
 from rtl.interfaces import ReadPort, WritePort
 from rtl.memory.arbiter import BankArbiter
 from rtl.memory.banks import SramArray, bank_of
-from rtl.memory.macro import READ_PORTS, WRITE_PORTS, array_signature, macro_name
+from rtl.memory.macro import READ_PORTS, WRITE_PORTS, array_signature, holds_writes, macro_name
 
 __all__ = ["Sram"]
+
+#: Bits by which a line is told from one that is being written.
+_COMPARED_BITS = 4
 
 
 class Sram(wiring.Component):
     """Arbitrates accesses over banks, by :class:`rtl.memory.arbiter.BankArbiter`, and hands those granted to the array.
 
     Reads and writes do not compete with each other. Grants come in the cycle of the request, read data in the next.
+
+    Where writes are held (:func:`rtl.memory.macro.holds_writes`) there is one write per cycle in all banks together, which
+    enters the array in the cycle after its grant. In that cycle reads of its line are not granted, nor of those whose numbers
+    have the same low bits, and do not count as conflicts.
 
     Parameters
     ----------
@@ -31,6 +38,7 @@ class Sram(wiring.Component):
     fetch, scalar, network_read, load1, load0 : In(ReadPort), in this order of priority
     network_write, store : In(WritePort), in this order of priority
     conflicts : Out(3), requesters that lost a bank in the cycle before
+    busy : Out(1), a write enters the array in this cycle that was granted before
     """
 
     def __init__(self, config: NodeConfig, *, reference: bool = False):
@@ -46,6 +54,7 @@ class Sram(wiring.Component):
                 "network_write": In(WritePort(config)),
                 "store": In(WritePort(config)),
                 "conflicts": Out(3),
+                "busy": Out(1),
             }
         )
 
@@ -55,29 +64,32 @@ class Sram(wiring.Component):
         readers = dict(zip(READ_PORTS, (self.fetch, self.scalar, self.network_read, self.load1, self.load0), strict=True))
         writers = dict(zip(WRITE_PORTS, (self.network_write, self.store), strict=True))
 
+        array = array_signature(config).flip().create()
+        held = holds_writes(config)
+        written = self._held_write(m, array, *writers.values()) if held else None
+
         losers = []
         for kind, ports in (("read", readers), ("write", writers)):
-            arbiter = BankArbiter(len(ports), len(bank_of(config, self.fetch.address)))
+            one_bank = held and kind == "write"
+            arbiter = BankArbiter(len(ports), 0 if one_bank else len(bank_of(config, self.fetch.address)))
             m.submodules[f"{kind}_arbiter"] = arbiter
             losers.append(arbiter.lost)
             for index, port in enumerate(ports.values()):
-                m.d.comb += [
-                    arbiter.request[index].eq(port.req),
-                    arbiter.bank[index].eq(bank_of(config, port.address)),
-                    port.grant.eq(arbiter.grant[index]),
-                ]
+                may = ~(self.busy & (port.address[:_COMPARED_BITS] == written[:_COMPARED_BITS])) if held and kind == "read" else 1
+                m.d.comb += [arbiter.request[index].eq(port.req & may), port.grant.eq(arbiter.grant[index])]
+                if not one_bank:
+                    m.d.comb += arbiter.bank[index].eq(bank_of(config, port.address))
         lost = Signal(len(readers) + len(writers))
         m.d.sync += lost.eq(Cat(losers))
         m.d.comb += self.conflicts.eq(sum(lost))
 
-        array = array_signature(config).flip().create()
         for name, port in readers.items():
             m.d.comb += [
                 getattr(array, f"{name}_r_en").eq(port.grant),
                 getattr(array, f"{name}_r_address").eq(port.address),
                 port.data.eq(getattr(array, f"{name}_r_data")),
             ]
-        for name, port in writers.items():
+        for name, port in () if held else writers.items():
             m.d.comb += [
                 getattr(array, f"{name}_w_en").eq(port.grant),
                 getattr(array, f"{name}_w_address").eq(port.address),
@@ -93,3 +105,19 @@ class Sram(wiring.Component):
                 pins[f"{'i' if member.flow == In else 'o'}_{path[0]}"] = value
             m.submodules.array = Instance(macro_name(config), i_clk=ClockSignal(), **pins)
         return m
+
+    def _held_write(self, m, array, *writers):
+        """Takes the write that is granted into a register, and from there into the array. Returns the register's address."""
+        granted = Signal(name="write_granted")
+        m.d.comb += granted.eq(Cat(port.grant for port in writers).any())
+        m.d.sync += self.busy.eq(granted)
+        port = WRITE_PORTS[0]
+        m.d.comb += getattr(array, f"{port}_w_en").eq(self.busy)
+        network, store = writers
+        for name in ("address", "mask", "data"):
+            entering = getattr(network, name)
+            register = Signal.like(entering, name=f"held_{name}", reset_less=True)
+            with m.If(granted):
+                m.d.sync += register.eq(Mux(network.grant, entering, getattr(store, name)))
+            m.d.comb += getattr(array, f"{port}_w_{name}").eq(register)
+        return getattr(array, f"{port}_w_address")
