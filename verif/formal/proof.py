@@ -40,6 +40,10 @@ write_smt2 -stbv -wires
 """
 
 
+#: How that becomes a question for the SAT solver. The graph of gates shares what cycles have in common.
+_TACTICS = ("simplify", "propagate-values", "solve-eqs", "bit-blast", "aig", "sat")
+
+
 class Counterexample(AssertionError):
     """An assertion can fail; the message shows inputs and outputs of every cycle up to that."""
 
@@ -81,7 +85,7 @@ class _Model:
                 lines += [f"(declare-const |{name}@{t}| {sort})", f"(assert (= |{name}@{t}| (|top_n {name}| s{t})))"]
         if initial:
             lines.append("(assert (|top_i| s0))")
-        return z3.SolverFor("QF_BV"), lines
+        return z3.Then(*_TACTICS).solver(), lines
 
     def solve(self, cycles: int, *, initial: bool, holds: int, violated: str) -> z3.ModelRef | None:
         """A run of ``cycles`` whose first ``holds`` keep all assertions and in which ``violated`` is true, or None."""
