@@ -2,6 +2,7 @@
 """When results of the matrix array come. See "Macro boundaries" in docs/architecture.md."""
 
 from golden.config import NodeConfig
+from rtl.arithmetic.format_encode import SMALL_CYCLES
 
 __all__ = ["convert_cycles", "matrix_latency_cycles"]
 
@@ -18,4 +19,4 @@ def matrix_latency_cycles(config: NodeConfig) -> int:
 def convert_cycles(config: NodeConfig) -> int:
     """Cycles from ``convert`` to the codes of a line: there are ``matrix_passes`` times fewer converters, but one at least."""
     passes = config.matrix_passes
-    return 1 if passes == 1 else min(passes, config.fp32_lanes) + 2
+    return 1 if passes == 1 else min(passes, config.fp32_lanes) + SMALL_CYCLES
