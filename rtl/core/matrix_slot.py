@@ -160,7 +160,7 @@ class MatrixSlot(wiring.Component):
             with m.If(self.issue_valid):
                 m.d.sync += x.eq(self.issue)
 
-        # Where grants are late, so are the checks of addresses, and nothing is asked for before.
+        # Where grants are late, so are the checks, and nothing is asked for before.
         settled, awaits = Signal(), Signal()
         if registers_grants(config):
             m.d.sync += settled.eq(self.stall)
@@ -199,11 +199,11 @@ class MatrixSlot(wiring.Component):
                     cause.eq(Mux(misaligned, Cause.LOAD_MISALIGNED, Cause.LOAD_ACCESS_FAULT)),
                     value.eq(address),
                 ]
-        with m.If(decoded.named_formats & no_operand):
+        with m.If(decoded.named_formats & of_last_cycle(m, config, no_operand)):
             m.d.comb += [trap.eq(1), cause.eq(Cause.ILLEGAL_INSTRUCTION), value.eq(insn)]
         good = Signal()
         m.d.comb += [
-            awaits.eq(~settled & from_memory),
+            awaits.eq(~settled & (from_memory | decoded.named_formats)),
             good.eq(self.x_valid & ~trap & ~awaits),
             self.trap.valid.eq(self.x_valid & trap & ~awaits),
             self.trap.cause.eq(cause),

@@ -250,8 +250,9 @@ class ScalarSlot(wiring.Component):
         tile_log = ceil_log2(config.accumulator_bytes // 4)
         # What a post-increment by a tile in a named format adds; where there is one, the immediate is 0.
         tile = Signal(tile_log + 3)
+        element = kept(1 << scale)
         with m.If(decoded.named_format & decoded.post_rs1):
-            m.d.comb += tile[tile_log:].eq(1 << scale)
+            m.d.comb += tile[tile_log:].eq(element)
 
         # Instructions lie in the window of SRAM, else they have trapped; so the upper bits of addresses near them are known.
         within = Cat(pc[:OFFSET_BITS], C(SRAM_BASE >> OFFSET_BITS, 64 - OFFSET_BITS))

@@ -95,7 +95,7 @@ def convert_turns(config: NodeConfig) -> int:
 
 def convert_distance(config: NodeConfig) -> int:
     """Cycles from a conversion to its codes, and at least to the next one."""
-    return convert_turns(config) + (2 if config.matrix_passes > 1 else 0)
+    return convert_turns(config) + (3 if config.matrix_passes > 1 else 0)
 
 
 class MatrixArrayModel:
