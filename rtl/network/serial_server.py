@@ -13,10 +13,8 @@ __all__ = ["SerialServer"]
 
 
 class SerialServer(wiring.Component):
-    """As :class:`rtl.network.server.RequestServer`, but a request that needs a response stays until that has left.
-
-    So the response's header is that of the request, and only its data has a register. It suits links on which a flit takes
-    several cycles.
+    """As :class:`rtl.network.server.RequestServer`, but with room for one response: a request that needs another one stays until
+    that has left. It suits links on which a flit takes several cycles.
 
     Parameters
     ----------
@@ -57,7 +55,7 @@ class SerialServer(wiring.Component):
         index = Signal(range(registers))
         step, last = Signal(), Signal()
         m.d.comb += [
-            step.eq(view.control & ~self.post_valid & asks),
+            step.eq(view.control & ~self.post_valid & (view.is_write | asks)),
             last.eq(step & (index == registers - 1)),
             self.control.register.eq(Cat(index, flit.offset[(config.line_bytes - 1).bit_length() : 12])),
             self.control.write.eq(step & view.is_write & flit.mask.word_select(index, 8).all()),
@@ -71,7 +69,7 @@ class SerialServer(wiring.Component):
             fails.eq(view.failure & asks),
             written.eq((self.write.grant & view.sram_write) | (last & view.is_write)),
             answered.eq((self.read.grant & self.read.req) | (last & view.is_read) | fails),
-            self.requests.ready.eq(written | view.stray | (answering & self.responses.ready)),
+            self.requests.ready.eq(written | answered | view.stray),
             self.received.eq((written | answered) & ~undeliverable),
             self.dropped.eq(view.stray),
         ]
@@ -91,26 +89,27 @@ class SerialServer(wiring.Component):
         for number in range(registers):
             with m.If(fails):
                 m.d.sync += answer[number].eq(0)
-            with m.Elif(reading | (step & (index == number))):
+            with m.Elif(reading | (step & view.is_read & (index == number))):
                 m.d.sync += answer[number].eq(Mux(reading, self.read.data.word_select(number, 64), self.control.read_data))
+        response = Signal.like(self.responses.payload, reset_less=True)
         with m.If(answered):
-            m.d.sync += error.eq(Mux(undeliverable, NetworkError.UNREACHABLE, Mux(view.bad_offset, NetworkError.BAD_OFFSET, 0)))
-
-        response, failed = self.responses.payload, Signal()
+            m.d.sync += [
+                error.eq(Mux(undeliverable, NetworkError.UNREACHABLE, Mux(view.bad_offset, NetworkError.BAD_OFFSET, 0))),
+                response.x.eq(flit.src_x),
+                response.y.eq(flit.src_y),
+                response.exit.eq(flit.src_exit),
+                response.offset.eq(flit.offset),
+                response.src_x.eq(Mux(view.fails, flit.x, self.x)),
+                response.src_y.eq(Mux(view.fails, flit.y, self.y)),
+                response.src_exit.eq(Mux(view.fails, flit.exit, Port.LOCAL)),
+                response.tag.eq(flit.tag),
+            ]
         m.d.comb += [
-            failed.eq(error != 0),
             self.responses.valid.eq(answering),
-            response.kind.eq(Mux(failed, Kind.ERROR, Kind.READ_DATA)),
-            response.sem.eq(error),
-            response.x.eq(flit.src_x),
-            response.y.eq(flit.src_y),
-            response.exit.eq(flit.src_exit),
-            response.offset.eq(flit.offset),
-            response.src_x.eq(Mux(failed, flit.x, self.x)),
-            response.src_y.eq(Mux(failed, flit.y, self.y)),
-            response.src_exit.eq(Mux(failed, flit.exit, Port.LOCAL)),
-            response.tag.eq(flit.tag),
-            response.data.eq(answer),
-            self.busy.eq(self.requests.valid | post_valid),
+            self.responses.payload.eq(response),
+            self.responses.payload.kind.eq(Mux(error == 0, Kind.READ_DATA, Kind.ERROR)),
+            self.responses.payload.sem.eq(error),
+            self.responses.payload.data.eq(answer),
+            self.busy.eq(self.requests.valid | reading | answering | post_valid),
         ]
         return m
