@@ -334,7 +334,7 @@ class ScalarSlot(wiring.Component):
         skipped, checked = Signal(), Signal()
         m.d.comb += [
             skipped.eq(decoded.gather_bound & (bound[-1] | (~bound[len(granule) :].any() & (bound[: len(granule)] <= granule)))),
-            checked.eq(~skipped & (indexed | ~decoded.gather_index)),
+            checked.eq(kept(~skipped & (indexed | ~decoded.gather_index))),
         ]
 
         bad_local = Signal()
