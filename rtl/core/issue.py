@@ -32,8 +32,9 @@ class Issue(wiring.Component):
 
     A thread's head is ready if the thread runs, the thread's instruction in X is not stalled there, and nothing that it needs
     is still on its way. Each slot takes one ready head per cycle, round-robin over threads. Scalar operands come from the
-    registers or, younger first, from the instructions of the thread in X and M. Where grants of SRAM are registered, the latter
-    is too dear: who needs what is in M, and pointers that a matrix operation in X advances, waits until it is written.
+    registers or, younger first, from the instructions of the thread in X and M. Where grants of SRAM are registered, that is too
+    dear: who needs pointers that a matrix operation advances waits while it is in X, and who needs what any other instruction
+    has in M waits until it is written.
 
     Members
     -------
@@ -124,7 +125,8 @@ class Issue(wiring.Component):
                 ):
                     needed = (decoded.reads_rs1 & (rs1 == pointer)) | (decoded.reads_rs2 & (rs2 == pointer))
                     waits_for_pointer |= mine_matrix & advances & needed
-            with m.If(scalar.retire.valid & (scalar.retire.thread == thread)):
+            retires_scalar = scalar.retire.valid & (scalar.retire.thread == thread)
+            with m.If(retires_scalar):
                 m.d.comb += in_m.eq(scalar.retire.writes)
             with m.Elif(matrix.retire.valid & (matrix.retire.thread == thread)):
                 m.d.comb += in_m.eq(matrix.retire.writes)
@@ -141,10 +143,9 @@ class Issue(wiring.Component):
                 odd = number[0]
                 from_m, from_x = (writes.valid[odd] & (number[1:] == writes.number[odd]) for writes in (in_m, in_x))
                 if late:
-                    waits_for_write |= needed & from_m & ~from_x
-                else:
-                    with m.If(from_m):
-                        m.d.comb += value.eq(in_m.data[odd])
+                    waits_for_write |= needed & from_m & ~from_x & retires_scalar
+                with m.If(from_m):
+                    m.d.comb += value.eq((matrix.retire.writes if late else in_m).data[odd])
                 with m.If(from_x):
                     m.d.comb += value.eq(in_x.data[odd])
                 values.append(value)
