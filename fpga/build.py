@@ -19,7 +19,7 @@ from fpga.cache import cached_folder, content_key, folder_of
 from fpga.designs import DESIGNS, Design, Settings
 from fpga.errors import BuildFailed, ToolMissing
 from fpga.flows import FLOWS, TOP
-from fpga.report import BuildReport, overused, read_report, write_areas
+from fpga.report import ADDED, BuildReport, overused, read_report, write_areas
 from fpga.routing import RoutingWatch
 from fpga.tools import Tool, find_tool, run_tool
 
@@ -136,8 +136,8 @@ def build(
     def place_and_route(folder: Path) -> None:
         shutil.copyfile(synthesis / f"{TOP}.{flow.constraints}", folder / f"{TOP}.{flow.constraints}")
         netlist = json.loads((synthesis / f"{TOP}.json").read_text())
-        if flow.tune is not None:
-            flow.tune(netlist)
+        added = {} if flow.tune is None else flow.tune(netlist, board)
+        (folder / ADDED).write_text(json.dumps(added))
         (folder / f"{TOP}.json").write_text(json.dumps(netlist))
         log = folder / f"{placer.name}.log"
         watch = RoutingWatch(log)

@@ -14,7 +14,10 @@ from fpga.boards import Board
 from fpga.designs import Design, Settings
 from fpga.flows import FLOWS, TOP
 
-__all__ = ["BuildReport", "PartArea", "PathStep", "Resource", "overused", "read_report", "write_areas"]
+__all__ = ["ADDED", "BuildReport", "PartArea", "PathStep", "Resource", "overused", "read_report", "write_areas"]
+
+#: In the folder of a placed design: cells, by nextpnr's type, that are none of the design's.
+ADDED = "added.json"
 
 #: In the folder of a synthesis: its area by parts.
 _AREAS = "areas.json"
@@ -115,7 +118,7 @@ def read_report(board: Board, design: Design, settings: Settings, seed: int, syn
     synthesis : Path
         Has been given to :func:`write_areas`.
     placed : Path or None
-        Has ``report.json``, if the design was placed.
+        Has ``report.json`` and :data:`ADDED`, if the design was placed.
     """
     parts = [PartArea(**part) for part in json.loads((synthesis / _AREAS).read_text())]
     resources = {name: Resource(used) for name, used in parts[0].area.items()}
@@ -123,6 +126,8 @@ def read_report(board: Board, design: Design, settings: Settings, seed: int, syn
     if placed is not None:
         report = json.loads((placed / "report.json").read_text())
         utilization = report["utilization"]
+        for cell, added in json.loads((placed / ADDED).read_text()).items():
+            utilization[cell]["used"] -= added
         for name, kind in FLOWS[board.family].resources.items():
             amounts = [utilization[cell]["used"] * each for cell, each in kind.placed.items() if cell in utilization]
             available = utilization.get(kind.available, {}).get("available")

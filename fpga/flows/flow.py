@@ -55,7 +55,8 @@ class Flow:
     resources : dict of str to ResourceKind
         LUT4, FF, DSP, BRAM, and what else a family has.
     tune : callable or None
-        ``tune(netlist)`` changes what Yosys made of the design, parsed, into what nextpnr gets.
+        ``tune(netlist, board)`` changes what Yosys made of the design, parsed, into what nextpnr gets. It returns how many
+        cells, by nextpnr's type, it has added to those of the design.
     """
 
     synthesis: str
@@ -66,4 +67,4 @@ class Flow:
     pack: Callable[[Board], list[str]]
     bitstream: str
     resources: dict[str, ResourceKind]
-    tune: Callable[[dict[str, Any]], None] | None = None
+    tune: Callable[[dict[str, Any], Board], dict[str, int]] | None = None
