@@ -60,6 +60,8 @@ EIGHT_BITS = Case(
 CASES = (
     Case("tiny", 1, 1, 16, 16, 16),
     Case("tiny", 2, 2, 33, 17, 21),
+    Case("nano", 1, 1, 16, 16, 16),
+    Case("nano", 2, 2, 33, 17, 21),
     ONE_NODE,
     FOUR_NODES,
     EIGHT_BITS,
