@@ -407,7 +407,8 @@ class Core(wiring.Component):
             ((insn[15:20], scalar.reread_first), (second, scalar.reread_second), (insn[7:12], None))
         ):
             read = vectors.scalar_read[port]
-            m.d.comb += [read.valid.eq(issue.scalar_valid), read.number.eq(number), read.thread.eq(issued.thread)]
+            # Of an instruction that is killed they may be read as well: whatever was in X before has left it.
+            m.d.comb += [read.valid.eq(issue.scalar_chosen), read.number.eq(number), read.thread.eq(issued.thread)]
             if following is not None:
                 with m.If(scalar.reread):
                     m.d.comb += [read.valid.eq(1), read.number.eq(following), read.thread.eq(scalar.x.thread)]

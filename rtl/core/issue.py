@@ -46,6 +46,8 @@ class Issue(wiring.Component):
     scalar, matrix : In(SlotView)
     scalar_valid, scalar_issue, matrix_valid, matrix_issue : Out
         To the slots.
+    scalar_chosen : Out(1)
+        An instruction goes to the scalar/vector slot if it is not killed.
     vector_busy : In(threads x 32), predicate_busy : In(threads x 8)
     accumulators_busy, accumulators_closed : In(threads * accumulators)
         Not to be stored yet; not to be operated on yet.
@@ -73,6 +75,7 @@ class Issue(wiring.Component):
                 "take": Out(threads),
                 "scalar": In(SlotView()),
                 "matrix": In(SlotView()),
+                "scalar_chosen": Out(1),
                 "scalar_valid": Out(1),
                 "scalar_issue": Out(IssueLayout()),
                 "matrix_valid": Out(1),
@@ -235,5 +238,5 @@ class Issue(wiring.Component):
                         issue.rs2.eq(operands[thread][1]),
                     ]
             taken.append(chosen)
-        m.d.comb += self.take.eq(taken[0] | taken[1])
+        m.d.comb += [self.take.eq(taken[0] | taken[1]), self.scalar_chosen.eq(taken[0].any())]
         return m
