@@ -19,8 +19,8 @@ from fpga.cache import cached_folder, content_key, folder_of
 from fpga.designs import DESIGNS, Design, Settings
 from fpga.errors import BuildFailed, ToolMissing
 from fpga.flows import FLOWS, TOP
+from fpga.progress import ProgressWatch
 from fpga.report import ADDED, BuildReport, overused, read_report, write_areas
-from fpga.routing import RoutingWatch
 from fpga.tools import Tool, find_tool, run_tool
 
 __all__ = ["BuildResult", "Tell", "bitstream_path", "build", "design_files"]
@@ -140,7 +140,7 @@ def build(
         (folder / ADDED).write_text(json.dumps(added))
         (folder / f"{TOP}.json").write_text(json.dumps(netlist))
         log = folder / f"{placer.name}.log"
-        watch = RoutingWatch(log)
+        watch = ProgressWatch(log)
         with _stage("place and route", seconds, tell) as note:
 
             def tell_or_give_up(text: str) -> None:

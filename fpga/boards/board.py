@@ -7,10 +7,15 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FAMILIES", "Board"]
+__all__ = ["FAMILIES", "WITHOUT_NODES", "WITH_NODES", "Board"]
 
 #: Families of FPGA that there is a flow for.
 FAMILIES = ("ecp5", "ice40", "gowin")
+
+#: Designs of boards that have no room for a node: a `nano` takes 19,200 LUTs, 37 multipliers of 18 bits and 42 block RAMs of
+#: 18 kbit of an ECP5, and an LFE5U-25F has 28 multipliers.
+WITHOUT_NODES = ("blinky", "hello", "memory")
+WITH_NODES = (*WITHOUT_NODES, "node", "array")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.build import Attrs, Clock, Pins, PinsN, Resource, Subsignal
 from amaranth.vendor import LatticeECP5Platform
 
-from fpga.boards.board import Board
+from fpga.boards.board import WITH_NODES, WITHOUT_NODES, Board
 
 __all__ = ["COLORLIGHT_I5", "COLORLIGHT_I9", "ColorlightI5Platform", "ColorlightI9Platform"]
 
@@ -62,7 +62,7 @@ def _colorlight(model: str, version: str, size: int, page: str) -> Board:
         package="CABGA381",
         speed=6,
         leds=1,
-        designs=("blinky", "hello", "memory", "node", "array"),
+        designs=WITH_NODES if size > 25 else WITHOUT_NODES,
         programmer=("openFPGALoader", "--board", f"colorlight-{model}", "{bitstream}"),
         usb="0d28:0204",
         serial="USB socket of the extension board (DAPLink), usually /dev/ttyACM0",

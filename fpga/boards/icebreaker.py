@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fpga.boards.board import Board
+from fpga.boards.board import WITHOUT_NODES, Board
 
 __all__ = ["ICEBREAKER"]
 
@@ -19,7 +19,7 @@ ICEBREAKER = Board(
     package="sg48",
     leds=2,
     reset_button=("button", 0),
-    designs=("blinky", "hello", "memory"),
+    designs=WITHOUT_NODES,
     programmer=("openFPGALoader", "--board", "ice40_generic", "{bitstream}"),
     usb="0403:6010",
     serial="USB socket (FT2232H), second port, usually /dev/ttyUSB1",

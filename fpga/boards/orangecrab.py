@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fpga.boards.board import Board
+from fpga.boards.board import WITH_NODES, WITHOUT_NODES, Board
 
 __all__ = ["ORANGECRAB_25F", "ORANGECRAB_85F"]
 
@@ -24,7 +24,7 @@ def _orangecrab(size: int, rows: int, columns: int) -> Board:
         speed=8,
         leds=3,
         reset_button=("button", 0),
-        designs=("blinky", "hello", "memory", "node", "array"),
+        designs=WITH_NODES if size > 25 else WITHOUT_NODES,
         programmer=("dfu-util", "--device", "1209:5af0", "--alt", "0", "--download", "{bitstream}"),
         usb="1209:5af0",
         serial="adapter of 3.3 V at pins 0 (board receives) and 1 (board sends)",

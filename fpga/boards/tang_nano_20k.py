@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.build import Attrs, Clock, Pins, PinsN, Resource, Subsignal
 from amaranth.vendor import GowinPlatform
 
-from fpga.boards.board import Board
+from fpga.boards.board import WITHOUT_NODES, Board
 
 __all__ = ["TANG_NANO_20K", "TangNano20KPlatform"]
 
@@ -46,7 +46,7 @@ TANG_NANO_20K = Board(
     database="GW2A-18C",
     leds=6,
     reset_button=("button", 0),
-    designs=("blinky", "hello", "memory"),
+    designs=WITHOUT_NODES,
     programmer=("openFPGALoader", "--board", "tangnano20k", "{bitstream}"),
     usb="0403:6010",
     serial="USB socket (BL616), second port, usually /dev/ttyUSB1",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fpga.boards.board import Board
+from fpga.boards.board import WITH_NODES, WITHOUT_NODES, Board
 
 __all__ = ["ULX3S_12F", "ULX3S_25F", "ULX3S_45F", "ULX3S_85F"]
 
@@ -24,7 +24,7 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int) -> Board:
         uart_signals=("rx", "tx", "rts", "dtr"),
         leds=8,
         reset_button=("button_fire", 0),
-        designs=("blinky", "hello", "memory", "node", "array"),
+        designs=WITH_NODES if size > 25 else WITHOUT_NODES,
         programmer=("openFPGALoader", "--board", "ulx3s", "{bitstream}"),
         usb="0403:6015",
         serial="USB socket US1 (FT231X), usually /dev/ttyUSB0",

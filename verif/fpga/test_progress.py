@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the router's log shows that it will not come to an end."""
+"""When nextpnr's log shows that it will not come to an end."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fpga.routing import ROUNDS_WITHOUT_GAIN, RoutingWatch
+from fpga.progress import ROUNDS_WITHOUT_GAIN, ProgressWatch
 
 
 def rounds(first: int, *overused: int) -> str:
@@ -14,7 +14,7 @@ def rounds(first: int, *overused: int) -> str:
 
 def watch_over(log: Path, *texts: str) -> list[str | None]:
     """What the watch says after each text that the log grows by."""
-    watch = RoutingWatch(log)
+    watch = ProgressWatch(log)
     said = [watch.hopeless()]
     for text in texts:
         with open(log, "a") as file:
@@ -44,3 +44,10 @@ def test_a_line_in_the_making_is_read_when_it_is_whole(tmp_path: Path) -> None:
     said = watch_over(tmp_path / "log", text[:-20], text[-20:])
     assert said[1] is None
     assert said[2] is not None
+
+
+def test_there_is_none_when_the_device_has_too_little_of_something(tmp_path: Path) -> None:
+    def line(used: int) -> str:
+        return f"Info: \t          MULT18X18D:{used:8}/     28  {100 * used // 28:4}%\n"
+
+    assert watch_over(tmp_path / "log", line(28), line(29)) == [None, None, "there is too little of something"]

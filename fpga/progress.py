@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether nextpnr's router still gets anywhere: where wires are too few, it goes on for ever."""
+"""Whether nextpnr gets anywhere: its placer looks for room that is not there, its router for wires, for ever."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-__all__ = ["ROUNDS_WITHOUT_GAIN", "RoutingWatch"]
+__all__ = ["ROUNDS_WITHOUT_GAIN", "ProgressWatch"]
 
 #: Rounds of routing without a new least number of overused wires after which there is no hope: those that end well have
 #: gained again after at most a third of this.
 ROUNDS_WITHOUT_GAIN = 60
 
 _ROUND = re.compile(r"iter=(\d+) wires=\d+ overused=(\d+)")
+_UTILISATION = re.compile(r"Info:\s+\w+:\s+(\d+)/\s*(\d+)")
 
 
-class RoutingWatch:
-    """Follows the router's log.
+class ProgressWatch:
+    """Follows nextpnr's log.
 
     Parameters
     ----------
@@ -38,7 +39,10 @@ class RoutingWatch:
             # A line that is still being written is left for the next time.
             text, end, _ = file.read().rpartition(b"\n")
         self._read += len(text + end)
-        rounds = [(int(number), int(overused)) for number, overused in _ROUND.findall(text.decode(errors="replace"))]
+        new = text.decode(errors="replace")
+        if any(int(used) > int(available) for used, available in _UTILISATION.findall(new)):
+            return "there is too little of something"
+        rounds = [(int(number), int(overused)) for number, overused in _ROUND.findall(new)]
         for number, overused in rounds:
             if self._best is None or overused < self._best[1]:
                 self._best = number, overused
