@@ -56,7 +56,7 @@ def fpga() -> None:
 def boards(as_json: bool) -> None:
     """List the boards, what is built for them by default, and how they are connected."""
     if as_json:
-        listed = [{**asdict(board), "default_design": board.default_design} for board in BOARDS.values()]
+        listed = [asdict(board) for board in BOARDS.values()]
         click.echo(json.dumps({"boards": listed}, indent=2))
         return
     header = ("board", "what it is", "clock", "default design", "serial line", "programmer")

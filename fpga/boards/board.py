@@ -57,7 +57,9 @@ class Board:
     reset_button : (str, int) or None
         Resource of a button that resets the design.
     designs : tuple of str
-        Designs that fit, the largest last.
+        Designs that fit after synthesis, the largest last.
+    default_design : str, optional
+        What is built if nothing is named; the largest, but ``node`` where the array has one node, unless it is given.
     programmer : tuple of str
         Program and arguments that load a bitstream; ``{bitstream}`` stands for its file.
     usb : str
@@ -93,6 +95,7 @@ class Board:
     leds: int = 0
     reset_button: tuple[str, int] | None = None
     designs: tuple[str, ...]
+    default_design: str = ""
     programmer: tuple[str, ...]
     usb: str
     serial: str
@@ -106,12 +109,12 @@ class Board:
             raise ValueError(f"board {self.name}: no design fits")
         if not self.node_hz:
             object.__setattr__(self, "node_hz", self.oscillator_hz)
-
-    @property
-    def default_design(self) -> str:
-        """The largest design that fits: the array, or a single node where the board's array is one."""
-        largest = self.designs[-1]
-        return "node" if largest == "array" and self.rows * self.columns == 1 and "node" in self.designs else largest
+        if not self.default_design:
+            largest = self.designs[-1]
+            one_node = largest == "array" and self.rows * self.columns == 1 and "node" in self.designs
+            object.__setattr__(self, "default_design", "node" if one_node else largest)
+        if self.default_design not in self.designs:
+            raise ValueError(f"board {self.name}: '{self.default_design}' is not one of its designs, {', '.join(self.designs)}")
 
     def make_platform(self) -> Any:
         """A platform to prepare one design with."""

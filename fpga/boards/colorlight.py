@@ -63,6 +63,7 @@ def _colorlight(model: str, version: str, size: int, page: str) -> Board:
         speed=6,
         leds=1,
         designs=WITH_NODES if size > 25 else WITHOUT_NODES,
+        tier=1 if size > 25 else 2,
         programmer=("openFPGALoader", "--board", f"colorlight-{model}", "{bitstream}"),
         usb="0d28:0204",
         serial="USB socket of the extension board (DAPLink), usually /dev/ttyACM0",

@@ -21,6 +21,7 @@ ICEPI_ZERO = Board(
     leds=5,
     reset_button=("button", 0),
     designs=WITHOUT_NODES,
+    tier=2,
     programmer=("openFPGALoader", "--board", "icepi-zero", "{bitstream}"),
     usb="0403:6015",
     serial="USB socket of the FT231X, usually /dev/ttyUSB0",

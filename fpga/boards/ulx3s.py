@@ -25,6 +25,7 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int) -> Board:
         leds=8,
         reset_button=("button_fire", 0),
         designs=WITH_NODES if size > 25 else WITHOUT_NODES,
+        default_design="node" if size > 25 else "",
         programmer=("openFPGALoader", "--board", "ulx3s", "{bitstream}"),
         usb="0403:6015",
         serial="USB socket US1 (FT231X), usually /dev/ttyUSB0",
@@ -35,6 +36,6 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int) -> Board:
 
 #: The 12F is a 25F under another identity: the open tools use all of it.
 ULX3S_12F = _ulx3s(12, "12k", 1, 1, tier=2)
-ULX3S_25F = _ulx3s(25, "25k", 1, 1, tier=1)
+ULX3S_25F = _ulx3s(25, "25k", 1, 1, tier=2)
 ULX3S_45F = _ulx3s(45, "45k", 1, 1, tier=1)
 ULX3S_85F = _ulx3s(85, "85k", 1, 2, tier=1)

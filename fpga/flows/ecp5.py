@@ -13,7 +13,7 @@ __all__ = ["ECP5"]
 def _place(board: Board, clock_hz: int) -> list[str]:
     arguments = [f"--{board.device}", "--package", board.package, "--speed", str(board.speed)]
     arguments += ["--json", f"{TOP}.json", "--lpf", f"{TOP}.lpf", "--textcfg", f"{TOP}.config"]
-    # The default placer needs half as many wires again, and the default router takes hours where wires are scarce.
+    # What the default placer makes takes more rounds of routing, and the default router takes hours where wires are scarce.
     return [*arguments, "--placer", "static", "--router", "router2"]
 
 
