@@ -128,7 +128,7 @@ def test_the_nodes_clock_is_the_oscillators_unless_it_is_given() -> None:
     assert replace(board, node_hz=20_000_000).node_hz == 20_000_000
 
 
-def test_the_default_is_what_has_been_placed_and_routed() -> None:
+def test_the_default_is_the_largest_that_fits_or_what_the_board_says() -> None:
     for name, design, rows, columns in (
         ("ulx3s-85f", "node", 1, 1),
         ("ulx3s-45f", "node", 1, 1),

@@ -249,7 +249,7 @@ def test_a_tools_version_is_that_of_its_distribution_or_what_it_says(monkeypatch
 def test_a_router_that_gets_nowhere_is_ended_with_an_error(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = "for n in $(seq 200); do echo iter=$n wires=9 overused=7 overuse=9; done; exec sleep 60"
     monkeypatch.setenv("NEXTPNR_ECP5", str(program(tools, "endless", f"[ $1 = --version ] && exit; {rounds}")))
-    message = "hello cannot be routed on ulx3s-85f: 7 wires too few at best, in round 1 of 61; another --seed may do"
+    message = "hello cannot be routed on ulx3s-85f: 7 wires too few at best, in round 1 of 121; another --seed may do"
     with pytest.raises(BuildFailed, match=message):
         build(BOARDS["ulx3s-85f"], HELLO, SMALL)
 
