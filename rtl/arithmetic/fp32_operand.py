@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Fp32Operand", "Fp32Unpack"]
+__all__ = ["Fp32Operand", "Fp32Unpack", "class_mask"]
 
 
 class Fp32Operand(data.Struct):
@@ -61,3 +61,13 @@ class Fp32Unpack(wiring.Component):
             operand.signalling.eq(top & fractional & ~fraction[22]),
         ]
         return m
+
+
+def class_mask(operand):
+    """The class of a number, one bit of ten set, as FCLASS of the RISC-V F extension orders them: from -infinity up to +infinity,
+    signalling NaN, quiet NaN."""
+    normal = ~(operand.infinite | operand.nan | operand.denormal | operand.zero)
+    kinds = operand.infinite, normal, operand.denormal, operand.zero
+    negative = (kind & operand.sign for kind in kinds)
+    positive = (kind & ~operand.sign for kind in reversed(kinds))
+    return Cat(negative, positive, operand.signalling, operand.nan & ~operand.signalling)

@@ -6,7 +6,7 @@ from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.arithmetic.fp32_fma import SUM_EXPONENT_BIT, Fp32Fma
-from rtl.arithmetic.fp32_operand import Fp32Unpack
+from rtl.arithmetic.fp32_operand import Fp32Unpack, class_mask
 from rtl.arithmetic.rounding import CANONICAL_NAN
 
 __all__ = ["BIAS", "FLOAT_LANE_NAME", "INTEGER_EXPONENT", "MOST_NEGATIVE", "MOST_POSITIVE", "FloatLane", "FloatOp"]
@@ -166,15 +166,7 @@ class FloatLane(wiring.Component):
             with m.Case(FloatOp.LE):
                 m.d.comb += [other.eq(~any_nan & (less | equal | both_zero)), invalid.eq(any_nan)]
             with m.Case(FloatOp.CLASS):
-                kinds = a.infinite, ~(a.infinite | a.nan | a.denormal | a.zero), a.denormal, a.zero
-                m.d.comb += other.eq(
-                    Cat(
-                        (kind & a.sign for kind in kinds),
-                        (kind & ~a.sign for kind in reversed(kinds)),
-                        a.signalling,
-                        a.nan & ~a.signalling,
-                    )
-                )
+                m.d.comb += other.eq(class_mask(a))
             with m.Case(FloatOp.TO_INT, FloatOp.TO_INT_ZERO):
                 m.d.comb += [
                     other.eq(Mux(a.sign & ~a.nan, MOST_NEGATIVE, MOST_POSITIVE)),

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.arithmetic.fp32_fma import SUM_BITS, SUM_EXPONENT_BIT
-from rtl.arithmetic.fp32_operand import Fp32Unpack
+from rtl.arithmetic.fp32_operand import Fp32Unpack, class_mask
 from rtl.arithmetic.normalise import EXPONENT_BITS
 from rtl.arithmetic.rounding import CANONICAL_NAN
 from rtl.arithmetic.small_fma import FMA_CYCLES, SUM_CYCLES, Accumulation, SmallFma
@@ -145,15 +145,7 @@ class SmallFloatLane(wiring.Component):
             with m.Case(FloatOp.LE):
                 m.d.comb += [other.eq(0), if_equal.eq(~any_nan), if_less.eq(~any_nan), invalid.eq(any_nan)]
             with m.Case(FloatOp.CLASS):
-                kinds = a.infinite, ~(a.infinite | a.nan | a.denormal | a.zero), a.denormal, a.zero
-                m.d.comb += other.eq(
-                    Cat(
-                        (kind & a.sign for kind in kinds),
-                        (kind & ~a.sign for kind in reversed(kinds)),
-                        a.signalling,
-                        a.nan & ~a.signalling,
-                    )
-                )
+                m.d.comb += other.eq(class_mask(a))
             with m.Case(FloatOp.TO_INT, FloatOp.TO_INT_ZERO):
                 m.d.comb += [
                     other.eq(Mux(a.sign & ~a.nan, MOST_NEGATIVE, MOST_POSITIVE)),
