@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The float lane against oracles of IEEE 754, fed in every cycle."""
+"""Both float lanes against oracles of IEEE 754, fed in every cycle."""
 
 from __future__ import annotations
 
@@ -14,31 +14,38 @@ from amaranth.lib.wiring import In, Out
 from cocotb.triggers import FallingEdge
 from hypothesis import strategies as st
 
-from rtl.arithmetic import fp32_fma
+from rtl.arithmetic import fp32_fma, small_fma
 from rtl.simd.float_lane import FloatLane
+from rtl.simd.small_float_lane import SMALL_FLOAT_LANE_CYCLES, SmallFloatLane
 from verif.bench import bench_parameters, bench_rng, check_property, from_words, play, run_bench, start, to_words
 from verif.golden.vectors import FP32_CORNERS
 from verif.rtl.arithmetic.tampered_round import TamperedRound
 from verif.rtl.simd import float_vectors as vectors
 
 LANES = 4
-LATENCY = 4
+
+#: Lane, its latency, and the module that rounds for it.
+KINDS: dict[str, tuple[Any, int, Any]] = {
+    "full": (FloatLane, 4, fp32_fma),
+    "small": (SmallFloatLane, SMALL_FLOAT_LANE_CYCLES, small_fma),
+}
 
 #: Mistakes planted in the rounders of the lanes.
 MISTAKES = ("none", "ties away", "sticky bits ignored", "tiny before rounding")
 
 
 class Lanes(wiring.Component):
-    """Lanes side by side."""
+    """Lanes of a kind side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self.lane, *_ = KINDS[kind]
         codes = {name: In(32 * LANES) for name in ("a", "b", "c")}
         super().__init__({"op": In(8 * LANES), **codes, "results": Out(32 * LANES), "flags": Out(8 * LANES)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for index in range(LANES):
-            m.submodules[f"lane{index}"] = lane = FloatLane()
+            m.submodules[f"lane{index}"] = lane = self.lane()
             m.d.comb += [
                 lane.op.eq(self.op.word_select(index, 8)[:5]),
                 *(getattr(lane, name).eq(getattr(self, name).word_select(index, 32)) for name in ("a", "b", "c")),
@@ -48,34 +55,44 @@ class Lanes(wiring.Component):
         return m
 
 
-def test_results_and_flags_are_those_of_ieee_754() -> None:
-    run_bench(Lanes(), tests=["vectors_in_every_cycle"], parameters={"count": 5_000})
+def run_lanes(kind: str, test: str, count: int = 0) -> None:
+    _, latency, _ = KINDS[kind]
+    run_bench(Lanes(kind), tests=[test], parameters={"count": count, "latency": latency})
 
 
-def test_operations_on_one_number_are_right_on_every_bf16_number() -> None:
-    run_bench(Lanes(), tests=["every_bf16_number"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_and_flags_are_those_of_ieee_754(kind: str) -> None:
+    run_lanes(kind, "vectors_in_every_cycle", 5_000)
 
 
-def test_results_and_flags_of_any_numbers_are_those_of_ieee_754() -> None:
-    run_bench(Lanes(), tests=["any_numbers"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_operations_on_one_number_are_right_on_every_bf16_number(kind: str) -> None:
+    run_lanes(kind, "every_bf16_number")
 
 
-def test_planted_mistakes_of_rounding_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_and_flags_of_any_numbers_are_those_of_ieee_754(kind: str) -> None:
+    run_lanes(kind, "any_numbers")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_planted_mistakes_of_rounding_are_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     planted = iter(MISTAKES)
-    monkeypatch.setattr(fp32_fma, "Round", lambda width: TamperedRound(width, next(planted)))
-    run_bench(Lanes(), tests=["mistakes_in_all_lanes_but_the_first"], parameters={"count": 200})
+    *_, module = KINDS[kind]
+    monkeypatch.setattr(module, "Round", lambda width: TamperedRound(width, next(planted)))
+    run_lanes(kind, "mistakes_in_all_lanes_but_the_first", 200)
 
 
 async def results_of(dut: Any, operations: vectors.Operations) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Results and flags; lanes take one operation after the other."""
-    count = len(operations)
+    count, latency = len(operations), bench_parameters()["latency"]
     inputs = {
         name: to_words(np.pad(getattr(operations, name), (0, -count % LANES)).reshape(-1, LANES))
         for name in ("op", "a", "b", "c")
     }
-    record = await play(dut, inputs, ["results", "flags"], extra_cycles=LATENCY)
-    results = from_words(record["results"][LATENCY:], np.zeros(LANES, np.uint32)).reshape(-1)[:count]
-    return results, from_words(record["flags"][LATENCY:], np.zeros(LANES, np.uint8)).reshape(-1)[:count]
+    record = await play(dut, inputs, ["results", "flags"], extra_cycles=latency)
+    results = from_words(record["results"][latency:], np.zeros(LANES, np.uint32)).reshape(-1)[:count]
+    return results, from_words(record["flags"][latency:], np.zeros(LANES, np.uint8)).reshape(-1)[:count]
 
 
 def wrong(operations: vectors.Operations, codes: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> str:
