@@ -101,6 +101,7 @@ class MemoryNode(wiring.Component):
         m.d.comb += [
             router.links.eq(_WEST_ONLY),
             interface.core.rx_ready.eq(1),
+            interface.control.ready.eq(1),
         ]
         with m.If(interface.control.register == config_register // 8):
             m.d.comb += interface.control.read_data.eq(self.config.descriptor)

@@ -168,13 +168,31 @@ class CoreNetworkPort(wiring.Signature):
 class ControlPort(wiring.Signature):
     """Network interface to the registers of the control page, as the network interface sees it.
 
-    ``register`` is the offset in the page divided by 8. Reads are combinational: ``read_data`` belongs to ``register`` in the
-    same cycle, unused registers read 0. ``write`` strobes ``write_data`` into it, always taken; read-only and unused ones
-    ignore it. Semaphore registers are the core's as well.
+    ``register`` is the offset in the page divided by 8; unused registers read 0, and writes of read-only and unused ones do
+    nothing. Semaphore registers are the core's as well.
+
+    ``access`` asks for one, a read or, with ``write``, a write of ``write_data``. It stays, with all that belongs to it, until
+    the cycle of ``ready``, at whose end the access is done; ``read_data`` is valid in that cycle. Wide nodes are always ready:
+    there :class:`rtl.network.server.RequestServer` does not look at ``ready``, and ``write`` is never set without ``access``.
+
+    Members
+    -------
+    access : Out(1), register : Out(9)
+    write : Out(1), write_data : Out(64)
+    ready : In(1), read_data : In(64)
     """
 
     def __init__(self):
-        super().__init__({"register": Out(9), "read_data": In(64), "write": Out(1), "write_data": Out(64)})
+        super().__init__(
+            {
+                "access": Out(1),
+                "register": Out(9),
+                "write": Out(1),
+                "write_data": Out(64),
+                "ready": In(1),
+                "read_data": In(64),
+            }
+        )
 
 
 class RetirementSignature(wiring.Signature):

@@ -167,7 +167,7 @@ class ControlPage(wiring.Component):
         for number in range(self.config.semaphores):
             registers[SEMAPHORE_BLOCK // 8 + number] = self.semaphores[number]
         selected, _ = select_register(m, port.register, registers, small)
-        m.d.comb += port.read_data.eq(selected | counted)
+        m.d.comb += [port.read_data.eq(selected | counted), port.ready.eq(1)]
 
         semaphore = port.register - SEMAPHORE_BLOCK // 8
         m.d.comb += [

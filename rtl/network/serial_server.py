@@ -14,7 +14,8 @@ __all__ = ["SerialServer"]
 
 class SerialServer(wiring.Component):
     """As :class:`rtl.network.server.RequestServer`, but with room for one response: a request that needs another one stays until
-    that has left. It suits links on which a flit takes several cycles.
+    that has left. It suits links on which a flit takes several cycles. Each register of the control page takes as long as the
+    page wants.
 
     Parameters
     ----------
@@ -53,12 +54,16 @@ class SerialServer(wiring.Component):
         # Control page: registers of the line one by one.
         registers = config.line_bytes // 8
         index = Signal(range(registers))
+        asks_page, masked = Signal(), Signal()
         step, last = Signal(), Signal()
         m.d.comb += [
-            step.eq(view.control & ~self.post_valid & (view.is_write | asks)),
+            asks_page.eq(view.control & ~self.post_valid & (view.is_write | asks)),
+            masked.eq(view.is_write & ~flit.mask.word_select(index, 8).all()),
+            step.eq(asks_page & (masked | self.control.ready)),
             last.eq(step & (index == registers - 1)),
             self.control.register.eq(Cat(index, flit.offset[(config.line_bytes - 1).bit_length() : 12])),
-            self.control.write.eq(step & view.is_write & flit.mask.word_select(index, 8).all()),
+            self.control.access.eq(asks_page & ~masked),
+            self.control.write.eq(asks_page & view.is_write & ~masked),
             self.control.write_data.eq(flit.data.word_select(index, 64)),
         ]
         with m.If(step):

@@ -130,13 +130,15 @@ class RequestServer(wiring.Component):
         # Control page: registers of the line one by one.
         registers = config.line_bytes // 8
         index = Signal(range(registers))
-        step, last = Signal(), Signal()
+        step, last, masked = Signal(), Signal(), Signal()
         registers_read = Signal(data.ArrayLayout(64, registers), reset_less=True)
         m.d.comb += [
             step.eq(control & ~self.post_valid & (is_write | room)),
             last.eq(step & (index == registers - 1)),
+            masked.eq(is_write & ~flit.mask.word_select(index, 8).all()),
+            self.control.access.eq(step & ~masked),
             self.control.register.eq(Cat(index, flit.offset[line_low:12])),
-            self.control.write.eq(step & is_write & flit.mask.word_select(index, 8).all()),
+            self.control.write.eq(step & is_write & ~masked),
             self.control.write_data.eq(flit.data.word_select(index, 64)),
         ]
         with m.If(step):
