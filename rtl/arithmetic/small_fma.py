@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Multiplication and addition of binary32 numbers, rounded once: few lookup tables, short paths, many stages."""
+"""Multiplication and addition of binary32 numbers, rounded once, and products of integers: few lookup tables, short paths."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
@@ -16,6 +16,7 @@ __all__ = [
     "ALIGN_CYCLES",
     "FMA_CYCLES",
     "NORMALISED_CYCLES",
+    "PRODUCT_CYCLES",
     "SUM_CYCLES",
     "Accumulation",
     "SmallFma",
@@ -24,13 +25,19 @@ __all__ = [
 #: Cycles from the operands to the sum's magnitude, to what is normalised, and to the register of who uses the result.
 SUM_CYCLES, NORMALISED_CYCLES, FMA_CYCLES = 4, 6, 7
 
+#: Cycles from the factors to the product of integers.
+PRODUCT_CYCLES = 2
+
 #: Cycles from ``distance`` to the sum with what is that far away.
 ALIGN_CYCLES = 2
 
 _ALIGNED_BITS = PRODUCT_BITS + SUM_FRACTION_BITS
 
-#: Bits that one operand of a multiplier has.
-_MULTIPLIER_BITS = 18
+#: Bits of a factor that the lower one of its two multipliers takes.
+_HALF_BITS = 16
+
+#: Bits of the product of two integers.
+_INTEGER_PRODUCT_BITS = 64
 
 
 class Accumulation(data.Struct):
@@ -78,6 +85,10 @@ class SmallFma(wiring.Component):
     Members
     -------
     a, b, c : In(Fp32Operand)
+    factor_a : In(signed(33)), factor_b : In(signed(34))
+                          the significands of a and b, or two integers
+    high, low : In(1)     of the integers' product, which half ``product`` is
+    product : Out(32)     ``PRODUCT_CYCLES`` after the operands; 0 without ``high`` and ``low``
     accumulation : In(Accumulation)
     magnitude : Out(52)   of the sum of the operands of ``SUM_CYCLES`` before, which is exact but for a sticky lowest bit; its bit
                           ``SUM_EXPONENT_BIT`` has the larger of the exponents c and a + b - 126. Not defined for special values
@@ -95,6 +106,11 @@ class SmallFma(wiring.Component):
                 "a": In(Fp32Operand),
                 "b": In(Fp32Operand),
                 "c": In(Fp32Operand),
+                "factor_a": In(signed(33)),
+                "factor_b": In(signed(34)),
+                "high": In(1),
+                "low": In(1),
+                "product": Out(32),
                 "accumulation": In(Accumulation),
                 "magnitude": Out(SUM_BITS),
                 "normalised": Out(SUM_BITS),
@@ -129,12 +145,10 @@ class SmallFma(wiring.Component):
             ),
         ]
         low_a, high_a, low_b, high_b = (
-            part
-            for operand in (a, b)
-            for part in (operand.significand[:_MULTIPLIER_BITS], operand.significand[_MULTIPLIER_BITS:])
+            part for factor in (self.factor_a, self.factor_b) for part in (factor[:_HALF_BITS], factor[_HALF_BITS:].as_signed())
         )
         lowest, middle, other_middle, highest = (
-            Signal(len(x) + len(y), name=name, reset_less=True)
+            Signal((x * y).shape(), name=name, reset_less=True)
             for name, x, y in (
                 ("lowest1", low_a, low_b),
                 ("middle1", low_a, high_b),
@@ -154,8 +168,10 @@ class SmallFma(wiring.Component):
             ]
         exponents = Signal(signed(11), name="exponents1", reset_less=True)
         m.d.sync += exponents.eq(Mux(accumulation.rounds, accumulation.exponent, a.exponent + b.exponent))
-        of_addend, addend_exponent, addend, product_zero, product_sign, addend_sign, forms, raw = later(
+        high, low, of_addend, addend_exponent, addend, product_zero, product_sign, addend_sign, forms, raw = later(
             1,
+            high=self.high,
+            low=self.low,
             # As exponents of products are.
             of_addend=c.exponent + 126,
             addend_exponent=c.exponent,
@@ -177,6 +193,7 @@ class SmallFma(wiring.Component):
 
         # Stage 2. Both differences of exponents, so that none waits for the comparison.
         product, accumulated, ahead, behind = Signal(PRODUCT_BITS), Signal(PRODUCT_BITS), Signal(signed(10)), Signal(signed(10))
+        full_product = Signal(_INTEGER_PRODUCT_BITS)
         addend_leads, far = Signal(), Signal(9)
         forward = Signal(SUM_BITS)
         accumulator = Signal(PRODUCT_BITS, name="leading3", reset_less=True)
@@ -186,16 +203,25 @@ class SmallFma(wiring.Component):
             accumulated.eq(
                 Mux(accumulation.adds, Cat(Const(0, cut), forward[SUM_FRACTION_BITS + cut : _ALIGNED_BITS]), accumulator)
             ),
-            product.eq(
-                (Cat(lowest, highest) + ((middle + other_middle) << _MULTIPLIER_BITS))[:PRODUCT_BITS]
-                | accumulated & keeps.replicate(PRODUCT_BITS)
+            full_product.eq(
+                Cat(
+                    lowest[:_HALF_BITS],
+                    (Cat(lowest[_HALF_BITS:], highest) + (middle + other_middle))[: _INTEGER_PRODUCT_BITS - _HALF_BITS],
+                )
             ),
+            product.eq(full_product[:PRODUCT_BITS] | accumulated & keeps.replicate(PRODUCT_BITS)),
             ahead.eq(of_addend - exponents),
             behind.eq(exponents - of_addend),
             # A zero has no exponent.
             addend_leads.eq(Mux(accumulation.keeps, accumulation.itself, behind[-1] | product_zero)),
             far.eq(Mux(behind[-1], ahead, behind)),
         ]
+        with m.If(high):
+            m.d.sync += self.product.eq(full_product[32:])
+        with m.Elif(low):
+            m.d.sync += self.product.eq(full_product[:32])
+        with m.Else():
+            m.d.sync += self.product.eq(0)
         addend = Cat(Const(0, PRODUCT_BITS - len(addend)), addend)
         m.submodules.align = fine = MultiplyShift(PRODUCT_BITS, registered=True)
         distance = Signal(6)

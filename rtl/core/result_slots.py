@@ -82,7 +82,7 @@ class ResultSlots(wiring.Component):
         config = self.config
         one_lane = has_one_lane(config)
         tags = [
-            Signal(ResultTag(), name=f"tag{cycle}") for cycle in range(ONE_LANE_STAGES if one_lane else latest_result(config))
+            Signal(ResultTag(), name=f"tag{cycle}") for cycle in range(SHORT_CYCLES + 1 if one_lane else latest_result(config))
         ]
         for tag, following in itertools.pairwise(tags):
             m.d.sync += tag.eq(following)
@@ -152,9 +152,12 @@ class ResultSlots(wiring.Component):
         return iterating, iterative_tag
 
     def _one_lane(self, m, tags, simd_tag):
-        """One lane: an operation enters when all elements of the one before have."""
+        """One lane: an operation enters when the one before is all but over. It gets its cycle when it gives its result as late
+        as anything else that enters does."""
         cycles = one_lane_cycles(self.config)
-        remaining = Signal(range(cycles["vrsqrt"] * cycles["halves"]))
+        # From the last element that enters to the cycle before the next operation may.
+        rest = ONE_LANE_STAGES - 2
+        remaining = Signal(range(cycles["vrsqrt"] * cycles["halves"] + rest + 1))
         under_way = Signal()
         tag = Signal(ResultTag())
         taken = Signal.like(remaining)
@@ -163,23 +166,25 @@ class ResultSlots(wiring.Component):
             with m.Switch(self.operation):
                 for operation, lanes in ((0b1000, "f32"), (0b1011, "i32"), (0b1100, "i16"), (0b1101, "i8")):
                     with m.Case(operation):
-                        m.d.comb += taken.eq(cycles[f"reduce_{lanes}"] - 1)
+                        m.d.comb += taken.eq(cycles[f"reduce_{lanes}"] + rest)
                 with m.Default():
-                    m.d.comb += taken.eq(cycles["reduce_bf16"] - 1)
+                    m.d.comb += taken.eq(cycles["reduce_bf16"] + rest)
         with m.Elif(self.iterative):
             with m.Switch(self.function):
                 for name, function in (("vrcp", 1), ("vrsqrt", 2), ("vexp2", 3)):
                     with m.Case(function):
                         each = cycles[name]
-                        m.d.comb += taken.eq(Mux(self.two_passes, each * cycles["halves"], each * cycles["words"]) - 1)
-        with m.Elif(self.permutes):
-            m.d.comb += taken.eq(cycles["bytes"] - 1)
+                        m.d.comb += taken.eq(Mux(self.two_passes, each * cycles["halves"], each * cycles["words"]) + rest)
+        with m.Elif(self.permutes | (self.operation == 0b1101)):
+            m.d.comb += taken.eq(cycles["bytes"] + rest)
+        with m.Elif(self.two_passes | (self.operation == 0b1100)):
+            m.d.comb += taken.eq(cycles["halves"] + rest)
         with m.Else():
-            m.d.comb += taken.eq(Mux(self.two_passes, cycles["halves"], cycles["words"]) - 1)
+            m.d.comb += taken.eq(cycles["words"] + rest)
         with m.If(remaining.any()):
             m.d.sync += remaining.eq(remaining - 1)
-        with m.Elif(under_way):
-            m.d.sync += [under_way.eq(0), tags[ONE_LANE_STAGES - 1].eq(tag)]
+        with m.If(under_way & (remaining == SHORT_CYCLES)):
+            m.d.sync += [under_way.eq(0), tags[SHORT_CYCLES].eq(tag)]
         with m.If(self.enter_simd | self.enter_pair):
             m.d.sync += remaining.eq(taken)
         with m.If(self.enter_simd):

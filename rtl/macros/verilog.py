@@ -324,8 +324,7 @@ def _one_lane_action(config: NodeConfig, row: Instruction) -> str:
     """The same in a unit with one lane, where every operation is over before the next."""
     cycles = one_lane_cycles(config)
     name, lanes, *_ = [*row.mnemonic.split("."), ""]
-    double = lanes == "bf16"
-    kind = "halves" if double else "words"
+    kind = {"bf16": "halves", "i16": "halves", "i8": "bytes"}.get(lanes, "words")
     if name.startswith("vred"):
         kind = f"reduce_{lanes}"
     elif name in ("vrcp", "vrsqrt", "vexp2"):

@@ -7,7 +7,7 @@ from amaranth.lib.memory import Memory
 from amaranth.utils import exact_log2
 
 from golden.config import NodeConfig
-from golden.layout import BIAS_BITS, Flag, FormatKind
+from golden.layout import Flag, FormatKind
 from rtl.arithmetic.format_encode import KIND_BITS, SMALL_CYCLES, SMALL_FORMAT_ENCODE
 from rtl.arithmetic.fp32_fma import SUM_BITS
 from rtl.arithmetic.normalise import EXPONENT_BITS
@@ -33,42 +33,25 @@ _BF16_RANDOM_BITS = 16
 #: Cycles from the selection of words, behind which are the selection of operands in them and the lane, to the lane's result.
 _LANE_CYCLES = 1 + SMALL_FLOAT_LANE_CYCLES
 
-#: Those of the integer lane, with a register in front of it.
-_INTEGER_CYCLES = 1 + 4
-
 #: The same as for the lane to converted elements.
 _CONVERTED_CYCLES = _LANE_CYCLES + SMALL_CYCLES
 
 _SUM, _MINIMUM = (sub_operation(f"{name}.i32") for name in ("vredsum", "vredmin"))
 
+#: Memory blocks have to be asked for where few words are kept.
+_BLOCK = {"ram_style": "block"}
+
 
 class _Pass(data.StructLayout):
     """What comes with an element on its way through the lane.
 
-    ``clears``: the flags before it belong to another operation. ``element``: it becomes part of the result; ``combines``: it is
-    a result for a reduction to go on with. ``counts``: its flags count. ``integer`` to ``permutes``: where its result comes
-    from. ``compares``: it is one of a predicate. ``size``: logarithm of its bytes. ``writes``: with it, the word ``where`` of
-    the result is complete, to be merged with ``c`` under ``mask``, except for bytes that were not ``present``.
+    ``counts``: its flags count. ``inexact``: it is so whatever it is. ``fills``, ``upper``, ``present``: what becomes of a moved
+    byte. ``writes``: with it, the word ``where`` of the result is complete, all of which is ``merged`` with the old one.
     """
 
     def __init__(self, config: NodeConfig):
-        single = (
-            "clears", "element", "combines", "counts", "integer", "decodes", "encodes", "converts", "is_class", "injects",
-            "permutes", "compares", "stochastic", "fills", "signed", "upper", "unsigned", "present", "writes", "inexact",
-        )  # fmt: skip
-        super().__init__(
-            dict.fromkeys(single, 1)
-            | {
-                "kind": KIND_BITS,
-                "bias": BIAS_BITS,
-                "random": RANDOM_BITS,
-                "narrows": 2,
-                "size": 2,
-                "where": range(config.fp32_lanes),
-                "mask": 4,
-                "c": 32,
-            }
-        )
+        single = ("counts", "inexact", "fills", "upper", "present", "writes", "merges")
+        super().__init__(dict.fromkeys(single, 1) | {"where": range(config.fp32_lanes)})
 
 
 class OneLaneUnit(wiring.Component):
@@ -130,35 +113,46 @@ class OneLaneUnit(wiring.Component):
         def of(kind):
             return named_format == kind
 
-        converts = entering_kind.converts
-        named_format, entering_size = Signal(KIND_BITS), Signal(2)
+        converts, decodes = entering_kind.converts, entering_kind.decodes
+        named_format = Signal(KIND_BITS)
         m.d.comb += named_format.eq(Mux(converts & self.op[2:4].any(), self.format, FormatKind.BF16))
         eight, thirty_two = of(FormatKind.CFP8_143) | of(FormatKind.CFP8_152), of(FormatKind.FP32)
-        # Bytes of an element of the result.
-        with m.If(converts & self.op[3]):
-            m.d.comb += entering_size.eq(Mux(eight, 0, Mux(thirty_two, 2, 1)))
-        with m.Elif(entering_kind.permutes | (entering_kind.reduces & entering_kind.int8)):
-            m.d.comb += entering_size.eq(0)
-        with m.Elif(entering_kind.two_passes | (entering_kind.reduces & entering_kind.int16)):
-            m.d.comb += entering_size.eq(1)
-        with m.Else():
-            m.d.comb += entering_size.eq(2)
-        size, named = known("size", entering_size), known("named", named_format)
+        code_size, lane_size = Signal(2), Signal(2)
+        m.d.comb += [
+            code_size.eq(Mux(eight, 0, Mux(thirty_two, 2, 1))),
+            lane_size.eq(
+                Mux(
+                    entering_kind.permutes | entering_kind.integer & entering_kind.int8,
+                    0,
+                    Mux(entering_kind.bf16 | entering_kind.integer & entering_kind.int16, 1, 2),
+                )
+            ),
+        ]
+        # Logarithms of the bytes of an element of the result, and of one of the first register.
+        names_code = converts & self.op[3]
+        size = known("size", Mux(converts, Mux(names_code, code_size, Mux(decodes, 2, 1)), lane_size))
+        source_size = known("source_size", Mux(converts, Mux(decodes, code_size, 2), lane_size))
+        named, names_format = known("named", named_format), known("names_format", names_code)
         eight_bits, all_bits = known("eight_bits", eight), known("all_bits", thirty_two)
-        names_format = known("names_format", converts & self.op[3])
         specials = known("specials", entering_kind.iterative & ~entering_kind.reduces)
-        floats = known("floats", entering_kind.bf16 | ~entering_kind.integer)
+        # To binary32 nothing is rounded, so its codes are decoded.
+        decoding = known("decoding", decodes | names_code & thirty_two)
+        unary_class = entering_kind.unary & ~entering_kind.iterative
+        injects = (self.op[:4] >= FloatOp.SGNJ.value) & (self.op[:4] <= FloatOp.SGNJX.value)
+        moves_bits = entering_kind.compares | unary_class | injects
+        encodes = known("encodes", converts & ~decodes & ~(names_code & thirty_two) | entering_kind.bf16 & ~moves_bits)
+        is_class = known("is_class", entering_kind.bf16 & unary_class)
+        low_factors = (*(operation(f"{name}.i32") & 15 for name in ("vmul", "vsll", "vsrl", "vsra")),)
+        second_is_low = known("second_is_low", entering_kind.integer & self.op[:4].matches(*low_factors) & (lane_size != 2))
 
         # -- its elements, one after the other -------------------------------------------------------------------------
         active, fresh, distributes = Signal(), Signal(), Signal()
         number, following = Signal(byte_bits), Signal(byte_bits)
         waits, digit_cycles = Signal(range(max(DIGIT_CYCLES.values()) + 1)), Signal(range(max(DIGIT_CYCLES.values()) + 1))
-        begins_element, begins_digits, starts_digits = Signal(), Signal(), Signal()
+        begins_element, begins_digits = Signal(), Signal()
         m.submodules.order = order = PairwiseOrder(config, ONE_LANE_COMBINE_CYCLES)
-        starts_order = Signal()
         enters, ends = Signal(), Signal()
         m.d.comb += [
-            order.floats.eq(floats),
             order.size.eq(size),
             enters.eq(active & Mux(kind.reduces, distributes, ~specials | ((waits == 0) & ~begins_element))),
             ends.eq(
@@ -183,14 +177,13 @@ class OneLaneUnit(wiring.Component):
             m.d.sync += waits.eq(digit_cycles - 1)
         with m.Elif(waits.any()):
             m.d.sync += waits.eq(waits - 1)
-        # When the operand is in the lane.
-        m.d.sync += [begins_digits.eq(active & specials & begins_element), starts_digits.eq(begins_digits)]
+        m.d.sync += begins_digits.eq(active & specials & begins_element)
         with m.If(order.done):
             m.d.sync += distributes.eq(1)
         m.d.sync += fresh.eq(starts)
         with m.If(starts):
             m.d.sync += [active.eq(1), number.eq(0), distributes.eq(0)]
-        m.d.comb += starts_order.eq(fresh & kind.reduces)
+        m.d.comb += order.start.eq(fresh & kind.reduces)
 
         # -- where operands come from, as bytes of registers --------------------------------------------------------------
         m.submodules.bytes = moved = ByteSource(config)
@@ -258,38 +251,34 @@ class OneLaneUnit(wiring.Component):
         # -- words ---------------------------------------------------------------------------------------------------------
         uses_hold = Signal()
         first_word, second_word, c_word = Signal(32), Signal(32), Signal(32)
-        widens, takes_half, takes_byte = Signal(), Signal(), Signal()
         m.d.comb += [
             uses_hold.eq(kind.reduces & (distributes | order.use_result)),
             first_word.eq(held["a"].word_select(first[2:], 32)),
             second_word.eq(held["b"].word_select(plain[2:], 32)),
             c_word.eq(held["c"].word_select(where, 32)),
-            widens.eq(kind.bf16 & ~uses_hold),
-            takes_half.eq((kind.decodes & ~eight_bits & ~all_bits) | moved.narrows[0] & kind.permutes | order.fold[1]),
-            takes_byte.eq((kind.decodes & eight_bits) | kind.permutes & ~moved.narrows[1] | order.fold[0]),
-            order.start.eq(starts_order),
         ]
+        taken_size = Signal(2)
+        m.d.comb += taken_size.eq(Mux(uses_hold, 2, Mux(kind.permutes, moved.narrows, source_size)))
 
-        float_op, integer_op = Signal(FloatOp), Signal(8)
-        m.d.comb += [float_op.eq(kind.operation), integer_op.eq(held["op"])]
+        integer = kind.integer & ~distributes
+        op = Signal(FloatOp)
         with m.If(specials):
             waiting = Mux(function == SpecialOp.POWER, FloatOp.FIX.value, FloatOp.NORMALISE.value)
             # Those that round are numbered alike.
-            m.d.comb += float_op.eq(Mux(enters, Cat(function, C(7, 3)), waiting))
+            m.d.comb += op.eq(Mux(enters, Cat(function, C(7, 3)), waiting))
+        with m.Elif(decoding):
+            m.d.comb += op.eq(FloatOp.DECODE)
         with m.Elif(kind.converts | kind.permutes | distributes):
-            m.d.comb += float_op.eq(FloatOp.MOVE)
+            m.d.comb += op.eq(FloatOp.MOVE)
         with m.Elif(kind.reduces):
-            m.d.comb += [
-                float_op.eq(
-                    Mux(
-                        held["sub"] == _SUM, FloatOp.ADD.value, Mux(held["sub"] == _MINIMUM, FloatOp.MIN.value, FloatOp.MAX.value)
-                    )
-                ),
-                # Numbers of reductions but for sums are those of the operations on two registers.
-                integer_op[:4].eq(Mux(held["sub"] == _SUM, 0, held["sub"][:4])),
-            ]
+            # Numbers of integers' reductions but for sums are those of the operations on two registers, which have numbers one
+            # less of floating-point ones. Sums are 0 in both.
+            of_integers, of_floats = held["sub"][:4], Mux(held["sub"] == _MINIMUM, FloatOp.MIN.value, FloatOp.MAX.value)
+            m.d.comb += op.eq(Mux(held["sub"] == _SUM, 0, Mux(kind.integer, of_integers, of_floats)))
         with m.Elif(kind.unary):
-            m.d.comb += float_op.eq(Cat(held["sub"][:4], C(1, 1)))
+            m.d.comb += op.eq(Cat(held["sub"][:4], C(1, 1)))
+        with m.Else():
+            m.d.comb += op.eq(Cat(kind.operation, kind.integer & (held["op"][4:7] == operation("vand") >> 4)))
 
         selected = self._later(
             m,
@@ -297,240 +286,187 @@ class OneLaneUnit(wiring.Component):
             word=Mux(use_second, second_word, first_word),
             second_word=second_word,
             c_word=c_word,
-            place=first[:2],
-            upper=number[0],
+            # Where in its word an element of fewer bits is.
+            upper_half=first[1] | taken_size[1],
+            lower_byte=~first[0] & ~taken_size.any(),
+            whole=taken_size[1],
+            half=taken_size.any(),
             uses_hold=uses_hold,
-            widens=widens,
-            takes_half=takes_half,
-            takes_byte=takes_byte,
-            bf16=kind.bf16,
-            reduces=kind.reduces,
             top=order.top,
             push=order.push,
-            float_op=float_op,
-            integer_op=integer_op,
+            where=where,
+            op=op,
+            integer=integer,
         )
 
-        # -- operands in them ----------------------------------------------------------------------------------------------
+        # -- operands in them, in the upper bits ---------------------------------------------------------------------------
         hold = Signal(32, reset_less=True)
-        operand, half, low_byte = Signal(32), Signal(16), Signal(8)
-        m.d.comb += [
-            operand.eq(Mux(selected["uses_hold"], hold, selected["word"])),
-            half.eq(operand.word_select(selected["place"][1], 16)),
-            low_byte.eq(half.word_select(selected["place"][0], 8)),
-        ]
-        m.submodules.stack = stack = Memory(shape=32, depth=2 ** len(order.top), init=[])
-        top, push = stack.read_port(domain="comb"), stack.write_port()
+        m.submodules.stack = stack = Memory(shape=32, depth=2 ** len(order.top), init=[], attrs=_BLOCK)
+        top, push = stack.read_port(), stack.write_port()
         a, b, c = (Signal(32, name=f"lane_{name}") for name in "abc")
-        with m.If(selected["widens"]):
-            m.d.comb += a.eq(half << 16)
-        with m.Elif(selected["takes_half"]):
-            m.d.comb += a.eq(half)
-        with m.Elif(selected["takes_byte"]):
-            m.d.comb += a.eq(low_byte)
-        with m.Else():
-            m.d.comb += a.eq(operand)
-        with m.If(selected["reduces"]):
-            m.d.comb += b.eq(top.data)
-        with m.Elif(selected["bf16"]):
-            m.d.comb += b.eq(selected["second_word"].word_select(selected["upper"], 16) << 16)
-        with m.Else():
-            m.d.comb += b.eq(selected["second_word"])
-        with m.If(selected["bf16"]):
-            m.d.comb += c.eq(selected["c_word"].word_select(selected["upper"], 16) << 16)
-        with m.Else():
-            m.d.comb += c.eq(selected["c_word"])
+
+        def in_upper_bits(word):
+            """The element of a word, with zeros below."""
+            half = Mux(selected["upper_half"], word[16:], word[:16])
+            byte = Mux(selected["lower_byte"], half[:8], half[8:])
+            return Cat(word[:16] & selected["whole"].replicate(16), half[:8] & selected["half"].replicate(8), byte)
+
+        second = in_upper_bits(selected["second_word"])
+        low = second[:16] | Mux(second_is_low, Mux(size[0], second[16:], second[24:]), 0)
         m.d.comb += [
-            top.addr.eq(selected["top"]),
+            a.eq(in_upper_bits(Mux(selected["uses_hold"], hold, selected["word"]))),
+            b.eq(Mux(kind.reduces, top.data, Cat(low, second[16:]))),
+            c.eq(in_upper_bits(selected["c_word"])),
+            top.addr.eq(order.top),
             push.addr.eq(selected["top"]),
             push.en.eq(selected["push"]),
             push.data.eq(a),
         ]
 
         # -- the lane ------------------------------------------------------------------------------------------------------
-        entering = self._later(m, "entering", a=a, b=b, integer_op=selected["integer_op"])
-        number_result, number_flags = Signal(32), Signal(_FLAGS)
-        integer_result, integer_compare = Signal(32), Signal(4)
+        lane_result, lane_flags = Signal(32), Signal(_FLAGS)
         m.submodules.digits = digits = Digits()
+        entered, entered_digits = (
+            self._later(m, "entered", a=a)["a"],
+            self._later(m, "entered", starts=self._later(m, "selected", starts=begins_digits)["starts"])["starts"],
+        )
         fixed, normalised, normal_exponent = Signal(SUM_BITS), Signal(24), Signal(EXPONENT_BITS)
         m.submodules.float = Instance(
             SMALL_FLOAT_LANE_NAME,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_op=selected["float_op"],
+            i_op=selected["op"],
+            i_integer=selected["integer"],
+            i_width=size,
+            i_kind=named,
+            i_bias=held["bias"],
             i_a=a,
             i_b=b,
             i_c=c,
-            o_result=number_result,
-            o_flags=number_flags,
+            o_result=lane_result,
+            o_flags=lane_flags,
             i_accumulation=digits.accumulation,
             o_fixed=fixed,
             o_normalised=normalised,
             o_normal_exponent=normal_exponent,
         )
-        m.submodules.integer = Instance(
-            "d1_integer_lane",
-            i_clk=ClockSignal(),
-            i_rst=ResetSignal(),
-            i_op=entering["integer_op"],
-            **{f"i_{name}": entering[name] for name in "ab"},
-            o_result=integer_result,
-            o_compare=integer_compare,
-        )
         m.d.comb += [
-            digits.start.eq(starts_digits),
+            digits.start.eq(entered_digits),
             digits.function.eq(function),
-            digits.x.eq(entering["a"]),
+            digits.x.eq(entered),
             digits.fixed.eq(fixed),
             digits.normalised.eq(normalised),
             digits.normal_exponent.eq(normal_exponent),
         ]
 
+        # -- beside the lane -----------------------------------------------------------------------------------------------
+        now = Signal(_Pass(config))
+        element, combines = enters, order.combine
+        stages = [(now, element, combines)]
+        for cycle in range(1, _CONVERTED_CYCLES + 1):
+            stage = Signal(_Pass(config), name=f"pass{cycle}", reset_less=True)
+            later_element, later_combines = Signal(name=f"element{cycle}"), Signal(name=f"combines{cycle}")
+            m.d.sync += [stage.eq(stages[-1][0]), later_element.eq(stages[-1][1]), later_combines.eq(stages[-1][2])]
+            stages.append((stage, later_element, later_combines))
+        m.d.comb += [
+            now.counts.eq(mask_bit | kind.reduces),
+            now.inexact.eq(specials & digits.inexact),
+            now.fills.eq(moved.fills & kind.permutes),
+            now.upper.eq(moved.upper),
+            now.present.eq(moved.present | ~kind.permutes),
+            now.writes.eq(completes | names_format),
+            now.merges.eq(~names_format | completes),
+            now.where.eq(where),
+        ]
+        leaving, leaves, combined = stages[_LANE_CYCLES]
+        converted, leaves_converter, _ = stages[_CONVERTED_CYCLES]
+        with m.If(combined):
+            m.d.sync += hold.eq(lane_result)
+
+        # -- behind the lane: converts, flags ------------------------------------------------------------------------------
         # Only BF16 takes bits of the second step, and few of them.
         lanes, high_bits = config.fp32_lanes, RANDOM_BITS - _BF16_RANDOM_BITS
         draw = Signal(word_bits + 1)
+        with m.If(starts):
+            m.d.sync += draw.eq(0)
+        with m.Elif(leaves & ~kind.reduces):
+            m.d.sync += draw.eq(draw + 1)
         low_random = Cat(held["random"][lane][:_BF16_RANDOM_BITS] for lane in range(2 * lanes))
         high_random = Cat(held["random"][lane][_BF16_RANDOM_BITS:] for lane in range(lanes))
-        m.d.comb += draw.eq(Mux(kind.reduces, 0, number[: word_bits + 1]))
-
-        # -- beside the lane -----------------------------------------------------------------------------------------------
-        combines = Signal()
-        now = Signal(_Pass(config))
-        stages = [now]
-        for cycle in range(1, _CONVERTED_CYCLES + 2):
-            stage = Signal(_Pass(config), name=f"pass{cycle}", reset_less=True)
-            m.d.sync += stage.eq(stages[-1])
-            stages.append(stage)
-        leaving, done, last = stages[_LANE_CYCLES], stages[_CONVERTED_CYCLES], stages[-1]
-        m.d.comb += [
-            combines.eq(order.combine),
-            now.clears.eq(fresh),
-            now.element.eq(enters),
-            now.combines.eq(combines),
-            now.counts.eq(mask_bit | kind.reduces),
-            now.integer.eq(kind.integer & ~distributes),
-            now.decodes.eq(kind.decodes | (names_format & size[1])),
-            now.encodes.eq(kind.converts | (kind.bf16 & ~kind.compares)),
-            now.converts.eq(kind.converts),
-            now.is_class.eq(kind.bf16 & kind.unary & ~kind.iterative),
-            now.injects.eq(kind.bf16 & (kind.operation >= FloatOp.SGNJ.value) & (kind.operation <= FloatOp.SGNJX.value)),
-            now.permutes.eq(kind.permutes),
-            now.compares.eq(kind.compares),
-            now.stochastic.eq(kind.stochastic),
-            now.inexact.eq(specials & digits.inexact),
-            now.fills.eq(moved.fills & kind.permutes),
-            now.signed.eq(moved.signed),
-            now.narrows.eq(Mux(kind.permutes, moved.narrows, 0)),
-            now.upper.eq(moved.upper),
-            now.unsigned.eq(moved.unsigned),
-            now.present.eq(moved.present | ~kind.permutes),
-            now.writes.eq(enters & (completes | names_format)),
-            now.kind.eq(named),
-            now.bias.eq(held["bias"]),
-            now.random.eq(Cat(low_random.word_select(draw, _BF16_RANDOM_BITS), high_random.word_select(draw[:-1], high_bits))),
-            now.size.eq(size),
-            now.where.eq(where),
-            now.mask.eq(Mux(kind.selects, 15, Mux(names_format & ~completes, 0, held["mask"].word_select(where, 4)))),
-            now.c.eq(c_word),
-        ]
-
-        # -- behind the lane: converts, flags ------------------------------------------------------------------------------
-        for cycle in range(_INTEGER_CYCLES, SMALL_FLOAT_LANE_CYCLES):
-            integer_result, integer_compare = self._later(
-                m, f"integer{cycle}", result=integer_result, compare=integer_compare
-            ).values()
-        left = Signal(32)
-        m.d.comb += left.eq(Mux(leaving.integer, integer_result, number_result))
-        with m.If(leaving.combines):
-            m.d.sync += hold.eq(left)
         code, code_flags = Signal(32), Signal(_FLAGS)
         m.submodules.encode = Instance(
             SMALL_FORMAT_ENCODE,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_value=number_result,
-            i_kind=leaving.kind,
-            i_bias=leaving.bias,
-            i_stochastic=leaving.stochastic,
-            i_random=leaving.random,
+            i_value=lane_result,
+            i_kind=named,
+            i_bias=held["bias"],
+            i_stochastic=kind.stochastic,
+            i_random=Cat(low_random.word_select(draw, _BF16_RANDOM_BITS), high_random.word_select(draw[:-1], high_bits)),
             o_code=code,
             o_flags=code_flags,
         )
-        truth = Mux(leaving.integer, integer_compare, number_result[0].replicate(4))
-        # What the converter's result has to wait for waits beside it.
-        decoded, decode_flags = Signal(32), Signal(_FLAGS)
-        held_back = {"result": left, "number_flags": number_flags, "truth": truth}
-        for cycle in range(1, SMALL_CYCLES + 1):
-            if cycle == SMALL_CYCLES:
-                before = stages[_CONVERTED_CYCLES - 1]
-                m.submodules.decode = Instance(
-                    "d1_format_decode",
-                    i_code=held_back["result"],
-                    i_kind=before.kind,
-                    i_bias=before.bias,
-                    o_value=decoded,
-                    o_flags=decode_flags,
-                )
-                held_back |= {"decoded": decoded, "decode_flags": decode_flags}
-            held_back = self._later(m, f"left{cycle}", **held_back)
-        result, number_flags, truth, decoded, decode_flags = held_back.values()
-        moves_bits = done.is_class | done.injects
-        raised = Signal(_FLAGS)
-        with m.If(done.decodes):
-            m.d.comb += raised.eq(decode_flags)
-        with m.Elif(~done.converts & ~done.integer & ~done.permutes):
-            m.d.comb += raised.eq(number_flags)
-        counted = (done.element | done.combines) & done.counts
         # A power may be just the number that its inexact operand gives.
-        tiny = ~result[23:31].any()
-        inexact = Mux(done.inexact, Flag.INEXACT.value | Mux(tiny, Flag.UNDERFLOW.value, 0), 0)
-        converted = counted & ~done.decodes & (done.converts | done.element & done.encodes & ~moves_bits)
-        new = self._later(
-            m,
-            "new",
-            flags=Mux(counted, raised | inexact, 0),
-            code_flags=code_flags,
-            first_step=converted & done.converts,
-            second_step=converted,
+        tiny = ~lane_result[23:31].any()
+        inexact = Mux(leaving.inexact, Flag.INEXACT.value | Mux(tiny, Flag.UNDERFLOW.value, 0), 0)
+        of_lane = Mux((leaves | combined) & leaving.counts, lane_flags | inexact, 0)
+        of_code = Mux(leaves_converter & converted.counts & encodes, code_flags, 0) & (
+            _SECOND_STEP | kind.converts.replicate(_FLAGS)
         )
-        of_code = Mux(new["first_step"], ~_SECOND_STEP, 0) | Mux(new["second_step"], _SECOND_STEP, 0)
-        m.d.sync += self.flags.eq(Mux(last.clears, 0, self.flags) | new["flags"] | new["code_flags"] & of_code)
+        new = self._later(m, "new", of_lane=of_lane, of_code=of_code)
+        with m.If(fresh):
+            m.d.sync += self.flags.eq(0)
+        with m.Else():
+            m.d.sync += self.flags.eq(self.flags | new["of_lane"] | new["of_code"])
 
         # -- elements to words ---------------------------------------------------------------------------------------------
-        moved_byte = self._moved_byte(m, done, result)
+        # What needs no converter does not wait for it.
+        done = Signal(_Pass(config))
+        finishes = Signal()
+        m.d.comb += [done.eq(Mux(encodes, converted, leaving)), finishes.eq(Mux(encodes, leaves_converter, leaves))]
+        moved_byte = self._moved_byte(m, moved, done, lane_result)
         upper_half, upper_byte = Signal(16), Signal(8)
-        with m.If(done.injects):
-            m.d.comb += upper_half.eq(result[16:])
-        with m.Elif(done.encodes & ~done.is_class):
-            m.d.comb += upper_half.eq(code)
+        with m.If(encodes):
+            m.d.comb += [upper_half.eq(code), upper_byte.eq(code)]
         with m.Else():
-            m.d.comb += upper_half.eq(result)
-        m.d.comb += upper_byte.eq(Mux(done.encodes, code, moved_byte))
+            m.d.comb += [upper_half.eq(Mux(is_class, lane_result[:16], lane_result[16:])), upper_byte.eq(moved_byte)]
+        with m.If(kind.compares):
+            m.d.comb += [upper_half[0].eq(lane_result[0]), upper_byte[0].eq(lane_result[0])]
         word, present = Signal(32, reset_less=True), Signal(4, reset_less=True)
-        whole = Mux(done.compares, truth, Mux(done.decodes, decoded, result))
-        with m.If(done.element):
-            m.d.sync += present.eq(Mux(done.permutes, Cat(present[1:], done.present), ~0))
-            with m.Switch(done.size):
+        with m.If(finishes):
+            m.d.sync += present.eq(Mux(kind.permutes, Cat(present[1:], done.present), ~0))
+            with m.Switch(size):
                 with m.Case(0):
                     m.d.sync += word.eq(Cat(word[8:], upper_byte))
                 with m.Case(1):
-                    m.d.sync += word.eq(Cat(word[16:], Mux(done.compares, truth, upper_half)[:16]))
+                    m.d.sync += word.eq(Cat(word[16:], upper_half))
                 with m.Default():
-                    m.d.sync += word.eq(whole)
+                    m.d.sync += word.eq(lane_result)
 
         # -- words to the result -------------------------------------------------------------------------------------------
+        m.submodules.old = old = Memory(shape=32, depth=config.fp32_lanes, init=[], attrs=_BLOCK)
+        keep, kept = old.write_port(), old.read_port()
+        m.d.comb += [
+            keep.addr.eq(selected["where"]),
+            keep.data.eq(selected["c_word"]),
+            keep.en.eq(1),
+            kept.addr.eq(done.where),
+        ]
+        last = self._later(m, "last", where=done.where, merges=done.merges)
+        writes = Signal()
+        m.d.sync += writes.eq(finishes & done.writes)
+        mask = Mux(kind.selects, 15, held["mask"].word_select(last["where"], 4) & last["merges"].replicate(4))
         merged = Signal(32)
-        m.d.comb += merged.eq(Cat(Mux(last.mask[i], word.word_select(i, 8), last.c.word_select(i, 8)) for i in range(4)))
-        true = Signal(4)
-        m.d.comb += true.eq(Mux(last.size[1], word[:4], Cat(word[:2], word[16:18])) & last.mask)
-        with m.If(last.writes):
+        m.d.comb += merged.eq(Cat(Mux(mask[i], word.word_select(i, 8), kept.data.word_select(i, 8)) for i in range(4)))
+        true = Mux(size[1], word[0].replicate(4), Mux(size[0], Cat(word[0].replicate(2), word[16].replicate(2)), word[::8]))
+        with m.If(writes):
             for i in range(config.fp32_lanes):
-                with m.If(~last.compares & (last.where == i)):
+                with m.If(~kind.compares & (last["where"] == i)):
                     for byte in range(4):
                         with m.If(present[byte]):
                             m.d.sync += self.result.word_select(4 * i + byte, 8).eq(merged.word_select(byte, 8))
-            with m.If(last.compares):
-                m.d.sync += self.result[: config.line_bytes].word_select(last.where, 4).eq(true)
+            with m.If(kind.compares):
+                m.d.sync += self.result[: config.line_bytes].word_select(last["where"], 4).eq(true & mask)
         return m
 
     @staticmethod
@@ -543,22 +479,21 @@ class OneLaneUnit(wiring.Component):
         return registers
 
     @staticmethod
-    def _moved_byte(m, done, value):
+    def _moved_byte(m, moved, done, value):
         """A byte of a permutation: as it is, filled, or of an element saturated to half its bits."""
-        sign = Mux(done.narrows[1], value[31], value[15])
-        outside = Signal()
-        with m.If(done.narrows[1]):
-            m.d.comb += outside.eq(Mux(done.unsigned, value[16:].any(), (value[15:] ^ sign.replicate(17)).any()))
+        sign, outside, narrows = value[31], Signal(), moved.narrows
+        with m.If(narrows[1]):
+            m.d.comb += outside.eq(Mux(moved.unsigned, value[16:].any(), (value[15:31] ^ sign.replicate(16)).any()))
         with m.Else():
-            m.d.comb += outside.eq(
-                done.narrows[0] & Mux(done.unsigned, value[8:16].any(), (value[7:16] ^ sign.replicate(9)).any())
-            )
-        top = Mux(done.narrows[0] | done.upper, sign ^ done.unsigned, ~sign)
+            m.d.comb += outside.eq(narrows[0] & Mux(moved.unsigned, value[24:].any(), (value[23:31] ^ sign.replicate(8)).any()))
+        top = Mux(narrows[0] | done.upper, sign ^ moved.unsigned, ~sign)
         byte = Signal(8)
         with m.If(done.fills):
-            m.d.comb += byte.eq((value[7] & done.signed).replicate(8))
+            m.d.comb += byte.eq((sign & moved.signed).replicate(8))
         with m.Elif(outside):
             m.d.comb += byte.eq(Cat((~sign).replicate(7), top))
+        with m.Elif(narrows[1]):
+            m.d.comb += byte.eq(Mux(done.upper, value[8:16], value[:8]))
         with m.Else():
-            m.d.comb += byte.eq(Mux(done.narrows[1] & done.upper, value[8:16], value[:8]))
+            m.d.comb += byte.eq(Mux(narrows[0], value[16:24], value[24:]))
         return byte

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One lane of binary32 operations for units that have no other: few lookup tables, short paths, many stages."""
+"""One lane for units that have no other, of binary32 numbers and integers: few lookup tables, short paths, many stages."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.layout import BIAS_BITS, FormatKind
+from rtl.arithmetic.format_encode import KIND_BITS
+from rtl.arithmetic.format_unpack import FormatUnpack
 from rtl.arithmetic.fp32_fma import SUM_BITS, SUM_EXPONENT_BIT
 from rtl.arithmetic.fp32_operand import Fp32Unpack, class_mask
 from rtl.arithmetic.normalise import EXPONENT_BITS
 from rtl.arithmetic.rounding import CANONICAL_NAN
-from rtl.arithmetic.small_fma import FMA_CYCLES, SUM_CYCLES, Accumulation, SmallFma
-from rtl.simd.float_lane import BIAS, INTEGER_EXPONENT, MOST_NEGATIVE, MOST_POSITIVE, FloatOp
+from rtl.arithmetic.small_fma import FMA_CYCLES, PRODUCT_CYCLES, SUM_CYCLES, Accumulation, SmallFma
+from rtl.simd.float_lane import BIAS, INTEGER_EXPONENT, FloatOp
+from rtl.simd.operations import operation
 
 __all__ = ["FIXED_POINT_BIT", "NORMALISING_POWER", "SMALL_FLOAT_LANE_CYCLES", "SMALL_FLOAT_LANE_NAME", "SmallFloatLane"]
 
@@ -18,7 +22,7 @@ __all__ = ["FIXED_POINT_BIT", "NORMALISING_POWER", "SMALL_FLOAT_LANE_CYCLES", "S
 SMALL_FLOAT_LANE_NAME = "d1_small_float_lane"
 
 #: Cycles from the lane's inputs to its outputs.
-SMALL_FLOAT_LANE_CYCLES = 1 + FMA_CYCLES
+SMALL_FLOAT_LANE_CYCLES = 2 + FMA_CYCLES
 
 #: The power of two by which NORMALISE multiplies.
 NORMALISING_POWER = 64
@@ -35,26 +39,57 @@ _NORMALISING_EXPONENT = BIAS + NORMALISING_POWER
 #: Where the lowest bit of an integer lies in a sum whose exponent every integer that is in range stays below.
 _INTEGER_UNIT = SUM_EXPONENT_BIT - 32
 
+#: Where the lowest bit of an integer to convert lies in the product.
+_CONVERTED_UNIT = 15
+
+_HIDDEN_BIT = 23
+
 _ROUNDS = (FloatOp.ROUND_RECIPROCAL, FloatOp.ROUND_RECIPROCAL_ROOT, FloatOp.ROUND_POWER)
+_FUSED = (FloatOp.MADD, FloatOp.MSUB, FloatOp.NMSUB, FloatOp.NMADD)
+_INJECTS = (FloatOp.SGNJ, FloatOp.SGNJN, FloatOp.SGNJX)
+_FLOAT_ORDERS = (FloatOp.MIN, FloatOp.MAX, FloatOp.EQ, FloatOp.LT, FloatOp.LE)
+
+
+def _integers(*names):
+    """Numbers of operations on integers, behind those in FloatOp."""
+    return tuple(32 | operation(f"{name}.i32") & 15 for name in names)
+
+
+def _bitwise(*names):
+    """Numbers of bitwise operations, behind the others."""
+    return tuple(48 | operation(name) & 15 for name in names)
+
+
+_EXTREMES = (FloatOp.MIN, FloatOp.MAX, *_integers("vmin", "vmax", "vminu", "vmaxu"))
+_INTEGER_ORDERS = _integers("vmin", "vmax", "vminu", "vmaxu", "veq", "vlt", "vltu")
+_LEFT, _RIGHT = _integers("vsll"), _integers("vsrl", "vsra")
 
 
 class SmallFloatLane(wiring.Component):
-    """An operation of :class:`rtl.simd.float_lane.FloatLane` in every cycle, with the result eight cycles later; and what a unit
-    needs that finds the digits of functions.
+    """An operation of :class:`rtl.simd.float_lane.FloatLane`, or one on an integer, in every cycle, with the result nine cycles
+    later; and what a unit needs that finds the digits of functions.
 
     Everything that rounds goes through one multiply-adder as it does there, but for negative integers, which are rounded in two's
-    complement.
+    complement. Its multipliers form products of integers too, and shift them: a shift to the left is the lower half of a product
+    with a power of two, one to the right the upper half. One adder makes sums, differences, comparisons and what is bitwise.
+
+    An integer of less than 32 bits is in the upper bits of an operand, with zeros below, and so is its result, with anything
+    below. The second operand of vmul and of shifts is in the lowest bits instead; above it may be anything.
 
     Members
     -------
-    op : In(FloatOp)      anything results from numbers that are not in FloatOp
+    op : In(5)            FloatOp, whose shape it has; with ``integer`` the low four bits of funct7. Anything results from others
+    integer : In(1)       an operation on integers; with the top bit of ``op``, a bitwise one
+    width : In(2)         logarithm of the bytes of integers to shift
+    kind : In(3), bias : In(6)
+                          of the code to decode
     a, b, c : In(32)      raw codes; ``a`` is an integer for FROM_INT
     result : Out(32)      register. Compares: in bit 0, others clear; CLASS: one of bits 0 to 9; TO_INT, TO_INT_ZERO: an integer
     flags : Out(6)        register; golden.layout.Flag
     accumulation : In(Accumulation)   but for ``rounds``, ``vanishes`` and ``raw``
-    fixed : Out(52)       one more than ``SUM_CYCLES`` after FIX: a in two's complement, cut below but for a bit that tells
+    fixed : Out(52)       two more than ``SUM_CYCLES`` after FIX: a in two's complement, cut below but for a bit that tells
     normalised : Out(24), normal_exponent : Out(9)
-                          one more than ``NORMALISED_CYCLES`` after NORMALISE: the significand, and its exponent field plus
+                          two more than ``NORMALISED_CYCLES`` after NORMALISE: the significand, and its exponent field plus
                           NORMALISING_POWER less one
 
     Source: IEEE 754-2019; RISC-V's F extension 2.2 for MIN, MAX, CLASS and conversions of integers.
@@ -64,6 +99,10 @@ class SmallFloatLane(wiring.Component):
         super().__init__(
             {
                 "op": In(FloatOp),
+                "integer": In(1),
+                "width": In(2),
+                "kind": In(KIND_BITS),
+                "bias": In(BIAS_BITS),
                 "a": In(32),
                 "b": In(32),
                 "c": In(32),
@@ -79,28 +118,13 @@ class SmallFloatLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.fma = fma = SmallFma()
-        operands, codes = [], []
-        for name in ("a", "b", "c"):
-            m.submodules[f"unpack_{name}"] = unpack = Fp32Unpack()
-            code, operand = (Signal.like(each, name=f"entered_{name}", reset_less=True) for each in (unpack.code, unpack.operand))
-            m.d.comb += unpack.code.eq(getattr(self, name))
-            m.d.sync += [code.eq(unpack.code), operand.eq(unpack.operand)]
-            operands.append(operand)
-            codes.append(code)
-        (a, b, c), (a_code, b_code, _) = operands, codes
         m.d.comb += [
             fma.accumulation.eq(self.accumulation),
             self.fixed.eq(fma.magnitude),
             self.normalised.eq(fma.normalised[-24:]),
             self.normal_exponent.eq(fma.normal_exponent),
         ]
-        op = Signal(FloatOp, reset_less=True)
-        m.d.sync += op.eq(self.op)
-        rounds = self._asks(m, "rounds", *_ROUNDS)
-        self._operands(m, fma, a, b, c, a_code, rounds)
-        divides = self._rounding(m, fma, a, rounds)
 
-        # What needs no rounding, beside the multiply-adder: here and in the following cycle.
         def later(stage, **values):
             registers = []
             for name, value in values.items():
@@ -109,81 +133,54 @@ class SmallFloatLane(wiring.Component):
                 registers.append(register)
             return registers
 
-        both_zero, equal, smaller, any_nan = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            both_zero.eq(a.zero & b.zero),
-            equal.eq(a_code == b_code),
-            smaller.eq(a_code[:31] < b_code[:31]),
-            any_nan.eq(a.nan | b.nan),
-        ]
-        any_signalling, out_of_range = a.signalling | b.signalling, Signal()
-        other, bypass, invalid, denormal, convert = Signal(32), Signal(), Signal(), Signal(), Signal()
-        # Of compares and extremes, what decides later: if equal; if less; b if there is an order; b anyway.
-        if_equal, if_less, by_order, takes_b = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [out_of_range.eq(a.exponent >= INTEGER_EXPONENT), other.eq(a_code), bypass.eq(1)]
-        with m.Switch(op):
-            with m.Case(
-                FloatOp.ADD, FloatOp.SUB, FloatOp.MUL, FloatOp.MADD, FloatOp.MSUB, FloatOp.NMSUB, FloatOp.NMADD, FloatOp.FROM_INT
-            ):
-                m.d.comb += bypass.eq(0)
-            with m.Case(*_ROUNDS):
-                m.d.comb += bypass.eq(0)
-            with m.Case(FloatOp.MIN, FloatOp.MAX):
-                m.d.comb += [invalid.eq(any_signalling), by_order.eq(~any_nan), takes_b.eq(a.nan & ~b.nan)]
-                with m.If(a.nan & b.nan):
-                    m.d.comb += other.eq(CANONICAL_NAN)
-            with m.Case(FloatOp.SGNJ):
-                m.d.comb += other[31].eq(b.sign)
-            with m.Case(FloatOp.SGNJN):
-                m.d.comb += other[31].eq(~b.sign)
-            with m.Case(FloatOp.SGNJX):
-                m.d.comb += other[31].eq(a.sign ^ b.sign)
-            with m.Case(FloatOp.EQ):
-                m.d.comb += [other.eq(0), if_equal.eq(~any_nan), invalid.eq(any_signalling)]
-            with m.Case(FloatOp.LT):
-                m.d.comb += [other.eq(0), if_less.eq(~any_nan), invalid.eq(any_nan)]
-            with m.Case(FloatOp.LE):
-                m.d.comb += [other.eq(0), if_equal.eq(~any_nan), if_less.eq(~any_nan), invalid.eq(any_nan)]
-            with m.Case(FloatOp.CLASS):
-                m.d.comb += other.eq(class_mask(a))
-            with m.Case(FloatOp.TO_INT, FloatOp.TO_INT_ZERO):
-                m.d.comb += [
-                    other.eq(Mux(a.sign & ~a.nan, MOST_NEGATIVE, MOST_POSITIVE)),
-                    # The most negative integer itself is in range, and what saturation gives.
-                    invalid.eq(out_of_range & (a_code != Cat(Const(0, 23), Const(INTEGER_EXPONENT, 8), Const(1, 1)))),
-                    denormal.eq(a.denormal),
-                    convert.eq(~out_of_range),
-                ]
-        other, other_b, same, less, if_equal, if_less, by_order, is_min, takes_b = later(
-            1,
-            other=other,
-            b=b_code,
-            same=equal | both_zero,
-            # -0 < +0 here.
-            less=Mux(a.sign == b.sign, ~equal & (smaller ^ a.sign), a.sign),
-            if_equal=if_equal,
-            if_less=if_less,
-            by_order=by_order,
-            is_min=op == FloatOp.MIN,
-            takes_b=takes_b,
-        )
-        beside = {"bypass": bypass, "invalid": invalid, "denormal": denormal, "divides": divides}
-        until_sum = {"convert": convert, "to_nearest": op == FloatOp.TO_INT}
+        # First register: codes as they come. Second: taken apart, and what the operation asks for.
+        number = Cat(self.op.as_value(), self.integer)
+        codes = later("_entered", a=self.a, b=self.b, c=self.c)
+        (entered_number,) = later("_entered", number=number)
+        operands = []
+        for name, code in zip("abc", codes, strict=True):
+            m.submodules[f"unpack_{name}"] = unpack = FormatUnpack() if name == "a" else Fp32Unpack()
+            operand = Signal.like(unpack.operand, name=f"operand_{name}", reset_less=True)
+            m.d.comb += unpack.code.eq(code)
+            m.d.sync += operand.eq(unpack.operand)
+            operands.append(operand)
+        self._format(m, m.submodules["unpack_a"])
+        a, b, c = operands
 
-        def beside_later(stage, **more):
-            """The registers that a stage ends with."""
-            values = beside | until_sum | more
-            return dict(zip(values, later(stage, **values), strict=True))
+        def asks(name, *operations, number=entered_number):
+            """Whether the operation is one of these, for the cycle of its operands."""
+            register = Signal(name=name, reset_less=True)
+            m.d.sync += register.eq(number.matches(*(each if isinstance(each, int) else each.value for each in operations)))
+            return register
 
-        registers = beside_later(1)
-        chosen = Mux(takes_b | by_order & (less ^ is_min), other_b, other)
-        truth = Mux(same, if_equal, if_less & less)
-        other = Cat(chosen[0] | truth, chosen[1:])
-        for stage in range(2, SUM_CYCLES + 1):
+        total, carry = self._add(m, asks, number, *codes[:2])
+        a_code, b_code = later("_operand", a_code=codes[0], b_code=codes[1])
+        rounds = asks("rounds", *_ROUNDS)
+        self._operands(m, asks, entered_number, fma, a, b, c, a_code, rounds)
+        self._factors(m, asks, number, fma, a, b, a_code, b_code, codes[1])
+        divides = self._rounding(m, asks, fma, a, rounds)
+
+        # What needs no rounding, beside the multiply-adder, is known in the following cycle.
+        to_integer = asks("to_integer", FloatOp.TO_INT, FloatOp.TO_INT_ZERO)
+        other, disordered = self._other(m, asks, a, b, a_code, b_code, total, carry, to_integer)
+        least = ~a_code[:_HIDDEN_BIT].any() & a.sign & (a.exponent == INTEGER_EXPONENT)
+        out_of_range = a.exponent >= INTEGER_EXPONENT
+        beside = {
+            "bypass": ~asks("sums", FloatOp.ADD, FloatOp.SUB, FloatOp.MUL, *_FUSED, FloatOp.FROM_INT, FloatOp.DECODE, *_ROUNDS),
+            # The most negative integer itself is in range, and what saturation gives.
+            "invalid": disordered | to_integer & out_of_range & ~least,
+            "denormal": to_integer & a.denormal,
+            "divides": divides,
+        }
+        until_sum = {"convert": to_integer & ~out_of_range, "to_nearest": asks("to_nearest", FloatOp.TO_INT)}
+        product = fma.product
+        for stage in range(1, SUM_CYCLES + 1):
+            values = beside | until_sum | {"other": other}
+            if stage > PRODUCT_CYCLES:
+                (product,) = later(stage, product=product)
+            registers = dict(zip(values, later(stage, **values), strict=True))
             beside, until_sum = ({name: registers[name] for name in names} for names in (beside, until_sum))
-            registers = beside_later(stage, other=other)
             other = registers["other"]
-        beside, until_sum = ({name: registers[name] for name in names} for names in (beside, until_sum))
 
         # The integer is there as the sum. In two's complement, what is cut is always too little.
         whole, guard = fma.magnitude[_INTEGER_UNIT : _INTEGER_UNIT + 32], fma.magnitude[_INTEGER_UNIT - 1]
@@ -193,7 +190,10 @@ class SmallFloatLane(wiring.Component):
             round_up.eq(Mux(until_sum["to_nearest"], guard & (sticky | whole[0]), other[31] & (guard | sticky))),
             integer.eq(whole + round_up),
         ]
-        beside |= {"other": Mux(until_sum["convert"], integer, other), "inexact": until_sum["convert"] & (guard | sticky)}
+        beside |= {
+            "other": Mux(until_sum["convert"], integer, other | product),
+            "inexact": until_sum["convert"] & (guard | sticky),
+        }
         for stage in range(SUM_CYCLES + 1, FMA_CYCLES):
             beside = dict(zip(beside, later(stage, **beside), strict=True))
 
@@ -207,53 +207,110 @@ class SmallFloatLane(wiring.Component):
         m.d.comb += [self.result.eq(result), self.flags.eq(flags)]
         return m
 
-    def _asks(self, m, name, *operations):
-        """Whether the operation is one of these, for the cycle of its operands."""
-        register = Signal(name=name, reset_less=True)
-        m.d.sync += register.eq(self.op.as_value().matches(*(operation.value for operation in operations)))
-        return register
+    def _format(self, m, unpack):
+        """What the first operand is unpacked as."""
+        moved = {
+            FormatKind.CFP8_143: unpack.short,
+            FormatKind.CFP8_152: None,
+            FormatKind.SHP: None,
+            FormatKind.UHP: unpack.unsigned,
+        }
+        registers = {name: Signal(name=f"{name}_entered", reset_less=True) for name in ("moved", "short", "unsigned")}
+        offset = Signal.like(unpack.offset, name="offset_entered", reset_less=True)
+        m.d.sync += [
+            registers["moved"].eq((self.op == FloatOp.DECODE) & self.kind.matches(*(kind.value for kind in moved))),
+            registers["short"].eq(self.kind == FormatKind.CFP8_143),
+            registers["unsigned"].eq(self.kind == FormatKind.UHP),
+            offset.eq(BIAS - Mux(self.kind == FormatKind.UHP, 31, self.bias)),
+        ]
+        m.d.comb += [getattr(unpack, name).eq(register) for name, register in registers.items()]
+        m.d.comb += unpack.offset.eq(offset)
 
-    def _operands(self, m, fma, a, b, c, a_code, rounds):
-        """What the multiply-adder computes."""
-        fused = FloatOp.MADD, FloatOp.MSUB, FloatOp.NMSUB, FloatOp.NMADD
-        adds, adds_product = self._asks(m, "adds", FloatOp.ADD, FloatOp.SUB), self._asks(m, "adds_product", *fused)
-        multiplies, uses_b = self._asks(m, "multiplies", FloatOp.MUL), self._asks(m, "uses_b", FloatOp.MUL, *fused)
-        from_integer = self._asks(m, "from_integer", FloatOp.FROM_INT)
-        normalises = self._asks(m, "normalises", FloatOp.NORMALISE)
-        raw = self._asks(m, "raw", FloatOp.TO_INT, FloatOp.TO_INT_ZERO, FloatOp.FIX)
-        negates_product = self._asks(m, "negates_product", FloatOp.NMSUB, FloatOp.NMADD)
-        negates_addend = self._asks(m, "negates_addend", FloatOp.SUB, FloatOp.MSUB, FloatOp.NMADD)
-        signs = FloatOp.MUL, FloatOp.FROM_INT, FloatOp.NORMALISE, FloatOp.ROUND_RECIPROCAL, FloatOp.ROUND_RECIPROCAL_ROOT
-        has_sign_of_a = self._asks(m, "has_sign_of_a", *signs)
+    def _add(self, m, asks, number, a, b):
+        """Sum or difference of the codes or of what bitwise operations make of them, and the carry out of it."""
+        ors = asks("ors", *_bitwise("vor", "vxor", "vandn"), number=number)
+        ands = asks("ands", *_bitwise("vand"), number=number)
+        adds = asks("adds_integers", *_integers("vadd"), number=number)
+        # a ^ b = (a | b) - (a & b), a & ~b = (a | b) - b.
+        subtracts_b = _integers("vsub"), _FLOAT_ORDERS, _INTEGER_ORDERS, _bitwise("vandn")
+        subtracts = asks("subtracts", *(each for group in (*subtracts_b, _bitwise("vxor")) for each in group), number=number)
+        common = asks("common", *_bitwise("vxor"), number=number)
+        x, y = Signal(32), Signal(32)
+        m.d.comb += [
+            x.eq(Mux(ors, a | b, Mux(ands, a & b, a))),
+            y.eq(Mux(subtracts, ~Mux(common, a & b, b), Mux(adds, b, 0))),
+        ]
+        total = Signal(33, name="total_operand", reset_less=True)
+        m.d.sync += total.eq((Cat(subtracts, x) + Cat(subtracts, y))[1:])
+        return total[:32], total[32]
+
+    def _other(self, m, asks, a, b, a_code, b_code, total, carry, to_integer):
+        """What is neither rounded nor multiplied; and whether a comparison is invalid."""
+        extreme, is_class = asks("extreme", *_EXTREMES), asks("is_class", FloatOp.CLASS)
+        is_least = asks("is_least", FloatOp.MIN, *_integers("vmin", "vminu"))
+        floats, unsigned = asks("floats", *_FLOAT_ORDERS), asks("unsigned", *_integers("vminu", "vmaxu", "vltu"))
+        any_order = asks("any_order", FloatOp.EQ, FloatOp.LE, *_integers("veq"))
+        less_order = asks("less_order", FloatOp.LT, FloatOp.LE, *_integers("vlt", "vltu"))
+        signals, orders = asks("signals", FloatOp.MIN, FloatOp.MAX, FloatOp.EQ), asks("orders", FloatOp.LT, FloatOp.LE)
+        injects = asks("injects", *_INJECTS)
+        inverts, multiplies_signs = asks("inverts", FloatOp.SGNJN), asks("multiplies_signs", FloatOp.SGNJX)
+        passes = asks("passes", FloatOp.MOVE, *_INJECTS, *_integers("vadd", "vsub"), *_bitwise("vand", "vor", "vxor", "vandn"))
+        a_sign, b_sign = a_code[31], b_code[31]
+        less, same, truth, nan, takes_a, takes_b = Signal(), Signal(), Signal(), Signal(), Signal(), Signal()
+        lowest, highest = Signal(), Signal()
+        m.d.comb += [
+            nan.eq(floats & (a.nan | b.nan)),
+            # Anything if they are the same. -0 < +0 here.
+            less.eq(Mux((a_sign ^ b_sign) & ~unsigned, a_sign, ~carry ^ (a_sign & floats))),
+            same.eq(~total.any() | floats & a.zero & b.zero),
+            truth.eq(~nan & Mux(same, any_order, less_order & less)),
+            takes_a.eq(extreme & Mux(nan, ~a.nan, less == is_least)),
+            takes_b.eq(extreme & Mux(nan, ~b.nan, less != is_least)),
+            lowest.eq(to_integer & a.sign & ~a.nan),
+            highest.eq(to_integer & ~lowest),
+        ]
+        constant = [highest] * 31 + [lowest]
+        for bit in range(32):
+            if CANONICAL_NAN >> bit & 1:
+                constant[bit] |= extreme & nan & a.nan & b.nan
+        for bit, belongs in enumerate(class_mask(a)):
+            constant[bit] |= is_class & belongs
+        constant[0] |= truth
+        chosen = total & passes.replicate(32) | a_code & takes_a.replicate(32) | b_code & takes_b.replicate(32) | Cat(constant)
+        sign = Mux(injects, b_sign ^ inverts ^ (a_sign & multiplies_signs), chosen[31])
+        return Cat(chosen[:31], sign), signals & (a.signalling | b.signalling) | orders & (a.nan | b.nan)
+
+    def _operands(self, m, asks, number, fma, a, b, c, a_code, rounds):
+        """What the multiply-adder computes, but for the significands of the product."""
+        adds, adds_product = asks("adds", FloatOp.ADD, FloatOp.SUB), asks("adds_product", *_FUSED)
+        multiplies, uses_b = asks("multiplies", FloatOp.MUL), asks("uses_b", FloatOp.MUL, *_FUSED)
+        from_integer, normalises = asks("from_integer", FloatOp.FROM_INT), asks("normalises", FloatOp.NORMALISE)
+        raw = asks("raw", FloatOp.TO_INT, FloatOp.TO_INT_ZERO, FloatOp.FIX)
+        negates_product = asks("negates_product", FloatOp.NMSUB, FloatOp.NMADD)
+        negates_addend = asks("negates_addend", FloatOp.SUB, FloatOp.MSUB, FloatOp.NMADD)
+        has_sign_of_a = asks(
+            "has_sign_of_a", FloatOp.MUL, FloatOp.DECODE, FloatOp.FROM_INT, FloatOp.NORMALISE,
+            FloatOp.ROUND_RECIPROCAL, FloatOp.ROUND_RECIPROCAL_ROOT,
+        )  # fmt: skip
         addend_exponent = Signal(8, reset_less=True)
-        with m.Switch(self.op):
+        with m.Switch(number):
             for operations, exponent in (
                 ((FloatOp.TO_INT, FloatOp.TO_INT_ZERO), INTEGER_EXPONENT + 1),
-                ((FloatOp.FROM_INT,), BIAS + 23),
+                ((FloatOp.FROM_INT,), BIAS + 32),
                 ((FloatOp.FIX,), _FIXED_EXPONENT),
             ):
-                with m.Case(*operations):
+                with m.Case(*(each.value for each in operations)):
                     m.d.sync += addend_exponent.eq(exponent)
             with m.Default():
                 m.d.sync += addend_exponent.eq(1)
 
-        # Of a negative integer the lower half is subtracted from 2**16, which takes one from the upper half.
-        negative = a_code[31]
         m.d.comb += [fma.a.eq(a), fma.a.sign.eq(a.sign ^ negates_product), fma.accumulation.raw.eq(raw)]
         with m.If(from_integer):
-            m.d.comb += [
-                fma.a.eq(0),
-                fma.a.sign.eq(negative),
-                fma.a.exponent.eq(BIAS + 39),
-                fma.a.significand.eq(a_code[16:31] ^ negative.replicate(15)),
-            ]
+            m.d.comb += [fma.a.eq(0), fma.a.exponent.eq(BIAS + 46 - _CONVERTED_UNIT)]
         with m.If(uses_b):
             m.d.comb += fma.b.eq(b)
         with m.Else():
-            m.d.comb += [
-                fma.b.exponent.eq(Mux(normalises, _NORMALISING_EXPONENT, BIAS)),
-                fma.b.significand.eq(~rounds << 23),
-            ]
+            m.d.comb += fma.b.exponent.eq(Mux(normalises, _NORMALISING_EXPONENT, BIAS))
         with m.If(adds_product):
             m.d.comb += [fma.c.eq(c), fma.c.sign.eq(c.sign ^ negates_addend)]
         with m.Elif(adds):
@@ -262,16 +319,69 @@ class SmallFloatLane(wiring.Component):
             m.d.comb += [
                 fma.c.sign.eq(a.sign & has_sign_of_a ^ b.sign & multiplies),
                 fma.c.exponent.eq(addend_exponent),
-                # For digits to add; in what is normalised it is far below what counts.
-                fma.c.significand.eq(normalises << 23),
+                # For digits to add; in what is normalised it is far below what counts. Of a negative integer, 2**32 is taken.
+                fma.c.significand[_HIDDEN_BIT].eq(normalises | from_integer & a_code[31]),
             ]
-            with m.If(from_integer):
-                m.d.comb += fma.c.significand.eq((a_code[:16] ^ negative.replicate(16)) + negative)
 
-    def _rounding(self, m, fma, a, rounds):
+    def _factors(self, m, asks, number, fma, a, b, a_code, b_code, entered_b):
+        """What the multipliers take: significands, integers, powers of two."""
+        right, left = asks("right_entered", *_RIGHT, number=number), asks("left_entered", *_LEFT, number=number)
+        width = Signal.like(self.width, name="width_entered", reset_less=True)
+        m.d.sync += width.eq(self.width)
+        # A shift to the right by nothing takes the one power that has more bits than an integer.
+        amount, power, above = Signal(5), Signal(5, reset_less=True), Signal(reset_less=True)
+        shifts = Signal(reset_less=True)
+        m.d.comb += amount.eq(entered_b[:5] & Cat(Const(7, 3), width.any(), width[1]))
+        m.d.sync += [
+            power.eq(Mux(right, -amount, amount)),
+            above.eq(right & ~amount.any()),
+            shifts.eq((left | right) & (left | amount.any())),
+        ]
+        uses_b = asks("has_factor_b", FloatOp.MUL, *_FUSED, *_integers("vmul", "vmulh", "vmulhu"))
+        integral = asks("integral", FloatOp.FROM_INT, *_integers("vmul", "vmulh", "vmulhu", "vsll", "vsrl", "vsra"))
+        a_signed, b_signed = asks("a_signed", *_integers("vmulh", "vsra")), asks("b_signed", *_integers("vmulh"))
+        from_integer = asks("has_integer", FloatOp.FROM_INT)
+        unit = asks(
+            "has_unit",
+            FloatOp.TO_INT,
+            FloatOp.TO_INT_ZERO,
+            FloatOp.FIX,
+            FloatOp.NORMALISE,
+            FloatOp.ADD,
+            FloatOp.SUB,
+            FloatOp.DECODE,
+        )
+        m.d.comb += [
+            fma.high.eq(asks("high", *_integers("vmulh", "vmulhu", "vsrl", "vsra"))),
+            fma.low.eq(asks("low", *_integers("vmul", "vsll"))),
+        ]
+
+        def bits_of(operand, code):
+            significand = operand.significand
+            hidden = Mux(integral, code[_HIDDEN_BIT], significand[_HIDDEN_BIT])
+            return Cat(significand[:_HIDDEN_BIT], hidden, code[_HIDDEN_BIT + 1 :] & integral.replicate(31 - _HIDDEN_BIT))
+
+        ones = Cat(power[:4] == exponent for exponent in range(16))
+        powers = Cat(ones & (shifts & (power[4] == half)).replicate(16) for half in range(2))
+        units = [Const(0, 1)] * 32
+        # A zero may have a significand.
+        units[_HIDDEN_BIT] = unit & ~a.zero
+        units[_CONVERTED_UNIT] = from_integer
+        m.d.comb += [
+            fma.factor_a.eq(Cat(bits_of(a, a_code), a_code[31] & a_signed)),
+            fma.factor_b.eq(
+                Cat(
+                    bits_of(b, b_code) & uses_b.replicate(32) | powers | Cat(units),
+                    b_code[31] & b_signed | above,
+                    b_code[31] & b_signed,
+                )
+            ),
+        ]
+
+    def _rounding(self, m, asks, fma, a, rounds):
         """The operations that round what is accumulated; tells which one divides by zero."""
         is_root, is_power = (
-            self._asks(m, name, operation)
+            asks(name, operation)
             for name, operation in (("is_root", FloatOp.ROUND_RECIPROCAL_ROOT), ("is_power", FloatOp.ROUND_POWER))
         )
         divides_by_zero = Signal()

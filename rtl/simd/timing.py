@@ -4,6 +4,7 @@
 from golden.config import NodeConfig
 from golden.isa import simd_iterative_cycles, simd_reduction_cycles
 from rtl.simd.digits import DIGIT_CYCLES
+from rtl.simd.pairwise import PUSH_CYCLES
 from rtl.simd.special import SpecialOp
 
 __all__ = [
@@ -50,27 +51,27 @@ def has_one_lane(config: NodeConfig) -> bool:
 
 
 #: Cycles in a unit with one lane from an operation of a reduction to one that needs its result.
-ONE_LANE_COMBINE_CYCLES = 9
+ONE_LANE_COMBINE_CYCLES = 10
 
-#: The same from the last element that enters to the result of the operation.
-ONE_LANE_STAGES = 14
+#: The same from the last element that enters to the result of the operation. The next operation may enter one cycle before.
+ONE_LANE_STAGES = 15
 
 
 def one_lane_cycles(config: NodeConfig) -> dict[str, int]:
-    """Cycles that operations occupy a unit with one lane, by kind.
+    """Cycles in which elements of operations enter a unit with one lane, by kind.
 
     Returns
     -------
     dict
-        ``words``, ``halves`` and ``bytes`` for operations whose elements enter with 32, 16 and 8 bits, the last for permutations;
-        the names of vrcp, vrsqrt and vexp2 for each of their elements; ``reduce_f32``, ``reduce_bf16``,
+        ``words``, ``halves`` and ``bytes`` for operations whose elements enter with 32, 16 and 8 bits, the last for permutations
+        too; the names of vrcp, vrsqrt and vexp2 for each of their elements; ``reduce_f32``, ``reduce_bf16``,
         ``reduce_i32``, ``reduce_i16`` and ``reduce_i8``.
     """
     lanes = config.fp32_lanes
 
-    def reduction(operations: int, elements: int) -> int:
+    def reduction(elements: int) -> int:
         """A number goes onto the stack before each operation; then the last result enters for each element."""
-        return (1 + ONE_LANE_COMBINE_CYCLES) * operations + 2 + elements
+        return (PUSH_CYCLES + ONE_LANE_COMBINE_CYCLES) * (elements - 1) + 2 + elements
 
     return {
         "words": lanes,
@@ -80,9 +81,9 @@ def one_lane_cycles(config: NodeConfig) -> dict[str, int]:
         "vrcp": 1 + DIGIT_CYCLES[SpecialOp.RECIPROCAL],
         "vrsqrt": 1 + DIGIT_CYCLES[SpecialOp.RECIPROCAL_ROOT],
         "vexp2": 1 + DIGIT_CYCLES[SpecialOp.POWER],
-        "reduce_f32": reduction(lanes - 1, lanes),
-        "reduce_bf16": reduction(2 * lanes - 1, 2 * lanes),
-        "reduce_i32": reduction(lanes - 1, lanes),
-        "reduce_i16": reduction(lanes, 2 * lanes),
-        "reduce_i8": reduction(lanes + 1, 4 * lanes),
+        "reduce_f32": reduction(lanes),
+        "reduce_bf16": reduction(2 * lanes),
+        "reduce_i32": reduction(lanes),
+        "reduce_i16": reduction(2 * lanes),
+        "reduce_i8": reduction(4 * lanes),
     }

@@ -7,8 +7,11 @@ from golden.config import NodeConfig
 
 __all__ = ["MOVES", "ONE_LANE_STAGES", "has_one_lane", "one_lane_cycles"]
 
-#: Cycles from the last element that enters to the result.
-ONE_LANE_STAGES = 14
+#: Cycles from when the next operation may enter to the result.
+ONE_LANE_STAGES = 1
+
+#: Cycles from when the last element has entered to when the next operation may.
+_REST = 14
 
 #: What names of operations begin with that move bytes.
 MOVES = ("vsel", "vnarrow", "vshuf", "vslide", "vwiden", "vbc", "vtrn")
@@ -28,10 +31,9 @@ def one_lane_cycles(config: NodeConfig, mnemonic: str) -> int:
     name, kind, *_ = [*mnemonic.split("."), ""]
     elements = {"bf16": 2 * lanes, "i16": 2 * lanes, "i8": 4 * lanes}.get(kind, lanes)
     if name in _SPECIAL_CYCLES:
-        return _SPECIAL_CYCLES[name] * elements
+        return _SPECIAL_CYCLES[name] * elements + _REST
     if name.startswith("vred"):
-        combined = {"i16": lanes, "i8": lanes + 1}.get(kind, elements - 1)
-        return 10 * combined + 2 + elements
+        return 12 * (elements - 1) + 2 + elements + _REST
     if name.startswith(MOVES):
-        return 4 * lanes
-    return 2 * lanes if kind == "bf16" else lanes
+        return 4 * lanes + _REST
+    return elements + _REST
