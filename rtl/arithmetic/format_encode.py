@@ -114,11 +114,24 @@ class FormatEncode(wiring.Component):
             distance.eq(Mux(difference[8], (lowest + narrower)[:8] - exponent, narrower)),
         ]
         kept, lost = self._place(m, Cat(mantissa, ~denormal_field), distance, later)
+
+        # To nearest: just less than a half is added, and the missing bit if that makes a tie go to even. Nothing that was
+        # lost can decide it: a significand that reaches up to the half ends within the 24 bits behind the point.
+        added = Signal(RANDOM_BITS)
+        kind, random, stochastic = (later(getattr(self, name), f"{name}_placed", 1) for name in ("kind", "random", "stochastic"))
+        with m.If(~stochastic):
+            m.d.comb += added.eq((1 << RANDOM_BITS - 1) - 1)
+        with m.Elif((kind == FormatKind.BF16) | (kind > FormatKind.UHP)):
+            m.d.comb += added[RANDOM_BITS - 16 :].eq(random[:16])
+        with m.Else():
+            m.d.comb += added.eq(random)
+        added, carry = later(added, "added", 1), later(~stochastic & kept[RANDOM_BITS], "carry", 1)
+        kept = later(kept, "kept", 1)
         inexact_sum = kept[:RANDOM_BITS].any() | lost.any()
 
         # What the operand was, when it is rounded.
-        value, kind, random = later(self.value, "value"), later(self.kind, "kind"), later(self.random, "random")
-        raised, stochastic = later(Mux(difference[8], 0, raised), "raised"), later(self.stochastic, "stochastic")
+        value, kind = later(self.value, "value"), later(kind, "kind", 1)
+        raised = later(Mux(difference[8], 0, raised), "raised")
         sign, quiet = value[31], value[22]
         has_fraction, has_top, has_low_field = (
             later(flag, name) for flag, name in ((fraction, "fraction"), (top, "top"), (denormal_field, "denormal_field"))
@@ -134,16 +147,6 @@ class FormatEncode(wiring.Component):
             clamps.eq((kind == FormatKind.CFP8_143) | (kind == FormatKind.CFP8_152) | (kind == FormatKind.SHP)),
         ]
 
-        # To nearest: just less than a half is added, and the missing bit if that makes a tie go to even. Nothing that was
-        # lost can decide it: a significand that reaches up to the half ends within the 24 bits behind the point.
-        added = Signal(RANDOM_BITS)
-        carry = Signal()
-        with m.If(~stochastic):
-            m.d.comb += [added.eq((1 << RANDOM_BITS - 1) - 1), carry.eq(kept[RANDOM_BITS])]
-        with m.Elif(clamps | is_uhp):
-            m.d.comb += added.eq(random)
-        with m.Else():
-            m.d.comb += added[RANDOM_BITS - 16 :].eq(random[:16])
         tiny, over = Signal(), Signal()
         chain = Signal(1 + RANDOM_BITS + _CODE_BITS)
         m.d.comb += chain.eq(Cat(carry, kept) + Cat(carry, added, raised))
@@ -193,7 +196,7 @@ class FormatEncode(wiring.Component):
         return m
 
     def _place(self, m, significand, distance, later):
-        """The significand, shifted right by the distance, and bits that are set if it lost something."""
+        """The significand, shifted right by the distance, and, when it is rounded, bits that are set if it lost something."""
         kept = Signal(_WIDEST + 1 + RANDOM_BITS)
         if not self.small:
             shifted, lost = Cat(Const(0, _WIDEST + 1), significand), []
@@ -220,4 +223,4 @@ class FormatEncode(wiring.Component):
         m.d.comb += kept.eq(choices[0] | choices[1] | choices[2])
         sixteens = later(sixteens, "sixteens_rounded", 1)
         lost = Cat(loss & (sixteens >= number) for number, loss in enumerate(later(Cat(losses), "losses", 1)))
-        return later(kept, "kept", 1), lost
+        return kept, lost

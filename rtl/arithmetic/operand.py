@@ -8,7 +8,16 @@ from amaranth.lib.wiring import In, Out
 
 from golden.layout import BIAS_BITS, FormatKind
 
-__all__ = ["EXPONENT_OFFSET", "OPERAND_KIND_BITS", "ZERO_EXPONENT", "Operand", "OperandDecoder", "OperandTable"]
+__all__ = [
+    "EXPONENT_OFFSET",
+    "FLOOR_BITS",
+    "OPERAND_KIND_BITS",
+    "ZERO_EXPONENT",
+    "Operand",
+    "OperandDecoder",
+    "OperandTable",
+    "operand_floor",
+]
 
 #: Bits of a FormatKind that operands may have: BF16, CFP8_143 or CFP8_152.
 OPERAND_KIND_BITS = 2
@@ -18,6 +27,9 @@ EXPONENT_OFFSET = 63
 
 #: Largest exponent of zero operands: low enough to make any exponent sum negative, which never decides the maximum.
 ZERO_EXPONENT = -193
+
+#: Bits of an unsigned sum of two exponents.
+FLOOR_BITS = 10
 
 #: Lowest exponent that fits.
 _LOWEST_EXPONENT = -256
@@ -60,6 +72,11 @@ def _offset(m, kind, bias):
         with m.Default():
             m.d.comb += offset.eq(EXPONENT_OFFSET - 127)
     return offset
+
+
+def operand_floor(m, kinds, biases):
+    """The window's lowest position in sums of two exponents to which no offset was added, plus 512."""
+    return (1 << FLOOR_BITS - 1) - sum(_offset(m, kind, bias) for kind, bias in zip(kinds, biases, strict=True))
 
 
 class OperandDecoder(wiring.Component):
@@ -176,6 +193,9 @@ class OperandTable(wiring.Component):
     ----------
     count : int
         Codes decoded side by side.
+    offset : bool
+        Exponents are those of ``Operand``. Otherwise they lack the offset that formats have, and zero is so low that sums of its
+        exponent and another one are below any ``operand_floor``.
 
     Members
     -------
@@ -184,8 +204,9 @@ class OperandTable(wiring.Component):
     Source: step 1 of the matrix unit's arithmetic.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, *, offset: bool = True):
         self.count = count
+        self.offset = offset
         super().__init__(_ports(count))
 
     def elaborate(self, platform):
@@ -199,7 +220,7 @@ class OperandTable(wiring.Component):
         small = Signal()
         m.d.comb += small.eq((self.kind == FormatKind.CFP8_143) | (self.kind == FormatKind.CFP8_152))
         wide = next_cycle(~small, "wide")
-        offset = next_cycle(_offset(m, self.kind, self.bias), "next_offset", signed(BIAS_BITS + 1))
+        offset = next_cycle(_offset(m, self.kind, self.bias), "next_offset", signed(BIAS_BITS + 1)) if self.offset else 0
 
         table = [_entry(row, code) for row in _Row for code in range(128)]
         for index in range(self.count):

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.arithmetic.normalise import EXPONENT_BITS
 
-__all__ = ["CANONICAL_NAN", "INFINITY", "Round"]
+__all__ = ["CANONICAL_NAN", "INFINITY", "Round", "rounded_code"]
 
 #: The one NaN that operations return.
 CANONICAL_NAN = 0x7FC0_0000
@@ -22,6 +22,27 @@ _LEAST_WIDTH = _SIGNIFICAND_BITS + 2
 def _check_width(width: int) -> None:
     if not _LEAST_WIDTH <= width <= 64:
         raise ValueError(f"width = {width} is outside of {_LEAST_WIDTH} to 64")
+
+
+def _split(normalised):
+    """Significand, guard bit, and whether there is something below."""
+    below = len(normalised) - _SIGNIFICAND_BITS
+    return normalised[below:], normalised[below - 1], normalised[: below - 1].any()
+
+
+def rounded_code(m, normalised, exponent):
+    """The code, without sign and with a carry, nearest to a normalised magnitude that is neither zero nor overflows.
+
+    One carry chain: the lowest bit of its two operands makes the carry that rounds up.
+    """
+    significand, guard, sticky = _split(normalised)
+    round_up = Signal()
+    rounded = Signal(1 + 23 + EXPONENT_BITS + 1)
+    m.d.comb += [
+        round_up.eq(guard & (sticky | significand[0])),
+        rounded.eq(Cat(round_up, significand) + Cat(round_up, Const(0, 23), exponent)),
+    ]
+    return rounded[1:]
 
 
 class Round(wiring.Component):
@@ -64,16 +85,8 @@ class Round(wiring.Component):
         m = Module()
         normalised, exponent = self.normalised, self.exponent
 
-        below = self.width - _SIGNIFICAND_BITS
-        significand, guard, sticky = normalised[below:], normalised[below - 1], normalised[: below - 1].any()
-        round_up = Signal()
-        # One carry chain: the lowest bit of the two operands makes the carry that rounds up.
-        rounded = Signal(1 + 23 + EXPONENT_BITS + 1)
-        m.d.comb += [
-            round_up.eq(guard & (sticky | significand[0])),
-            rounded.eq(Cat(round_up, significand) + Cat(round_up, Const(0, 23), exponent)),
-        ]
-        code = rounded[1:]
+        significand, guard, sticky = _split(normalised)
+        code = rounded_code(m, normalised, exponent)
         # The top bit is set unless the exponent is 0, so 254 overflows; at 253, a carry makes the code of infinity by itself.
         overflow = Signal()
         m.d.comb += overflow.eq(exponent[8] | exponent[1:8].all())
@@ -83,7 +96,7 @@ class Round(wiring.Component):
 
         # A denormal that is carried to the smallest normal number is all ones and a guard bit; one bit more of precision, which
         # an unbounded exponent would give, makes the guard bit the last one, and it is carried from if the next is set.
-        reaches_normal = code[23] & normalised[below - 2]
+        reaches_normal = code[23] & normalised[self.width - _SIGNIFICAND_BITS - 2]
         m.d.comb += [
             self.overflow.eq(self.nonzero & (overflow | code[23:31].all())),
             self.inexact.eq(self.overflow | guard | sticky),

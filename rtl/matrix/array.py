@@ -2,7 +2,7 @@
 """The matrix array: the elements of the matrix unit with their accumulators."""
 
 from amaranth.hdl import Array, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import MATRIX_K, NodeConfig
@@ -18,23 +18,17 @@ from rtl.arithmetic.format_encode import (
 )
 from rtl.arithmetic.operand import OPERAND_KIND_BITS, OperandDecoder, OperandTable
 from rtl.matrix.element import MatrixElement, element_cycles
+from rtl.matrix.op import MatrixOp
+from rtl.matrix.paired_element import PairedElement
+from rtl.matrix.paired_units import PairedUnits
 from rtl.matrix.tile_select import TileSelect
-from rtl.matrix.timing import convert_cycles, matrix_latency_cycles
+from rtl.matrix.timing import convert_turns, is_paired, matrix_latency_cycles
 
 __all__ = ["MatrixArray", "MatrixOp", "matrix_element_name", "matrix_entries", "matrix_modules", "matrix_name"]
 
 
 #: Inputs of steps and loads.
 _OPERANDS = ("a", "b", "format_a", "format_b", "bias_a", "bias_b", "half")
-
-
-class MatrixOp(enum.Enum, shape=2):
-    """What enters the array in a cycle."""
-
-    NONE = 0
-    STEP = 1
-    LOAD_LINE = 2
-    CLEAR = 3
 
 
 def matrix_entries(config: NodeConfig) -> int:
@@ -59,11 +53,13 @@ def matrix_element_name(config: NodeConfig) -> str:
 def matrix_modules(config: NodeConfig) -> dict[str, wiring.Component]:
     """The array and the modules that it instantiates, by name; each is to be exported as a module of that name."""
     small = config.matrix_passes > 1
+    if is_paired(config):
+        element = PairedElement(matrix_entries(config), config.matrix_passes, reads_words=_has_one_unit(config))
+    else:
+        element = MatrixElement(matrix_entries(config), config.matrix_passes)
     return {
         (SMALL_FORMAT_ENCODE if small else FORMAT_ENCODE): FormatEncode(small),
-        matrix_element_name(config): MatrixElement(
-            matrix_entries(config), config.matrix_passes, reads_words=_has_one_unit(config)
-        ),
+        matrix_element_name(config): element,
         matrix_name(config): MatrixArray(config),
     }
 
@@ -71,10 +67,10 @@ def matrix_modules(config: NodeConfig) -> dict[str, wiring.Component]:
 class MatrixArray(wiring.Component):
     """M x N elements, each with an accumulator per entry.
 
-    An op enters in any cycle, but not before ``matrix_passes`` cycles after the one before, and has written its accumulator
-    L = ``matrix_latency_cycles`` later: with an op in cycle t, ops on the same entry that enter in t + max(2,
-    ``matrix_passes``) and reads addressed in t + L or later see it. Callers keep these distances. An op's inputs are sampled
-    in the cycle in which it enters.
+    An op enters in any cycle, but not before S = ``matrix_step_cycles`` after the one before, and has written its accumulator
+    L = ``matrix_latency_cycles`` later: with an op in cycle t, ops on the same entry that enter in t + max(2, S) and reads
+    addressed in t + L or later see it. Callers keep these distances. An op's inputs are sampled in the cycle in which it
+    enters.
 
     Codes of a line come C = ``convert_cycles`` after ``convert``, which does not come again before that cycle. Until two
     cycles before it, the line stays at ``read_data``, and all inputs of the conversion but ``convert`` stay as they are.
@@ -144,6 +140,28 @@ class MatrixArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        word = None
+        if is_paired(self.config):
+            m.submodules.units = units = PairedUnits(self.config, matrix_element_name(self.config))
+            m.d.comb += [
+                *(getattr(units, name).eq(getattr(self, name)) for name in ("op", "entry", "line", "zero", *_OPERANDS)),
+                units.read_entry.eq(self.read_entry),
+                units.read_line.eq(self.read_line),
+                self.read_data.eq(units.read_data),
+            ]
+            word = units.word if units.is_single else None
+        else:
+            self._units(m)
+        if self.config.matrix_passes == 1:
+            self._convert_line(m)
+        else:
+            next_turn = self._convert_in_turn(m, word)
+            if word is not None:
+                m.d.comb += units.word_lane.eq(next_turn)
+        return m
+
+    def _units(self, m):
+        """Units that serve one element, or two in turn, those of different rows."""
         config = self.config
         rows, columns, lines, lanes = config.matrix_m, config.matrix_n, config.accumulator_lines, config.fp32_lanes
         passes = config.matrix_passes
@@ -215,11 +233,8 @@ class MatrixArray(wiring.Component):
 
         def later(positions):
             """The word of the line whose turn it is, when it is written; it has one of these positions in turn."""
-            if _has_one_unit(config):
-                loaded = Array(half_a.word_select(column, 32) for column in range(columns))[column_group]
-            else:
-                words = [held["a"].word_select(position, 32) for position in positions]
-                loaded = Array(words)[taken.turn] if passes > 1 else words[0]
+            words = [held["a"].word_select(position, 32) for position in positions]
+            loaded = Array(words)[taken.turn] if passes > 1 else words[0]
             for _ in stages[1:]:
                 following = Signal(32, name="load_data", reset_less=True)
                 m.d.sync += following.eq(loaded)
@@ -239,10 +254,7 @@ class MatrixArray(wiring.Component):
         m.d.sync += read_line.eq(self.read_line)
         m.d.comb += self.read_data.eq(Array(read_lines)[read_line] if lines > 1 else read_lines[0])
 
-        load_data, word_ports, word = {}, {}, Signal(32)
-        word_address = Signal(len(step.entry) + turn_bits)
-        if _has_one_unit(config):
-            word_ports = {"i_word_address": word_address, "o_word": word}
+        load_data = {}
         for unit_row in range(unit_rows):
             for unit_column in range(unit_columns):
                 places = []
@@ -268,31 +280,20 @@ class MatrixArray(wiring.Component):
                     i_load_data=load_data[positions],
                     i_read_entry=self.read_entry,
                     o_read_data=Cat(read_lines[line].word_select(position, 32) for line, position in places),
-                    **word_ports,
                 )
 
-        if passes == 1:
-            self._convert_line(m)
-        else:
-            next_turn = self._convert_in_turn(m, word if _has_one_unit(config) else None)
-            if _has_one_unit(config):
-                # Lanes are elements row by row, turns are elements column by column.
-                in_row = (columns - 1).bit_length()
-                row = Cat(next_turn[in_row:], self.read_line[: (lines - 1).bit_length()])
-                m.d.comb += word_address.eq(Cat(row, next_turn[:in_row], self.read_entry))
-        return m
-
-    def _converters(self, m, name, values, randoms, **ports):
+    def _converters(self, m, name, values, randoms, formats, **ports):
         """Codes and flags of converters side by side."""
         codes, flags = [], []
+        kind, bias, stochastic = formats
         for lane, (value, random) in enumerate(zip(values, randoms, strict=True)):
             code, lane_flags = Signal(32, name=f"code{lane}"), Signal(FLAG_BITS, name=f"flags{lane}")
             m.submodules[f"encode{lane}"] = Instance(
                 name,
                 i_value=value,
-                i_kind=self.convert_format,
-                i_bias=self.convert_bias,
-                i_stochastic=self.convert_stochastic,
+                i_kind=kind,
+                i_bias=bias,
+                i_stochastic=stochastic,
                 i_random=random,
                 o_code=code,
                 o_flags=lane_flags,
@@ -308,7 +309,8 @@ class MatrixArray(wiring.Component):
             [line.word_select(lane, bits) for lane in range(self.config.fp32_lanes)]
             for line, bits in ((self.read_data, 32), (self.convert_random, RANDOM_BITS))
         )
-        codes, flags = self._converters(m, FORMAT_ENCODE, values, randoms)
+        formats = self.convert_format, self.convert_bias, self.convert_stochastic
+        codes, flags = self._converters(m, FORMAT_ENCODE, values, randoms, formats)
         converted, convert_flags = (Signal.like(port, reset_less=True) for port in (self.converted, self.convert_flags))
         m.d.comb += [self.converted.eq(converted), self.convert_flags.eq(convert_flags)]
         with m.If(self.convert):
@@ -327,7 +329,7 @@ class MatrixArray(wiring.Component):
         ``word`` is the one whose turn it is if they are read one by one.
         """
         lanes = self.config.fp32_lanes
-        turns = convert_cycles(self.config) - SMALL_CYCLES
+        turns = convert_turns(self.config)
         count = lanes // turns
         turn, next_turn = Signal(range(turns)), Signal(range(turns))
         active = Signal()
@@ -337,22 +339,33 @@ class MatrixArray(wiring.Component):
 
         def of_turn(line, bits):
             """The parts of a line that are converted side by side."""
-            group = line.word_select(turn, bits * count)
-            return [group.word_select(lane, bits) for lane in range(count)]
+            return line.word_select(turn, bits * count)
 
+        def later(name, *values):
+            """The values in the next cycle."""
+            registers = [Signal(len(value), name=f"{name}{index}") for index, value in enumerate(values)]
+            m.d.sync += [register.eq(value) for register, value in zip(registers, values, strict=True)]
+            return registers
+
+        values = of_turn(self.read_data, 32) if word is None else word
+        randoms = of_turn(self.convert_random, RANDOM_BITS)
+        formats = self.convert_format, self.convert_bias, self.convert_stochastic
+        coded, coded_turn = active, turn
+        if is_paired(self.config):
+            # Words come late in a cycle.
+            coded, coded_turn, values, randoms, *formats = later("taken", coded, coded_turn, values, randoms, *formats)
         codes, flags = self._converters(
             m,
             SMALL_FORMAT_ENCODE,
-            of_turn(self.read_data, 32) if word is None else [word],
-            of_turn(self.convert_random, RANDOM_BITS),
+            [values.word_select(lane, 32) for lane in range(count)],
+            [randoms.word_select(lane, RANDOM_BITS) for lane in range(count)],
+            formats,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
         )
-        coded, coded_turn, kind = active, turn, self.convert_format
+        kind = formats[0]
         for cycle in range(SMALL_CYCLES):
-            delayed = Signal(name=f"coded{cycle}"), Signal.like(turn), Signal.like(kind)
-            m.d.sync += [after.eq(before) for after, before in zip(delayed, (coded, coded_turn, kind), strict=True)]
-            coded, coded_turn, kind = delayed
+            coded, coded_turn, kind = later(f"coded{cycle}_", coded, coded_turn, kind)
 
         # The bytes of a group, as often as they fit in the place of its codes of 32 bits.
         pattern = Signal(32 * count)

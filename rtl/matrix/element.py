@@ -8,19 +8,19 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import MATRIX_K
 from rtl.arithmetic.dot4 import Dot4, dot4_cycles
-from rtl.arithmetic.fp32_add import Fp32Add, fp32_add_cycles
+from rtl.arithmetic.fp32_add import FP32_ADD_CYCLES, Fp32Add
 from rtl.arithmetic.operand import Operand
 
-__all__ = ["MatrixElement", "element_cycles"]
+__all__ = ["SMALLEST_MEMORY", "MatrixElement", "element_cycles"]
 
 #: Words of a memory of lookup tables, at least.
-_SMALLEST_MEMORY = 16
+SMALLEST_MEMORY = 16
 
 
 def element_cycles(passes: int) -> tuple[int, int]:
     """Cycles from operands to the one in which their accumulator is read, and to the one at whose end it is written."""
     step = dot4_cycles(small=passes > 1)
-    return step, step + fp32_add_cycles(small=passes > 2)
+    return step, step + FP32_ADD_CYCLES
 
 
 class MatrixElement(wiring.Component):
@@ -39,10 +39,7 @@ class MatrixElement(wiring.Component):
     entries : int
         Accumulators of an element, at least 1.
     passes : int
-        Elements served in turn, a power of two. If there are several, the unit is made of fewer lookup tables and has more
-        stages; its adder too if an accumulator comes again late enough.
-    reads_words : bool
-        Accumulators are kept three times, and words can be read one by one.
+        Elements served in turn, 1 or 2. If there are two, the products are made of fewer lookup tables and have more stages.
 
     Members
     -------
@@ -55,12 +52,10 @@ class MatrixElement(wiring.Component):
     load_data : In(32)
     read_entry : In(entry)
     read_data : Out(32 * passes)   of ``read_entry`` of the cycle before, turn 0 lowest
-    word_address : In(address), word : Out(32)   if ``reads_words``; of the address of the cycle before
     """
 
-    def __init__(self, entries: int, passes: int, *, reads_words: bool = False):
+    def __init__(self, entries: int, passes: int):
         self.passes = passes
-        self.reads_words = reads_words
         # An address of one bit needs two words.
         self.entry_bits = max(1, (entries - 1).bit_length())
         operands = data.ArrayLayout(Operand, MATRIX_K)
@@ -79,16 +74,15 @@ class MatrixElement(wiring.Component):
                 "read_entry": In(self.entry_bits),
                 "read_data": Out(32 * passes),
             }
-            | ({"word_address": In(address), "word": Out(32)} if reads_words else {})
         )
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.dot = dot = Dot4(small=self.passes > 1)
-        m.submodules.adder = adder = Fp32Add(small=self.passes > 2)
+        m.submodules.adder = adder = Fp32Add()
         # Words that are never written stay zero; there are some if the smallest memory is not used up.
         depth = 1 << len(self.step_address)
-        has_zeros = 2 * depth <= _SMALLEST_MEMORY
+        has_zeros = 2 * depth <= SMALLEST_MEMORY
         m.submodules.accumulators = accumulators = Memory(shape=32, depth=2 * depth if has_zeros else depth, init=[])
         step_port, write_port = accumulators.read_port(domain="comb"), accumulators.write_port()
         m.d.comb += [
@@ -103,17 +97,6 @@ class MatrixElement(wiring.Component):
         ]
         # Small configurations have memory blocks to spare. Nobody reads what is being written.
         attributes = {"ram_style": "block", "no_rw_check": 1} if self.passes > 1 else {}
-        if self.reads_words:
-            words = Memory(shape=32, depth=1 << len(self.word_address), init=[], attrs=attributes)
-            m.submodules.words = words
-            word_port, word_copy_port = words.read_port(), words.write_port()
-            m.d.comb += [
-                word_copy_port.en.eq(write_port.en),
-                word_copy_port.addr.eq(write_port.addr),
-                word_copy_port.data.eq(write_port.data),
-                word_port.addr.eq(self.word_address),
-                self.word.eq(word_port.data),
-            ]
         for turn in range(self.passes):
             memory = Memory(shape=32, depth=1 << self.entry_bits, init=[], attrs=attributes)
             m.submodules[f"turn{turn}"] = memory

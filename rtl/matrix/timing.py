@@ -4,19 +4,37 @@
 from golden.config import NodeConfig
 from rtl.arithmetic.format_encode import SMALL_CYCLES
 
-__all__ = ["convert_cycles", "matrix_latency_cycles"]
+__all__ = ["convert_cycles", "convert_turns", "is_paired", "matrix_latency_cycles", "matrix_step_cycles"]
+
+
+def is_paired(config: NodeConfig) -> bool:
+    """Whether units of the matrix array serve so many elements that they take them in halves, with half of the hardware."""
+    return config.matrix_passes > 2
+
+
+def matrix_step_cycles(config: NodeConfig) -> int:
+    """Cycles from an op's entry into the matrix array until the next one may enter.
+
+    Where elements are taken in halves, these begin in every other cycle, so an op may have to wait for one.
+    """
+    return 2 * config.matrix_passes + 1 if is_paired(config) else config.matrix_passes
 
 
 def matrix_latency_cycles(config: NodeConfig) -> int:
     """Cycles from an op's entry into the matrix array until its accumulator can be read.
 
-    Units that serve several elements have more stages, and their adders two more if an accumulator comes again late enough.
+    Units that serve several elements have more stages.
     """
-    passes = config.matrix_passes
-    return {1: 5, 2: 9}.get(passes, 11) + passes
+    if is_paired(config):
+        return 23 + 2 * config.matrix_passes
+    return (5 if config.matrix_passes == 1 else 9) + config.matrix_passes
+
+
+def convert_turns(config: NodeConfig) -> int:
+    """Cycles in which a line enters the converters: there are ``matrix_passes`` times fewer of them, but one at least."""
+    return min(config.matrix_passes, config.fp32_lanes)
 
 
 def convert_cycles(config: NodeConfig) -> int:
-    """Cycles from ``convert`` to the codes of a line: there are ``matrix_passes`` times fewer converters, but one at least."""
-    passes = config.matrix_passes
-    return 1 if passes == 1 else min(passes, config.fp32_lanes) + SMALL_CYCLES
+    """Cycles from ``convert`` to the codes of a line."""
+    return 1 if config.matrix_passes == 1 else convert_turns(config) + SMALL_CYCLES + is_paired(config)

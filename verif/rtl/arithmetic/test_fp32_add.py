@@ -7,7 +7,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -21,21 +20,20 @@ from verif.golden import oracles, vectors
 
 LANES = 4
 
-#: Cycles from numbers to sums, of the adder and of the small one.
-LATENCIES = {False: 1, True: 3}
+#: Cycles from numbers to sums.
+LATENCY = 1
 
 
 class Lanes(wiring.Component):
     """Adders side by side."""
 
-    def __init__(self, small: bool) -> None:
-        self.small = small
+    def __init__(self) -> None:
         super().__init__({"x": In(32 * LANES), "y": In(32 * LANES), "sums": Out(32 * LANES)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for lane in range(LANES):
-            m.submodules[f"adder{lane}"] = adder = Fp32Add(self.small)
+            m.submodules[f"adder{lane}"] = adder = Fp32Add()
             m.d.comb += [
                 adder.x.eq(self.x.word_select(lane, 32)),
                 adder.y.eq(self.y.word_select(lane, 32)),
@@ -44,23 +42,20 @@ class Lanes(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("small", [False, True])
-def test_sums_are_those_of_ieee_754(small: bool) -> None:
-    run_bench(Lanes(small), tests=["vectors_in_every_cycle"], parameters={"random": 60_000, "small": small})
+def test_sums_are_those_of_ieee_754() -> None:
+    run_bench(Lanes(), tests=["vectors_in_every_cycle"], parameters={"random": 60_000})
 
 
-@pytest.mark.parametrize("small", [False, True])
-def test_sums_of_any_numbers_are_those_of_ieee_754(small: bool) -> None:
-    run_bench(Lanes(small), tests=["any_numbers"], parameters={"small": small})
+def test_sums_of_any_numbers_are_those_of_ieee_754() -> None:
+    run_bench(Lanes(), tests=["any_numbers"])
 
 
 async def sums_of(dut: Any, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Sums of codes (n); lanes take one after the other."""
     padding = (0, -len(x) % LANES)
     inputs = {name: to_words(np.pad(codes, padding).reshape(-1, LANES)) for name, codes in (("x", x), ("y", y))}
-    latency = LATENCIES[bench_parameters()["small"]]
-    record = await play(dut, inputs, ["sums"], extra_cycles=latency)
-    return from_words(record["sums"][latency:], np.zeros(LANES, np.uint32)).reshape(-1)[: len(x)]
+    record = await play(dut, inputs, ["sums"], extra_cycles=LATENCY)
+    return from_words(record["sums"][LATENCY:], np.zeros(LANES, np.uint32)).reshape(-1)[: len(x)]
 
 
 @cocotb.test()

@@ -64,17 +64,17 @@ class Answer:
 
 def step_distance(config: NodeConfig) -> int:
     """Cycles from an op to the next one, whatever its accumulator."""
-    return config.matrix_passes
+    return 2 * config.matrix_passes + 1 if config.matrix_passes > 2 else config.matrix_passes
 
 
 def op_distance(config: NodeConfig) -> int:
     """Cycles from an op to the next one on its accumulator."""
-    return max(2, config.matrix_passes)
+    return max(2, step_distance(config))
 
 
 def read_distance(config: NodeConfig) -> int:
     """Cycles from an op to the first read that sees it."""
-    return unseen_distance(config) + config.matrix_passes
+    return unseen_distance(config) + config.matrix_passes * (2 if config.matrix_passes > 2 else 1)
 
 
 def unseen_distance(config: NodeConfig) -> int:
@@ -85,7 +85,7 @@ def unseen_distance(config: NodeConfig) -> int:
         case 2:
             return 9
         case _:
-            return 11
+            return 23
 
 
 def convert_turns(config: NodeConfig) -> int:
@@ -95,7 +95,13 @@ def convert_turns(config: NodeConfig) -> int:
 
 def convert_distance(config: NodeConfig) -> int:
     """Cycles from a conversion to its codes, and at least to the next one."""
-    return convert_turns(config) + (3 if config.matrix_passes > 1 else 0)
+    match config.matrix_passes:
+        case 1:
+            return 1
+        case 2:
+            return convert_turns(config) + 3
+        case _:
+            return convert_turns(config) + 4
 
 
 class MatrixArrayModel:
