@@ -46,11 +46,12 @@ class FormatUnpack(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         code, operand = self.code, self.operand
-        # Five bits of exponent are the common case: a fraction of 26 bits below them, whose lowest three are not there.
+        # Five or six bits of exponent are the common case; what lies below a code of 16 bits, or of eight, is zero anyway.
         fraction, field = Signal(_FRACTION_BITS), Signal(6)
-        moved_fraction = Mux(self.short, Cat(code[4:27]), Cat(code[3:26]))
         m.d.comb += [
-            fraction.eq(Mux(self.moved, moved_fraction, code[:_FRACTION_BITS])),
+            fraction.eq(
+                Mux(self.moved, Cat(code[:13], code[16:23], Mux(self.short, code[24:27], code[23:26])), code[:_FRACTION_BITS])
+            ),
             field.eq(Mux(self.short, code[27:31], Cat(code[26:31], code[31] & self.unsigned))),
         ]
         normal, fractional, top, vanishes = Signal(), Signal(), Signal(), Signal()

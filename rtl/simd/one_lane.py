@@ -311,12 +311,23 @@ class OneLaneUnit(wiring.Component):
             byte = Mux(selected["lower_byte"], half[:8], half[8:])
             return Cat(word[:16] & selected["whole"].replicate(16), half[:8] & selected["half"].replicate(8), byte)
 
-        second = in_upper_bits(selected["second_word"])
-        low = second[:16] | Mux(second_is_low, Mux(size[0], second[16:], second[24:]), 0)
+        second, third = (Signal(32, name=name) for name in ("second_operand", "third_operand"))
         m.d.comb += [
+            second.eq(in_upper_bits(selected["second_word"])),
+            # This one is never a byte.
+            third[16:].eq(Mux(selected["upper_half"], selected["c_word"][16:], selected["c_word"][:16])),
+            third[:16].eq(selected["c_word"][:16] & selected["whole"].replicate(16)),
             a.eq(in_upper_bits(Mux(selected["uses_hold"], hold, selected["word"]))),
-            b.eq(Mux(kind.reduces, top.data, Cat(low, second[16:]))),
-            c.eq(in_upper_bits(selected["c_word"])),
+            c.eq(third),
+        ]
+        with m.If(kind.reduces):
+            m.d.comb += b.eq(top.data)
+        with m.Elif(second_is_low):
+            # In the lower half as well, where it is a byte in the lowest bits.
+            m.d.comb += b.eq(Cat(Mux(size[0], second[16:24], second[24:]), second[24:], second[16:]))
+        with m.Else():
+            m.d.comb += b.eq(second)
+        m.d.comb += [
             top.addr.eq(order.top),
             push.addr.eq(selected["top"]),
             push.en.eq(selected["push"]),
@@ -430,8 +441,6 @@ class OneLaneUnit(wiring.Component):
             m.d.comb += [upper_half.eq(code), upper_byte.eq(code)]
         with m.Else():
             m.d.comb += [upper_half.eq(Mux(is_class, lane_result[:16], lane_result[16:])), upper_byte.eq(moved_byte)]
-        with m.If(kind.compares):
-            m.d.comb += [upper_half[0].eq(lane_result[0]), upper_byte[0].eq(lane_result[0])]
         word, present = Signal(32, reset_less=True), Signal(4, reset_less=True)
         with m.If(finishes):
             m.d.sync += present.eq(Mux(kind.permutes, Cat(present[1:], done.present), ~0))
@@ -458,7 +467,6 @@ class OneLaneUnit(wiring.Component):
         mask = Mux(kind.selects, 15, held["mask"].word_select(last["where"], 4) & last["merges"].replicate(4))
         merged = Signal(32)
         m.d.comb += merged.eq(Cat(Mux(mask[i], word.word_select(i, 8), kept.data.word_select(i, 8)) for i in range(4)))
-        true = Mux(size[1], word[0].replicate(4), Mux(size[0], Cat(word[0].replicate(2), word[16].replicate(2)), word[::8]))
         with m.If(writes):
             for i in range(config.fp32_lanes):
                 with m.If(~kind.compares & (last["where"] == i)):
@@ -466,7 +474,7 @@ class OneLaneUnit(wiring.Component):
                         with m.If(present[byte]):
                             m.d.sync += self.result.word_select(4 * i + byte, 8).eq(merged.word_select(byte, 8))
             with m.If(kind.compares):
-                m.d.sync += self.result[: config.line_bytes].word_select(last["where"], 4).eq(true & mask)
+                m.d.sync += self.result[: config.line_bytes].word_select(last["where"], 4).eq(word[::8] & mask)
         return m
 
     @staticmethod

@@ -84,7 +84,7 @@ class SmallFloatLane(wiring.Component):
     kind : In(3), bias : In(6)
                           of the code to decode
     a, b, c : In(32)      raw codes; ``a`` is an integer for FROM_INT
-    result : Out(32)      register. Compares: in bit 0, others clear; CLASS: one of bits 0 to 9; TO_INT, TO_INT_ZERO: an integer
+    result : Out(32)      register. Compares: in the lowest bit of each byte; CLASS: one of bits 0 to 9; TO_INT, TO_INT_ZERO: an integer
     flags : Out(6)        register; golden.layout.Flag
     accumulation : In(Accumulation)   but for ``rounds``, ``vanishes`` and ``raw``
     fixed : Out(52)       two more than ``SUM_CYCLES`` after FIX: a in two's complement, cut below but for a bit that tells
@@ -230,15 +230,14 @@ class SmallFloatLane(wiring.Component):
         """Sum or difference of the codes or of what bitwise operations make of them, and the carry out of it."""
         ors = asks("ors", *_bitwise("vor", "vxor", "vandn"), number=number)
         ands = asks("ands", *_bitwise("vand"), number=number)
-        adds = asks("adds_integers", *_integers("vadd"), number=number)
         # a ^ b = (a | b) - (a & b), a & ~b = (a | b) - b.
-        subtracts_b = _integers("vsub"), _FLOAT_ORDERS, _INTEGER_ORDERS, _bitwise("vandn")
-        subtracts = asks("subtracts", *(each for group in (*subtracts_b, _bitwise("vxor")) for each in group), number=number)
-        common = asks("common", *_bitwise("vxor"), number=number)
+        groups = _integers("vsub"), _FLOAT_ORDERS, _INTEGER_ORDERS, _bitwise("vxor", "vandn")
+        subtracts = asks("subtracts", *(each for group in groups for each in group), number=number)
+        common_or_adds = asks("common_or_adds", *_bitwise("vxor"), *_integers("vadd"), number=number)
         x, y = Signal(32), Signal(32)
         m.d.comb += [
             x.eq(Mux(ors, a | b, Mux(ands, a & b, a))),
-            y.eq(Mux(subtracts, ~Mux(common, a & b, b), Mux(adds, b, 0))),
+            y.eq(Mux(subtracts, ~Mux(common_or_adds, a & b, b), Mux(common_or_adds, b, 0))),
         ]
         total = Signal(33, name="total_operand", reset_less=True)
         m.d.sync += total.eq((Cat(subtracts, x) + Cat(subtracts, y))[1:])
@@ -275,7 +274,8 @@ class SmallFloatLane(wiring.Component):
                 constant[bit] |= extreme & nan & a.nan & b.nan
         for bit, belongs in enumerate(class_mask(a)):
             constant[bit] |= is_class & belongs
-        constant[0] |= truth
+        for bit in range(0, 32, 8):
+            constant[bit] |= truth
         chosen = total & passes.replicate(32) | a_code & takes_a.replicate(32) | b_code & takes_b.replicate(32) | Cat(constant)
         sign = Mux(injects, b_sign ^ inverts ^ (a_sign & multiplies_signs), chosen[31])
         return Cat(chosen[:31], sign), signals & (a.signalling | b.signalling) | orders & (a.nan | b.nan)

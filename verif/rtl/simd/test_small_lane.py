@@ -112,7 +112,7 @@ async def check_integers(dut: Any, name: str, bits: int, a: npt.NDArray[Any], b:
     seconds = b.astype(np.uint32) | above if name in LOW_SECOND else b.astype(np.uint32) << up
     op = operation(mnemonic) & 15 | (name in BITWISE) << 4
     results, flags = await results_of(dut, a.astype(np.uint32) << up, seconds, op=op, integer=1, width=bits // 16)
-    results = results if name in COMPARES else results >> up
+    results = results & 1 if name in COMPARES else results >> up
     wrong = np.flatnonzero((results != np.concatenate(expected)[: len(a)]) | (flags != 0))
     assert not len(wrong), f"{mnemonic} of {a[wrong[0]]:#x} and {b[wrong[0]]:#x} is {results[wrong[0]]:#x}"
 
