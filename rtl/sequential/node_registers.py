@@ -1,0 +1,625 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CSRs and control page of a node with one thread, in one memory."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import C, Cat, Module, Signal, Value
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.config import NodeConfig
+from golden.layout import (
+    COORDINATE_BITS,
+    MISA_VALUE,
+    OFFSET_BITS,
+    SEMAPHORE_BLOCK,
+    SEMAPHORE_VALUE_BITS,
+    SRAM_BASE,
+    THREAD_BLOCK,
+    THREAD_STRIDE,
+    ControlRegister,
+    Csr,
+    ThreadRegister,
+    ThreadState,
+)
+from rtl.core.csr import FLAG_BITS, CsrOp
+from rtl.core.semaphores import PostLayout
+from rtl.interfaces import ControlPort
+from rtl.sequential.recent_counts import RecentCounts
+from rtl.sequential.shown import Selection
+
+__all__ = ["NodeCommand", "NodeRegisters"]
+
+
+class NodeCommand(enum.Enum, shape=3):
+    """What the core wants of the registers."""
+
+    CSR = 0
+    TRAP = 1
+    MRET = 2
+    HALT = 3
+    EXIT = 4
+
+
+class _Word(enum.IntEnum, shape=5):
+    """Registers and their places in memory. Of the page's, the numbers are those of the page where nothing speaks against it.
+
+    The memory's words of those that are somewhere else are not used.
+    """
+
+    CONFIG = ControlRegister.CONFIG // 8
+    COORDINATES = ControlRegister.COORDINATES // 8
+    CYCLE = ControlRegister.CYCLE // 8
+    TOHOST_ADDRESS = ControlRegister.TOHOST_ADDRESS // 8
+    TOHOST = ControlRegister.TOHOST // 8
+    STATUS = ControlRegister.STATUS // 8
+    FIRST_START = ControlRegister.FIRST_START // 8
+    LAST_STOP = ControlRegister.LAST_STOP // 8
+    MATRIX_STEPS = ControlRegister.MATRIX_STEPS // 8
+    RETIRED = ControlRegister.RETIRED // 8
+    REQUESTS_SENT = ControlRegister.REQUESTS_SENT // 8
+    REQUESTS_RECEIVED = ControlRegister.REQUESTS_RECEIVED // 8
+    BANK_CONFLICTS = ControlRegister.BANK_CONFLICTS // 8
+    LINES_LOADED = ControlRegister.LINES_LOADED // 8
+    LINES_STORED = ControlRegister.LINES_STORED // 8
+    MINSTRET = 15
+    PC = 16 + ThreadRegister.PC // 8
+    STATE = 16 + ThreadRegister.STATE // 8
+    CAUSE = 16 + ThreadRegister.CAUSE // 8
+    VALUE = 16 + ThreadRegister.VALUE // 8
+    EXIT_CODE = 16 + ThreadRegister.EXIT_CODE // 8
+    MTVEC = 21
+    WAIT = 16 + ThreadRegister.WAIT // 8
+    #: What reads 0, and what is not there.
+    ZERO = 23
+    MSCRATCH = 24
+    MEPC = 25
+    MFORMAT = 26
+    MHARTID = 27
+    MSTATUS = 28
+    MISA = 29
+    MFLAGS = 30
+    MSEED = 31
+
+
+_WORDS = 32
+
+#: Registers that are in memory.
+_STORED = (
+    _Word.TOHOST_ADDRESS, _Word.TOHOST, _Word.FIRST_START, _Word.LAST_STOP, _Word.MATRIX_STEPS, _Word.RETIRED,
+    _Word.REQUESTS_SENT, _Word.REQUESTS_RECEIVED, _Word.BANK_CONFLICTS, _Word.LINES_LOADED, _Word.LINES_STORED, _Word.MINSTRET,
+    _Word.CAUSE, _Word.VALUE, _Word.EXIT_CODE, _Word.MTVEC, _Word.MSCRATCH, _Word.MEPC, _Word.MSEED,
+)  # fmt: skip
+
+#: The first of eight counters, whose last one is minstret.
+_COUNTERS = _Word.MATRIX_STEPS
+
+_CSRS = {
+    Csr.MSTATUS: _Word.MSTATUS,
+    Csr.MISA: _Word.MISA,
+    Csr.MIE: _Word.ZERO,
+    Csr.MTVEC: _Word.MTVEC,
+    Csr.MSCRATCH: _Word.MSCRATCH,
+    Csr.MEPC: _Word.MEPC,
+    Csr.MCAUSE: _Word.CAUSE,
+    Csr.MTVAL: _Word.VALUE,
+    Csr.MIP: _Word.ZERO,
+    Csr.MFORMAT0: _Word.MFORMAT,
+    Csr.MFORMAT1: _Word.MFORMAT,
+    Csr.MFORMAT2: _Word.MFORMAT,
+    Csr.MFORMAT3: _Word.MFORMAT,
+    Csr.MFLAGS: _Word.MFLAGS,
+    Csr.MSEED: _Word.MSEED,
+    Csr.MCYCLE: _Word.CYCLE,
+    Csr.MINSTRET: _Word.MINSTRET,
+    Csr.MNODE: _Word.COORDINATES,
+    Csr.MCONFIG: _Word.CONFIG,
+    Csr.MVENDORID: _Word.ZERO,
+    Csr.MARCHID: _Word.ZERO,
+    Csr.MIMPID: _Word.ZERO,
+    Csr.MHARTID: _Word.MHARTID,
+}
+assert set(_CSRS) == set(Csr)
+
+_HALF = 32
+
+
+class NodeRegisters(wiring.Component):
+    """Every CSR of a node's only thread, and its control page, as ``golden.layout`` lists them.
+
+    One thing is done after the other, each in four cycles: two in which the halves of a word are read, and two in which they
+    are shown, changed and written. In between counters that have counted are brought up to date, so that something may have
+    to wait for four cycles, and after a start for twelve. A read shows all events of the cycles before it was asked for.
+
+    After reset, memory is cleared for 128 cycles.
+
+    Parameters
+    ----------
+    config : NodeConfig
+        With one thread.
+
+    Members
+    -------
+    x, y : In(13); cycle : In(64); links : In(4)
+    control : In(ControlPort)
+    semaphores : In(semaphores x 16), state : In(ThreadState), wait : In(32), pc : In(64)
+        What the page shows that is not here.
+    semaphore_overflow : In(1), a level
+    dropped : In(1), a strobe
+    stepped, retired, sent, received, lines_stored : In(1); conflicts : In(3); lines_loaded : In(2)
+        Events of the cycle. A CSR instruction retires in the cycle of ``done`` or later, but before the next ``go``.
+    start, stop : Out(1), start_pc : Out(64)
+        The page starts or stops the thread at the end of this cycle. ``state`` is active then for as long as it takes to do a
+        command or another stop.
+    boundary : In(1), event_waiting : Out(1)
+        The page changes what concerns the thread (start, stop, TOHOST_ADDRESS) only in a cycle of ``boundary``, in which there
+        is no command, and tells that it waits for one.
+    post : Out(PostLayout)
+        From the page.
+    go : In(1), kind : In(NodeCommand), op : In(CsrOp), operand : In(64), cause : In(6)
+        A command; there is none between ``go`` and ``done``.
+    number : In(12), formats : In(64), pc : In(64)
+        Of a command, from ``go`` until ``done``: the CSR, the value if it is one of mformat0 to mformat3, and what a trap
+        leaves in mepc.
+    done : Out(1), read : Out(64), exists : Out(1)
+        The command is done: six cycles after ``go`` at the earliest, 18 for TRAP. ``read`` and ``exists`` stay until the next
+        ``go``: of CSR the value before, and whether there is such a register; of TRAP mtvec; of MRET mepc.
+    write_formats, reseed : Out(1), written : Out(64)
+        One of mformat0 to mformat3, or mseed, is written with this value at the end of the cycle, the one before ``done``.
+    raise_flags : In(6)
+        Sets bits of mflags; not while a command writes it.
+    tohost_enabled : Out(1), tohost_offset : Out(21)
+        TOHOST_ADDRESS is in the node's SRAM window, and where.
+    exited : Out(1)
+    clearing : Out(1)
+        Memory is being cleared: no commands.
+    busy : Out(1)
+        A register changes by itself.
+    """
+
+    def __init__(self, config: NodeConfig):
+        assert config.threads == 1
+        self.config = config
+        super().__init__(
+            {
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "cycle": In(64),
+                "links": In(4),
+                "control": In(ControlPort()),
+                "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
+                "state": In(ThreadState),
+                "wait": In(32),
+                "pc": In(64),
+                "semaphore_overflow": In(1),
+                "dropped": In(1),
+                "stepped": In(1),
+                "retired": In(1),
+                "sent": In(1),
+                "received": In(1),
+                "conflicts": In(3),
+                "lines_loaded": In(2),
+                "lines_stored": In(1),
+                "start": Out(1),
+                "stop": Out(1),
+                "start_pc": Out(64),
+                "boundary": In(1),
+                "event_waiting": Out(1),
+                "post": Out(PostLayout()),
+                "go": In(1),
+                "kind": In(NodeCommand),
+                "number": In(12),
+                "op": In(CsrOp),
+                "operand": In(64),
+                "cause": In(6),
+                "formats": In(64),
+                "done": Out(1),
+                "read": Out(64),
+                "exists": Out(1),
+                "write_formats": Out(1),
+                "reseed": Out(1),
+                "written": Out(64),
+                "raise_flags": In(FLAG_BITS),
+                "tohost_enabled": Out(1),
+                "tohost_offset": Out(OFFSET_BITS),
+                "exited": Out(1),
+                "clearing": Out(1, init=1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        # What is being done: its word, or semaphore; in which cycles halves are read, and in which they are shown and written.
+        self._word, self._semaphore = Signal(5), Signal()
+        self._read_low, self._read_high, self._low, self._high = (
+            Signal(name=name) for name in ("read_low", "read_high", "low", "high")
+        )
+        # It is the core's, or the page's. It writes the word, by this operation; it stores what is elsewhere.
+        self._of_core, self._of_page, self._writes, self._op = Signal(), Signal(), Signal(), Signal(CsrOp, init=CsrOp.WRITE)
+        self._copies = Signal()
+        # A command that waits, and how far a trap has come.
+        self._commanded, self._step = Signal(), Signal(2)
+        self._kind, self._csr_op = Signal(NodeCommand), Signal(CsrOp)
+        self._operand, self._cause = Signal(64, reset_less=True), Signal(6, reset_less=True)
+        # The clock as it was when something was asked for or had to be noted.
+        self._time = Signal(64, reset_less=True)
+        self._value, self._changed = Signal(_HALF), Signal(_HALF)
+        self._finishes = Signal()
+
+        self._take_commands(m)
+        self._take_accesses(m)
+        self._count(m)
+        self._begin(m)
+        self._show(m)
+        self._change(m)
+        self._finish(m)
+        return m
+
+    def _take_commands(self, m):
+        with m.If(self.go):
+            m.d.sync += [
+                self._commanded.eq(1),
+                self._step.eq(0),
+                self._kind.eq(self.kind),
+                self._csr_op.eq(self.op),
+                self._operand.eq(self.operand),
+                self._cause.eq(self.cause),
+            ]
+        self._csr, exists = Signal(_Word), Signal()
+        # The upper bits of a number tell groups apart.
+        groups: dict[int, dict[int, _Word]] = {}
+        for csr, word in _CSRS.items():
+            groups.setdefault(csr >> 3, {})[csr & 7] = word
+        with m.Switch(self.number[3:]):
+            for group, words in groups.items():
+                with m.Case(group), m.Switch(self.number[:3]):
+                    for low, word in words.items():
+                        with m.Case(low):
+                            m.d.comb += [self._csr.eq(word), exists.eq(1)]
+        with m.If(self._finishes):
+            m.d.sync += self.exists.eq(exists)
+
+    def _take_accesses(self, m):
+        """Accesses of the page wait in a register, so that nothing long hangs on the network."""
+        control = self.control
+        self._wanted, self._concerns_thread = Signal(), Signal()
+        thread = THREAD_BLOCK // 8
+        m.d.comb += self.event_waiting.eq(self._wanted & self._concerns_thread)
+        m.d.sync += [
+            self._wanted.eq(control.access & ~control.ready & ~self._of_page),
+            self._concerns_thread.eq(
+                control.write
+                & (
+                    (control.register == ControlRegister.TOHOST_ADDRESS // 8)
+                    | (control.register == thread + ThreadRegister.PC // 8)
+                    | (control.register == thread + ThreadRegister.STATE // 8)
+                )
+            ),
+        ]
+
+    def _begin(self, m):
+        """What is done next, and its preparation in the cycle before its first half is read."""
+        control = self.control
+        active, was_active = Signal(), Signal()
+        stops = Signal()
+        m.d.comb += [
+            active.eq((self.state == ThreadState.RUNNING) | (self.state == ThreadState.WAITING)),
+            stops.eq(was_active & ~active),
+        ]
+        m.d.sync += was_active.eq(active)
+
+        # What is owed to memory goes before everything else.
+        first_start, last_stop, exit_code, tohost = (
+            Signal(name=f"owes_{name}") for name in ("first_start", "last_stop", "exit_code", "tohost")
+        )
+        owes = Signal()
+        # Counters have counted; whose turn it is to be written; one has been written since the page's last access.
+        counted, turn, had_access = Signal(), Signal(range(_WORDS)), Signal()
+        free, takes, accessible, accesses, counts = Signal(), Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            owes.eq(first_start | last_stop | exit_code | tohost),
+            free.eq(~(self._read_low | self._read_high | self._low)),
+            accessible.eq(self._wanted & (~self._concerns_thread | self.boundary)),
+        ]
+
+        begins = Signal()
+        m.d.sync += [
+            self._read_low.eq(begins),
+            self._read_high.eq(self._read_low),
+            self._low.eq(self._read_high),
+            self._high.eq(self._low),
+        ]
+        with m.If(self._high):
+            m.d.sync += [self._of_core.eq(0), self._of_page.eq(0)]
+
+        def begin(word, *, copies=0, writes=1, op=CsrOp.WRITE):
+            m.d.comb += begins.eq(1)
+            m.d.sync += [
+                self._word.eq(word),
+                self._semaphore.eq(0),
+                self._copies.eq(copies),
+                self._writes.eq(writes),
+                self._op.eq(op),
+            ]
+
+        with m.If(free):
+            with m.If(self.clearing):
+                begin(turn)
+                m.d.sync += [turn.eq(turn + 1), self.clearing.eq(turn != _WORDS - 1)]
+            with m.Elif(first_start):
+                begin(_Word.FIRST_START, copies=1, op=CsrOp.NONE)
+                m.d.sync += first_start.eq(0)
+            with m.Elif(last_stop):
+                begin(_Word.LAST_STOP, copies=1, op=CsrOp.NONE)
+                m.d.sync += last_stop.eq(0)
+            with m.Elif(exit_code):
+                begin(_Word.EXIT_CODE)
+                m.d.sync += exit_code.eq(0)
+            with m.Elif(tohost):
+                begin(_Word.TOHOST)
+                m.d.sync += tohost.eq(0)
+            with m.Elif(self._commanded):
+                m.d.comb += takes.eq(1)
+                m.d.sync += [self._commanded.eq(0), self._of_core.eq(1), self._step.eq(self._step + 1)]
+                with m.Switch(self._kind):
+                    with m.Case(NodeCommand.CSR):
+                        begin(self._csr, writes=self._csr_op != CsrOp.NONE, op=self._csr_op)
+                    with m.Case(NodeCommand.TRAP):
+                        m.d.sync += self._commanded.eq(self._step != 3)
+                        with m.Switch(self._step):
+                            with m.Case(0):
+                                begin(_Word.MEPC, copies=1, op=CsrOp.NONE)
+                            with m.Case(1):
+                                begin(_Word.CAUSE, copies=1, op=CsrOp.NONE)
+                            with m.Case(2):
+                                begin(_Word.VALUE)
+                            with m.Default():
+                                begin(_Word.MTVEC, writes=0)
+                    with m.Case(NodeCommand.MRET):
+                        begin(_Word.MEPC, writes=0)
+                    with m.Case(NodeCommand.HALT):
+                        begin(_Word.EXIT_CODE)
+                    with m.Default():
+                        begin(_Word.TOHOST)
+            with m.Elif(counted & ~(accessible & ~had_access & (turn[:3] == 0))):
+                m.d.comb += counts.eq(1)
+                begin(Cat(turn[:3], C(_COUNTERS >> 3, 2)), op=CsrOp.NONE)
+                m.d.sync += [turn.eq(turn + 1), had_access.eq(0)]
+            with m.Elif(accessible):
+                m.d.comb += accesses.eq(1)
+                m.d.sync += had_access.eq(1)
+
+        # The page's registers: what concerns the thread and is not TOHOST_ADDRESS is done at once.
+        at_once = Signal()
+        register = control.register
+        blocks = {base: Signal(name=f"in_{name}") for base, name in ((0, "node"), (1, "thread"), (2, "semaphores"))}
+        thread_bits, semaphore_bits = ceil_log2(THREAD_STRIDE // 8), ceil_log2(self.config.semaphores)
+        in_node, in_thread, in_semaphores = blocks.values()
+        m.d.comb += [
+            at_once.eq(accesses & self._concerns_thread & register[5]),
+            in_node.eq((register[4:] == 0) & ~register[:4].all()),
+            in_thread.eq(register[thread_bits:] == THREAD_BLOCK // 8 >> thread_bits),
+            in_semaphores.eq(register[semaphore_bits:] == SEMAPHORE_BLOCK // 8 >> semaphore_bits),
+        ]
+        page_word = Signal(5)
+        with m.If(in_semaphores):
+            m.d.comb += page_word.eq(register)
+        with m.Elif(in_node):
+            m.d.comb += page_word.eq(register)
+        with m.Elif(in_thread):
+            with m.If(register[:3] == ThreadRegister.RETIRED // 8):
+                m.d.comb += page_word.eq(_Word.MINSTRET)
+            with m.Else():
+                m.d.comb += page_word.eq(Cat(register[:3], C(2, 2)))
+        with m.Else():
+            m.d.comb += page_word.eq(_Word.ZERO)
+        with m.If(accesses & ~at_once):
+            begin(page_word, writes=self._concerns_thread)
+            m.d.sync += [self._of_page.eq(1), self._semaphore.eq(in_semaphores)]
+
+        m.d.comb += [
+            self.start.eq(at_once & (register[:3] == ThreadRegister.PC // 8)),
+            self.stop.eq(at_once & (register[:3] != ThreadRegister.PC // 8)),
+            self.start_pc.eq(control.write_data),
+            control.ready.eq(at_once | (self._high & self._of_page)),
+        ]
+        with m.If(self.start):
+            m.d.sync += [exit_code.eq(1), first_start.eq(~active)]
+        # A misaligned start may end in the cycle in which it begins.
+        with m.If(stops | (self.start & ~active & self.start_pc[:2].any())):
+            m.d.sync += last_stop.eq(1)
+        with m.If(self.start | stops | takes | accesses):
+            m.d.sync += self._time.eq(self.cycle)
+        with m.If(accesses & self._concerns_thread & ~register[5]):
+            address = control.write_data
+            m.d.sync += [
+                tohost.eq(1),
+                self.exited.eq(0),
+                self.tohost_offset.eq(address),
+                self.tohost_enabled.eq(address[OFFSET_BITS:] == SRAM_BASE >> OFFSET_BITS),
+            ]
+
+        m.d.sync += counted.eq((counted & ~counts) | self._events)
+        m.d.comb += self.busy.eq(
+            self.clearing | owes | self._commanded | counted | ~free | self._high | self.done | (active != was_active)
+        )
+
+    def _count(self, m):
+        """Events are counted in flip-flops; what memory holds of a counter may be old."""
+        # The instruction that has written minstret is still to retire.
+        self._writer = Signal()
+        events = {
+            _Word.MATRIX_STEPS: self.stepped,
+            _Word.RETIRED: self.retired,
+            _Word.REQUESTS_SENT: self.sent,
+            _Word.REQUESTS_RECEIVED: self.received,
+            _Word.BANK_CONFLICTS: self.conflicts,
+            _Word.LINES_LOADED: self.lines_loaded,
+            _Word.LINES_STORED: self.lines_stored,
+            _Word.MINSTRET: self.retired & ~self._writer,
+        }
+        assert list(events) == list(range(_COUNTERS, _COUNTERS + 8))
+        m.submodules.counts = self._counts = counts = RecentCounts(tuple(len(event) for event in events.values()))
+        self._events = counts.any
+        m.d.comb += [counts.events.eq(Cat(events.values())), counts.number.eq(self._word)]
+        with m.If(self.retired):
+            m.d.sync += self._writer.eq(0)
+
+    def _show(self, m):
+        """The word's halves, one after the other, in the cycles of ``low`` and ``high``.
+
+        Whatever a word may come from is brought into a register of its own, which is 0 if the word comes from elsewhere: such
+        registers cost nothing but flip-flops, and all of them together are ored.
+        """
+        word = self._word
+        selection = Selection(m, _HALF)
+
+        def show(chosen, low: Value, high: Value | None = None):
+            hidden, high_hidden = Signal(), Signal(init=1)
+            m.d.comb += hidden.eq(~(self._read_low & chosen))
+            selection.add(hidden, low)
+            if high is not None:
+                m.d.sync += high_hidden.eq(hidden)
+                selection.add(high_hidden, high)
+
+        def later(value):
+            """The upper half as it is with the lower one."""
+            half = Signal(_HALF, reset_less=True)
+            with m.If(self._read_low):
+                m.d.sync += half.eq(value[_HALF:])
+            return half
+
+        def at(*words: _Word):
+            return reduce(or_, (word == choice for choice in words)) & ~self._semaphore
+
+        own = Cat(C(0, OFFSET_BITS), self.x, self.y)
+        for choice, value in (
+            (at(_Word.CONFIG), C(self.config.descriptor, 64)),
+            (at(_Word.COORDINATES), own),
+            (at(_Word.MFORMAT), self.formats),
+            (at(_Word.MISA), C(MISA_VALUE, 64)),
+        ):
+            show(choice, value[:_HALF], value[_HALF:])
+        for choice, value in (
+            (at(_Word.CYCLE) | (self._copies & at(_Word.FIRST_START, _Word.LAST_STOP)), self._time),
+            (at(_Word.PC) | (self._copies & at(_Word.MEPC)), self.pc),
+        ):
+            show(choice, value[:_HALF], later(value))
+        undeliverable = Signal()
+        with m.If(self.dropped):
+            m.d.sync += undeliverable.eq(1)
+        states = Cat(
+            Cat(self.state == state, C(0, 3)) for state in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED)
+        )
+        flags = Cat(self.exited, self.semaphore_overflow, undeliverable, C(0, 1))
+        self._enable, self._enable_before, self._flags = Signal(), Signal(), Signal(FLAG_BITS)
+        for choice, value in (
+            (at(_Word.STATUS), Cat(states, flags, self.links)),
+            (at(_Word.STATE), self.state),
+            (at(_Word.WAIT), self.wait),
+            (at(_Word.MHARTID), Cat(C(0, 2), self.x, self.y)),
+            (at(_Word.MSTATUS), Cat(C(0, 3), self._enable, C(0, 3), self._enable_before, C(0, 3), C(3, 2))),
+            (at(_Word.MFLAGS), self._flags),
+            (self._copies & at(_Word.CAUSE), self._cause),
+        ):
+            show(choice, Value.cast(value))
+        for number in range(self.config.semaphores):
+            show(self._semaphore & (word == number), self.semaphores[number])
+
+        # What is in memory. It is written in other cycles than it is read in.
+        m.submodules.words = memory = Memory(
+            shape=_HALF, depth=2 * _WORDS, init=[], attrs={"ram_style": "block", "no_rw_check": 1}
+        )
+        read_port, self._write_port = memory.read_port(), memory.write_port()
+        self._stored = Signal()
+        m.d.comb += [read_port.en.eq(self._read_low | self._read_high), read_port.addr.eq(Cat(self._read_high, word))]
+        is_stored = at(*_STORED)
+        m.d.sync += self._stored.eq(is_stored)
+        stored, hidden = Signal(_HALF, reset_less=True), Signal()
+        m.d.sync += hidden.eq(~((self._read_low | self._read_high) & is_stored & ~self._copies))
+        with m.If(hidden):
+            m.d.sync += stored.eq(0)
+        with m.Else():
+            m.d.sync += stored.eq(read_port.data)
+
+        # A counter's low bits are not those in memory, and its upper bits those or one more.
+        selection.join(self._counts.complement)
+        other, kept = selection.result(), Signal.like(self._counts.kept)
+        total, carry = Signal(_HALF + 1), Signal()
+        m.d.comb += [
+            self._counts.take.eq(self._read_low & at(*range(_COUNTERS, _COUNTERS + 8))),
+            total.eq(stored + other + carry),
+            self._value.eq(total),
+        ]
+        for bit, chosen in enumerate(kept):
+            with m.If(chosen):
+                m.d.comb += self._value[bit].eq(~other[bit])
+        m.d.sync += [kept.eq(self._counts.kept), carry.eq(total[_HALF] & self._low)]
+
+    def _change(self, m):
+        """What is written: the halves as they are shown, modified by the core's operand, or what the page is given."""
+        selection = Selection(m, _HALF)
+        for mine, value in ((self._of_core, self._operand), (self._of_page, self.control.write_data)):
+            for half, cycle in ((value[:_HALF], self._read_low), (value[_HALF:], self._read_high)):
+                selection.add(~(mine & cycle), half)
+        operand = selection.result()
+        with m.Switch(self._op):
+            with m.Case(CsrOp.WRITE):
+                m.d.comb += self._changed.eq(operand)
+            with m.Case(CsrOp.SET):
+                m.d.comb += self._changed.eq(self._value | operand)
+            with m.Case(CsrOp.CLEAR):
+                m.d.comb += self._changed.eq(self._value & ~operand)
+            with m.Default():
+                m.d.comb += self._changed.eq(self._value)
+
+        port, word = self._write_port, self._word
+        m.d.comb += [
+            port.addr.eq(Cat(self._high, word)),
+            port.en.eq(self._writes & self._stored & (self._low | (self._high & (word != _Word.MSEED)))),
+            port.data.eq(self._changed),
+        ]
+        # Addresses of instructions.
+        with m.If(self._low & ((word == _Word.MTVEC) | (word == _Word.MEPC))):
+            m.d.comb += port.data[:2].eq(0)
+
+    def _finish(self, m):
+        """Halves come together; what is not in memory is written."""
+        word, low_read, low_changed = self._word, Signal(_HALF, reset_less=True), Signal(_HALF, reset_less=True)
+        with m.If(self._low):
+            m.d.sync += [low_read.eq(self._value), low_changed.eq(self._changed)]
+        writes = self._of_core & self._writes
+        m.d.comb += [
+            self._finishes.eq(self._high & self._of_core & ~self._commanded),
+            self.control.read_data.eq(Cat(low_read, self._value)),
+            self.written.eq(Cat(low_changed, self._changed)),
+            self.write_formats.eq(writes & self._high & (word == _Word.MFORMAT)),
+            self.reseed.eq(writes & self._high & (word == _Word.MSEED)),
+            self.post.valid.eq(self._of_page & self._high & self._semaphore & self.control.write),
+            self.post.sem.eq(word),
+            self.post.amount.eq(self.control.write_data),
+        ]
+        m.d.sync += [self.done.eq(self._finishes), self._flags.eq(self._flags | self.raise_flags)]
+        with m.If(self._finishes):
+            m.d.sync += self.read.eq(self.control.read_data)
+            with m.Switch(self._kind):
+                with m.Case(NodeCommand.TRAP):
+                    m.d.sync += [self._enable_before.eq(self._enable), self._enable.eq(0)]
+                with m.Case(NodeCommand.MRET):
+                    m.d.sync += [self._enable.eq(self._enable_before), self._enable_before.eq(1)]
+                with m.Case(NodeCommand.EXIT):
+                    m.d.sync += self.exited.eq(1)
+        with m.If(writes & self._low):
+            with m.Switch(word):
+                with m.Case(_Word.MSTATUS):
+                    m.d.sync += [self._enable.eq(self._changed[3]), self._enable_before.eq(self._changed[7])]
+                with m.Case(_Word.MFLAGS):
+                    m.d.sync += self._flags.eq(self._changed)
+                with m.Case(_Word.MINSTRET):
+                    m.d.comb += self._counts.load.eq(1)
+                    m.d.sync += self._writer.eq(1)
+        m.d.comb += self._counts.value.eq(self._changed)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The low bits of event counters whose upper bits are in a memory."""
+
+from amaranth.hdl import C, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from rtl.sequential.shown import Selection
+
+__all__ = ["RecentCounts"]
+
+#: Bits that a counter has here beyond those of its events, see ``RecentCounts``.
+_MORE_BITS = 6
+
+
+class RecentCounts(wiring.Component):
+    """Counts events in a few bits per counter. Somebody else keeps the whole counts, and reads and writes them now and then.
+
+    A whole count in memory may be old: its low bits are what they were when it was written. As long as there have been fewer
+    events since than these bits can count, the true count has the low bits that are kept here, and upper bits that are those
+    in memory, or one more if the low bits are less than those in memory: if ``memory + complement`` has a carry there.
+    That suffices where a count of events of w bits is written every 2**7 cycles, whatever happens.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Bits of each counter's events.
+
+    Members
+    -------
+    events : In(sum of widths)
+        Events of the cycle, counter by counter from bit 0 on.
+    any : Out(1)
+        There are some.
+    take : In(1), number : In
+        Show this counter in the next cycle.
+    complement : Out(bits), kept : Out(bits)
+        Complement of the low bits that it had in the cycle of ``take``, and which bits those are. Otherwise 0.
+    load : In(1), value : In(8)
+        Put the last counter at these low bits, in a cycle without events for it.
+    """
+
+    def __init__(self, widths: tuple[int, ...]):
+        self.widths = widths
+        bits = max(widths) + _MORE_BITS
+        super().__init__(
+            {
+                "events": In(sum(widths)),
+                "any": Out(1),
+                "take": In(1),
+                "number": In(ceil_log2(len(widths))),
+                "complement": Out(bits),
+                "kept": Out(bits),
+                "load": In(1),
+                "value": In(widths[-1] + _MORE_BITS),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        complements, start = [], 0
+        fewest = min(self.widths) + _MORE_BITS
+        for number, width in enumerate(self.widths):
+            bits = width + _MORE_BITS
+            # Counting down saves an inverter per bit.
+            complement = Signal(bits, init=(1 << bits) - 1, name=f"complement{number}")
+            complements.append(complement)
+            m.d.sync += complement.eq(complement - self.events[start : start + width])
+            start += width
+        with m.If(self.load):
+            m.d.sync += complements[-1].eq(~self.value)
+        m.d.comb += self.any.eq(self.events.any())
+        selection, kept = Selection(m, len(self.complement)), Selection(m, len(self.kept))
+        chosen = {number: Signal(name=f"hides{number}") for number in range(len(complements))}
+        for number, complement in enumerate(complements):
+            m.d.comb += chosen[number].eq(~(self.take & (self.number == number)))
+            selection.add(chosen[number], complement)
+            if len(complement) > fewest:
+                kept.add(chosen[number], C((1 << len(complement)) - (1 << fewest), len(complement)))
+        kept.add(~self.take, C((1 << fewest) - 1, fewest))
+        m.d.comb += [self.complement.eq(selection.shown()), self.kept.eq(kept.shown())]
+        return m

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sequential core's fetch against a memory that grants when it likes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golden.config import preset
+from golden.layout import OFFSET_BITS, SRAM_BASE
+from rtl.sequential.fetch import SequentialFetch
+from verif.rtl.simulate import Simulation, property_settings
+
+CONFIG = preset("nano")
+SIMULATION = Simulation(SequentialFetch(CONFIG))
+END = SRAM_BASE + CONFIG.sram_bytes
+
+#: Where the thread is sent: into SRAM, to its end, beside it, to where there is nothing.
+TARGETS = st.one_of(
+    st.integers(0, CONFIG.sram_bytes // 4 - 1).map(lambda word: SRAM_BASE + 4 * word),
+    st.integers(1, 4).map(lambda words: END - 4 * words),
+    st.sampled_from((0, END, SRAM_BASE - 4, SRAM_BASE + (1 << OFFSET_BITS), (1 << 64) - 4, 1 << 40)),
+)
+#: Whether SRAM grants, whether the thread runs, whether it takes, and where it is sent, if anywhere.
+CYCLE = st.tuples(st.booleans(), st.integers(0, 7).map(bool), st.booleans(), st.one_of(*[st.none()] * 5, TARGETS))
+
+
+def word_at(address: int) -> int:
+    """What the memory holds: something else at every address."""
+    return (address * 0x9E37_79B1 ^ address >> 3) & 0xFFFF_FFFF
+
+
+def line_at(number: int) -> int:
+    """A line of it."""
+    start = SRAM_BASE + number * CONFIG.line_bytes
+    return sum(word_at(start + 4 * place) << 32 * place for place in range(CONFIG.line_bytes // 4))
+
+
+@property_settings(150)
+@given(first=TARGETS, cycles=st.lists(CYCLE, max_size=80))
+def test_every_instruction_comes_once_and_in_order(first: int, cycles: list[Any]) -> None:
+    fetch = SIMULATION.component
+
+    async def check(context: Any) -> None:
+        pc, read = first, None
+        context.set(fetch.redirect, 1)
+        context.set(fetch.target, first)
+        await context.tick()
+        for grants, runs, takes, target in cycles:
+            context.set(fetch.run, runs)
+            context.set(fetch.redirect, target is not None)
+            context.set(fetch.target, target or 0)
+            context.set(fetch.port.grant, 0)
+            context.set(fetch.port.data, 0xDEAD_BEEF if read is None else line_at(read))
+            valid = context.get(fetch.valid)
+            assert context.get(fetch.pc) == pc
+            in_sram = SRAM_BASE <= pc < END
+            if valid:
+                assert context.get(fetch.fault) == (not in_sram)
+                assert context.get(fetch.insn) == (word_at(pc) if in_sram else 0)
+            takes = takes and bool(valid) and in_sram and target is None
+            context.set(fetch.take, takes)
+            asked = context.get(fetch.port.req)
+            assert not (asked and not runs)
+            read = context.get(fetch.port.address) if asked and grants else None
+            context.set(fetch.port.grant, read is not None)
+            if target is not None:
+                pc = target
+            elif takes:
+                pc += 4
+            await context.tick()
+
+    SIMULATION.run(check)
+
+
+def test_a_word_comes_in_three_cycles_and_the_next_one_is_read_ahead() -> None:
+    fetch = SIMULATION.component
+
+    async def check(context: Any) -> None:
+        context.set(fetch.run, 1)
+        context.set(fetch.redirect, 1)
+        context.set(fetch.target, SRAM_BASE)
+        await context.tick()
+        context.set(fetch.redirect, 0)
+        context.set(fetch.port.grant, 1)
+        context.set(fetch.port.data, line_at(0))
+        for _ in range(3):
+            assert not context.get(fetch.valid)
+            await context.tick()
+        assert context.get(fetch.valid)
+        # Taken every third cycle, words are there all the time.
+        for word in range(4):
+            for take in (0, 0, 1):
+                context.set(fetch.take, take)
+                assert context.get(fetch.valid)
+                assert context.get(fetch.insn) == word_at(SRAM_BASE + 4 * word)
+                await context.tick()
+
+    SIMULATION.run(check)

@@ -1,0 +1,444 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CSRs and control page in one memory behave as registers of their own would, by a model written from the contract."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golden.config import preset
+from golden.layout import (
+    MISA_VALUE,
+    OFFSET_BITS,
+    SEMAPHORE_BLOCK,
+    SRAM_BASE,
+    THREAD_BLOCK,
+    ControlRegister,
+    Csr,
+    GlobalAddress,
+    ThreadRegister,
+    ThreadState,
+    hart_id,
+)
+from rtl.core.csr import CsrOp
+from rtl.sequential.node_registers import NodeCommand, NodeRegisters
+from verif.rtl.simulate import Simulation, property_settings
+
+CONFIG = preset("nano")
+CONFIGS = {"nano": CONFIG, "semaphores": CONFIG.replace(semaphores=32)}
+SIMULATIONS = {name: Simulation(NodeRegisters(config)) for name, config in CONFIGS.items()}
+X, Y, LINKS = 0x1A55, 0x0B3C, 0b1010
+MASK = 2**64 - 1
+ACTIVE = (ThreadState.RUNNING, ThreadState.WAITING)
+FORMATS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
+#: Events of a cycle, as (member, page register, largest count).
+EVENTS = (
+    ("stepped", ControlRegister.MATRIX_STEPS, 1),
+    ("retired", ControlRegister.RETIRED, 1),
+    ("sent", ControlRegister.REQUESTS_SENT, 1),
+    ("received", ControlRegister.REQUESTS_RECEIVED, 1),
+    ("conflicts", ControlRegister.BANK_CONFLICTS, 7),
+    ("lines_loaded", ControlRegister.LINES_LOADED, 3),
+    ("lines_stored", ControlRegister.LINES_STORED, 1),
+)
+PC_PAGE, STATE_PAGE = THREAD_BLOCK + ThreadRegister.PC, THREAD_BLOCK + ThreadRegister.STATE
+
+
+class Model:
+    """The registers, and what of the node the page shows."""
+
+    def __init__(self, semaphores: int):
+        self.enable = self.enable_before = 0
+        self.csrs = dict.fromkeys(
+            (Csr.MTVEC, Csr.MSCRATCH, Csr.MEPC, Csr.MCAUSE, Csr.MTVAL, Csr.MINSTRET, Csr.MFLAGS, Csr.MSEED), 0
+        )
+        self.formats = [0, 0, 0, 0]
+        self.counts = {register: 0 for _, register, _ in EVENTS}
+        self.tohost_address = self.tohost = self.exited = self.exit_code = 0
+        self.first_start = self.last_stop = 0
+        self.undeliverable = self.overflow = 0
+        self.state = ThreadState.HALTED
+        self.cycle = self.pc = self.wait = 0
+        self.semaphores = [0] * semaphores
+        #: The instruction that has written minstret is still to retire.
+        self.wrote_minstret = False
+
+    def read_csr(self, number: int) -> int | None:
+        if number in FORMATS:
+            return self.formats[number - Csr.MFORMAT0]
+        values: dict[int, int] = {
+            Csr.MSTATUS: 3 << 11 | self.enable_before << 7 | self.enable << 3,
+            Csr.MISA: MISA_VALUE,
+            Csr.MCYCLE: self.cycle,
+            Csr.MNODE: int(GlobalAddress(X, Y)),
+            Csr.MCONFIG: CONFIG.replace(semaphores=len(self.semaphores)).descriptor,
+            Csr.MHARTID: hart_id(X, Y, 0),
+            **dict.fromkeys((Csr.MIE, Csr.MIP, Csr.MVENDORID, Csr.MARCHID, Csr.MIMPID), 0),
+            **self.csrs,
+        }
+        return values.get(number)
+
+    def write_csr(self, number: int, value: int) -> None:
+        if number == Csr.MSTATUS:
+            self.enable, self.enable_before = value >> 3 & 1, value >> 7 & 1
+        elif number in FORMATS:
+            self.formats[number - Csr.MFORMAT0] = value
+        elif number in self.csrs:
+            masks = {Csr.MTVEC: MASK - 3, Csr.MEPC: MASK - 3, Csr.MFLAGS: 0x3F, Csr.MSEED: 2**32 - 1}
+            self.csrs[Csr(number)] = value & masks.get(Csr(number), MASK)
+            self.wrote_minstret |= number == Csr.MINSTRET
+
+    def read_page(self, offset: int) -> int:
+        thread = {
+            ThreadRegister.PC: self.pc,
+            ThreadRegister.STATE: int(self.state),
+            ThreadRegister.CAUSE: self.csrs[Csr.MCAUSE],
+            ThreadRegister.VALUE: self.csrs[Csr.MTVAL],
+            ThreadRegister.EXIT_CODE: self.exit_code,
+            ThreadRegister.RETIRED: self.csrs[Csr.MINSTRET],
+            ThreadRegister.WAIT: self.wait,
+        }
+        places = (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED)
+        status = sum(1 << 4 * place for place, state in enumerate(places) if state == self.state)
+        status |= self.exited << 12 | self.overflow << 13 | self.undeliverable << 14 | LINKS << 16
+        values: dict[int, int] = {
+            ControlRegister.CONFIG: CONFIG.replace(semaphores=len(self.semaphores)).descriptor,
+            ControlRegister.COORDINATES: int(GlobalAddress(X, Y)),
+            ControlRegister.CYCLE: self.cycle,
+            ControlRegister.TOHOST_ADDRESS: self.tohost_address,
+            ControlRegister.TOHOST: self.tohost,
+            ControlRegister.STATUS: status,
+            ControlRegister.FIRST_START: self.first_start,
+            ControlRegister.LAST_STOP: self.last_stop,
+            **self.counts,
+            **{THREAD_BLOCK + register: value for register, value in thread.items()},
+            **{SEMAPHORE_BLOCK + 8 * number: value for number, value in enumerate(self.semaphores)},
+        }
+        return values.get(offset, 0)
+
+
+class Driver:
+    """A core and a host, which do what their scripts say at the same time, among events that a seed decides.
+
+    Core: ("csr", number, op, value), ("trap", cause, value), ("mret",), ("halt", value), ("exit", value), ("park",), ("rest",
+    cycles). Host: ("read", offset), ("write", offset, value), ("rest", cycles).
+    """
+
+    def __init__(self, context: Any, registers: Any, *, seed: int = 0, density: float = 0, cycle: int = 0):
+        self.context, self.registers = context, registers
+        self.rng, self.density = random.Random(seed), density
+        self.model = Model(len(registers.semaphores))
+        self.model.cycle = cycle
+        self.host: dict[str, Any] | None = None
+        self.command: dict[str, Any] | None = None
+        self.retires_in: int | None = None
+        self.core_rests = self.host_rests = 0
+        self.reads: list[int] = []
+        for name, value in (("x", X), ("y", Y), ("links", LINKS), ("formats", 0), ("go", 0)):
+            context.set(getattr(registers, name), value)
+        context.set(registers.control.access, 0)
+
+    def get(self, name: str) -> int:
+        return int(self.context.get(getattr(self.registers, name)))
+
+    async def run(self, core: Sequence[Any] = (), host: Sequence[Any] = (), *, limit: int = 20_000) -> None:
+        """Play both scripts to their ends, and everything that they have begun."""
+        core, host = list(core), list(host)
+        for _ in range(limit):
+            await self.cycle(core, host)
+            if not (core or host or self.host or self.command or self.core_rests or self.host_rests):
+                if self.retires_in is None:
+                    return
+        raise AssertionError("it does not come to an end")
+
+    async def rest(self, limit: int = 300) -> None:
+        """Let nothing happen until nothing changes by itself."""
+        density, self.density = self.density, 0
+        for _ in range(limit):
+            await self.cycle([], [])
+            if not self.get("busy"):
+                break
+        else:
+            raise AssertionError("it does not come to rest")
+        for _ in range(10):
+            await self.cycle([], [])
+            assert not self.get("busy")
+        self.density = density
+
+    async def cycle(self, core: list[Any], host: list[Any]) -> None:
+        context, registers, model, rng = self.context, self.registers, self.model, self.rng
+        put = context.set
+        resting, parked = self.command is None and self.retires_in is None, False
+
+        # What the core does.
+        put(registers.go, 0)
+        goes = False
+        if self.core_rests:
+            self.core_rests -= 1
+        elif core and resting and not self.get("clearing"):
+            action = core.pop(0)
+            if action[0] == "rest":
+                self.core_rests = action[1]
+            elif action[0] == "park":
+                parked = model.state == ThreadState.RUNNING
+            else:
+                self._go(action)
+                goes = True
+        if not goes:
+            # A command's operands are its own in the cycle of go only.
+            for name, bits in (("kind", 2), ("op", 2), ("operand", 64), ("cause", 6)):
+                put(getattr(registers, name), rng.getrandbits(bits))
+        if self.command is None:
+            put(registers.number, rng.getrandbits(12))
+            model.pc = rng.choice((model.pc, 0x8000_0000, 0x7FFF_FFFF_FFFF_FFFC, 0x1_0000_0000))
+        put(registers.pc, model.pc)
+        boundary = self.command is None and rng.random() < 0.5
+        put(registers.boundary, boundary)
+
+        # What the host does.
+        if self.host_rests:
+            self.host_rests -= 1
+        elif self.host is None and host:
+            action = host.pop(0)
+            if action[0] == "rest":
+                self.host_rests = action[1]
+            else:
+                self.host = {"write": action[0] == "write", "offset": action[1], "value": action[-1], "seen": set()}
+        if self.host:
+            put(registers.control.register, self.host["offset"] // 8)
+            put(registers.control.write_data, self.host["value"])
+            put(registers.control.write, self.host["write"])
+        put(registers.control.access, self.host is not None)
+        if not self.host:
+            put(registers.control.write, 0)
+
+        # What happens around.
+        events = {name: rng.randint(0, most) if rng.random() < self.density else 0 for name, _, most in EVENTS}
+        if self.density == 1:
+            events = {name: most for name, _, most in EVENTS}
+        if self.get("clearing"):
+            # The node does nothing yet.
+            events = dict.fromkeys(events, 0)
+        if self.command is not None:
+            events["retired"] = 0
+        if self.retires_in is not None:
+            events["retired"] = self.retires_in == 0
+        for name, count in events.items():
+            put(getattr(registers, name), count)
+        busy_flags = self.command is not None and self.command.get("number") == Csr.MFLAGS
+        raised = rng.getrandbits(6) if rng.random() < self.density / 4 and not busy_flags else 0
+        put(registers.raise_flags, raised)
+        dropped = rng.random() < self.density / 50
+        put(registers.dropped, dropped)
+        if rng.random() < self.density / 50:
+            model.overflow = 1
+        put(registers.semaphore_overflow, model.overflow)
+        if rng.random() < self.density:
+            model.semaphores[rng.randrange(len(model.semaphores))] = rng.getrandbits(16)
+            model.wait = rng.getrandbits(5) | rng.getrandbits(16) << 16
+        for number, value in enumerate(model.semaphores):
+            put(registers.semaphores[number], value)
+        put(registers.wait, model.wait)
+        put(registers.state, model.state)
+        put(registers.cycle, model.cycle)
+        was = model.state
+
+        # What is seen of it.
+        if self.host:
+            self.host["seen"].add(model.read_page(self.host["offset"]))
+        if self.command:
+            self.command["seen"].add(model.read_csr(self.command.get("number", -1)))
+        self._check_command(goes)
+        self._check_page(boundary)
+        await context.tick()
+
+        for name, register, _ in EVENTS:
+            model.counts[register] += int(events[name])
+        if events["retired"]:
+            if not model.wrote_minstret:
+                model.csrs[Csr.MINSTRET] = (model.csrs[Csr.MINSTRET] + 1) & MASK
+            model.wrote_minstret = False
+        if self.retires_in is not None:
+            self.retires_in = self.retires_in - 1 if self.retires_in else None
+        model.csrs[Csr.MFLAGS] |= raised
+        model.undeliverable |= dropped
+        if parked:
+            model.state = ThreadState.WAITING
+        model.cycle += 1
+        if was in ACTIVE and model.state not in ACTIVE:
+            # That is the first cycle in which it is not active any more.
+            model.last_stop = model.cycle
+
+    def _go(self, action: Any) -> None:
+        registers, model, put = self.registers, self.model, self.context.set
+        kind, *arguments = action
+        self.command = {"kind": kind, "seen": set(), "strobes": 0}
+        put(registers.go, 1)
+        put(registers.kind, NodeCommand[kind.upper()])
+        put(registers.op, CsrOp.NONE)
+        if kind == "csr":
+            number, op, value = arguments
+            before = model.read_csr(number)
+            self.command |= {"number": number, "op": op, "operand": value, "before": before}
+            put(registers.number, number)
+            put(registers.op, op)
+            put(registers.operand, value)
+            put(registers.formats, before if number in FORMATS else self.rng.getrandbits(64))
+        elif kind == "trap":
+            self.command |= {"cause": arguments[0], "operand": arguments[1]}
+            put(registers.cause, arguments[0])
+            put(registers.operand, arguments[1])
+        elif kind in ("halt", "exit"):
+            self.command |= {"operand": arguments[0]}
+            put(registers.operand, arguments[0])
+
+    def _check_command(self, goes: bool) -> None:
+        """Strobes of the command that is being done, and its end."""
+        command, model = self.command, self.model
+        done = self.get("done")
+        if command is None or goes:
+            assert not (done or self.get("write_formats") or self.get("reseed"))
+            return
+        number, written = command.get("number"), None
+        if command["kind"] == "csr" and command["op"] is not CsrOp.NONE and command["before"] is not None:
+            before = command["before"]
+            value = command["operand"]
+            written = {CsrOp.WRITE: value, CsrOp.SET: before | value, CsrOp.CLEAR: before & ~value}[command["op"]]
+        for strobe, numbers, mask in (("write_formats", FORMATS, MASK), ("reseed", (Csr.MSEED,), 2**32 - 1)):
+            if self.get(strobe):
+                assert number in numbers
+                assert written is not None
+                assert self.get("written") & mask == written & mask
+                command["strobes"] += 1
+        if not done:
+            return
+        self.command = None
+        read = self.get("read")
+        self.reads.append(read)
+        if command["kind"] == "csr":
+            assert self.get("exists") == (command["before"] is not None), hex(command["number"])
+            assert command["strobes"] == (written is not None and number in (*FORMATS, Csr.MSEED))
+            if command["before"] is not None:
+                if number == Csr.MFLAGS or number != Csr.MCYCLE:
+                    assert read == command["before"], f"{Csr(number).name} reads {read:#x}, not {command['before']:#x}"
+                assert read in command["seen"], f"{Csr(number).name} reads {read:#x}"
+                if written is not None:
+                    model.write_csr(command["number"], written)
+                # At the latest before the next command, and maybe now.
+                self.retires_in = self.rng.choice((0, 1, 2, 9))
+        elif command["kind"] == "trap":
+            assert read == model.csrs[Csr.MTVEC]
+            model.csrs |= {Csr.MEPC: model.pc & ~3, Csr.MCAUSE: command["cause"], Csr.MTVAL: command["operand"]}
+            model.enable_before, model.enable = model.enable, 0
+            handled = read and model.state in ACTIVE
+            model.state = ThreadState.RUNNING if handled else ThreadState.TRAPPED
+        elif command["kind"] == "mret":
+            assert read == model.csrs[Csr.MEPC]
+            model.enable, model.enable_before = model.enable_before, 1
+        elif command["kind"] == "halt":
+            model.exit_code = command["operand"]
+            model.state = ThreadState.HALTED
+        else:
+            model.tohost, model.exited = command["operand"], 1
+            model.state = ThreadState.HALTED
+
+    def _check_page(self, boundary: bool) -> None:
+        """Strobes of the page, and the end of an access."""
+        host, model, context = self.host, self.model, self.context
+        ready = context.get(self.registers.control.ready)
+        start, stop, post = self.get("start"), self.get("stop"), int(context.get(self.registers.post.valid))
+        if not (host and ready):
+            assert not (start or stop or post)
+        if host is None:
+            assert not self.get("event_waiting")
+            if self.command is None:
+                enabled = model.tohost_address >> OFFSET_BITS == SRAM_BASE >> OFFSET_BITS
+                assert (self.get("tohost_enabled"), self.get("exited")) == (enabled, model.exited)
+                assert self.get("tohost_offset") == model.tohost_address % 2**OFFSET_BITS
+        if not (host and ready):
+            return
+        self.host = None
+        offset, value = host["offset"], host["value"]
+        semaphore = (offset - SEMAPHORE_BLOCK) // 8
+        is_post = host["write"] and 0 <= semaphore < len(model.semaphores)
+        assert start == (host["write"] and offset == PC_PAGE)
+        assert stop == (host["write"] and offset == STATE_PAGE)
+        assert post == is_post
+        if not host["write"]:
+            read = int(context.get(self.registers.control.read_data))
+            self.reads.append(read)
+            assert read in host["seen"], f"{offset:#x} reads {read:#x}, not {[hex(value) for value in host['seen']]}"
+        elif is_post:
+            assert context.get(self.registers.post.sem) == semaphore
+            assert context.get(self.registers.post.amount) == value % 2**16
+        elif offset == ControlRegister.TOHOST_ADDRESS:
+            model.tohost_address, model.tohost, model.exited = value, 0, 0
+        elif offset in (PC_PAGE, STATE_PAGE):
+            assert boundary, "the thread is started or stopped within an instruction"
+            active = model.state in ACTIVE
+            if start:
+                assert self.get("start_pc") == value
+                model.exit_code = 0
+                if not active:
+                    model.first_start = model.cycle
+                    if value & 3:
+                        model.last_stop = model.cycle
+                model.state = ThreadState.RUNNING
+            else:
+                model.state = ThreadState.HALTED
+
+
+VALUES = st.one_of(st.sampled_from((0, 1, 8, 0x88, 2**32 - 1, 2**32, MASK, MASK - 2)), st.integers(0, MASK))
+NUMBERS = st.sampled_from([*(int(csr) for csr in Csr), Csr.MINSTRET, Csr.MINSTRET, 0x7C6, 0x7FF, 0xC00, 0x310, 0x306, 0x303])
+READ_ONLY = 0xC00
+COMMANDS = st.one_of(
+    st.tuples(st.just("csr"), NUMBERS, st.sampled_from(list(CsrOp)), VALUES).filter(
+        lambda csr: csr[1] < READ_ONLY or csr[2] is CsrOp.NONE
+    ),
+    st.tuples(st.just("trap"), st.integers(0, 63), VALUES),
+    st.tuples(st.just("mret")),
+    st.tuples(st.just("halt"), VALUES),
+    st.tuples(st.just("exit"), VALUES.map(lambda value: value | 1)),
+    st.tuples(st.just("park")),
+    st.tuples(st.just("rest"), st.integers(4, 30)),
+)
+PAGE = [8 * register for register in range(0x50)] + [0x800, 0xA00, 0xFF8, *range(0x340, 0x360, 8)]
+OFFSETS = st.sampled_from([*PAGE, *(int(register) for register in ControlRegister), *(THREAD_BLOCK + r for r in ThreadRegister)])
+WRITTEN = st.sampled_from((PC_PAGE, STATE_PAGE, int(ControlRegister.TOHOST_ADDRESS), SEMAPHORE_BLOCK + 16))
+ACCESSES = st.one_of(
+    st.tuples(st.just("read"), OFFSETS),
+    st.tuples(st.just("write"), WRITTEN, st.one_of(VALUES, st.integers(SRAM_BASE - 9, SRAM_BASE + 2**21))),
+    st.tuples(st.just("write"), OFFSETS, VALUES),
+    st.tuples(st.just("rest"), st.integers(1, 30)),
+)
+
+
+@pytest.mark.parametrize("name", SIMULATIONS)
+@property_settings(40)
+@given(
+    core=st.lists(COMMANDS, max_size=20),
+    host=st.lists(ACCESSES, max_size=25),
+    seed=st.integers(0, 2**16),
+    density=st.sampled_from((0, 0.03, 0.3, 1)),
+    cycle=st.sampled_from((0, 2**32 - 300, 2**32 - 150, 2**63)),
+)
+def test_registers_read_what_the_contract_says(name: str, core: Any, host: Any, seed: int, density: float, cycle: int) -> None:
+    registers = SIMULATIONS[name].component
+
+    async def check(context: Any) -> None:
+        driver = Driver(context, registers, seed=seed, density=density, cycle=cycle)
+        await driver.run(core, host)
+        await driver.rest()
+        driver.density = 0
+        offsets = {*(int(register) for register in ControlRegister), *(THREAD_BLOCK + register for register in ThreadRegister)}
+        await driver.run(host=[("read", offset) for offset in sorted(offsets)])
+        # What follows counts itself in minstret.
+        await driver.run(core=[("csr", int(csr), CsrOp.NONE, 0) for csr in Csr])
+        await driver.rest()
+
+    SIMULATIONS[name].run(check)
