@@ -91,8 +91,7 @@ class AlternatingSum(wiring.Component):
         exponent = register(greater, "exponent", 2)
         special = register(self._special(x, y), "special", 2)
 
-        # To the left by what lacks to a multiple of sixteen. What is far below can still change how the sum rounds, but not more
-        # than its being there does.
+        # To the left by what lacks to a multiple of sixteen. More than 31 places below, nothing can change how the sum rounds.
         m.submodules.align = fine = MultiplyShift(24, registered=True)
         m.d.comb += [
             fine.value.eq(Mux(swap, significand_x, significand_y)),
@@ -100,9 +99,11 @@ class AlternatingSum(wiring.Component):
         ]
         window_bits = 24 + _EXTRA_BITS - 1
         placed = Cat(Const(0, window_bits - ((1 << SHIFT_BITS) - 1)), fine.result)
-        window = Mux(register(distance[SHIFT_BITS], "sixteen"), placed[1 << SHIFT_BITS :], placed[: 24 + window_bits])
-        far = register(distance[SHIFT_BITS + 1 :].any(), "far")
-        aligned = register(Mux(far, 0, Cat(window[:24].any(), window[24:])), "aligned")
+        sixteen, far = register(distance[SHIFT_BITS], "sixteen"), register(distance[SHIFT_BITS + 1 :].any(), "far")
+        aligned = Mux(sixteen, placed[24 + (1 << SHIFT_BITS) :], placed[24 : 24 + window_bits])
+        # What makes the sticky bit, which is one only when it is added.
+        lost = Cat(placed[:24].any(), sixteen & placed[24 : 24 + (1 << SHIFT_BITS)].any())
+        aligned, lost = register(Mux(far, 0, aligned), "aligned"), register(Mux(far, 0, lost), "lost")
         significand = register(Mux(swap, significand_y, significand_x), "greater")
         # Nothing in the cycle of the total.
         leading = register(Mux(second, significand, 0), "leading")
@@ -115,7 +116,7 @@ class AlternatingSum(wiring.Component):
             # What is missing makes the total's two's complement complete.
             carry.eq(Mux(second, negative ^ self.missing, subtract)),
         ]
-        summand = Mux(second, self.total[:_MAGNITUDE_BITS], Cat(Const(0, _PLACE), aligned, Const(0, 1)))
+        summand = Mux(second, self.total[:_MAGNITUDE_BITS], Cat(Const(0, _PLACE), lost.any(), aligned, Const(0, 1)))
         chain = Signal(1 + _MAGNITUDE_BITS)
         m.d.comb += chain.eq(
             Cat(carry, summand ^ inverts.replicate(_MAGNITUDE_BITS)) + Cat(carry, Const(0, _PLACE + _EXTRA_BITS), leading)
