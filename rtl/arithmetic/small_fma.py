@@ -49,9 +49,9 @@ class Accumulation(data.Struct):
     one : unsigned(1)
     keeps : unsigned(1)        it is the accumulator and not part of the pipeline, from the cycle after ``restart`` on
     distance : unsigned(6)     with ``keeps``: of what may be added ``ALIGN_CYCLES`` later
-    adds : unsigned(1)         adds c's significand, beginning at the product's top bit, or with ``itself`` the accumulator,
-                               shifted right; what falls below ``ACCUMULATOR_BITS`` is cut. May last a cycle longer than ``keeps``
-    itself : unsigned(1)       what it was one cycle before the distance took effect
+    adds : unsigned(1)         adds in the next cycle c's significand, beginning at the product's top bit, or with ``itself`` the
+                               accumulator, shifted right; what falls below ``ACCUMULATOR_BITS`` is cut
+    itself : unsigned(1)       what it was one cycle before the distance took effect; c's significand is 0
     rounds : unsigned(1)       with a, b, c: the product, which must be 0, is the number that is there in the cycle after; its top
                                bit has the exponent ``exponent`` - 126, whatever a's and b's are
     vanishes : unsigned(1)     with ``rounds``: 0 instead of that number
@@ -192,24 +192,21 @@ class SmallFma(wiring.Component):
         )
 
         # Stage 2. Both differences of exponents, so that none waits for the comparison.
-        product, accumulated, ahead, behind = Signal(PRODUCT_BITS), Signal(PRODUCT_BITS), Signal(signed(10)), Signal(signed(10))
+        accumulated, ahead, behind = Signal(PRODUCT_BITS), Signal(signed(10)), Signal(signed(10))
         full_product = Signal(_INTEGER_PRODUCT_BITS)
+        product = full_product[:PRODUCT_BITS]
         addend_leads, far = Signal(), Signal(9)
         forward = Signal(SUM_BITS)
         accumulator = Signal(PRODUCT_BITS, name="leading3", reset_less=True)
         cut = PRODUCT_BITS - ACCUMULATOR_BITS
-        keeps = accumulation.keeps | forms
         m.d.comb += [
-            accumulated.eq(
-                Mux(accumulation.adds, Cat(Const(0, cut), forward[SUM_FRACTION_BITS + cut : _ALIGNED_BITS]), accumulator)
-            ),
+            accumulated.eq(Cat(Const(0, cut), forward[SUM_FRACTION_BITS + cut : _ALIGNED_BITS])),
             full_product.eq(
                 Cat(
                     lowest[:_HALF_BITS],
                     (Cat(lowest[_HALF_BITS:], highest) + (middle + other_middle))[: _INTEGER_PRODUCT_BITS - _HALF_BITS],
                 )
             ),
-            product.eq(full_product[:PRODUCT_BITS] | accumulated & keeps.replicate(PRODUCT_BITS)),
             ahead.eq(of_addend - exponents),
             behind.eq(exponents - of_addend),
             # A zero has no exponent.
@@ -227,11 +224,16 @@ class SmallFma(wiring.Component):
         distance = Signal(6)
         m.d.comb += [
             distance.eq(Mux(accumulation.keeps, accumulation.distance, far[:6] | far[6:].any().replicate(6))),
-            fine.value.eq(Mux(addend_leads, product, addend)),
+            # Beside the accumulator there is no product, and in what is added to itself no addend.
+            fine.value.eq(
+                Mux(addend_leads, product, addend)
+                | accumulated & ((accumulation.keeps | forms) & addend_leads).replicate(PRODUCT_BITS)
+            ),
             fine.amount.eq(~distance[:SHIFT_BITS]),
         ]
         exponent = Signal(EXPONENT_BITS, name="exponent2", reset_less=True)
         m.d.sync += exponent.eq(Mux(addend_leads, addend_exponent, exponents - 126))
+        (formed,) = later(2, formed=forms & ~addend_leads)
         leading, sixteens, sign, subtract, infinite, raw, nan, invalid, denormal = later(
             2,
             leading=Mux(addend_leads, addend, product),
@@ -255,10 +257,15 @@ class SmallFma(wiring.Component):
         with m.If(accumulation.restart):
             m.d.sync += accumulator.eq(accumulation.one << PRODUCT_BITS - 2)
         with m.Else():
-            m.d.sync += accumulator.eq(Mux(accumulation.keeps, accumulated, leading))
-        aligned, exponent, sign, subtract, infinite, raw, nan, invalid, denormal = later(
+            m.d.sync += accumulator.eq(Mux(accumulation.keeps | forms | formed, accumulated, leading))
+        aligned = Signal(_ALIGNED_BITS, name="aligned3", reset_less=True)
+        with m.If((accumulation.restart | accumulation.keeps | forms) & ~accumulation.adds):
+            # The accumulator stays as it is.
+            m.d.sync += aligned.eq(0)
+        with m.Else():
+            m.d.sync += aligned.eq(Cat(shifted[0] | lost, shifted[1:_ALIGNED_BITS]))
+        exponent, sign, subtract, infinite, raw, nan, invalid, denormal = later(
             3,
-            aligned=Cat(shifted[0] | lost, shifted[1:_ALIGNED_BITS]),
             exponent=exponent,
             sign=sign,
             subtract=subtract,

@@ -189,20 +189,19 @@ class Digits(wiring.Component):
             ]
 
         # -- the lane --------------------------------------------------------------------------------------------------------
-        place, adds = Signal(6), Signal()
+        place = Signal(6)
         with m.If(self.start):
             m.d.sync += place.eq(self.function == SpecialOp.POWER)
         with m.Elif(clears):
             m.d.sync += place.eq(0)
         with m.Elif(running & ~(in_turn & turn)):
             m.d.sync += place.eq(place + 1)
-        m.d.sync += adds.eq(running & ~clears & Mux(ends & ~is_power, ~is_one, fits))
         m.d.comb += [
             self.accumulation.restart.eq(begins),
             self.accumulation.one.eq(is_power),
             self.accumulation.keeps.eq(running),
             self.accumulation.distance.eq(place),
-            self.accumulation.adds.eq(adds),
+            self.accumulation.adds.eq(running & ~clears & Mux(ends & ~is_power, ~is_one, fits)),
             self.accumulation.itself.eq(is_power),
             self.accumulation.exponent.eq(exponent),
             self.inexact.eq(inexact),
