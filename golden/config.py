@@ -24,6 +24,9 @@ CONTROL_PAGE_OFFSET = 0x1F_F000
 #: Bytes of the control page.
 CONTROL_PAGE_BYTES = 0x1000
 
+#: Ways in which a core executes.
+CORES = ("pipelined", "sequential")
+
 #: Version of the instruction set and of the control page, reported by every node.
 ISA_VERSION = 2
 
@@ -67,6 +70,9 @@ class NodeConfig:
     matrix_passes : int
         Cycles that a matrix step takes; there is hardware for ``matrix_m * matrix_n / matrix_passes`` elements. A power of
         two, at most ``matrix_m * matrix_n``.
+    core : str
+        ``pipelined``, or ``sequential``: one instruction at a time, for nodes with one thread on which area counts. Results do
+        not depend on it.
 
     Raises
     ------
@@ -87,6 +93,7 @@ class NodeConfig:
     link_passes: int = 1
     simd_passes: int = 1
     matrix_passes: int = 1
+    core: str = "pipelined"
 
     def __post_init__(self) -> None:
         choices: dict[str, tuple[int, ...]] = {
@@ -118,6 +125,10 @@ class NodeConfig:
                 raise ConfigError(
                     f"{field} = {getattr(self, field)} is more than the {most} units that lines of {self.line_bytes} bytes have"
                 )
+        if self.core not in CORES:
+            raise ConfigError(f"core = {self.core!r} is not one of {', '.join(CORES)}")
+        if self.core == "sequential" and self.threads != 1:
+            raise ConfigError(f"threads = {self.threads} is not 1, which is all that a sequential core has")
         if self.sram_bytes > CONTROL_PAGE_OFFSET:
             raise ConfigError(
                 f"sram_blocks x sram_ways x bank_lines x line_bytes = {self.sram_bytes} bytes do not fit below the "
@@ -222,8 +233,8 @@ PRESETS: dict[str, NodeConfig] = {
             accumulators=2, semaphores=8, simd_passes=2,
         ),
         NodeConfig(
-            name="nano", line_bytes=16, sram_blocks=2, sram_ways=1, bank_lines=512, threads=1, fetch_lines=2,
-            accumulators=2, semaphores=4, channel_depth=3, link_passes=4, simd_passes=4, matrix_passes=4,
+            name="nano", line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=1024, threads=1, fetch_lines=2,
+            accumulators=2, semaphores=4, channel_depth=3, link_passes=4, simd_passes=4, matrix_passes=4, core="sequential",
         ),
     )
 }  # fmt: skip

@@ -14,6 +14,7 @@ from rtl.network.interface import NetworkInterface
 from rtl.network.narrow_router import NarrowRouter
 from rtl.network.router import Router
 from rtl.network.routing import ALL_LINKS, present_links
+from rtl.sequential.core import SequentialCore
 
 __all__ = ["NODE_NAME", "Node", "node_name"]
 
@@ -94,7 +95,7 @@ class Node(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.core = core = Core(config)
+        m.submodules.core = core = (SequentialCore if config.core == "sequential" else Core)(config)
         m.submodules.sram = sram = Sram(config)
         m.submodules.network_interface = interface = NetworkInterface(config)
         m.submodules.router = router = (Router if config.link_passes == 1 else NarrowRouter)(config, self._mask)

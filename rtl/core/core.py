@@ -5,16 +5,16 @@ import contextlib
 
 from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
-from golden.layout import COORDINATE_BITS, OFFSET_BITS, ThreadState
+from golden.layout import OFFSET_BITS, ThreadState
 from rtl.core.control_page import ControlPage
 from rtl.core.csr import FLAG_BITS, ThreadCsrs
 from rtl.core.fetch import Fetch
 from rtl.core.format_table import FormatTable
 from rtl.core.issue import Issue
 from rtl.core.matrix_slot import MatrixSlot
+from rtl.core.ports import core_members
 from rtl.core.predicate_registers import PredicateRegisters
 from rtl.core.random_lanes import RANDOM_BITS, random_name
 from rtl.core.registered_grant import RegisteredGrant, registers_grants
@@ -22,18 +22,10 @@ from rtl.core.scalar_slot import ScalarSlot
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
 from rtl.core.vector_registers import VectorRegisters
-from rtl.interfaces import ControlPort, CoreNetworkPort, ReadPort, RetirementSignature, WritePort
 from rtl.matrix.array import matrix_name
 from rtl.simd.unit import simd_name
 
-__all__ = ["Core", "VectorWriteLayout"]
-
-
-class VectorWriteLayout(data.StructLayout):
-    """A vector register that was written: the counterpart of retirement for vector results."""
-
-    def __init__(self, config: NodeConfig):
-        super().__init__({"valid": 1, "thread": 2, "register": 5, "data": 8 * config.line_bytes})
+__all__ = ["Core"]
 
 
 class Core(wiring.Component):
@@ -41,53 +33,12 @@ class Core(wiring.Component):
 
     Members
     -------
-    x, y : In(13), links : In(4), cycle : In(64)
-    fetch, scalar, load0, load1 : Out(ReadPort), store : Out(WritePort)
-        To SRAM.
-    network : Out(CoreNetworkPort), control : In(ControlPort)
-        To and from the network interface.
-    sent, received, dropped : In(1), conflicts : In(3)
-        Events for the counters.
-    running, waiting, trapped : Out(threads), exited : Out(1)
-        Thread states, in this cycle.
-    retirement : Out(RetirementSignature) per thread, vector_write : Out(VectorWriteLayout)
-        Flip-flops.
-    quiet : Out(1)
-        Nothing in here changes by itself.
-    retires : Out(1)
-        An instruction retires.
+    Those of :func:`rtl.core.ports.core_members`.
     """
 
     def __init__(self, config: NodeConfig):
         self.config = config
-        threads = config.threads
-        super().__init__(
-            {
-                "x": In(COORDINATE_BITS),
-                "y": In(COORDINATE_BITS),
-                "links": In(4),
-                "cycle": In(64),
-                "fetch": Out(ReadPort(config)),
-                "scalar": Out(ReadPort(config)),
-                "load0": Out(ReadPort(config)),
-                "load1": Out(ReadPort(config)),
-                "store": Out(WritePort(config)),
-                "network": Out(CoreNetworkPort(config)),
-                "control": In(ControlPort()),
-                "sent": In(1),
-                "received": In(1),
-                "dropped": In(1),
-                "conflicts": In(3),
-                "running": Out(threads),
-                "waiting": Out(threads),
-                "trapped": Out(threads),
-                "exited": Out(1),
-                "retirement": Out(RetirementSignature()).array(threads),
-                "vector_write": Out(VectorWriteLayout(config)),
-                "quiet": Out(1),
-                "retires": Out(1),
-            }
-        )
+        super().__init__(core_members(config))
 
     def elaborate(self, platform):
         m = Module()

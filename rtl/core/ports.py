@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The boundary of a core, whichever way it executes."""
+
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
+
+from golden.config import NodeConfig
+from golden.layout import COORDINATE_BITS
+from rtl.interfaces import ControlPort, CoreNetworkPort, ReadPort, RetirementSignature, WritePort
+
+__all__ = ["VectorWriteLayout", "core_members"]
+
+
+class VectorWriteLayout(data.StructLayout):
+    """A vector register that was written: the counterpart of retirement for vector results."""
+
+    def __init__(self, config: NodeConfig):
+        super().__init__({"valid": 1, "thread": 2, "register": 5, "data": 8 * config.line_bytes})
+
+
+def core_members(config: NodeConfig) -> dict:
+    """Members of a core.
+
+    Members
+    -------
+    x, y : In(13), links : In(4), cycle : In(64)
+    fetch, scalar, load0, load1 : Out(ReadPort), store : Out(WritePort)
+        To SRAM.
+    network : Out(CoreNetworkPort), control : In(ControlPort)
+        To and from the network interface.
+    sent, received, dropped : In(1), conflicts : In(3)
+        Events for the counters.
+    running, waiting, trapped : Out(threads), exited : Out(1)
+        Thread states, in this cycle.
+    retirement : Out(RetirementSignature) per thread, vector_write : Out(VectorWriteLayout)
+        Flip-flops.
+    quiet : Out(1)
+        Nothing in here changes by itself.
+    retires : Out(1)
+        An instruction retires.
+    """
+    threads = config.threads
+    return {
+        "x": In(COORDINATE_BITS),
+        "y": In(COORDINATE_BITS),
+        "links": In(4),
+        "cycle": In(64),
+        "fetch": Out(ReadPort(config)),
+        "scalar": Out(ReadPort(config)),
+        "load0": Out(ReadPort(config)),
+        "load1": Out(ReadPort(config)),
+        "store": Out(WritePort(config)),
+        "network": Out(CoreNetworkPort(config)),
+        "control": In(ControlPort()),
+        "sent": In(1),
+        "received": In(1),
+        "dropped": In(1),
+        "conflicts": In(3),
+        "running": Out(threads),
+        "waiting": Out(threads),
+        "trapped": Out(threads),
+        "exited": Out(1),
+        "retirement": Out(RetirementSignature()).array(threads),
+        "vector_write": Out(VectorWriteLayout(config)),
+        "quiet": Out(1),
+        "retires": Out(1),
+    }

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instruction fetch of the sequential core: word by word, without a buffer of lines."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.config import NodeConfig
+from golden.layout import OFFSET_BITS, SRAM_BASE
+from rtl.core.decoder import DecodedLayout, Decoder
+from rtl.interfaces import ReadPort
+
+__all__ = ["SequentialFetch"]
+
+
+class SequentialFetch(wiring.Component):
+    """The next instruction, decoded in a register, and one word ahead of it.
+
+    Every word is read from SRAM when there is room for it, so that there is nothing old to be forgotten: a redirection
+    suffices after code has changed. Outside of SRAM nothing is read, and the instruction is a fault.
+
+    Members
+    -------
+    port : Out(ReadPort)
+    run : In(1)
+        Fetch at all.
+    redirect : In(1), target : In(64)
+        Continue at ``target``; what is fetched so far is dropped.
+    take : In(1)
+        The instruction has been executed.
+    pc : Out(64)
+        Address of the next instruction to execute, whether it is there or not.
+    valid : Out(1), insn : Out(32), fault : Out(1), decoded : Out(DecodedLayout)
+        It is there. ``insn`` and ``decoded`` stay for two cycles after a redirection.
+    busy : Out(1)
+        A word is under way.
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        super().__init__(
+            {
+                "port": Out(ReadPort(config)),
+                "run": In(1),
+                "redirect": In(1),
+                "target": In(64),
+                "take": In(1),
+                "pc": Out(64),
+                "valid": Out(1),
+                "insn": Out(32),
+                "fault": Out(1),
+                "decoded": Out(DecodedLayout()),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        byte_bits, offset_bits = ceil_log2(config.line_bytes), OFFSET_BITS
+        # Of the word to read next. SRAM ends below the end of its window, so nothing but a redirection changes the upper part.
+        ahead, in_window = Signal(offset_bits - 2), Signal()
+        in_range = in_window & (ahead < config.sram_bytes // 4)
+        word, place = Signal(32, reset_less=True), Signal(byte_bits - 2, reset_less=True)
+        waits, fails, reading = Signal(), Signal(), Signal()
+        moves, asks = Signal(), Signal()
+        m.d.comb += [
+            moves.eq(~self.valid | self.take),
+            asks.eq(self.run & ~reading & ~waits),
+            self.port.req.eq(asks & in_range),
+            self.port.address.eq(ahead[byte_bits - 2 :]),
+            self.busy.eq(reading),
+        ]
+        m.d.sync += reading.eq(self.port.grant & self.port.req)
+        with m.If(self.port.grant & self.port.req):
+            m.d.sync += [ahead.eq(ahead + 1), place.eq(ahead)]
+        with m.If(reading):
+            m.d.sync += [word.eq(self.port.data.word_select(place, 32)), waits.eq(1), fails.eq(0)]
+        with m.Elif(asks & ~in_range):
+            m.d.sync += [word.eq(0), waits.eq(1), fails.eq(1)]
+        with m.Elif(moves):
+            m.d.sync += waits.eq(0)
+
+        m.submodules.decoder = decoder = Decoder(config)
+        insn, decoded = Signal(32, reset_less=True), Signal(DecodedLayout(), reset_less=True)
+        m.d.comb += [decoder.insn.eq(word), self.insn.eq(insn), self.decoded.eq(decoded)]
+        with m.If(moves):
+            m.d.sync += self.valid.eq(waits)
+            with m.If(waits):
+                m.d.sync += [insn.eq(word), self.fault.eq(fails), decoded.eq(decoder.decoded)]
+        with m.If(self.take):
+            m.d.sync += self.pc[2:offset_bits].eq(self.pc[2:offset_bits] + 1)
+        with m.If(self.redirect):
+            m.d.sync += [
+                self.pc.eq(self.target),
+                ahead.eq(self.target[2:]),
+                in_window.eq(self.target[offset_bits:] == SRAM_BASE >> offset_bits),
+                self.valid.eq(0),
+                waits.eq(0),
+                reading.eq(0),
+            ]
+        return m
