@@ -92,6 +92,7 @@ class SmallFma(wiring.Component):
     accumulation : In(Accumulation)
     magnitude : Out(52)   of the sum of the operands of ``SUM_CYCLES`` before, which is exact but for a sticky lowest bit; its bit
                           ``SUM_EXPONENT_BIT`` has the larger of the exponents c and a + b - 126. Not defined for special values
+    exponent : Out(9)     that exponent
     normalised : Out(52), normal_exponent : Out(9)
                           ``NORMALISED_CYCLES`` after the operands: the magnitude, and the exponent of its top bit less one
     result : Out(32)
@@ -113,6 +114,7 @@ class SmallFma(wiring.Component):
                 "product": Out(32),
                 "accumulation": In(Accumulation),
                 "magnitude": Out(SUM_BITS),
+                "exponent": Out(EXPONENT_BITS),
                 "normalised": Out(SUM_BITS),
                 "normal_exponent": Out(EXPONENT_BITS),
                 "result": Out(32),
@@ -303,6 +305,7 @@ class SmallFma(wiring.Component):
             normalise.limit.eq(exponent),
             self.magnitude.eq(normalise.held),
         ]
+        m.d.comb += self.exponent.eq(later(4, sum_exponent=exponent)[0])
         sign, subtract, nan, infinite, invalid, denormal = later(
             5, sign=sign, subtract=subtract, nan=nan, infinite=infinite, invalid=invalid, denormal=denormal
         )

@@ -51,9 +51,11 @@ class FloatOp(enum.Enum, shape=5):
     FROM_INT = 22
     MOVE = 24
 
-    # Only of the small lane: the number that a code in the upper bits of a means; |a| normalised; a in two's complement with a
-    # fixed point; the number accumulated rounded, which replaces the result of that function of an operand that has one.
+    # Only of the small lane: the number that a code in the upper bits of a means; a placed for a code, to be rounded behind the
+    # lane; |a| normalised; a in two's complement with a fixed point; the number accumulated rounded, which replaces the result
+    # of that function of an operand that has one.
     DECODE = 17
+    PLACE = 18
     NORMALISE = 26
     FIX = 27
     ROUND_RECIPROCAL = 29

@@ -8,7 +8,8 @@ from amaranth.utils import exact_log2
 
 from golden.config import NodeConfig
 from golden.layout import Flag, FormatKind
-from rtl.arithmetic.format_encode import KIND_BITS, SMALL_CYCLES, SMALL_FORMAT_ENCODE
+from rtl.arithmetic.format_encode import KIND_BITS
+from rtl.arithmetic.format_round import FORMAT_ROUND_CYCLES, MOVED_KINDS, FormatRound, MovedNumber
 from rtl.arithmetic.fp32_fma import SUM_BITS
 from rtl.arithmetic.normalise import EXPONENT_BITS
 from rtl.simd.byte_source import ByteSource
@@ -34,7 +35,7 @@ _BF16_RANDOM_BITS = 16
 _LANE_CYCLES = 1 + SMALL_FLOAT_LANE_CYCLES
 
 #: The same as for the lane to converted elements.
-_CONVERTED_CYCLES = _LANE_CYCLES + SMALL_CYCLES
+_CONVERTED_CYCLES = _LANE_CYCLES + FORMAT_ROUND_CYCLES
 
 _SUM, _MINIMUM = (sub_operation(f"{name}.i32") for name in ("vredsum", "vredmin"))
 
@@ -141,6 +142,7 @@ class OneLaneUnit(wiring.Component):
         injects = (self.op[:4] >= FloatOp.SGNJ.value) & (self.op[:4] <= FloatOp.SGNJX.value)
         moves_bits = entering_kind.compares | unary_class | injects
         encodes = known("encodes", converts & ~decodes & ~(names_code & thirty_two) | entering_kind.bf16 & ~moves_bits)
+        places = known("places", names_code & named_format.matches(*(kind.value for kind in MOVED_KINDS)))
         is_class = known("is_class", entering_kind.bf16 & unary_class)
         low_factors = (*(operation(f"{name}.i32") & 15 for name in ("vmul", "vsll", "vsrl", "vsra")),)
         second_is_low = known("second_is_low", entering_kind.integer & self.op[:4].matches(*low_factors) & (lane_size != 2))
@@ -268,6 +270,8 @@ class OneLaneUnit(wiring.Component):
             m.d.comb += op.eq(Mux(enters, Cat(function, C(7, 3)), waiting))
         with m.Elif(decoding):
             m.d.comb += op.eq(FloatOp.DECODE)
+        with m.Elif(places):
+            m.d.comb += op.eq(FloatOp.PLACE)
         with m.Elif(kind.converts | kind.permutes | distributes):
             m.d.comb += op.eq(FloatOp.MOVE)
         with m.Elif(kind.reduces):
@@ -335,7 +339,7 @@ class OneLaneUnit(wiring.Component):
         ]
 
         # -- the lane ------------------------------------------------------------------------------------------------------
-        lane_result, lane_flags = Signal(32), Signal(_FLAGS)
+        lane_result, lane_flags, moved_number = Signal(32), Signal(_FLAGS), Signal(MovedNumber)
         m.submodules.digits = digits = Digits()
         entered, entered_digits = (
             self._later(m, "entered", a=a)["a"],
@@ -356,6 +360,7 @@ class OneLaneUnit(wiring.Component):
             i_c=c,
             o_result=lane_result,
             o_flags=lane_flags,
+            o_moved_number=moved_number.as_value(),
             i_accumulation=digits.accumulation,
             o_fixed=fixed,
             o_normalised=normalised,
@@ -397,31 +402,30 @@ class OneLaneUnit(wiring.Component):
         # -- behind the lane: converts, flags ------------------------------------------------------------------------------
         # Only BF16 takes bits of the second step, and few of them.
         lanes, high_bits = config.fp32_lanes, RANDOM_BITS - _BF16_RANDOM_BITS
+        _, almost_leaves, _ = stages[_LANE_CYCLES - 1]
         draw = Signal(word_bits + 1)
         with m.If(starts):
             m.d.sync += draw.eq(0)
-        with m.Elif(leaves & ~kind.reduces):
+        with m.Elif(almost_leaves & ~kind.reduces):
             m.d.sync += draw.eq(draw + 1)
         low_random = Cat(held["random"][lane][:_BF16_RANDOM_BITS] for lane in range(2 * lanes))
         high_random = Cat(held["random"][lane][_BF16_RANDOM_BITS:] for lane in range(lanes))
-        code, code_flags = Signal(32), Signal(_FLAGS)
-        m.submodules.encode = Instance(
-            SMALL_FORMAT_ENCODE,
-            i_clk=ClockSignal(),
-            i_rst=ResetSignal(),
-            i_value=lane_result,
-            i_kind=named,
-            i_bias=held["bias"],
-            i_stochastic=kind.stochastic,
-            i_random=Cat(low_random.word_select(draw, _BF16_RANDOM_BITS), high_random.word_select(draw[:-1], high_bits)),
-            o_code=code,
-            o_flags=code_flags,
-        )
+        random = Cat(low_random.word_select(draw, _BF16_RANDOM_BITS), high_random.word_select(draw[:-1], high_bits))
+        m.submodules.rounding = rounding = FormatRound()
+        m.d.comb += [
+            rounding.value.eq(lane_result),
+            rounding.moved_number.eq(moved_number),
+            rounding.kind.eq(named),
+            rounding.bias.eq(held["bias"]),
+            rounding.stochastic.eq(kind.stochastic),
+            rounding.random.eq(self._later(m, "drawn", random=random)["random"]),
+        ]
+        code = rounding.code
         # A power may be just the number that its inexact operand gives.
         tiny = ~lane_result[23:31].any()
         inexact = Mux(leaving.inexact, Flag.INEXACT.value | Mux(tiny, Flag.UNDERFLOW.value, 0), 0)
-        of_lane = Mux((leaves | combined) & leaving.counts, lane_flags | inexact, 0)
-        of_code = Mux(leaves_converter & converted.counts & encodes, code_flags, 0) & (
+        of_lane = Mux((leaves | combined) & leaving.counts & ~places, lane_flags | inexact, 0)
+        of_code = Mux(leaves_converter & converted.counts & encodes, rounding.flags, 0) & (
             _SECOND_STEP | kind.converts.replicate(_FLAGS)
         )
         new = self._later(m, "new", of_lane=of_lane, of_code=of_code)
@@ -438,7 +442,7 @@ class OneLaneUnit(wiring.Component):
         moved_byte = self._moved_byte(m, moved, done, lane_result)
         upper_half, upper_byte = Signal(16), Signal(8)
         with m.If(encodes):
-            m.d.comb += [upper_half.eq(code), upper_byte.eq(code)]
+            m.d.comb += [upper_half.eq(code), upper_byte.eq(code[8:])]
         with m.Else():
             m.d.comb += [upper_half.eq(Mux(is_class, lane_result[:16], lane_result[16:])), upper_byte.eq(moved_byte)]
         word, present = Signal(32, reset_less=True), Signal(4, reset_less=True)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.layout import BIAS_BITS, FormatKind
 from rtl.arithmetic.format_encode import KIND_BITS
+from rtl.arithmetic.format_round import MANTISSA_BITS, MOVED_KINDS, MovedNumber
 from rtl.arithmetic.format_unpack import FormatUnpack
 from rtl.arithmetic.fp32_fma import SUM_BITS, SUM_EXPONENT_BIT
 from rtl.arithmetic.fp32_operand import Fp32Unpack, class_mask
@@ -43,6 +44,9 @@ _INTEGER_UNIT = SUM_EXPONENT_BIT - 32
 _CONVERTED_UNIT = 15
 
 _HIDDEN_BIT = 23
+
+#: The mantissa of a code to place that begins right behind the sum's top bits.
+_WIDEST_MANTISSA = max(MANTISSA_BITS.values())
 
 _ROUNDS = (FloatOp.ROUND_RECIPROCAL, FloatOp.ROUND_RECIPROCAL_ROOT, FloatOp.ROUND_POWER)
 _FUSED = (FloatOp.MADD, FloatOp.MSUB, FloatOp.NMSUB, FloatOp.NMADD)
@@ -82,10 +86,12 @@ class SmallFloatLane(wiring.Component):
     integer : In(1)       an operation on integers; with the top bit of ``op``, a bitwise one
     width : In(2)         logarithm of the bytes of integers to shift
     kind : In(3), bias : In(6)
-                          of the code to decode
+                          of the code to decode or to place for, with ``width`` until the result is there
     a, b, c : In(32)      raw codes; ``a`` is an integer for FROM_INT
-    result : Out(32)      register. Compares: in the lowest bit of each byte; CLASS: one of bits 0 to 9; TO_INT, TO_INT_ZERO: an integer
-    flags : Out(6)        register; golden.layout.Flag
+    result : Out(32)      register. Compares: in the lowest bit of each byte; CLASS: one of bits 0 to 9; TO_INT*: integers
+    flags : Out(6)        register; golden.layout.Flag. Those of PLACE mean nothing
+    moved_number : Out(MovedNumber)
+                          of PLACE: beside ``result``, what :class:`rtl.arithmetic.format_round.FormatRound` takes
     accumulation : In(Accumulation)   but for ``rounds``, ``vanishes`` and ``raw``
     fixed : Out(52)       two more than ``SUM_CYCLES`` after FIX: a in two's complement, cut below but for a bit that tells
     normalised : Out(24), normal_exponent : Out(9)
@@ -108,6 +114,7 @@ class SmallFloatLane(wiring.Component):
                 "c": In(32),
                 "result": Out(32),
                 "flags": Out(6),
+                "moved_number": Out(MovedNumber),
                 "accumulation": In(Accumulation),
                 "fixed": Out(SUM_BITS),
                 "normalised": Out(24),
@@ -140,11 +147,12 @@ class SmallFloatLane(wiring.Component):
         operands = []
         for name, code in zip("abc", codes, strict=True):
             m.submodules[f"unpack_{name}"] = unpack = FormatUnpack() if name == "a" else Fp32Unpack()
+            if name == "a":
+                offset = self._format(m, unpack)
             operand = Signal.like(unpack.operand, name=f"operand_{name}", reset_less=True)
             m.d.comb += unpack.code.eq(code)
             m.d.sync += operand.eq(unpack.operand)
             operands.append(operand)
-        self._format(m, m.submodules["unpack_a"])
         a, b, c = operands
 
         def asks(name, *operations, number=entered_number):
@@ -155,9 +163,9 @@ class SmallFloatLane(wiring.Component):
 
         total, carry = self._add(m, asks, number, *codes[:2])
         a_code, b_code = later("_operand", a_code=codes[0], b_code=codes[1])
-        rounds = asks("rounds", *_ROUNDS)
-        self._operands(m, asks, entered_number, fma, a, b, c, a_code, rounds)
-        self._factors(m, asks, number, fma, a, b, a_code, b_code, codes[1])
+        rounds, places = asks("rounds", *_ROUNDS), asks("places", FloatOp.PLACE)
+        self._operands(m, asks, entered_number, fma, a, b, c, a_code, offset)
+        self._factors(m, asks, number, fma, a, b, a_code, b_code, codes[1], places)
         divides = self._rounding(m, asks, fma, a, rounds)
 
         # What needs no rounding, beside the multiply-adder, is known in the following cycle.
@@ -172,7 +180,7 @@ class SmallFloatLane(wiring.Component):
             "denormal": to_integer & a.denormal,
             "divides": divides,
         }
-        until_sum = {"convert": to_integer & ~out_of_range, "to_nearest": asks("to_nearest", FloatOp.TO_INT)}
+        until_sum = {"convert": to_integer & ~out_of_range | places, "to_nearest": asks("to_nearest", FloatOp.TO_INT)}
         product = fma.product
         for stage in range(1, SUM_CYCLES + 1):
             values = beside | until_sum | {"other": other}
@@ -196,6 +204,7 @@ class SmallFloatLane(wiring.Component):
         }
         for stage in range(SUM_CYCLES + 1, FMA_CYCLES):
             beside = dict(zip(beside, later(stage, **beside), strict=True))
+        self._place(m, later, fma, a)
 
         number_flags = Cat(fma.flags[:3], fma.flags[3] | beside["divides"], fma.flags[4:])
         other_flags = Cat(beside["inexact"], Const(0, 3), beside["invalid"], beside["denormal"])
@@ -207,24 +216,34 @@ class SmallFloatLane(wiring.Component):
         m.d.comb += [self.result.eq(result), self.flags.eq(flags)]
         return m
 
-    def _format(self, m, unpack):
-        """What the first operand is unpacked as."""
-        moved = {
-            FormatKind.CFP8_143: unpack.short,
-            FormatKind.CFP8_152: None,
-            FormatKind.SHP: None,
-            FormatKind.UHP: unpack.unsigned,
+    def _place(self, m, later, fma, a):
+        """What of a placed number is not in the result."""
+        classes = {name: getattr(a, name) for name in ("sign", "nan", "signalling", "infinite", "zero", "denormal")}
+        for stage in range(1, FMA_CYCLES + 1):
+            classes = dict(zip(classes, later(f"_placed{stage}", **classes), strict=True))
+        tail = _INTEGER_UNIT - len(self.moved_number.tail)
+        numbers = {
+            "tail": fma.magnitude[tail:_INTEGER_UNIT],
+            "lost": fma.magnitude[:tail].any(),
+            "exponent": fma.exponent,
         }
+        for stage in range(SUM_CYCLES + 1, FMA_CYCLES + 1):
+            numbers = dict(zip(numbers, later(f"_placed{stage}", **numbers), strict=True))
+        m.d.comb += [getattr(self.moved_number, name).eq(value) for name, value in (numbers | classes).items()]
+
+    def _format(self, m, unpack):
+        """What the first operand is unpacked as; gives 127 less the format's bias."""
         registers = {name: Signal(name=f"{name}_entered", reset_less=True) for name in ("moved", "short", "unsigned")}
         offset = Signal.like(unpack.offset, name="offset_entered", reset_less=True)
         m.d.sync += [
-            registers["moved"].eq((self.op == FloatOp.DECODE) & self.kind.matches(*(kind.value for kind in moved))),
+            registers["moved"].eq((self.op == FloatOp.DECODE) & self.kind.matches(*(kind.value for kind in MOVED_KINDS))),
             registers["short"].eq(self.kind == FormatKind.CFP8_143),
             registers["unsigned"].eq(self.kind == FormatKind.UHP),
             offset.eq(BIAS - Mux(self.kind == FormatKind.UHP, 31, self.bias)),
         ]
         m.d.comb += [getattr(unpack, name).eq(register) for name, register in registers.items()]
         m.d.comb += unpack.offset.eq(offset)
+        return offset
 
     def _add(self, m, asks, number, a, b):
         """Sum or difference of the codes or of what bitwise operations make of them, and the carry out of it."""
@@ -280,7 +299,7 @@ class SmallFloatLane(wiring.Component):
         sign = Mux(injects, b_sign ^ inverts ^ (a_sign & multiplies_signs), chosen[31])
         return Cat(chosen[:31], sign), signals & (a.signalling | b.signalling) | orders & (a.nan | b.nan)
 
-    def _operands(self, m, asks, number, fma, a, b, c, a_code, rounds):
+    def _operands(self, m, asks, number, fma, a, b, c, a_code, offset):
         """What the multiply-adder computes, but for the significands of the product."""
         adds, adds_product = asks("adds", FloatOp.ADD, FloatOp.SUB), asks("adds_product", *_FUSED)
         multiplies, uses_b = asks("multiplies", FloatOp.MUL), asks("uses_b", FloatOp.MUL, *_FUSED)
@@ -289,7 +308,7 @@ class SmallFloatLane(wiring.Component):
         negates_product = asks("negates_product", FloatOp.NMSUB, FloatOp.NMADD)
         negates_addend = asks("negates_addend", FloatOp.SUB, FloatOp.MSUB, FloatOp.NMADD)
         has_sign_of_a = asks(
-            "has_sign_of_a", FloatOp.MUL, FloatOp.DECODE, FloatOp.FROM_INT, FloatOp.NORMALISE,
+            "has_sign_of_a", FloatOp.MUL, FloatOp.DECODE, FloatOp.PLACE, FloatOp.FROM_INT, FloatOp.NORMALISE,
             FloatOp.ROUND_RECIPROCAL, FloatOp.ROUND_RECIPROCAL_ROOT,
         )  # fmt: skip
         addend_exponent = Signal(8, reset_less=True)
@@ -298,6 +317,8 @@ class SmallFloatLane(wiring.Component):
                 ((FloatOp.TO_INT, FloatOp.TO_INT_ZERO), INTEGER_EXPONENT + 1),
                 ((FloatOp.FROM_INT,), BIAS + 32),
                 ((FloatOp.FIX,), _FIXED_EXPONENT),
+                # Of the smallest normal number of the format, when its top bit is one below that of a product.
+                ((FloatOp.PLACE,), offset + 2),
             ):
                 with m.Case(*(each.value for each in operations)):
                     m.d.sync += addend_exponent.eq(exponent)
@@ -323,7 +344,7 @@ class SmallFloatLane(wiring.Component):
                 fma.c.significand[_HIDDEN_BIT].eq(normalises | from_integer & a_code[31]),
             ]
 
-    def _factors(self, m, asks, number, fma, a, b, a_code, b_code, entered_b):
+    def _factors(self, m, asks, number, fma, a, b, a_code, b_code, entered_b, places):
         """What the multipliers take: significands, integers, powers of two."""
         right, left = asks("right_entered", *_RIGHT, number=number), asks("left_entered", *_LEFT, number=number)
         width = Signal.like(self.width, name="width_entered", reset_less=True)
@@ -366,7 +387,11 @@ class SmallFloatLane(wiring.Component):
         units = [Const(0, 1)] * 32
         # A zero may have a significand.
         units[_HIDDEN_BIT] = unit & ~a.zero
-        units[_CONVERTED_UNIT] = from_integer
+        # A shorter mantissa is placed further down.
+        for kind in MOVED_KINDS:
+            narrower = _WIDEST_MANTISSA - MANTISSA_BITS[kind]
+            units[_HIDDEN_BIT - narrower] |= places & (self.kind == kind)
+        units[_CONVERTED_UNIT] |= from_integer
         m.d.comb += [
             fma.factor_a.eq(Cat(bits_of(a, a_code), a_code[31] & a_signed)),
             fma.factor_b.eq(

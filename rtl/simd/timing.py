@@ -54,7 +54,7 @@ def has_one_lane(config: NodeConfig) -> bool:
 ONE_LANE_COMBINE_CYCLES = 10
 
 #: The same from the last element that enters to the result of the operation. The next operation may enter one cycle before.
-ONE_LANE_STAGES = 15
+ONE_LANE_STAGES = 14
 
 
 def one_lane_cycles(config: NodeConfig) -> dict[str, int]:

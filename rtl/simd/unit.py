@@ -9,7 +9,7 @@ from amaranth.lib import data, wiring
 from golden.config import NodeConfig
 from golden.layout import BIAS_BITS, Flag, FormatKind
 from rtl.arithmetic.format_decode import FormatDecode
-from rtl.arithmetic.format_encode import FORMAT_ENCODE, SMALL_FORMAT_ENCODE, FormatEncode
+from rtl.arithmetic.format_encode import FORMAT_ENCODE, FormatEncode
 from rtl.simd.float_lane import FLOAT_LANE_NAME, FloatLane, FloatOp
 from rtl.simd.integer_lane import IntegerLane
 from rtl.simd.iterative import IterativeUnit
@@ -35,13 +35,14 @@ def simd_name(config: NodeConfig) -> str:
 
 def simd_modules(config: NodeConfig) -> dict[str, wiring.Component]:
     """The unit and the modules that it instantiates, by name; each is to be exported as a module of that name."""
-    one_lane = has_one_lane(config)
+    if has_one_lane(config):
+        return {SMALL_FLOAT_LANE_NAME: SmallFloatLane(), simd_name(config): OneLaneUnit(config)}
     return {
-        **({SMALL_FLOAT_LANE_NAME: SmallFloatLane()} if one_lane else {FLOAT_LANE_NAME: FloatLane()}),
+        FLOAT_LANE_NAME: FloatLane(),
         "d1_integer_lane": IntegerLane(),
-        SMALL_FORMAT_ENCODE if one_lane else FORMAT_ENCODE: FormatEncode(small=one_lane),
+        FORMAT_ENCODE: FormatEncode(),
         "d1_format_decode": FormatDecode(),
-        simd_name(config): OneLaneUnit(config) if one_lane else SimdUnit(config),
+        simd_name(config): SimdUnit(config),
     }
 
 

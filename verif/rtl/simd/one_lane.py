@@ -11,7 +11,7 @@ __all__ = ["MOVES", "ONE_LANE_STAGES", "has_one_lane", "one_lane_cycles"]
 ONE_LANE_STAGES = 1
 
 #: Cycles from when the last element has entered to when the next operation may.
-_REST = 14
+_REST = 13
 
 #: What names of operations begin with that move bytes.
 MOVES = ("vsel", "vnarrow", "vshuf", "vslide", "vwiden", "vbc", "vtrn")

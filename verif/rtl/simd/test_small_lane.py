@@ -30,7 +30,7 @@ BINARY = ("vadd", "vsub", "vmulh", "vmulhu", "vmin", "vmax", "vminu", "vmaxu", *
 COMPARES = ("veq", "vlt", "vltu")
 BITWISE = ("vand", "vor", "vxor", "vandn")
 
-DECODE = FloatOp["DECODE"].value
+DECODE: Any = FloatOp.DECODE
 
 Codes = npt.NDArray[np.uint32]
 
@@ -108,11 +108,11 @@ async def check_integers(dut: Any, name: str, bits: int, a: npt.NDArray[Any], b:
             expected.append(np.array([answer.predicate >> int(place) & 1 for place in places], np.uint32))
     up = np.uint32(32 - bits)
     # What stands above a second operand in the lowest bits means nothing.
-    above = bench_rng(bits).integers(0, 1 << 32, len(b), np.uint32) & ~np.uint32((1 << bits) - 1)
+    above = bench_rng(bits).integers(0, 1 << 32, len(b), np.uint32) >> np.uint32(bits - 1) << np.uint32(bits - 1) << np.uint32(1)
     seconds = b.astype(np.uint32) | above if name in LOW_SECOND else b.astype(np.uint32) << up
     op = operation(mnemonic) & 15 | (name in BITWISE) << 4
     results, flags = await results_of(dut, a.astype(np.uint32) << up, seconds, op=op, integer=1, width=bits // 16)
-    results = results & 1 if name in COMPARES else results >> up
+    results = results & np.uint32(1) if name in COMPARES else results >> up
     wrong = np.flatnonzero((results != np.concatenate(expected)[: len(a)]) | (flags != 0))
     assert not len(wrong), f"{mnemonic} of {a[wrong[0]]:#x} and {b[wrong[0]]:#x} is {results[wrong[0]]:#x}"
 
@@ -159,7 +159,7 @@ async def check_codes(dut: Any, kind: FormatKind, bias: int, codes: Codes) -> No
     fmt = format_of(kind, bias)
     up = np.uint32(32 - fmt.bits)
     values, flags = decode_codes(codes.astype(fmt.dtype), fmt)
-    decoded = await results_of(dut, codes << up, np.full_like(codes, 0x7F80_0001), op=DECODE, kind=kind, bias=bias)
+    decoded = await results_of(dut, codes << up, np.full_like(codes, 0x7F80_0001), op=DECODE.value, kind=kind, bias=bias)
     wrong = np.flatnonzero((decoded[0] != values) | (decoded[1] != flags))
     assert not len(wrong), f"{kind.name} {codes[wrong[0]]:#x} with bias {bias} is {decoded[0][wrong[0]]:#x}"
 
