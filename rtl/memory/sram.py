@@ -13,8 +13,8 @@ from rtl.memory.macro import READ_PORTS, WRITE_PORTS, array_signature, holds_wri
 
 __all__ = ["Sram"]
 
-#: Bits by which a line is told from one that is being written.
-_COMPARED_BITS = 4
+#: Bits by which a line is told from one that is being written: few, for the path from a request to its grant.
+_COMPARED_BITS = 1
 
 
 class Sram(wiring.Component):

@@ -23,34 +23,56 @@ class _Source:
     """Where phits of one class come from: the buffer of a link, or the network interface.
 
     ``ways`` lists the values of Port that its flits can leave by, and ``UNDELIVERABLE``. ``wants`` has a bit for each, at most
-    one of them set: the way of its next flit, if that is known; ``offers`` tells that there is one. ``phit`` is its part at
-    ``count`` of the router; ``begins`` tells that its first one leaves in this cycle, ``serving`` that one does, and ``owns``
-    that it is not the first.
+    one of them set: the way of its next flit, if that is known; ``offers`` tells that there is one. ``begins`` tells that it has
+    its turn from this cycle on.
     """
 
-    def __init__(self, config: NodeConfig, name: str, port: Port, traffic_class: TrafficClass, present: list[Port]):
+    def __init__(self, name: str, port: Port, traffic_class: TrafficClass, present: list[Port]):
         self.name = f"{name}_{traffic_class.name.lower()}"
         self.port = port
         self.traffic_class = traffic_class
         self.ways = [Port.LOCAL, *(way for way in present if way != port), UNDELIVERABLE]
         self.wants = Signal(len(self.ways), name=f"{self.name}_wants")
         self.offers = Signal(name=f"{self.name}_offers")
-        self.phit = Signal(phit_bits(config), name=f"{self.name}_phit")
         self.begins = Signal(name=f"{self.name}_begins")
-        self.serving = Signal(name=f"{self.name}_serving")
-        self.owns = Signal(name=f"{self.name}_owns")
 
     def of_way(self, one_hot):
         """Those bits of a one-hot way that can be set."""
         return Cat(one_hot[way] for way in self.ways)
 
 
-def _part(value, index, bits):
-    """``value.word_select(index, bits)`` as a tree of two-way choices: a shift takes several times the area."""
-    parts = [value.word_select(place, bits) for place in range(len(value) // bits)]
-    for bit in index:
-        parts = [Mux(bit, odd, even) for even, odd in zip(parts[::2], parts[1::2], strict=True)]
-    return parts[0]
+class _Turns:
+    """When flits cross: ``free`` in a cycle in which one may begin. Its first phit is asked for in the next cycle, then goes into
+    the register of all, and is in there in the third one.
+
+    ``count`` is the number of the phit that is asked for; ``moves`` is set while a flit begins or crosses; ``last_in_register``
+    belongs to the phit in the register.
+    """
+
+    def __init__(self, m, passes: int):
+        self._m = m
+        count = Signal(range(passes))
+        self.free, self.moves = Signal(), Signal()
+        m.d.comb += self.free.eq(count == 0)
+        with m.If(self.moves):
+            m.d.sync += count.eq(count + 1)
+        self.count = self.later(count, 1, "count")
+        self.last_in_register = self.later(self.free, 2, "free")
+
+    def later(self, value, cycles, name):
+        """The value so many cycles later."""
+        for cycle in range(cycles):
+            following = Signal(len(value), name=f"{name}_{cycle + 1}")
+            self._m.d.sync += following.eq(value)
+            value = following
+        return value
+
+    def lasts(self, begins, name):
+        """Set while the phits of a flit that ``begins`` are asked for."""
+        signal = Signal(name=name)
+        with self._m.If(self.free):
+            self._m.d.sync += signal.eq(begins)
+        return signal
 
 
 class NarrowRouter(wiring.Component):
@@ -58,8 +80,8 @@ class NarrowRouter(wiring.Component):
 
     The interface, the order of flits and the rules of routing are those of :class:`rtl.network.router.Router`. What differs
     is time: all flits cross one after the other, a phit per cycle, through one register that all outputs share. A phit that
-    arrives on a link in cycle t is on its output link in cycle t + 2 if nothing else crosses. Flits follow each other without
-    a gap, but for two cycles between those of one class to the network interface.
+    arrives on a link in cycle t is on its output link in cycle t + 4 if nothing else crosses. Flits follow each other without
+    a gap, but for those of one class to the network interface or from it.
 
     Of the flits for which there is room where they go, the one crosses whose source had its last turn longest ago; so
     nothing that waits for room holds up anything else, and everybody's turn comes.
@@ -86,13 +108,12 @@ class NarrowRouter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        passes = self.config.link_passes
-        count = Signal(range(passes))
-        free, last = Signal(), Signal()
-        m.d.comb += [free.eq(count == 0), last.eq(count == passes - 1)]
+        turns = _Turns(m, self.config.link_passes)
 
-        sources = [self._buffer(m, port, c, count, last) for port in self.present for c in TrafficClass]
-        sources += [self._injection(m, c, count, last) for c in TrafficClass]
+        phits, sources = [], []
+        for port in self.present:
+            sources += self._buffers(m, port, turns, phits)
+        sources += [self._injection(m, c, turns, phits) for c in TrafficClass]
 
         def begins(way, c):
             """A flit of that class begins to leave by that way."""
@@ -100,31 +121,25 @@ class NarrowRouter(wiring.Component):
             return Cat(going).any()
 
         crossing = Signal(phit_bits(self.config), reset_less=True)
+        m.d.sync += crossing.eq(reduce(or_, phits))
         changes = [source.offers for source in sources]
         room = {}
         for port in self.present:
-            changes += self._link(m, port, free, crossing, begins, room, sources)
+            changes += self._link(m, port, turns, crossing, begins, room, sources)
         for c in TrafficClass:
-            changes += self._eject(m, c, free, crossing, begins, room)
+            changes += self._eject(m, c, turns, crossing, begins, room)
 
-        m.submodules.turns = turns = LeastRecent(len(sources))
-        m.d.comb += turns.serve.eq(free)
+        m.submodules.order = order = LeastRecent(len(sources))
+        m.d.comb += [order.serve.eq(turns.free), turns.moves.eq(~turns.free | order.request.any())]
         for i, source in enumerate(sources):
             able = Cat(room[way, source.traffic_class] for way in source.ways)
             m.d.comb += [
-                turns.request[i].eq((source.wants & able).any()),
-                source.begins.eq(free & turns.grant[i]),
-                source.serving.eq(Mux(free, turns.grant[i], source.owns)),
+                order.request[i].eq((source.wants & able).any()),
+                source.begins.eq(turns.free & order.grant[i]),
             ]
-            with m.If(free):
-                m.d.sync += source.owns.eq(turns.grant[i])
-        moves = Signal()
-        m.d.comb += moves.eq(~free | turns.request.any())
-        with m.If(moves):
-            chosen = [source.phit & source.serving.replicate(len(crossing)) for source in sources]
-            m.d.sync += [count.eq(count + 1), crossing.eq(reduce(or_, chosen))]
 
-        m.d.comb += [self.progress.eq(moves), self.busy.eq(moves | Cat(Cat(change).any() for change in changes).any())]
+        changes += [turns.moves, turns.later(turns.moves, 1, "moves"), turns.later(turns.moves, 2, "moves")]
+        m.d.comb += [self.progress.eq(turns.moves), self.busy.eq(Cat(Cat(change).any() for change in changes).any())]
         return m
 
     def _way(self, m, source, flit, valid):
@@ -132,80 +147,107 @@ class NarrowRouter(wiring.Component):
         links = self.links & self._mask
         return source.of_way(way_out(m, source.name, flit, valid, self.x, self.y, links, source.port))
 
-    def _buffer(self, m, port, c, count, last):
-        """Buffer of one class at a link: phits in one memory, the flits' ways in another."""
+    def _buffers(self, m, port, turns, phits):
+        """Buffers of both classes at a link: their phits in one memory, the flits' ways in another of each. Returns sources."""
         config = self.config
         name = port.name.lower()
         link = getattr(self, f"{name}_in")
-        source = _Source(config, name, port, c, self.present)
         depth, passes = config.channel_depth, config.link_passes
-        prefix = source.name
-        arrives, arriving_phit = Signal(name=f"{prefix}_arrives"), Signal(range(passes), name=f"{prefix}_arriving_phit")
-        first = Signal(name=f"{prefix}_first")
-        entering, leaving = (Signal(range(depth), name=f"{prefix}_{way}_flit") for way in ("entering", "leaving"))
-        waiting = Signal(range(depth + 1), name=f"{prefix}_waiting")
-        m.d.comb += [arrives.eq(link.valid[c]), first.eq(arrives & (arriving_phit == 0))]
-        m.d.sync += waiting.eq(waiting + first - source.begins)
-        with m.If(arrives):
-            m.d.sync += arriving_phit.eq(arriving_phit + 1)
-        for flit, done in ((entering, arrives & (arriving_phit == passes - 1)), (leaving, source.owns & last)):
-            with m.If(done):
-                m.d.sync += flit.eq(Mux(flit == depth - 1, 0, flit + 1))
-
-        m.submodules[f"{prefix}_phits"] = phits = Memory(shape=phit_bits(config), depth=depth * passes, init=[])
-        write, read = phits.write_port(), phits.read_port(domain="comb")
-        m.d.comb += [
-            write.en.eq(arrives),
-            write.addr.eq(Cat(arriving_phit, entering)),
-            write.data.eq(link.flit),
-            read.addr.eq(Cat(count, leaving)),
-            source.phit.eq(read.data),
-        ]
-        m.submodules[f"{prefix}_ways"] = ways = Memory(shape=len(source.ways), depth=depth, init=[])
-        write, read = ways.write_port(), ways.read_port(domain="comb")
         header = FlitLayout(config)(Cat(link.flit, Const(0, flit_bits(config) - phit_bits(config))))
-        m.d.comb += [
-            write.en.eq(first),
-            write.addr.eq(entering),
-            write.data.eq(self._way(m, source, header, 1)),
-            read.addr.eq(leaving),
-            source.offers.eq(waiting != 0),
-            source.wants.eq(Mux(source.offers, read.data, 0)),
-        ]
-        return source
+        slots = range(depth)
+        arriving_slot, arriving_phit = (
+            Signal(slots, name=f"{name}_arriving_slot"),
+            Signal(range(passes), name=f"{name}_arriving_phit"),
+        )
+        # Of the flit that has its turn.
+        slot, traffic_class = Signal(slots, name=f"{name}_slot"), Signal(name=f"{name}_class")
 
-    def _injection(self, m, c, count, last):
+        sources = []
+        for c in TrafficClass:
+            source = _Source(name, port, c, self.present)
+            prefix = source.name
+            arrives, first = Signal(name=f"{prefix}_arrives"), Signal(name=f"{prefix}_first")
+            count = Signal(range(passes), name=f"{prefix}_phits")
+            entering, leaving = (Signal(slots, name=f"{prefix}_{way}_slot") for way in ("entering", "leaving"))
+            waiting = Signal(range(depth + 1), name=f"{prefix}_waiting")
+            m.d.comb += [arrives.eq(link.valid[c]), first.eq(arrives & (count == 0))]
+            m.d.sync += waiting.eq(waiting + first - source.begins)
+            with m.If(arrives):
+                m.d.sync += count.eq(count + 1)
+                m.d.comb += [arriving_slot.eq(entering), arriving_phit.eq(count)]
+            for place, done in ((entering, arrives & (count == passes - 1)), (leaving, source.begins)):
+                with m.If(done):
+                    m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))
+            with m.If(source.begins):
+                m.d.sync += [slot.eq(leaving), traffic_class.eq(c)]
+
+            m.submodules[f"{prefix}_ways"] = ways = Memory(shape=len(source.ways), depth=depth, init=[])
+            write, read = ways.write_port(), ways.read_port(domain="comb")
+            m.d.comb += [
+                write.en.eq(first),
+                write.addr.eq(entering),
+                write.data.eq(self._way(m, source, header, 1)),
+                read.addr.eq(leaving),
+                source.offers.eq(waiting != 0),
+                source.wants.eq(Mux(source.offers, read.data, 0)),
+            ]
+            sources.append(source)
+
+        # Nobody reads what is being written.
+        memory = Memory(
+            shape=phit_bits(config),
+            depth=len(TrafficClass) << len(Cat(arriving_phit, arriving_slot)),
+            init=[],
+            attrs={"ram_style": "block", "no_rw_check": 1},
+        )
+        m.submodules[f"{name}_phits"] = memory
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(link.valid.any()),
+            write.addr.eq(Cat(arriving_phit, arriving_slot, link.valid[TrafficClass.RESPONSE])),
+            write.data.eq(link.flit),
+            read.addr.eq(Cat(turns.count, slot, traffic_class)),
+        ]
+        going = turns.later(turns.lasts(Cat(source.begins for source in sources).any(), f"{name}_going"), 1, f"{name}_going")
+        phits.append(read.data & going.replicate(phit_bits(config)))
+        return sources
+
+    def _injection(self, m, c, turns, phits):
         """The network interface as a source: its flit stays until its last phit has left, and its way comes from a register."""
         config = self.config
-        source = _Source(config, "local", Port.LOCAL, c, self.present)
+        source = _Source("local", Port.LOCAL, c, self.present)
         inject = getattr(self, f"inject_{c.name.lower()}")
         flit = inject.payload
-        bits = Cat(flit.as_value(), Const(0, config.link_passes * phit_bits(config) - flit_bits(config)))
-        m.d.comb += [
-            source.offers.eq(inject.valid),
-            source.phit.eq(_part(bits, count, phit_bits(config))),
-            inject.ready.eq(source.owns & last),
-        ]
-        m.d.sync += source.wants.eq(Mux(inject.ready, 0, self._way(m, source, flit, inject.valid)))
+        passes, bits = config.link_passes, phit_bits(config)
+        whole = Cat(flit.as_value(), Const(0, passes * bits - flit_bits(config)))
+        going, part = turns.lasts(source.begins, f"{source.name}_going"), Signal(passes, name=f"{source.name}_part")
+        m.d.sync += part.eq(Cat(going & (turns.count == number) for number in range(passes)))
+        phits += [whole.word_select(number, bits) & part[number].replicate(bits) for number in range(passes)]
+        m.d.comb += [source.offers.eq(inject.valid), inject.ready.eq(part[-1])]
+        with m.If(source.begins | going | part.any()):
+            m.d.sync += source.wants.eq(0)
+        with m.Else():
+            m.d.sync += source.wants.eq(self._way(m, source, flit, inject.valid))
         return source
 
-    def _link(self, m, port, free, crossing, begins, room, sources):
+    def _link(self, m, port, turns, crossing, begins, room, sources):
         """Credits and output of one link, and the credits that it gives back. Returns what makes them change."""
         name = port.name.lower()
         out, into = getattr(self, f"{name}_out"), getattr(self, f"{name}_in")
-        valid, credit = (Signal(len(TrafficClass), name=f"{name}_{what}") for what in ("out_valid", "in_credit"))
+        credit = Signal(len(TrafficClass), name=f"{name}_in_credit")
         begin = Signal(len(TrafficClass), name=f"{name}_begin")
         for c in TrafficClass:
             m.submodules[f"{name}_{c.name.lower()}_credits"] = credits = Credits(self.config.channel_depth)
             m.d.comb += [begin[c].eq(begins(port, c)), credits.spend.eq(begin[c]), credits.refund.eq(out.credit[c])]
             room[port, c] = credits.available
-        with m.If(free):
-            m.d.sync += valid.eq(begin)
+        valid = turns.later(
+            Cat(turns.lasts(begin[c], f"{name}_{c.name.lower()}_leaves") for c in TrafficClass), 2, f"{name}_valid"
+        )
         m.d.sync += credit.eq(Cat(source.begins for source in sources if source.port == port))
         m.d.comb += [out.valid.eq(valid), out.flit.eq(crossing), into.credit.eq(credit)]
         return [valid, credit, out.credit, into.valid]
 
-    def _eject(self, m, c, free, crossing, begins, room):
+    def _eject(self, m, c, turns, crossing, begins, room):
         """The register of one class towards the network interface, in which its flit is put together.
 
         Whether it takes a flit does not depend on ``ready``, so that no path leads from the network interface into the router.
@@ -214,7 +256,7 @@ class NarrowRouter(wiring.Component):
         name = f"eject_{c.name.lower()}"
         eject = getattr(self, name)
         begin, empty = Signal(name=f"{name}_begin"), Signal(name=f"{name}_empty", init=1)
-        filling, full = Signal(name=f"{name}_filling"), Signal(name=f"{name}_full")
+        full = Signal(name=f"{name}_full")
         undeliverable = begins(UNDELIVERABLE, c)
         m.d.comb += begin.eq(begins(Port.LOCAL, c) | undeliverable)
         room[Port.LOCAL, c] = room[UNDELIVERABLE, c] = empty
@@ -222,14 +264,12 @@ class NarrowRouter(wiring.Component):
         bits = len(crossing)
         flit = Signal(self.config.link_passes * bits, name=f"{name}_flit", reset_less=True)
         lost = Signal(name=f"{name}_lost", reset_less=True)
-        with m.If(free):
-            m.d.sync += filling.eq(begin)
+        filling = turns.later(turns.lasts(begin, f"{name}_enters"), 2, f"{name}_filling")
         with m.If(filling):
             m.d.sync += flit.eq(Cat(flit[bits:], crossing))
         with m.If(begin):
             m.d.sync += [empty.eq(0), lost.eq(undeliverable)]
-        # A flit's last phit is on its way from the shared register while the next flit begins.
-        with m.If(filling & free):
+        with m.If(filling & turns.last_in_register):
             m.d.sync += full.eq(1)
         with m.Elif(full & eject.ready):
             m.d.sync += [full.eq(0), empty.eq(1)]

@@ -36,18 +36,29 @@ class SerialServer(wiring.Component):
         flit = self.requests.payload.flit
         undeliverable = self.requests.payload.undeliverable
         m.submodules.view = view = RequestView(config)
-        m.d.comb += [view.valid.eq(self.requests.valid), view.request.eq(self.requests.payload)]
+        m.d.comb += [view.valid.eq(self.requests.valid & ~self.requests.ready), view.request.eq(self.requests.payload)]
+        # What is to be done is known in the cycle after.
+        sram_write, sram_read, in_page, failure, stray = (
+            Signal(name=name) for name in ("sram_write", "sram_read", "in_page", "failure", "stray")
+        )
+        m.d.sync += [
+            sram_write.eq(view.sram_write),
+            sram_read.eq(view.sram_read),
+            in_page.eq(view.control),
+            failure.eq(view.failure),
+            stray.eq(view.stray),
+        ]
 
         # SRAM reads the line in a cycle of ``reading``, and ``answering`` follows when all is there.
         reading, answering = Signal(), Signal()
         asks = Signal()
         m.d.comb += [
             asks.eq(~reading & ~answering),
-            self.write.req.eq(view.sram_write),
+            self.write.req.eq(sram_write),
             self.write.address.eq(view.line),
             self.write.mask.eq(flit.mask),
             self.write.data.eq(flit.data),
-            self.read.req.eq(view.sram_read & asks),
+            self.read.req.eq(sram_read & asks),
             self.read.address.eq(view.line),
         ]
 
@@ -57,7 +68,7 @@ class SerialServer(wiring.Component):
         asks_page, masked = Signal(), Signal()
         step, last = Signal(), Signal()
         m.d.comb += [
-            asks_page.eq(view.control & ~self.post_valid & (view.is_write | asks)),
+            asks_page.eq(in_page & ~self.post_valid & (view.is_write | asks)),
             masked.eq(view.is_write & ~flit.mask.word_select(index, 8).all()),
             step.eq(asks_page & (masked | self.control.ready)),
             last.eq(step & (index == registers - 1)),
@@ -71,12 +82,12 @@ class SerialServer(wiring.Component):
 
         fails, written, answered = Signal(), Signal(), Signal()
         m.d.comb += [
-            fails.eq(view.failure & asks),
-            written.eq((self.write.grant & view.sram_write) | (last & view.is_write)),
+            fails.eq(failure & asks),
+            written.eq((self.write.grant & sram_write) | (last & view.is_write)),
             answered.eq((self.read.grant & self.read.req) | (last & view.is_read) | fails),
-            self.requests.ready.eq(written | answered | view.stray),
+            self.requests.ready.eq(written | answered | stray),
             self.received.eq((written | answered) & ~undeliverable),
-            self.dropped.eq(view.stray),
+            self.dropped.eq(stray),
         ]
         m.d.sync += [
             reading.eq(self.read.grant & self.read.req),

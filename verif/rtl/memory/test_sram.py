@@ -29,7 +29,7 @@ CONFIGS = {
 }
 
 #: Reads of lines whose numbers agree in this with that of a write wait in the cycle after its grant, where writes are held.
-HELD_BITS = 0xF
+HELD_BITS = 0x1
 
 #: Requesters in order of priority.
 READERS = ("fetch", "scalar", "network_read", "load1", "load0")

@@ -72,7 +72,7 @@ async def flits_cross_one_after_the_other_without_a_gap(dut: Any) -> None:
 
 
 @cocotb.test()
-async def a_hop_takes_two_cycles_beyond_those_on_the_link(dut: Any) -> None:
+async def a_hop_takes_four_cycles_beyond_those_on_the_link(dut: Any) -> None:
     await start(dut)
     for source in LINKS:
         for target in LINKS:
@@ -82,7 +82,7 @@ async def a_hop_takes_two_cycles_beyond_those_on_the_link(dut: Any) -> None:
             await surroundings.run(limit=10)
             surroundings.check()
             # Beside the router: a cycle each in the queue, the sender and the receiver of the bench.
-            assert surroundings.seen[0].cycle - surroundings.sent[0].cycle == config_under_test().link_passes + 4, (
+            assert surroundings.seen[0].cycle - surroundings.sent[0].cycle == config_under_test().link_passes + 6, (
                 source,
                 target,
             )
