@@ -4,7 +4,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import C, Cat, Module, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -44,6 +44,10 @@ class NodeCommand(enum.Enum, shape=3):
     EXIT = 4
 
 
+#: First word of the thread's block of the page.
+_THREAD = 16
+
+
 class _Word(enum.IntEnum, shape=5):
     """Registers and their places in memory. Of the page's, the numbers are those of the page where nothing speaks against it.
 
@@ -66,23 +70,23 @@ class _Word(enum.IntEnum, shape=5):
     LINES_LOADED = ControlRegister.LINES_LOADED // 8
     LINES_STORED = ControlRegister.LINES_STORED // 8
     MINSTRET = 15
-    PC = 16 + ThreadRegister.PC // 8
-    STATE = 16 + ThreadRegister.STATE // 8
-    CAUSE = 16 + ThreadRegister.CAUSE // 8
-    VALUE = 16 + ThreadRegister.VALUE // 8
-    EXIT_CODE = 16 + ThreadRegister.EXIT_CODE // 8
-    MTVEC = 21
-    WAIT = 16 + ThreadRegister.WAIT // 8
-    #: What reads 0, and what is not there.
-    ZERO = 23
-    MSCRATCH = 24
+    PC = _THREAD + ThreadRegister.PC // 8
+    STATE = _THREAD + ThreadRegister.STATE // 8
+    CAUSE = _THREAD + ThreadRegister.CAUSE // 8
+    VALUE = _THREAD + ThreadRegister.VALUE // 8
+    EXIT_CODE = _THREAD + ThreadRegister.EXIT_CODE // 8
+    MSCRATCH = 21
+    WAIT = _THREAD + ThreadRegister.WAIT // 8
+    MHARTID = 23
+    MTVEC = 24
     MEPC = 25
     MFORMAT = 26
-    MHARTID = 27
+    MISA = 27
     MSTATUS = 28
-    MISA = 29
+    MSEED = 29
     MFLAGS = 30
-    MSEED = 31
+    #: What reads 0, and what is not there.
+    ZERO = 31
 
 
 _WORDS = 32
@@ -94,35 +98,34 @@ _STORED = (
     _Word.CAUSE, _Word.VALUE, _Word.EXIT_CODE, _Word.MTVEC, _Word.MSCRATCH, _Word.MEPC, _Word.MSEED,
 )  # fmt: skip
 
+#: Cycles in which all of them are brought up to date: four for each, and as many for an access of the page and for one CSR
+#: instruction after the other, in between.
+_TURN_CYCLES = 60
+
 #: The first of eight counters, whose last one is minstret.
 _COUNTERS = _Word.MATRIX_STEPS
 
-_CSRS = {
-    Csr.MSTATUS: _Word.MSTATUS,
-    Csr.MISA: _Word.MISA,
-    Csr.MIE: _Word.ZERO,
-    Csr.MTVEC: _Word.MTVEC,
-    Csr.MSCRATCH: _Word.MSCRATCH,
-    Csr.MEPC: _Word.MEPC,
-    Csr.MCAUSE: _Word.CAUSE,
-    Csr.MTVAL: _Word.VALUE,
-    Csr.MIP: _Word.ZERO,
-    Csr.MFORMAT0: _Word.MFORMAT,
-    Csr.MFORMAT1: _Word.MFORMAT,
-    Csr.MFORMAT2: _Word.MFORMAT,
-    Csr.MFORMAT3: _Word.MFORMAT,
-    Csr.MFLAGS: _Word.MFLAGS,
-    Csr.MSEED: _Word.MSEED,
-    Csr.MCYCLE: _Word.CYCLE,
-    Csr.MINSTRET: _Word.MINSTRET,
-    Csr.MNODE: _Word.COORDINATES,
-    Csr.MCONFIG: _Word.CONFIG,
-    Csr.MVENDORID: _Word.ZERO,
-    Csr.MARCHID: _Word.ZERO,
-    Csr.MIMPID: _Word.ZERO,
-    Csr.MHARTID: _Word.MHARTID,
+#: Words of CSRs, by bits 11, 10, 6, 2, 1 and 0 of their numbers.
+_CSR_PATTERNS = {
+    "0-00-0": _Word.MSTATUS,
+    "0-00-1": _Word.MISA,
+    "0-01-0": _Word.ZERO,
+    "0-01-1": _Word.MTVEC,
+    "001000": _Word.MSCRATCH,
+    "001001": _Word.MEPC,
+    "001010": _Word.CAUSE,
+    "001011": _Word.VALUE,
+    "0011--": _Word.ZERO,
+    "0110--": _Word.MFORMAT,
+    "0111-0": _Word.MFLAGS,
+    "0111-1": _Word.MSEED,
+    "10--0-": _Word.CYCLE,
+    "10--1-": _Word.MINSTRET,
+    "111--0": _Word.COORDINATES,
+    "111--1": _Word.CONFIG,
+    "1100--": _Word.ZERO,
+    "1101--": _Word.MHARTID,
 }
-assert set(_CSRS) == set(Csr)
 
 _HALF = 32
 
@@ -249,6 +252,8 @@ class NodeRegisters(wiring.Component):
         self._time = Signal(64, reset_less=True)
         self._value, self._changed = Signal(_HALF), Signal(_HALF)
         self._finishes = Signal()
+        # The thread has halted since its last start, so that EXIT_CODE is what memory holds.
+        self._halted = Signal()
 
         self._take_commands(m)
         self._take_accesses(m)
@@ -263,23 +268,28 @@ class NodeRegisters(wiring.Component):
         with m.If(self.go):
             m.d.sync += [
                 self._commanded.eq(1),
-                self._step.eq(0),
+                self._step.eq(3),
                 self._kind.eq(self.kind),
                 self._csr_op.eq(self.op),
                 self._operand.eq(self.operand),
                 self._cause.eq(self.cause),
             ]
-        self._csr, exists = Signal(_Word), Signal()
-        # The upper bits of a number tell groups apart.
-        groups: dict[int, dict[int, _Word]] = {}
-        for csr, word in _CSRS.items():
-            groups.setdefault(csr >> 3, {})[csr & 7] = word
-        with m.Switch(self.number[3:]):
-            for group, words in groups.items():
-                with m.Case(group), m.Switch(self.number[:3]):
-                    for low, word in words.items():
-                        with m.Case(low):
-                            m.d.comb += [self._csr.eq(word), exists.eq(1)]
+        # Which CSR it is is known by few bits of its number.
+        number = self.number
+        self._csr, self._csr_writes, exists = Signal(_Word), Signal(), Signal()
+        with m.Switch(Cat(number[:3], number[6], number[10:])):
+            for pattern, word in _CSR_PATTERNS.items():
+                with m.Case(pattern):
+                    m.d.comb += self._csr.eq(word)
+        groups: dict[int, list[int]] = {}
+        for csr in Csr:
+            groups.setdefault(csr >> 3, []).append(csr & 7)
+        with m.Switch(number[3:]):
+            for group, members in groups.items():
+                with m.Case(group), m.Switch(number[:3]):
+                    with m.Case(*members):
+                        m.d.comb += exists.eq(1)
+        m.d.comb += self._csr_writes.eq(exists & (self._csr_op != CsrOp.NONE))
         with m.If(self._finishes):
             m.d.sync += self.exists.eq(exists)
 
@@ -312,21 +322,16 @@ class NodeRegisters(wiring.Component):
         ]
         m.d.sync += was_active.eq(active)
 
-        # What is owed to memory goes before everything else.
-        first_start, last_stop, exit_code, tohost = (
-            Signal(name=f"owes_{name}") for name in ("first_start", "last_stop", "exit_code", "tohost")
-        )
-        owes = Signal()
-        # Counters have counted; whose turn it is to be written; one has been written since the page's last access.
+        # What memory has to be told goes before everything else.
+        first_start, last_stop, owes = Signal(), Signal(), Signal()
+        # Counters have counted; the word that is written next of them; the page has had its turn.
         counted, turn, had_access = Signal(), Signal(range(_WORDS)), Signal()
-        free, takes, accessible, accesses, counts = Signal(), Signal(), Signal(), Signal(), Signal()
+        free, begins, accessible, accesses, counts = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            owes.eq(first_start | last_stop | exit_code | tohost),
+            owes.eq(first_start | last_stop),
             free.eq(~(self._read_low | self._read_high | self._low)),
             accessible.eq(self._wanted & (~self._concerns_thread | self.boundary)),
         ]
-
-        begins = Signal()
         m.d.sync += [
             self._read_low.eq(begins),
             self._read_high.eq(self._read_low),
@@ -336,108 +341,57 @@ class NodeRegisters(wiring.Component):
         with m.If(self._high):
             m.d.sync += [self._of_core.eq(0), self._of_page.eq(0)]
 
-        def begin(word, *, copies=0, writes=1, op=CsrOp.WRITE):
+        def begin(word, *, copies=0, writes=1, op=CsrOp.WRITE, semaphore=0):
             m.d.comb += begins.eq(1)
             m.d.sync += [
                 self._word.eq(word),
-                self._semaphore.eq(0),
+                self._semaphore.eq(semaphore),
                 self._copies.eq(copies),
                 self._writes.eq(writes),
                 self._op.eq(op),
             ]
 
+        # Between two accesses of the page every counter has its turn.
+        page_turn = (turn[:3] == 0) & ~had_access
+        at_once = self._concerns_thread & control.register[5]
         with m.If(free):
-            with m.If(self.clearing):
-                begin(turn)
-                m.d.sync += [turn.eq(turn + 1), self.clearing.eq(turn != _WORDS - 1)]
-            with m.Elif(first_start):
-                begin(_Word.FIRST_START, copies=1, op=CsrOp.NONE)
+            with m.If(owes):
+                begin(Mux(first_start, _Word.FIRST_START, _Word.LAST_STOP), copies=1, op=CsrOp.NONE)
                 m.d.sync += first_start.eq(0)
-            with m.Elif(last_stop):
-                begin(_Word.LAST_STOP, copies=1, op=CsrOp.NONE)
-                m.d.sync += last_stop.eq(0)
-            with m.Elif(exit_code):
-                begin(_Word.EXIT_CODE)
-                m.d.sync += exit_code.eq(0)
-            with m.Elif(tohost):
-                begin(_Word.TOHOST)
-                m.d.sync += tohost.eq(0)
+                with m.If(~first_start):
+                    m.d.sync += last_stop.eq(0)
             with m.Elif(self._commanded):
-                m.d.comb += takes.eq(1)
-                m.d.sync += [self._commanded.eq(0), self._of_core.eq(1), self._step.eq(self._step + 1)]
-                with m.Switch(self._kind):
-                    with m.Case(NodeCommand.CSR):
-                        begin(self._csr, writes=self._csr_op != CsrOp.NONE, op=self._csr_op)
-                    with m.Case(NodeCommand.TRAP):
-                        m.d.sync += self._commanded.eq(self._step != 3)
-                        with m.Switch(self._step):
-                            with m.Case(0):
-                                begin(_Word.MEPC, copies=1, op=CsrOp.NONE)
-                            with m.Case(1):
-                                begin(_Word.CAUSE, copies=1, op=CsrOp.NONE)
-                            with m.Case(2):
-                                begin(_Word.VALUE)
-                            with m.Default():
-                                begin(_Word.MTVEC, writes=0)
-                    with m.Case(NodeCommand.MRET):
-                        begin(_Word.MEPC, writes=0)
-                    with m.Case(NodeCommand.HALT):
-                        begin(_Word.EXIT_CODE)
-                    with m.Default():
-                        begin(_Word.TOHOST)
-            with m.Elif(counted & ~(accessible & ~had_access & (turn[:3] == 0))):
+                self._begin_command(m, begin)
+            with m.Elif(self.clearing | (counted & ~(accessible & page_turn))):
+                word = Cat(turn[:3], Mux(self.clearing, turn[3:], _COUNTERS >> 3))
+                begin(word, op=Mux(self.clearing, CsrOp.WRITE, CsrOp.NONE))
                 m.d.comb += counts.eq(1)
-                begin(Cat(turn[:3], C(_COUNTERS >> 3, 2)), op=CsrOp.NONE)
                 m.d.sync += [turn.eq(turn + 1), had_access.eq(0)]
+                with m.If(turn.all()):
+                    m.d.sync += self.clearing.eq(0)
             with m.Elif(accessible):
                 m.d.comb += accesses.eq(1)
                 m.d.sync += had_access.eq(1)
-
-        # The page's registers: what concerns the thread and is not TOHOST_ADDRESS is done at once.
-        at_once = Signal()
-        register = control.register
-        blocks = {base: Signal(name=f"in_{name}") for base, name in ((0, "node"), (1, "thread"), (2, "semaphores"))}
-        thread_bits, semaphore_bits = ceil_log2(THREAD_STRIDE // 8), ceil_log2(self.config.semaphores)
-        in_node, in_thread, in_semaphores = blocks.values()
-        m.d.comb += [
-            at_once.eq(accesses & self._concerns_thread & register[5]),
-            in_node.eq((register[4:] == 0) & ~register[:4].all()),
-            in_thread.eq(register[thread_bits:] == THREAD_BLOCK // 8 >> thread_bits),
-            in_semaphores.eq(register[semaphore_bits:] == SEMAPHORE_BLOCK // 8 >> semaphore_bits),
-        ]
-        page_word = Signal(5)
-        with m.If(in_semaphores):
-            m.d.comb += page_word.eq(register)
-        with m.Elif(in_node):
-            m.d.comb += page_word.eq(register)
-        with m.Elif(in_thread):
-            with m.If(register[:3] == ThreadRegister.RETIRED // 8):
-                m.d.comb += page_word.eq(_Word.MINSTRET)
-            with m.Else():
-                m.d.comb += page_word.eq(Cat(register[:3], C(2, 2)))
-        with m.Else():
-            m.d.comb += page_word.eq(_Word.ZERO)
-        with m.If(accesses & ~at_once):
-            begin(page_word, writes=self._concerns_thread)
-            m.d.sync += [self._of_page.eq(1), self._semaphore.eq(in_semaphores)]
+                with m.If(~at_once):
+                    m.d.sync += self._of_page.eq(1)
+                    self._begin_access(m, begin)
 
         m.d.comb += [
-            self.start.eq(at_once & (register[:3] == ThreadRegister.PC // 8)),
-            self.stop.eq(at_once & (register[:3] != ThreadRegister.PC // 8)),
+            self.start.eq(accesses & at_once & ~control.register[0]),
+            self.stop.eq(accesses & at_once & control.register[0]),
             self.start_pc.eq(control.write_data),
-            control.ready.eq(at_once | (self._high & self._of_page)),
+            control.ready.eq((accesses & at_once) | (self._high & self._of_page)),
         ]
         with m.If(self.start):
-            m.d.sync += [exit_code.eq(1), first_start.eq(~active)]
+            m.d.sync += [self._halted.eq(0), first_start.eq(~active)]
         # A misaligned start may end in the cycle in which it begins.
         with m.If(stops | (self.start & ~active & self.start_pc[:2].any())):
             m.d.sync += last_stop.eq(1)
-        with m.If(self.start | stops | takes | accesses):
+        with m.If(self.start | stops | (begins & ~owes)):
             m.d.sync += self._time.eq(self.cycle)
-        with m.If(accesses & self._concerns_thread & ~register[5]):
+        with m.If(accesses & self._concerns_thread & ~control.register[5]):
             address = control.write_data
             m.d.sync += [
-                tohost.eq(1),
                 self.exited.eq(0),
                 self.tohost_offset.eq(address),
                 self.tohost_enabled.eq(address[OFFSET_BITS:] == SRAM_BASE >> OFFSET_BITS),
@@ -447,6 +401,48 @@ class NodeRegisters(wiring.Component):
         m.d.comb += self.busy.eq(
             self.clearing | owes | self._commanded | counted | ~free | self._high | self.done | (active != was_active)
         )
+
+    def _begin_command(self, m, begin):
+        m.d.sync += [self._commanded.eq(0), self._of_core.eq(1)]
+        with m.Switch(self._kind):
+            with m.Case(NodeCommand.CSR):
+                begin(self._csr, writes=self._csr_writes, op=self._csr_op)
+            with m.Case(NodeCommand.TRAP):
+                m.d.sync += [self._step.eq(self._step - 1), self._commanded.eq(self._step != 0)]
+                with m.Switch(self._step):
+                    with m.Case(3):
+                        begin(_Word.VALUE)
+                    with m.Case(2):
+                        begin(_Word.CAUSE, copies=1, op=CsrOp.NONE)
+                    with m.Case(1):
+                        begin(_Word.MEPC, copies=1, op=CsrOp.NONE)
+                    with m.Default():
+                        begin(_Word.MTVEC, writes=0, op=CsrOp.NONE)
+            with m.Case(NodeCommand.MRET):
+                begin(_Word.MEPC, writes=0)
+            with m.Case(NodeCommand.HALT):
+                begin(_Word.EXIT_CODE)
+            with m.Default():
+                begin(_Word.TOHOST)
+
+    def _begin_access(self, m, begin):
+        register = self.control.register
+        thread_bits, semaphore_bits = ceil_log2(THREAD_STRIDE // 8), ceil_log2(self.config.semaphores)
+        in_node, in_thread, in_semaphores = Signal(), Signal(), Signal()
+        m.d.comb += [
+            in_node.eq((register[4:] == 0) & ~register[:4].all()),
+            in_thread.eq((register[thread_bits:] == THREAD_BLOCK // 8 >> thread_bits) & ~register[:3].all()),
+            in_semaphores.eq(register[semaphore_bits:] == SEMAPHORE_BLOCK // 8 >> semaphore_bits),
+        ]
+        word = Signal(5)
+        m.d.comb += word.eq(register)
+        with m.If(in_thread):
+            m.d.comb += word[3:].eq(_THREAD >> 3)
+            with m.If(register[:3] == ThreadRegister.RETIRED // 8):
+                m.d.comb += word.eq(_Word.MINSTRET)
+        exists = in_node | in_thread | in_semaphores
+        # Of those that concern the thread, only TOHOST_ADDRESS comes here.
+        begin(word | (~exists).replicate(5), writes=self._concerns_thread, semaphore=in_semaphores)
 
     def _count(self, m):
         """Events are counted in flip-flops; what memory holds of a counter may be old."""
@@ -463,7 +459,7 @@ class NodeRegisters(wiring.Component):
             _Word.MINSTRET: self.retired & ~self._writer,
         }
         assert list(events) == list(range(_COUNTERS, _COUNTERS + 8))
-        m.submodules.counts = self._counts = counts = RecentCounts(tuple(len(event) for event in events.values()))
+        m.submodules.counts = self._counts = counts = RecentCounts(tuple(len(event) for event in events.values()), _TURN_CYCLES)
         self._events = counts.any
         m.d.comb += [counts.events.eq(Cat(events.values())), counts.number.eq(self._word)]
         with m.If(self.retired):
@@ -498,10 +494,8 @@ class NodeRegisters(wiring.Component):
 
         own = Cat(C(0, OFFSET_BITS), self.x, self.y)
         for choice, value in (
-            (at(_Word.CONFIG), C(self.config.descriptor, 64)),
             (at(_Word.COORDINATES), own),
             (at(_Word.MFORMAT), self.formats),
-            (at(_Word.MISA), C(MISA_VALUE, 64)),
         ):
             show(choice, value[:_HALF], value[_HALF:])
         for choice, value in (
@@ -520,7 +514,7 @@ class NodeRegisters(wiring.Component):
         for choice, value in (
             (at(_Word.STATUS), Cat(states, flags, self.links)),
             (at(_Word.STATE), self.state),
-            (at(_Word.WAIT), self.wait),
+            (at(_Word.WAIT), Cat(self.wait[:5], C(0, 11), self.wait[16:])),
             (at(_Word.MHARTID), Cat(C(0, 2), self.x, self.y)),
             (at(_Word.MSTATUS), Cat(C(0, 3), self._enable, C(0, 3), self._enable_before, C(0, 3), C(3, 2))),
             (at(_Word.MFLAGS), self._flags),
@@ -530,17 +524,20 @@ class NodeRegisters(wiring.Component):
         for number in range(self.config.semaphores):
             show(self._semaphore & (word == number), self.semaphores[number])
 
-        # What is in memory. It is written in other cycles than it is read in.
+        # What is in memory. It is written in other cycles than it is read in; constants, and 0 for what is elsewhere, never are.
+        constants = {_Word.CONFIG: self.config.descriptor, _Word.MISA: MISA_VALUE}
+        halves = [constants.get(number, 0) >> shift & (1 << _HALF) - 1 for number in range(_WORDS) for shift in (0, _HALF)]
         m.submodules.words = memory = Memory(
-            shape=_HALF, depth=2 * _WORDS, init=[], attrs={"ram_style": "block", "no_rw_check": 1}
+            shape=_HALF, depth=2 * _WORDS, init=halves, attrs={"ram_style": "block", "no_rw_check": 1}
         )
         read_port, self._write_port = memory.read_port(), memory.write_port()
         self._stored = Signal()
         m.d.comb += [read_port.en.eq(self._read_low | self._read_high), read_port.addr.eq(Cat(self._read_high, word))]
-        is_stored = at(*_STORED)
-        m.d.sync += self._stored.eq(is_stored)
+        m.d.sync += self._stored.eq(at(*_STORED))
         stored, hidden = Signal(_HALF, reset_less=True), Signal()
-        m.d.sync += hidden.eq(~((self._read_low | self._read_high) & is_stored & ~self._copies))
+        # These two are 0 if nothing has come since what clears them.
+        empty = ((word == _Word.TOHOST) & ~self.exited) | ((word == _Word.EXIT_CODE) & ~self._halted)
+        m.d.sync += hidden.eq(~((self._read_low | self._read_high) & ~self._semaphore & ~self._copies & ~empty))
         with m.If(hidden):
             m.d.sync += stored.eq(0)
         with m.Else():
@@ -611,6 +608,8 @@ class NodeRegisters(wiring.Component):
                     m.d.sync += [self._enable_before.eq(self._enable), self._enable.eq(0)]
                 with m.Case(NodeCommand.MRET):
                     m.d.sync += [self._enable.eq(self._enable_before), self._enable_before.eq(1)]
+                with m.Case(NodeCommand.HALT):
+                    m.d.sync += self._halted.eq(1)
                 with m.Case(NodeCommand.EXIT):
                     m.d.sync += self.exited.eq(1)
         with m.If(writes & self._low):

@@ -4,14 +4,11 @@
 from amaranth.hdl import C, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import bits_for, ceil_log2
 
 from rtl.sequential.shown import Selection
 
 __all__ = ["RecentCounts"]
-
-#: Bits that a counter has here beyond those of its events, see ``RecentCounts``.
-_MORE_BITS = 6
 
 
 class RecentCounts(wiring.Component):
@@ -20,12 +17,13 @@ class RecentCounts(wiring.Component):
     A whole count in memory may be old: its low bits are what they were when it was written. As long as there have been fewer
     events since than these bits can count, the true count has the low bits that are kept here, and upper bits that are those
     in memory, or one more if the low bits are less than those in memory: if ``memory + complement`` has a carry there.
-    That suffices where a count of events of w bits is written every 2**7 cycles, whatever happens.
 
     Parameters
     ----------
     widths : tuple of int
         Bits of each counter's events.
+    cycles : int
+        Cycles between two writes of a count, at most, so that it is right whatever happens.
 
     Members
     -------
@@ -37,13 +35,14 @@ class RecentCounts(wiring.Component):
         Show this counter in the next cycle.
     complement : Out(bits), kept : Out(bits)
         Complement of the low bits that it had in the cycle of ``take``, and which bits those are. Otherwise 0.
-    load : In(1), value : In(8)
+    load : In(1), value : In
         Put the last counter at these low bits, in a cycle without events for it.
     """
 
-    def __init__(self, widths: tuple[int, ...]):
+    def __init__(self, widths: tuple[int, ...], cycles: int):
         self.widths = widths
-        bits = max(widths) + _MORE_BITS
+        self._bits = [bits_for(cycles * ((1 << width) - 1)) for width in widths]
+        bits = max(self._bits)
         super().__init__(
             {
                 "events": In(sum(widths)),
@@ -53,16 +52,15 @@ class RecentCounts(wiring.Component):
                 "complement": Out(bits),
                 "kept": Out(bits),
                 "load": In(1),
-                "value": In(widths[-1] + _MORE_BITS),
+                "value": In(self._bits[-1]),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         complements, start = [], 0
-        fewest = min(self.widths) + _MORE_BITS
-        for number, width in enumerate(self.widths):
-            bits = width + _MORE_BITS
+        fewest = min(self._bits)
+        for number, (width, bits) in enumerate(zip(self.widths, self._bits, strict=True)):
             # Counting down saves an inverter per bit.
             complement = Signal(bits, init=(1 << bits) - 1, name=f"complement{number}")
             complements.append(complement)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.config import preset
+from golden.config import CONTROL_PAGE_BYTES, preset
 from golden.layout import (
     MISA_VALUE,
     OFFSET_BITS,
@@ -46,6 +47,7 @@ EVENTS = (
     ("lines_loaded", ControlRegister.LINES_LOADED, 3),
     ("lines_stored", ControlRegister.LINES_STORED, 1),
 )
+KINDS = {kind.name.lower(): kind for kind in list(NodeCommand)}
 PC_PAGE, STATE_PAGE = THREAD_BLOCK + ThreadRegister.PC, THREAD_BLOCK + ThreadRegister.STATE
 
 
@@ -54,11 +56,11 @@ class Model:
 
     def __init__(self, semaphores: int):
         self.enable = self.enable_before = 0
-        self.csrs = dict.fromkeys(
+        self.csrs: dict[int, int] = dict.fromkeys(
             (Csr.MTVEC, Csr.MSCRATCH, Csr.MEPC, Csr.MCAUSE, Csr.MTVAL, Csr.MINSTRET, Csr.MFLAGS, Csr.MSEED), 0
         )
         self.formats = [0, 0, 0, 0]
-        self.counts = {register: 0 for _, register, _ in EVENTS}
+        self.counts: dict[int, int] = {int(register): 0 for _, register, _ in EVENTS}
         self.tohost_address = self.tohost = self.exited = self.exit_code = 0
         self.first_start = self.last_stop = 0
         self.undeliverable = self.overflow = 0
@@ -142,6 +144,8 @@ class Driver:
         for name, value in (("x", X), ("y", Y), ("links", LINKS), ("formats", 0), ("go", 0)):
             context.set(getattr(registers, name), value)
         context.set(registers.control.access, 0)
+        for number, value in enumerate(self.model.semaphores):
+            context.set(registers.semaphores[number], value)
 
     def get(self, name: str) -> int:
         return int(self.context.get(getattr(self.registers, name)))
@@ -151,9 +155,9 @@ class Driver:
         core, host = list(core), list(host)
         for _ in range(limit):
             await self.cycle(core, host)
-            if not (core or host or self.host or self.command or self.core_rests or self.host_rests):
-                if self.retires_in is None:
-                    return
+            under_way = self.host or self.command or self.core_rests or self.host_rests or self.retires_in is not None
+            if not (core or host or under_way):
+                return
         raise AssertionError("it does not come to an end")
 
     async def rest(self, limit: int = 300) -> None:
@@ -170,7 +174,7 @@ class Driver:
             assert not self.get("busy")
         self.density = density
 
-    async def cycle(self, core: list[Any], host: list[Any]) -> None:
+    async def cycle(self, core: list[Any], host: list[Any], *, retires: bool = False) -> None:
         context, registers, model, rng = self.context, self.registers, self.model, self.rng
         put = context.set
         resting, parked = self.command is None and self.retires_in is None, False
@@ -224,10 +228,10 @@ class Driver:
         if self.get("clearing"):
             # The node does nothing yet.
             events = dict.fromkeys(events, 0)
-        if self.command is not None:
+        if retires:
+            events["retired"] = 1
+        if self.command is not None or self.retires_in is not None:
             events["retired"] = 0
-        if self.retires_in is not None:
-            events["retired"] = self.retires_in == 0
         for name, count in events.items():
             put(getattr(registers, name), count)
         busy_flags = self.command is not None and self.command.get("number") == Csr.MFLAGS
@@ -239,10 +243,10 @@ class Driver:
             model.overflow = 1
         put(registers.semaphore_overflow, model.overflow)
         if rng.random() < self.density:
-            model.semaphores[rng.randrange(len(model.semaphores))] = rng.getrandbits(16)
-            model.wait = rng.getrandbits(5) | rng.getrandbits(16) << 16
-        for number, value in enumerate(model.semaphores):
+            number, value = rng.randrange(len(model.semaphores)), rng.getrandbits(16)
+            model.semaphores[number] = value
             put(registers.semaphores[number], value)
+            model.wait = rng.getrandbits(5) | rng.getrandbits(16) << 16
         put(registers.wait, model.wait)
         put(registers.state, model.state)
         put(registers.cycle, model.cycle)
@@ -254,6 +258,10 @@ class Driver:
         if self.command:
             self.command["seen"].add(model.read_csr(self.command.get("number", -1)))
         self._check_command(goes)
+        if self.retires_in == 0:
+            # Maybe in the very cycle in which the command is done.
+            events["retired"] = 1
+            put(registers.retired, 1)
         self._check_page(boundary)
         await context.tick()
 
@@ -279,7 +287,7 @@ class Driver:
         kind, *arguments = action
         self.command = {"kind": kind, "seen": set(), "strobes": 0}
         put(registers.go, 1)
-        put(registers.kind, NodeCommand[kind.upper()])
+        put(registers.kind, KINDS[kind])
         put(registers.op, CsrOp.NONE)
         if kind == "csr":
             number, op, value = arguments
@@ -302,9 +310,9 @@ class Driver:
         command, model = self.command, self.model
         done = self.get("done")
         if command is None or goes:
-            assert not (done or self.get("write_formats") or self.get("reseed"))
+            assert {done, self.get("write_formats"), self.get("reseed")} == {0}
             return
-        number, written = command.get("number"), None
+        number, written = command.get("number", -1), None
         if command["kind"] == "csr" and command["op"] is not CsrOp.NONE and command["before"] is not None:
             before = command["before"]
             value = command["operand"]
@@ -324,7 +332,7 @@ class Driver:
             assert self.get("exists") == (command["before"] is not None), hex(command["number"])
             assert command["strobes"] == (written is not None and number in (*FORMATS, Csr.MSEED))
             if command["before"] is not None:
-                if number == Csr.MFLAGS or number != Csr.MCYCLE:
+                if number != Csr.MCYCLE:
                     assert read == command["before"], f"{Csr(number).name} reads {read:#x}, not {command['before']:#x}"
                 assert read in command["seen"], f"{Csr(number).name} reads {read:#x}"
                 if written is not None:
@@ -353,7 +361,7 @@ class Driver:
         ready = context.get(self.registers.control.ready)
         start, stop, post = self.get("start"), self.get("stop"), int(context.get(self.registers.post.valid))
         if not (host and ready):
-            assert not (start or stop or post)
+            assert {start, stop, post} == {0}
         if host is None:
             assert not self.get("event_waiting")
             if self.command is None:
@@ -442,3 +450,161 @@ def test_registers_read_what_the_contract_says(name: str, core: Any, host: Any, 
         await driver.rest()
 
     SIMULATIONS[name].run(check)
+
+
+def run(check: Any, simulation: Simulation = SIMULATIONS["nano"]) -> None:
+    """Run ``check`` with a driver, when memory has been cleared."""
+
+    async def process(context: Any) -> None:
+        driver = Driver(context, SIMULATIONS["nano"].component)
+        await driver.rest()
+        await check(driver)
+
+    simulation.run(process)
+
+
+async def read_csr(driver: Driver, csr: Csr) -> int:
+    await driver.run(core=[("csr", int(csr), CsrOp.NONE, 0)])
+    return driver.reads[-1]
+
+
+async def read_page(driver: Driver, offset: int) -> int:
+    await driver.run(host=[("read", int(offset))])
+    return driver.reads[-1]
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 3, 7, 62, 63, 64, 65, 130, 300])
+def test_minstret_counts_exactly_what_has_retired_before_it_is_read(before: int) -> None:
+    async def check(driver: Driver) -> None:
+        for _ in range(before):
+            await driver.cycle([], [], retires=True)
+        # Nothing rests in between: the last of them retires in the cycle before ``go``.
+        assert await read_csr(driver, Csr.MINSTRET) == before
+        assert await read_csr(driver, Csr.MINSTRET) == before + 1
+
+    run(check)
+
+
+@pytest.mark.parametrize("written", [0, 5, 63, 64, 2**32 - 1, 2**32 - 2, 2**63 - 1, MASK, MASK - 1])
+@pytest.mark.parametrize("before", [0, 1, 40])
+def test_the_instruction_that_writes_minstret_is_not_counted_and_the_next_one_is(written: int, before: int) -> None:
+    async def check(driver: Driver) -> None:
+        for _ in range(before):
+            await driver.cycle([], [], retires=True)
+        await driver.run(core=[("csr", int(Csr.MINSTRET), CsrOp.WRITE, written)])
+        assert await read_csr(driver, Csr.MINSTRET) == written
+        await driver.run(core=[("rest", 100)])
+        assert await read_csr(driver, Csr.MINSTRET) == (written + 1) & MASK
+        for count in range(3, 200):
+            await driver.cycle([], [], retires=True)
+            if count % 50 == 0:
+                assert await read_page(driver, THREAD_BLOCK + ThreadRegister.RETIRED) == (written + count) & MASK
+        assert await read_page(driver, ControlRegister.RETIRED) == before + 200
+
+    run(check)
+
+
+@pytest.mark.parametrize("commands", [False, True])
+def test_no_event_is_lost_or_counted_twice_at_the_highest_rates(commands: bool) -> None:
+    async def check(driver: Driver) -> None:
+        driver.density = 1
+        core = [("csr", int(Csr.MSCRATCH), CsrOp.WRITE, 1), ("rest", 3)] * 40 if commands else []
+        await driver.run(core, [("read", int(register)) for _, register, _ in EVENTS] * 6 + [("rest", 200)])
+        driver.density = 0
+        await driver.rest()
+        for _, register, _ in EVENTS:
+            assert await read_page(driver, register) == driver.model.counts[register] > 500
+
+    run(check)
+
+
+def test_a_start_clears_the_exit_code_and_notes_its_cycle_unless_the_thread_was_active() -> None:
+    async def check(driver: Driver) -> None:
+        await driver.run(host=[("write", PC_PAGE, SRAM_BASE), ("read", int(ControlRegister.FIRST_START))])
+        first = driver.reads[-1]
+        assert 0 < first < driver.model.cycle
+        await driver.run(core=[("halt", 0x1234)])
+        await driver.run(host=[("read", THREAD_BLOCK + ThreadRegister.EXIT_CODE), ("read", int(ControlRegister.LAST_STOP))])
+        assert driver.reads[-2] == 0x1234
+        assert first < driver.reads[-1] < driver.model.cycle
+        restart = driver.model.cycle
+        await driver.run(host=[("write", PC_PAGE, SRAM_BASE), ("read", THREAD_BLOCK + ThreadRegister.EXIT_CODE)])
+        assert driver.reads[-1] == 0
+        again = await read_page(driver, ControlRegister.FIRST_START)
+        assert again >= restart
+        await driver.run(host=[("write", PC_PAGE, SRAM_BASE + 8)])
+        assert await read_page(driver, ControlRegister.FIRST_START) == again
+
+    run(check)
+
+
+def test_a_misaligned_start_notes_its_cycle_as_that_of_a_stop() -> None:
+    async def check(driver: Driver) -> None:
+        await driver.run(host=[("write", PC_PAGE, SRAM_BASE + 2)])
+        start = await read_page(driver, ControlRegister.FIRST_START)
+        assert start > 0
+        assert await read_page(driver, ControlRegister.LAST_STOP) == start
+
+    run(check)
+
+
+def test_commands_take_as_long_as_they_should() -> None:
+    async def check(driver: Driver) -> None:
+        for action, cycles in (
+            (("csr", int(Csr.MTVEC), CsrOp.SET, 9), 6),
+            (("trap", 2, 7), 18),
+            (("mret",), 6),
+            (("halt", 1), 6),
+        ):
+            await driver.rest()
+            core = [action]
+            await driver.cycle(core, [])
+            taken = 0
+            while driver.command is not None:
+                await driver.cycle(core, [])
+                taken += 1
+            assert taken == cycles, action
+
+    run(check)
+
+
+@pytest.mark.parametrize("name", SIMULATIONS)
+def test_every_place_of_the_page_shows_its_register_or_0(name: str) -> None:
+    async def check(context: Any) -> None:
+        driver = Driver(context, SIMULATIONS[name].component, seed=1, density=0.2)
+        written = [("csr", int(csr), CsrOp.WRITE, MASK) for csr in Csr if csr < READ_ONLY]
+        await driver.run([*written, ("trap", 63, MASK), ("halt", MASK), ("exit", MASK)])
+        await driver.run(host=[("read", offset) for offset in range(0, CONTROL_PAGE_BYTES, 8)])
+
+    SIMULATIONS[name].run(check)
+
+
+RESET = Signal()
+RESETTABLE = NodeRegisters(CONFIG)
+RESET_SIMULATION = Simulation(ResetInserter(RESET)(RESETTABLE))
+
+
+def test_reset_clears_memory() -> None:
+    async def check(context: Any) -> None:
+        driver = Driver(context, RESETTABLE)
+        driver.density = 0.5
+        writable = [csr for csr in Csr if csr < READ_ONLY]
+        await driver.run(
+            [*(("csr", int(csr), CsrOp.WRITE, MASK) for csr in writable), ("trap", 63, MASK), ("halt", MASK)],
+            [("write", int(ControlRegister.TOHOST_ADDRESS), MASK), ("write", PC_PAGE, 0), ("write", STATE_PAGE, 0)],
+        )
+        await driver.run([("exit", MASK)])
+        await driver.run([("csr", int(csr), CsrOp.NONE, 0) for csr in Csr])
+        await driver.rest()
+        context.set(RESET, 1)
+        await context.tick()
+        context.set(RESET, 0)
+        model = driver.model
+        driver = Driver(context, RESETTABLE, cycle=5)
+        driver.model.overflow, driver.model.semaphores, driver.model.wait = model.overflow, model.semaphores, model.wait
+        registers = [*ControlRegister, *(THREAD_BLOCK + register for register in ThreadRegister)]
+        # The page is asked at once, and has to wait.
+        await driver.run(host=[("read", int(register)) for register in registers])
+        await driver.run(core=[("csr", int(csr), CsrOp.NONE, 0) for csr in Csr])
+
+    RESET_SIMULATION.run(check)
