@@ -98,7 +98,7 @@ class Measurement:
             return None
         config = preset(self.config)
         megahertz = min(self.clock_mhz, self.fmax_median_mhz)
-        return self.rows * self.columns * config.macs_per_step / config.matrix_passes * megahertz * 1e6
+        return self.rows * self.columns * config.macs_per_step / config.matrix_step_cycles * megahertz * 1e6
 
 
 def matmul_utilisation(config: NodeConfig, rows: int, columns: int) -> Matmul:
@@ -125,7 +125,7 @@ def matmul_utilisation(config: NodeConfig, rows: int, columns: int) -> Matmul:
         if done.returncode == 0:
             result = json.loads(done.stdout)
             steps, cycles = sum(result["steps_per_node"]), result["cycles"]
-            return Matmul(edge, cycles, steps * config.matrix_passes / (cycles * rows * columns))
+            return Matmul(edge, cycles, steps * config.matrix_step_cycles / (cycles * rows * columns))
         said = done.stderr.strip()
     raise BuildFailed(f"d1 matmul on {rows}x{columns} '{config.name}' failed: {said}")
 

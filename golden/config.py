@@ -171,6 +171,14 @@ class NodeConfig:
         return self.matrix_m * self.matrix_n * MATRIX_K
 
     @property
+    def matrix_step_cycles(self) -> int:
+        """Cycles from one matrix step to the next, at least.
+
+        Units that serve more than two elements take two cycles for each and start in every other one.
+        """
+        return 2 * self.matrix_passes + 1 if self.matrix_passes > 2 else self.matrix_passes
+
+    @property
     def accumulator_bytes(self) -> int:
         """Bytes of one accumulator in FP32."""
         return self.matrix_m * self.matrix_n * 4

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""States of the sequential core that access SRAM and the network."""
+
+from amaranth.hdl import Cat, Mux, Signal
+from amaranth.utils import ceil_log2
+
+from golden.layout import Cause
+from rtl.sequential.node_registers import NodeCommand
+from rtl.sequential.scalar import ResultSource
+from rtl.sequential.steps import advance, compute, end_access, give_way, traps
+
+__all__ = ["access", "gather"]
+
+
+def access(m, p):
+    """One access to SRAM or to the network, at the address that is the result."""
+    decoded, datapath, lines, network, checks = p.decoded, p.datapath, p.lines, p.network, p.checks
+    insn = p.insn
+    stores = decoded.store | decoded.vector_store | decoded.accumulator_store | decoded.nwrite | decoded.nsd
+    vector = decoded.vector_store | decoded.nwrite | decoded.nread
+    with m.State("CHECK"):
+        # The address is being checked.
+        m.next = "ACCESS"
+    with m.State("DESTINATION"):
+        # Line A is where a vector load leaves what it reads.
+        m.d.comb += lines.clear.eq(~p.feed.waits)
+        with m.If(~p.simd_waits & ~p.feed.waits):
+            with m.If(p.vectors.waits):
+                give_way(m, p)
+            with m.Elif(decoded.gather_index):
+                m.next = "OFFSETS"
+            with m.Elif(decoded.gather_stride):
+                m.next = "GRANULE"
+            with m.Else():
+                m.next = "ACCESS"
+    with m.State("ACCESS"):
+        with m.If(decoded.post_rs1):
+            advance(m, p)
+        with m.Else():
+            # What a store has stored, if it ends the program.
+            size = insn[12:14]
+            m.d.comb += datapath.rs2_parts.eq(Cat(1, size != 0, size >= 2, size == 3))
+        # An error that a register waits for comes before whatever is wrong with the instruction that names it.
+        with m.If(vector & (p.simd_waits | p.vectors.waits)):
+            with m.If(~p.simd_waits):
+                give_way(m, p)
+        with m.Elif(checks.misaligned):
+            traps(m, p, Mux(stores, Cause.STORE_MISALIGNED, Cause.LOAD_MISALIGNED))
+        with m.Elif(checks.bad):
+            traps(m, p, Mux(stores, Cause.STORE_ACCESS_FAULT, Cause.LOAD_ACCESS_FAULT))
+        with m.Elif(decoded.load | decoded.vector_load):
+            m.d.comb += [lines.wants.eq(1), p.counts.eq(decoded.vector_load), lines.enter_port.eq(decoded.vector_load)]
+            with m.If(lines.granted):
+                m.next = "LOADED"
+        with m.Elif(decoded.accumulator_store):
+            with m.If(p.feed.drained):
+                m.next = "ROW"
+        with m.Elif(decoded.store | decoded.vector_store):
+            m.d.comb += p.store.req.eq(1)
+            with m.If(p.store.grant):
+                with m.If(decoded.store & checks.ends & datapath.rs2[0]):
+                    compute(m, p)
+                    m.next = "EXIT"
+                with m.Else():
+                    end_access(m, p)
+        with m.Elif(network.tx_room):
+            m.d.comb += [network.tx_valid.eq(1), p.vectors.reserve.eq(decoded.nread)]
+            end_access(m, p)
+        with m.Else():
+            give_way(m, p)
+
+    with m.State("LOADED"):
+        with m.If(decoded.load):
+            m.d.comb += [datapath.source.eq(ResultSource.LOADED), datapath.set_extension.eq(1)]
+            m.next = "SHIFT"
+        with m.Else():
+            m.next = "FILL"
+
+    with m.State("FILL"):
+        m.d.comb += p.writes_line.eq(1)
+        advance(m, p)
+        end_access(m, p)
+
+    with m.State("EXIT"):
+        m.d.comb += [p.registers.go.eq(1), p.registers.kind.eq(NodeCommand.EXIT)]
+        m.next = "REGISTERS"
+
+
+def gather(m, p):
+    """Granules of a line, one after the other: at the address that is the result, or beside rs1."""
+    config, decoded, datapath, lines, checks = p.config, p.decoded, p.datapath, p.lines, p.checks
+    granule, wide = p.granule, p.insn[25]
+    last = granule == Mux(wide, max(1, config.line_bytes // 16) - 1, config.line_bytes // 8 - 1)
+    bound = datapath.rs2[32:]
+    skipped = Signal()
+
+    def next_granule():
+        m.d.sync += granule.eq(granule + 1)
+        with m.If(last):
+            m.next = "FILL"
+        with m.Elif(decoded.gather_index):
+            m.next = "INDEX"
+        with m.Else():
+            compute(m, p)
+            m.next = "GRANULE"
+
+    def next_address():
+        """Choose operands for the address of the next granule, and keep on reading the register with the indices."""
+        m.d.comb += [
+            datapath.from_result.eq(1),
+            datapath.rs2_parts.eq(0b0111),
+            datapath.rs2_word.eq(1),
+            p.vectors.address.eq(p.insn[20:25]),
+        ]
+
+    with m.State("OFFSETS"):
+        m.d.comb += p.vectors.address.eq(p.insn[20:25])
+        m.next = "INDEX"
+    with m.State("INDEX"):
+        index = p.vectors.data.word_select(granule[: ceil_log2(config.fp32_lanes)], 32)
+        m.d.comb += [p.vectors.address.eq(p.insn[20:25]), datapath.from_rs1.eq(1), datapath.extra.eq(index)]
+        with m.If(p.vectors.waits):
+            give_way(m, p)
+        with m.Else():
+            compute(m, p)
+            m.next = "GRANULE"
+    with m.State("GRANULE"):
+        # The address is being checked. Granules beyond the bound are neither read nor checked.
+        m.d.comb += p.vectors.address.eq(p.insn[20:25])
+        m.d.sync += skipped.eq(decoded.gather_bound & (bound[-1] | (~bound[3:].any() & (bound[:3] <= granule))))
+        m.next = "GATHER"
+    with m.State("GATHER"):
+        next_address()
+        with m.If(skipped):
+            next_granule()
+        with m.Elif(checks.misaligned):
+            traps(m, p, Cause.LOAD_MISALIGNED)
+        with m.Elif(checks.bad):
+            traps(m, p, Cause.LOAD_ACCESS_FAULT)
+        with m.Else():
+            m.d.comb += [lines.wants.eq(1), lines.enter_granule.eq(1), p.counts.eq(1)]
+            with m.If(lines.granted):
+                m.next = "GATHERED"
+    with m.State("GATHERED"):
+        next_address()
+        next_granule()

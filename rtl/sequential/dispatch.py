@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""READY and EXECUTE of the sequential core: an instruction is taken up and sent its way."""
+
+from amaranth.hdl import Mux
+
+from golden.layout import Cause, ThreadState
+from rtl.core.decoder import AluOp
+from rtl.sequential.parts import Shown
+from rtl.sequential.steps import compute, traps
+
+__all__ = ["execute", "ready"]
+
+
+def ready(m, p):
+    """Nothing has been begun: what disturbs the thread takes effect, or the next instruction is taken up."""
+    with m.State("READY"):
+        m.d.comb += [p.registers.boundary.eq(1), p.reads_first.eq(1)]
+        m.d.sync += [p.granule.eq(0), p.row.eq(0), p.pair_number.eq(0)]
+        with m.If(p.registers.event_waiting):
+            # A start at an address that no instruction can have.
+            with m.If(p.registers.start & p.registers.start_pc[:2].any()):
+                m.next = "MISALIGNED"
+        with m.Elif(p.failed & (p.state != ThreadState.TRAPPED)):
+            m.next = "NETWORK_ERROR"
+        with m.Elif(p.waiting & p.semaphores.covered):
+            m.d.sync += p.state.eq(ThreadState.RUNNING)
+        with m.Elif((p.state == ThreadState.RUNNING) & p.fetch.valid & ~p.clearing & ~p.registers.clearing):
+            m.d.sync += p.retirement.rd_valid.eq(0)
+            m.next = "EXECUTE"
+
+
+def execute(m, p):
+    """Scalar operands are there: they become a result, an address, or the target of a jump."""
+    datapath, decoded, insn = p.datapath, p.decoded, p.insn
+    line_bytes = p.config.line_bytes
+    gathers = decoded.gather_stride | decoded.gather_index
+    from_memory = decoded.step_memory | decoded.accumulator_load
+    shifts = (decoded.alu == AluOp.SLL) | (decoded.alu == AluOp.SRL) | (decoded.alu == AluOp.SRA)
+    writes_read_only = decoded.csr & insn[30:32].all() & ((insn[12:14] == 1) | insn[15:20].any())
+    with m.State("EXECUTE"):
+        m.d.sync += [p.rd.eq(insn[7:12]), p.retirement.pc.eq(p.fetch.pc), p.retirement.insn.eq(insn)]
+        compute(m, p)
+        m.d.comb += [
+            p.lines.start.eq(1),
+            datapath.plain.eq(decoded.alu == AluOp.NONE),
+            datapath.from_rs1.eq(decoded.reads_rs1),
+            datapath.from_pc.eq(decoded.source_pc | decoded.jal | decoded.fence_i),
+            # Accesses use the pointer as it is before it advances; the result of a matrix operation is the one after that.
+            datapath.from_immediate.eq(decoded.source_immediate & ~decoded.post_rs1 & ~decoded.halt),
+            datapath.rs2_parts.eq((~decoded.source_immediate & ~gathers).replicate(4)),
+            datapath.set_shift.eq(shifts),
+        ]
+        with m.If(from_memory):
+            operand_bytes = Mux(p.wide_a, 2 * line_bytes, line_bytes)
+            m.d.comb += datapath.extra.eq(Mux(decoded.accumulator_load, p.config.accumulator_bytes, operand_bytes))
+
+        # Of what an instruction is, only one is true; those that it may be together with another one come first.
+        ways = {
+            "JUMP": decoded.jal | decoded.jalr,
+            "BRANCH": decoded.branch,
+            "FENCE": decoded.fence_i,
+            "ASK": decoded.csr | decoded.mret | decoded.halt,
+            "WAIT": decoded.swait,
+            "POST": decoded.spost,
+            "FORMAT": decoded.setfmt,
+            "DESTINATION": decoded.vector_load,
+            "CHECK": decoded.load | decoded.store | decoded.vector_store | decoded.accumulator_store | decoded.nwrite
+            | decoded.nread | decoded.nsd,
+            "OPERANDS": from_memory,
+            "CLEAR": decoded.clear,
+            "OPERAND_B": decoded.simd | decoded.step,
+            "COMBINE": decoded.predicate,
+            "SHIFT": shifts,
+        }  # fmt: skip
+        m.next = "WRITE"
+        for state, taken in ways.items():
+            with m.If(taken):
+                m.next = state
+        with m.If(decoded.ecall):
+            traps(m, p, Cause.ECALL_MACHINE, Shown.NOTHING)
+        with m.If(decoded.ebreak):
+            traps(m, p, Cause.BREAKPOINT, Shown.PC)
+        with m.If(decoded.illegal | writes_read_only | p.no_operand):
+            traps(m, p, Cause.ILLEGAL_INSTRUCTION, Shown.WORD)
+        with m.If(p.fetch.fault):
+            traps(m, p, Cause.INSTRUCTION_ACCESS_FAULT, Shown.PC)
