@@ -70,6 +70,11 @@ def test_any_few_ops_equal_the_model_in_every_cycle(passes: int) -> None:
 
 
 @pytest.mark.parametrize("passes", [1, 2, 4])
+def test_sums_of_the_least_and_the_greatest_are_those_of_the_model(passes: int) -> None:
+    run("tiny", passes, "corners", steps=1500)
+
+
+@pytest.mark.parametrize("passes", [1, 2, 4])
 def test_reset_drops_what_has_not_been_written(passes: int) -> None:
     run("tiny", passes, "reset_drops_ops")
 
@@ -207,6 +212,48 @@ async def sustained_steps(dut: Any) -> None:
             for now, cycle in enumerate(cycles)
         ]
         await compare(dut, model, cycles + read_all(config))
+
+
+#: Zero, the least numbers, one and the greatest, with both signs, of CFP8 with a bias of 7 or 15 for one.
+CORNERS: dict[FormatKind, Codes] = {
+    FormatKind.BF16: np.array([0x0000, 0x0001, 0x0080, 0x3F80, 0x7F7F], np.uint16),
+    FormatKind.CFP8_143: np.array([0x00, 0x01, 0x08, 0x38, 0x7F], np.uint8),
+    FormatKind.CFP8_152: np.array([0x00, 0x01, 0x04, 0x3C, 0x7F], np.uint8),
+}
+
+
+@cocotb.test()
+async def corners(dut: Any) -> None:
+    """From accumulators of -0, which show the sign of a sum of zero."""
+    config = bench_config()
+    await start(dut)
+    rng = bench_rng()
+    lines = config.accumulator_lines
+    minus_zeros = np.full(config.fp32_lanes, 0x8000_0000, np.uint32).tobytes()
+    biases = {FormatKind.BF16: 0, FormatKind.CFP8_143: 7, FormatKind.CFP8_152: 15}
+    cycles = []
+    for index in range(bench_parameters()["steps"]):
+        formats: dict[str, Any] = {}
+        operands = []
+        for side in "ab":
+            kind = OPERAND_KINDS[rng.integers(len(OPERAND_KINDS))]
+            bias = biases[kind] if rng.random() < 0.5 else int(rng.choice((0, 63)))
+            formats |= {f"format_{side}": kind, f"bias_{side}": bias}
+            codes = CORNERS[kind]
+            # Few of them at a time, so that sums cancel.
+            codes = np.append(rng.choice(codes, 2), 0).astype(codes.dtype)
+            signs = rng.integers(0, 2, (config.matrix_m, MATRIX_K)) << 8 * codes.itemsize - 1
+            operands.append(rng.choice(codes, signs.shape, p=(0.4, 0.4, 0.2)) | signs.astype(codes.dtype))
+        entry = index % matrix_entries(config)
+        ops = [Cycle(op=Op.LOAD_LINE, entry=entry, line=line, a=minus_zeros) for line in range(lines)]
+        ops += tiles(config, rng, (operands[0], operands[1]), entry=entry, **formats)
+        cycles += [cycle for op in ops for cycle in (op, *[Cycle()] * (op_distance(config) - 1))]
+    latest = read_distance(config)
+    cycles = [
+        replace(cycle, read_entry=cycles[now - latest].entry if now >= latest else 0, read_line=now % lines)
+        for now, cycle in enumerate(cycles)
+    ]
+    await compare(dut, MatrixArrayModel(config), cycles + read_all(config))
 
 
 def reads_and_converts(
