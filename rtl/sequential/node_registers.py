@@ -29,7 +29,7 @@ from rtl.core.csr import FLAG_BITS, CsrOp
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import ControlPort
 from rtl.sequential.recent_counts import RecentCounts
-from rtl.sequential.shown import Selection
+from rtl.sequential.selection import Selection
 
 __all__ = ["NodeCommand", "NodeRegisters"]
 
@@ -98,12 +98,12 @@ _STORED = (
     _Word.CAUSE, _Word.VALUE, _Word.EXIT_CODE, _Word.MTVEC, _Word.MSCRATCH, _Word.MEPC, _Word.MSEED,
 )  # fmt: skip
 
-#: Cycles in which all of them are brought up to date: four for each, and as many for an access of the page and for one CSR
-#: instruction after the other, in between.
-_TURN_CYCLES = 60
-
 #: The first of eight counters, whose last one is minstret.
 _COUNTERS = _Word.MATRIX_STEPS
+
+#: Cycles in which all counters are brought up to date, at most: four for each, four for an access of the page, and as many for
+#: each of the CSR instructions that follow one another, ten cycles apart.
+_TURN_CYCLES = 60
 
 #: Words of CSRs, by bits 11, 10, 6, 2, 1 and 0 of their numbers.
 _CSR_PATTERNS = {
@@ -134,8 +134,9 @@ class NodeRegisters(wiring.Component):
     """Every CSR of a node's only thread, and its control page, as ``golden.layout`` lists them.
 
     One thing is done after the other, each in four cycles: two in which the halves of a word are read, and two in which they
-    are shown, changed and written. In between counters that have counted are brought up to date, so that something may have
-    to wait for four cycles, and after a start for twelve. A read shows all events of the cycles before it was asked for.
+    are shown, changed and written. In between the counters are brought up to date, one after the other, while they count; so a
+    command may have to wait for three cycles, after a start for eight more, and an access of the page until each counter has
+    had its turn. A read shows all events of the cycles before it was asked for.
 
     After reset, memory is cleared for 128 cycles.
 

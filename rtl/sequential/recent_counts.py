@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from rtl.sequential.shown import Selection
+from rtl.sequential.selection import Selection
 
 __all__ = ["RecentCounts"]
 
@@ -70,12 +70,12 @@ class RecentCounts(wiring.Component):
             m.d.sync += complements[-1].eq(~self.value)
         m.d.comb += self.any.eq(self.events.any())
         selection, kept = Selection(m, len(self.complement)), Selection(m, len(self.kept))
-        chosen = {number: Signal(name=f"hides{number}") for number in range(len(complements))}
         for number, complement in enumerate(complements):
-            m.d.comb += chosen[number].eq(~(self.take & (self.number == number)))
-            selection.add(chosen[number], complement)
+            hidden = Signal(name=f"hides{number}")
+            m.d.comb += hidden.eq(~(self.take & (self.number == number)))
+            selection.add(hidden, complement)
             if len(complement) > fewest:
-                kept.add(chosen[number], C((1 << len(complement)) - (1 << fewest), len(complement)))
+                kept.add(hidden, C((1 << len(complement)) - (1 << fewest), len(complement)))
         kept.add(~self.take, C((1 << fewest) - 1, fewest))
         m.d.comb += [self.complement.eq(selection.shown()), self.kept.eq(kept.shown())]
         return m

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Selection of one of many values by registers."""
+"""Selection of one of many values by flip-flops."""
 
 from functools import reduce
 from operator import or_
