@@ -30,8 +30,8 @@ _OPERANDS = ("a", "b", "format_a", "format_b", "bias_a", "bias_b", "half")
 class PairedUnits(wiring.Component):
     """M x N elements, whose units take two cycles for each.
 
-    Elements begin in every other cycle of the clock, those of an op that enters in the cycle before or two cycles before. Control
-    follows operands in steps of an element, of which the second cycle counts.
+    Elements begin in every other cycle of the clock, those of an op two or three cycles after it entered. Control follows
+    operands in steps of an element, of which the second cycle counts.
 
     Parameters
     ----------
@@ -83,28 +83,33 @@ class PairedUnits(wiring.Component):
         column_turns = passes // row_turns
         unit_rows, unit_columns = rows // row_turns, columns // column_turns
 
-        # The op that has entered, and whose turn it is. One that enters in the first cycle of an element is late by one.
+        # An op waits for the cycle in which an element may begin, and for the last element of the one before.
         control = data.StructLayout(
             {"op": MatrixOp, "entry": self.entry.shape(), "line": self.line.shape(), "zero": 1, "turn": exact_log2(passes)},
         )
-        taken, late = Signal(control), Signal()
+        fields = "op", "entry", "line", "zero"
+        entered = {name: Signal.like(getattr(self, name), reset_less=True) for name in (*fields, *_OPERANDS)}
+        waits = Signal()
+        # The op whose elements are taken, and whose turn it is.
+        taken = Signal(control)
         held = {name: Signal.like(getattr(self, name), reset_less=True) for name in _OPERANDS}
         narrow = {side: Signal(name=f"narrow_{side}", reset_less=True) for side in "ab"}
         # Of an element in ``taken``, and of all that comes later, whose elements begin in the other cycles.
         taken_second, second = Signal(init=1), Signal()
         m.d.sync += [second.eq(~second), taken_second.eq(~taken_second)]
         with m.If(taken_second):
-            m.d.sync += [late.eq(0), taken.turn.eq(taken.turn + ~late)]
-            with m.If(~late & (taken.turn == passes - 1)):
+            m.d.sync += [waits.eq(0), taken.turn.eq(taken.turn + 1)]
+            with m.If(waits):
+                m.d.sync += [
+                    *(taken[name].eq(entered[name]) for name in fields),
+                    *(signal.eq(entered[name]) for name, signal in held.items()),
+                    *(signal.eq(self._is_narrow(entered[f"format_{side}"])) for side, signal in narrow.items()),
+                    taken.turn.eq(0),
+                ]
+            with m.Elif(taken.turn == passes - 1):
                 m.d.sync += taken.op.eq(MatrixOp.NONE)
         with m.If(self.op != MatrixOp.NONE):
-            m.d.sync += [
-                *(taken[field].eq(getattr(self, field)) for field in ("op", "entry", "line", "zero")),
-                *(signal.eq(getattr(self, name)) for name, signal in held.items()),
-                *(signal.eq(self._is_narrow(getattr(self, f"format_{side}"))) for side, signal in narrow.items()),
-                taken.turn.eq(0),
-                late.eq(~taken_second),
-            ]
+            m.d.sync += [waits.eq(1), *(signal.eq(getattr(self, name)) for name, signal in entered.items())]
         stages = []
         last = (_DECODE_CYCLES + WRITE_CYCLES) // 2
         for stage in range(last + 1):
@@ -113,7 +118,7 @@ class PairedUnits(wiring.Component):
                 m.d.sync += following.eq(stages[-1] if stages else taken)
             stages.append(following)
         step, load, write = (stages[(_DECODE_CYCLES + cycles) // 2] for cycles in (READ_CYCLES, LOAD_CYCLES, WRITE_CYCLES))
-        assert matrix_latency_cycles(config) == 2 + 2 * (passes - 1) + 1 + _DECODE_CYCLES + WRITE_CYCLES + 1
+        assert matrix_latency_cycles(config) == 3 + 2 * (passes - 1) + 1 + _DECODE_CYCLES + WRITE_CYCLES + 1
 
         def next_cycle(value, name, when=None):
             following = Signal(len(value), name=name, reset_less=True)

@@ -13,11 +13,8 @@ def is_paired(config: NodeConfig) -> bool:
 
 
 def matrix_step_cycles(config: NodeConfig) -> int:
-    """Cycles from an op's entry into the matrix array until the next one may enter.
-
-    Where elements are taken in halves, these begin in every other cycle, so an op may have to wait for one.
-    """
-    return 2 * config.matrix_passes + 1 if is_paired(config) else config.matrix_passes
+    """Cycles from an op's entry into the matrix array until the next one may enter."""
+    return 2 * config.matrix_passes if is_paired(config) else config.matrix_passes
 
 
 def matrix_latency_cycles(config: NodeConfig) -> int:
@@ -26,7 +23,7 @@ def matrix_latency_cycles(config: NodeConfig) -> int:
     Units that serve several elements have more stages.
     """
     if is_paired(config):
-        return 23 + 2 * config.matrix_passes
+        return 24 + 2 * config.matrix_passes
     return (5 if config.matrix_passes == 1 else 9) + config.matrix_passes
 
 

@@ -64,7 +64,7 @@ class Answer:
 
 def step_distance(config: NodeConfig) -> int:
     """Cycles from an op to the next one, whatever its accumulator."""
-    return 2 * config.matrix_passes + 1 if config.matrix_passes > 2 else config.matrix_passes
+    return 2 * config.matrix_passes if config.matrix_passes > 2 else config.matrix_passes
 
 
 def op_distance(config: NodeConfig) -> int:
@@ -85,7 +85,7 @@ def unseen_distance(config: NodeConfig) -> int:
         case 2:
             return 9
         case _:
-            return 23
+            return 24
 
 
 def convert_turns(config: NodeConfig) -> int:
