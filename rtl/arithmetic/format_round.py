@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last step from binary32 to any other format: rounding of a significand that is placed already."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,17 +26,17 @@ _UHP_BIAS = 31
 
 
 class MovedNumber(data.Struct):
-    """What of a number to round is not in ``value``, if the format's exponent is moved.
+    """What of a number to round is not in ``value``, if the format's exponent is moved; but for ``tail`` anything for BF16.
 
     Members
     -------
-    tail : 3              bits below ``value``, of which the lowest 21 bits and these lie behind the code's last bit
+    tail : 8              bits below ``value``, of which the lowest 16 bits and these lie behind the code's last bit; 0 for BF16
     lost : 1              what lies below is not zero
     exponent : 9          exponent field of binary32 plus 1, at least that of the smallest normal number of the format
     sign, nan, signalling, infinite, zero, denormal : 1   of the number, as Fp32Operand has them
     """
 
-    tail: 3
+    tail: 8
     lost: 1
     exponent: 9
     sign: 1
@@ -55,7 +55,7 @@ class FormatRound(wiring.Component):
 
     Members
     -------
-    value : In(32)        of BF16: binary32; else the significand, so that the code's last bit is bit 21
+    value : In(32)        of BF16: binary32; else the significand, so that the code's last bit is bit 16
     moved_number : In(MovedNumber)
     kind : In(3)          FormatKind but for FP32; 6 and 7 act as BF16. This and the next two hold until the code is there
     bias : In(6)          of CFP8_143, CFP8_152 and SHP
@@ -89,7 +89,7 @@ class FormatRound(wiring.Component):
 
         # First cycle: the sum. To nearest, just less than a half is added, and the missing bit if that makes a tie go to even.
         # Nothing that was lost can decide it: a significand that reaches up to the half ends within the 24 bits.
-        kept = Mux(moved, Cat(given.tail, value), Cat(Const(0, 8), value[:31]))
+        kept = Cat(given.tail, value[:31])
         added, carry = Signal(RANDOM_BITS), Signal()
         with m.If(~self.stochastic):
             m.d.comb += [added.eq((1 << RANDOM_BITS - 1) - 1), carry.eq(kept[RANDOM_BITS])]

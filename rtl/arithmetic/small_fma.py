@@ -85,8 +85,10 @@ class SmallFma(wiring.Component):
     Members
     -------
     a, b, c : In(Fp32Operand)
-    factor_a : In(signed(33)), factor_b : In(signed(34))
-                          the significands of a and b, or two integers
+    factor_a : In(signed(33)), factor_b : In(signed(18)), upper : In(1)
+                          the significands of a and b, or two integers, of which the second comes in two halves: the lower 16
+                          bits in the cycle before the one that everything else is for, then with ``upper`` the others
+    alone : In(1)         what came in the cycle before does not count
     high, low : In(1)     of the integers' product, which half ``product`` is
     product : Out(32)     ``PRODUCT_CYCLES`` after the operands; 0 without ``high`` and ``low``
     accumulation : In(Accumulation)
@@ -108,7 +110,9 @@ class SmallFma(wiring.Component):
                 "b": In(Fp32Operand),
                 "c": In(Fp32Operand),
                 "factor_a": In(signed(33)),
-                "factor_b": In(signed(34)),
+                "factor_b": In(signed(18)),
+                "upper": In(1),
+                "alone": In(1),
                 "high": In(1),
                 "low": In(1),
                 "product": Out(32),
@@ -146,32 +150,21 @@ class SmallFma(wiring.Component):
                 a.signalling | b.signalling | c.signalling | a.infinite & b.zero | a.zero & b.infinite | opposite_infinities
             ),
         ]
-        low_a, high_a, low_b, high_b = (
-            part for factor in (self.factor_a, self.factor_b) for part in (factor[:_HALF_BITS], factor[_HALF_BITS:].as_signed())
-        )
-        lowest, middle, other_middle, highest = (
-            Signal((x * y).shape(), name=name, reset_less=True)
-            for name, x, y in (
-                ("lowest1", low_a, low_b),
-                ("middle1", low_a, high_b),
-                ("other_middle1", high_a, low_b),
-                ("highest1", high_a, high_b),
-            )
+        low_a, high_a = self.factor_a[:_HALF_BITS], self.factor_a[_HALF_BITS:].as_signed()
+        of_low, of_high = (
+            Signal((part * self.factor_b).shape(), name=name, reset_less=True)
+            for name, part in (("of_low1", low_a), ("of_high1", high_a))
         )
         with m.If(accumulation.restart | accumulation.keeps):
             # Nothing is beside the accumulator.
-            m.d.sync += [part.eq(0) for part in (lowest, middle, other_middle, highest)]
+            m.d.sync += [of_low.eq(0), of_high.eq(0)]
         with m.Else():
-            m.d.sync += [
-                lowest.eq(low_a * low_b),
-                middle.eq(low_a * high_b),
-                other_middle.eq(high_a * low_b),
-                highest.eq(high_a * high_b),
-            ]
+            m.d.sync += [of_low.eq(low_a * self.factor_b), of_high.eq(high_a * self.factor_b)]
         exponents = Signal(signed(11), name="exponents1", reset_less=True)
         m.d.sync += exponents.eq(Mux(accumulation.rounds, accumulation.exponent, a.exponent + b.exponent))
-        high, low, of_addend, addend_exponent, addend, product_zero, product_sign, addend_sign, forms, raw = later(
+        upper, high, low, of_addend, addend_exponent, addend, product_zero, product_sign, addend_sign, forms, raw = later(
             1,
+            upper=self.upper,
             high=self.high,
             low=self.low,
             # As exponents of products are.
@@ -195,6 +188,8 @@ class SmallFma(wiring.Component):
 
         # Stage 2. Both differences of exponents, so that none waits for the comparison.
         accumulated, ahead, behind = Signal(PRODUCT_BITS), Signal(signed(10)), Signal(signed(10))
+        partial = Signal(signed(_HALF_BITS + 36))
+        lower = Signal(signed(_HALF_BITS + 34), name="lower2", reset_less=True)
         full_product = Signal(_INTEGER_PRODUCT_BITS)
         product = full_product[:PRODUCT_BITS]
         addend_leads, far = Signal(), Signal(9)
@@ -203,18 +198,15 @@ class SmallFma(wiring.Component):
         cut = PRODUCT_BITS - ACCUMULATOR_BITS
         m.d.comb += [
             accumulated.eq(Cat(Const(0, cut), forward[SUM_FRACTION_BITS + cut : _ALIGNED_BITS])),
-            full_product.eq(
-                Cat(
-                    lowest[:_HALF_BITS],
-                    (Cat(lowest[_HALF_BITS:], highest) + (middle + other_middle))[: _INTEGER_PRODUCT_BITS - _HALF_BITS],
-                )
-            ),
+            partial.eq(Cat(of_low[:_HALF_BITS], (of_low >> _HALF_BITS) + of_high)),
+            full_product.eq(Cat(lower[:_HALF_BITS], (lower >> _HALF_BITS) + partial)),
             ahead.eq(of_addend - exponents),
             behind.eq(exponents - of_addend),
             # A zero has no exponent.
             addend_leads.eq(Mux(accumulation.keeps, accumulation.itself, behind[-1] | product_zero)),
             far.eq(Mux(behind[-1], ahead, behind)),
         ]
+        m.d.sync += lower.eq(Mux(upper | self.alone, 0, partial))
         with m.If(high):
             m.d.sync += self.product.eq(full_product[32:])
         with m.Elif(low):

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from rtl.simd.timing import (
+    ONE_LANE_FUNCTIONS,
     ONE_LANE_STAGES,
     SIMD_STAGES,
     has_one_lane,
@@ -157,7 +158,7 @@ class ResultSlots(wiring.Component):
         cycles = one_lane_cycles(self.config)
         # From the last element that enters to the cycle before the next operation may.
         rest = ONE_LANE_STAGES - 2
-        remaining = Signal(range(cycles["vrsqrt"] * cycles["halves"] + rest + 1))
+        remaining = Signal(range(cycles["vrsqrt_bf16"] + rest + 1))
         under_way = Signal()
         tag = Signal(ResultTag())
         taken = Signal.like(remaining)
@@ -171,10 +172,9 @@ class ResultSlots(wiring.Component):
                     m.d.comb += taken.eq(cycles["reduce_bf16"] + rest)
         with m.Elif(self.iterative):
             with m.Switch(self.function):
-                for name, function in (("vrcp", 1), ("vrsqrt", 2), ("vexp2", 3)):
+                for name, function in ONE_LANE_FUNCTIONS.items():
                     with m.Case(function):
-                        each = cycles[name]
-                        m.d.comb += taken.eq(Mux(self.two_passes, each * cycles["halves"], each * cycles["words"]) + rest)
+                        m.d.comb += taken.eq(Mux(self.two_passes, cycles[f"{name}_bf16"], cycles[f"{name}_f32"]) + rest)
         with m.Elif(self.permutes | (self.operation == 0b1101)):
             m.d.comb += taken.eq(cycles["bytes"] + rest)
         with m.Elif(self.two_passes | (self.operation == 0b1100)):

@@ -16,7 +16,7 @@ from rtl.core.random_lanes import SEEDS, random_name
 from rtl.matrix.array import MatrixOp, matrix_entries, matrix_name
 from rtl.matrix.timing import convert_cycles, matrix_latency_cycles
 from rtl.simd.operations import operation, sub_operation
-from rtl.simd.timing import ONE_LANE_STAGES, SIMD_STAGES, has_one_lane, iterative_cycles, one_lane_cycles
+from rtl.simd.timing import ONE_LANE_FUNCTIONS, ONE_LANE_STAGES, SIMD_STAGES, has_one_lane, iterative_cycles, one_lane_cycles
 from rtl.simd.unit import simd_name
 
 __all__ = [
@@ -327,8 +327,8 @@ def _one_lane_action(config: NodeConfig, row: Instruction) -> str:
     kind = {"bf16": "halves", "i16": "halves", "i8": "bytes"}.get(lanes, "words")
     if name.startswith("vred"):
         kind = f"reduce_{lanes}"
-    elif name in ("vrcp", "vrsqrt", "vexp2"):
-        return f"passes = {cycles[name] * cycles[kind]};"
+    elif name in ONE_LANE_FUNCTIONS:
+        kind = f"{name}_{lanes}"
     elif name.startswith(("vsel", "vnarrow", "vshuf", "vslide", "vwiden", "vbc", "vtrn")):
         kind = "bytes"
     return f"passes = {cycles[kind]};"

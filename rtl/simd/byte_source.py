@@ -39,11 +39,8 @@ class ByteSource(wiring.Component):
         The bit of the mask for it, by which vsel selects.
     far : In(1)
         The scalar is no smaller than the line.
-    following : In(range(line_bytes)), index_address : Out(range(line_bytes))
-        The byte of ``b`` that ``index`` has for the byte ``following`` of the result; as many low bits of it as the line has
-        bytes.
-    index : In(range(line_bytes)), indexes : Out(1)
-        Whether it counts.
+    indexes : Out(1), index : In(range(line_bytes))
+        The byte ``plain`` of ``b`` is the index, or as many low bits of it as the line has bytes.
     plain : Out(range(line_bytes))
         The number of the byte, if no index is wanted.
     source : Out(range(line_bytes))
@@ -72,8 +69,6 @@ class ByteSource(wiring.Component):
                 "number": In(byte),
                 "chosen": In(1),
                 "far": In(1),
-                "following": In(byte),
-                "index_address": Out(byte),
                 "index": In(byte),
                 "indexes": Out(1),
                 "plain": Out(byte),
@@ -137,10 +132,9 @@ class ByteSource(wiring.Component):
         m.d.comb += [
             self.indexes.eq(indexes),
             self.unsigned.eq(unsigned),
-            self.plain.eq(number),
+            self.plain.eq(Mux(indexes, number & kept, number)),
             self.present.eq(1),
             self.upper.eq(number[0]),
-            self.index_address.eq(self.following & kept),
         ]
         indexed = Signal(byte_bits)
         place = Signal(byte_bits + 1)

@@ -37,6 +37,9 @@ _LANE_CYCLES = 1 + SMALL_FLOAT_LANE_CYCLES
 #: The same as for the lane to converted elements.
 _CONVERTED_CYCLES = _LANE_CYCLES + FORMAT_ROUND_CYCLES
 
+#: Cycles from an element to the one in which it goes into the result, rounded or not.
+_DONE_CYCLES, _CONVERTED_DONE_CYCLES = _LANE_CYCLES + 1, _CONVERTED_CYCLES + 1
+
 _SUM, _MINIMUM = (sub_operation(f"{name}.i32") for name in ("vredsum", "vredmin"))
 
 #: Memory blocks have to be asked for where few words are kept.
@@ -46,22 +49,22 @@ _BLOCK = {"ram_style": "block"}
 class _Pass(data.StructLayout):
     """What comes with an element on its way through the lane.
 
-    ``counts``: its flags count. ``inexact``: it is so whatever it is. ``fills``, ``upper``, ``present``: what becomes of a moved
-    byte. ``writes``: with it, the word ``where`` of the result is complete, all of which is ``merged`` with the old one.
+    ``address``: of its lowest byte in the result. ``counts``: its flags count. ``inexact``: it is so whatever it is. ``fills``,
+    ``upper``, ``present``: what becomes of a moved byte.
     """
 
     def __init__(self, config: NodeConfig):
-        single = ("counts", "inexact", "fills", "upper", "present", "writes", "merges")
-        super().__init__(dict.fromkeys(single, 1) | {"where": range(config.fp32_lanes)})
+        single = ("counts", "inexact", "fills", "upper", "present")
+        super().__init__(dict.fromkeys(single, 1) | {"address": range(config.line_bytes)})
 
 
 class OneLaneUnit(wiring.Component):
     """Operations on vector registers with one lane of 32 bits; docs/architecture.md has the rules of entry and the timing.
 
-    In every cycle an element of the operation that is held enters the lane: 32 bits, 16 of BF16, or a byte of permutations, which
-    pass unchanged. Behind the lane it is converted, put together with its neighbours to a word, and the word is merged into the
-    result. Reductions go through the lane pair by pair, and their last result then once for each element. What the lane cannot
-    compute is computed before it, and passes unchanged too.
+    In every other cycle an element of the operation that is held enters the lane: 32 or 16 bits, or a byte, as it is of
+    permutations, which pass unchanged. Behind the lane it is rounded to other formats, and goes into the result; bytes that are
+    masked off come there while elements enter. Reductions go through the lane pair by pair, and their last result then once for
+    each element.
 
     Parameters
     ----------
@@ -88,17 +91,12 @@ class OneLaneUnit(wiring.Component):
         # -- the operation ---------------------------------------------------------------------------------------------
         starts = Signal()
         m.d.comb += starts.eq(self.valid | self.collect)
-        names = ("op", "sub", "a", "b", "c", "mask", "format", "bias", "random", "row")
+        names = ("op", "sub", "a", "b", "c", "scalar", "mask", "bias", "random", "row")
         held = {name: Signal.like(getattr(self, name), name=f"held_{name}", reset_less=True) for name in names}
-        scalar_operations = ("vslideup", "vslidedown", "vbcl.e8", "vbcl.e16", "vbcl.e32")
-        # No operation has both a scalar and a second register.
-        takes_scalar = Signal()
-        broadcasts = (self.op == operation("vbc.e8")) & (self.sub >= sub_operation("vbc.e8"))
-        m.d.comb += takes_scalar.eq(self.op.matches(*map(operation, scalar_operations)) | broadcasts)
+        indexed_by_scalar = self.op.matches(*map(operation, ("vslideup", "vslidedown", "vbcl.e8", "vbcl.e16", "vbcl.e32")))
+        broadcast = (self.op == operation("vbc.e8")) & (self.sub >= sub_operation("vbc.e8"))
         with m.If(starts):
             m.d.sync += [target.eq(getattr(self, name)) for name, target in held.items()]
-            with m.If(takes_scalar):
-                m.d.sync += held["b"][:64].eq(self.scalar)
         # What the operation is, is known before it is held.
         entering_kind = OperationKind(m, "entering", self.op, self.sub)
         kind = entering_kind.held(m, starts)
@@ -134,7 +132,10 @@ class OneLaneUnit(wiring.Component):
         size = known("size", Mux(converts, Mux(names_code, code_size, Mux(decodes, 2, 1)), lane_size))
         source_size = known("source_size", Mux(converts, Mux(decodes, code_size, 2), lane_size))
         named, names_format = known("named", named_format), known("names_format", names_code)
-        eight_bits, all_bits = known("eight_bits", eight), known("all_bits", thirty_two)
+        has_scalar_index, broadcasts = known("has_scalar_index", indexed_by_scalar), known("broadcasts", broadcast)
+        # Of a collected pair no byte is masked off, and none where the predicate selects.
+        writes_all = self.collect | entering_kind.selects
+        unmasked = known("unmasked", Mux(writes_all, ~0, self.mask))
         specials = known("specials", entering_kind.iterative & ~entering_kind.reduces)
         # To binary32 nothing is rounded, so its codes are decoded.
         decoding = known("decoding", decodes | names_code & thirty_two)
@@ -149,23 +150,23 @@ class OneLaneUnit(wiring.Component):
 
         # -- its elements, one after the other -------------------------------------------------------------------------
         active, fresh, distributes = Signal(), Signal(), Signal()
-        number, following = Signal(byte_bits), Signal(byte_bits)
+        number, second_cycle = Signal(byte_bits), Signal()
         waits, digit_cycles = Signal(range(max(DIGIT_CYCLES.values()) + 1)), Signal(range(max(DIGIT_CYCLES.values()) + 1))
         begins_element, begins_digits = Signal(), Signal()
         m.submodules.order = order = PairwiseOrder(config, ONE_LANE_COMBINE_CYCLES)
         enters, ends = Signal(), Signal()
         m.d.comb += [
             order.size.eq(size),
-            enters.eq(active & Mux(kind.reduces, distributes, ~specials | ((waits == 0) & ~begins_element))),
+            enters.eq(active & Mux(specials, (waits == 0) & ~begins_element, second_cycle) & (distributes | ~kind.reduces)),
             ends.eq(
                 number[:word_bits].all()
                 & (number[word_bits] | names_format | (size == 2))
                 & (number[word_bits + 1] | names_format | size[1] | size[0])
             ),
         ]
-        m.d.comb += following.eq(number + 1)
+        m.d.sync += second_cycle.eq(~(starts | enters | order.done))
         with m.If(enters):
-            m.d.sync += number.eq(following)
+            m.d.sync += number.eq(number + 1)
             with m.If(ends):
                 m.d.sync += active.eq(0)
         function = held["sub"][:2]
@@ -187,78 +188,55 @@ class OneLaneUnit(wiring.Component):
             m.d.sync += [active.eq(1), number.eq(0), distributes.eq(0)]
         m.d.comb += order.start.eq(fresh & kind.reduces)
 
-        # -- where operands come from, as bytes of registers --------------------------------------------------------------
+        # -- where operands come from and results go to, as bytes of registers -------------------------------------------
         m.submodules.bytes = moved = ByteSource(config)
-        mask_address, index = Signal(byte_bits), Signal(byte_bits, reset_less=True)
+        index = Signal(byte_bits, reset_less=True)
         mask_bit = Signal()
-        # The index of the first byte comes with the operation, that of each other one is looked up while the one before is.
-        with m.If(starts):
-            m.d.sync += index.eq(Mux(takes_scalar, self.scalar, self.b))
-        with m.Else():
-            m.d.sync += index.eq(held["b"].word_select(moved.index_address, 8))
         m.d.comb += [
             moved.start.eq(starts),
             moved.op.eq(self.op),
             moved.sub.eq(self.sub),
             moved.row.eq(held["row"]),
             moved.number.eq(number),
-            moved.following.eq(following),
             moved.index.eq(index),
             moved.chosen.eq(mask_bit),
-            moved.far.eq(held["b"][byte_bits:64].any()),
+            moved.far.eq(held["scalar"][byte_bits:].any()),
         ]
-        by_size = Signal(byte_bits)
-        with m.Switch(size):
-            for log in range(3):
-                with m.Case(log):
-                    m.d.comb += by_size.eq(number << log)
-        of_codes = Signal(byte_bits)
-        in_part = Cat(number[:word_bits], part)
-        with m.If(eight_bits):
-            m.d.comb += of_codes.eq(in_part)
-        with m.Elif(all_bits):
-            m.d.comb += of_codes.eq(number << 2)
-        with m.Else():
-            m.d.comb += of_codes.eq(in_part[:-1] << 1)
-        plain, first, use_second = Signal(byte_bits), Signal(byte_bits), Signal()
-        with m.If(kind.permutes):
-            m.d.comb += [plain.eq(moved.plain), use_second.eq(moved.second)]
-        with m.Elif(kind.decodes):
-            m.d.comb += plain.eq(of_codes)
-        with m.Elif(kind.converts):
-            m.d.comb += [plain.eq(number[:word_bits] << 2), use_second.eq(kind.rounds_pair & number[word_bits])]
-        with m.Elif(kind.reduces):
-            m.d.comb += plain.eq(order.address)
-        with m.Else():
-            m.d.comb += plain.eq(by_size)
-        m.d.comb += first.eq(Mux(kind.permutes & moved.indexes, moved.source, plain))
-        m.d.comb += mask_address.eq(Mux(names_format, of_codes, by_size))
 
-        # -- words of the result -------------------------------------------------------------------------------------------
-        where = Signal(word_bits)
-        completes = Signal()
-        with m.Switch(size):
-            for log in range(3):
-                with m.Case(log):
-                    parts = 2 - log
-                    # Of a register that codes fill in part, the other words are kept, one with each code that does not complete
-                    # a word: those of the following parts, in turn.
-                    turn = (part + number[:parts] + 1)[:parts]
-                    m.d.comb += [
-                        where.eq(Mux(names_format, Cat(number[parts:word_bits], turn), number[parts : parts + word_bits])),
-                        completes.eq(number[:parts].all() if parts else 1),
-                    ]
-        m.d.comb += mask_bit.eq(held["mask"].bit_select(mask_address, 1))
+        def times(value, size):
+            """The value times the bytes of an element."""
+            product = Signal(byte_bits)
+            with m.Switch(size):
+                for log in range(3):
+                    with m.Case(log):
+                        m.d.comb += product.eq(value << log)
+            return product
+
+        # Codes fill a part of their register.
+        in_source, in_result = part & kind.decodes.replicate(2), part & names_format.replicate(2)
+        first, second, address = Signal(byte_bits), Signal(byte_bits), Signal(byte_bits)
+        element_address = times(number | order.element | in_source << word_bits, source_size)
+        use_second = kind.permutes & moved.second | kind.rounds_pair & number[word_bits]
+        m.d.comb += [
+            first.eq(Mux(kind.permutes, moved.source, element_address)),
+            second.eq(Mux(kind.permutes, moved.plain, element_address)),
+            address.eq(times(number | in_result << word_bits, size)),
+            mask_bit.eq(held["mask"].bit_select(address, 1)),
+        ]
 
         # -- words ---------------------------------------------------------------------------------------------------------
         uses_hold = Signal()
         first_word, second_word, c_word = Signal(32), Signal(32), Signal(32)
+        # Each element of codes that fill a part brings another word of the other parts.
+        where = Mux(names_format, number[:word_bits], address[2:])
         m.d.comb += [
             uses_hold.eq(kind.reduces & (distributes | order.use_result)),
             first_word.eq(held["a"].word_select(first[2:], 32)),
-            second_word.eq(held["b"].word_select(plain[2:], 32)),
+            second_word.eq(held["b"].word_select(second[2:], 32)),
             c_word.eq(held["c"].word_select(where, 32)),
         ]
+        # The index is there in the second cycle of an element.
+        m.d.sync += index.eq(Mux(has_scalar_index, held["scalar"], second_word.word_select(second[:2], 8)))
         taken_size = Signal(2)
         m.d.comb += taken_size.eq(Mux(uses_hold, 2, Mux(kind.permutes, moved.narrows, source_size)))
 
@@ -287,8 +265,9 @@ class OneLaneUnit(wiring.Component):
         selected = self._later(
             m,
             "selected",
-            word=Mux(use_second, second_word, first_word),
-            second_word=second_word,
+            word=Mux(broadcasts, 0, Mux(use_second, second_word, first_word)),
+            scalar=Mux(broadcasts, held["scalar"].word_select(second[2], 32), 0),
+            second_word=Mux(kind.reduces, 0, second_word),
             c_word=c_word,
             # Where in its word an element of fewer bits is.
             upper_half=first[1] | taken_size[1],
@@ -301,11 +280,13 @@ class OneLaneUnit(wiring.Component):
             where=where,
             op=op,
             integer=integer,
+            second=enters | order.combine | specials,
+            old=active & Mux(specials, begins_element, ~second_cycle) & (distributes | ~kind.reduces),
         )
 
         # -- operands in them, in the upper bits ---------------------------------------------------------------------------
         hold = Signal(32, reset_less=True)
-        m.submodules.stack = stack = Memory(shape=32, depth=2 ** len(order.top), init=[], attrs=_BLOCK)
+        m.submodules.stack = stack = Memory(shape=32, depth=2 << len(order.top), init=[], attrs=_BLOCK)
         top, push = stack.read_port(), stack.write_port()
         a, b, c = (Signal(32, name=f"lane_{name}") for name in "abc")
 
@@ -315,24 +296,23 @@ class OneLaneUnit(wiring.Component):
             byte = Mux(selected["lower_byte"], half[:8], half[8:])
             return Cat(word[:16] & selected["whole"].replicate(16), half[:8] & selected["half"].replicate(8), byte)
 
-        second, third = (Signal(32, name=name) for name in ("second_operand", "third_operand"))
+        one, other, third = (Signal(32, name=f"{name}_operand") for name in ("one", "other", "third"))
         m.d.comb += [
-            second.eq(in_upper_bits(selected["second_word"])),
+            one.eq(in_upper_bits(Mux(selected["uses_hold"], hold, selected["word"]) | selected["scalar"])),
+            other.eq(in_upper_bits(selected["second_word"])),
             # This one is never a byte.
             third[16:].eq(Mux(selected["upper_half"], selected["c_word"][16:], selected["c_word"][:16])),
             third[:16].eq(selected["c_word"][:16] & selected["whole"].replicate(16)),
-            a.eq(in_upper_bits(Mux(selected["uses_hold"], hold, selected["word"]))),
+            a.eq(one),
+            b.eq(other | top.data),
             c.eq(third),
         ]
-        with m.If(kind.reduces):
-            m.d.comb += b.eq(top.data)
-        with m.Elif(second_is_low):
+        with m.If(second_is_low):
             # In the lower half as well, where it is a byte in the lowest bits.
-            m.d.comb += b.eq(Cat(Mux(size[0], second[16:24], second[24:]), second[24:], second[16:]))
-        with m.Else():
-            m.d.comb += b.eq(second)
+            m.d.comb += b[:16].eq(Cat(Mux(size[0], other[16:24], other[24:]), other[24:]))
         m.d.comb += [
-            top.addr.eq(order.top),
+            # The upper half of the memory is zero.
+            top.addr.eq(Cat(order.top, ~kind.reduces)),
             push.addr.eq(selected["top"]),
             push.en.eq(selected["push"]),
             push.data.eq(a),
@@ -352,6 +332,7 @@ class OneLaneUnit(wiring.Component):
             i_rst=ResetSignal(),
             i_op=selected["op"],
             i_integer=selected["integer"],
+            i_second=selected["second"],
             i_width=size,
             i_kind=named,
             i_bias=held["bias"],
@@ -379,7 +360,7 @@ class OneLaneUnit(wiring.Component):
         now = Signal(_Pass(config))
         element, combines = enters, order.combine
         stages = [(now, element, combines)]
-        for cycle in range(1, _CONVERTED_CYCLES + 1):
+        for cycle in range(1, _CONVERTED_DONE_CYCLES + 1):
             stage = Signal(_Pass(config), name=f"pass{cycle}", reset_less=True)
             later_element, later_combines = Signal(name=f"element{cycle}"), Signal(name=f"combines{cycle}")
             m.d.sync += [stage.eq(stages[-1][0]), later_element.eq(stages[-1][1]), later_combines.eq(stages[-1][2])]
@@ -390,9 +371,7 @@ class OneLaneUnit(wiring.Component):
             now.fills.eq(moved.fills & kind.permutes),
             now.upper.eq(moved.upper),
             now.present.eq(moved.present | ~kind.permutes),
-            now.writes.eq(completes | names_format),
-            now.merges.eq(~names_format | completes),
-            now.where.eq(where),
+            now.address.eq(address),
         ]
         leaving, leaves, combined = stages[_LANE_CYCLES]
         converted, leaves_converter, _ = stages[_CONVERTED_CYCLES]
@@ -420,7 +399,6 @@ class OneLaneUnit(wiring.Component):
             rounding.stochastic.eq(kind.stochastic),
             rounding.random.eq(self._later(m, "drawn", random=random)["random"]),
         ]
-        code = rounding.code
         # A power may be just the number that its inexact operand gives.
         tiny = ~lane_result[23:31].any()
         inexact = Mux(leaving.inexact, Flag.INEXACT.value | Mux(tiny, Flag.UNDERFLOW.value, 0), 0)
@@ -428,57 +406,67 @@ class OneLaneUnit(wiring.Component):
         of_code = Mux(leaves_converter & converted.counts & encodes, rounding.flags, 0) & (
             _SECOND_STEP | kind.converts.replicate(_FLAGS)
         )
-        new = self._later(m, "new", of_lane=of_lane, of_code=of_code)
         with m.If(fresh):
             m.d.sync += self.flags.eq(0)
         with m.Else():
-            m.d.sync += self.flags.eq(self.flags | new["of_lane"] | new["of_code"])
+            m.d.sync += self.flags.eq(self.flags | of_lane | of_code)
 
-        # -- elements to words ---------------------------------------------------------------------------------------------
-        # What needs no converter does not wait for it.
-        done = Signal(_Pass(config))
-        finishes = Signal()
-        m.d.comb += [done.eq(Mux(encodes, converted, leaving)), finishes.eq(Mux(encodes, leaves_converter, leaves))]
-        moved_byte = self._moved_byte(m, moved, done, lane_result)
-        upper_half, upper_byte = Signal(16), Signal(8)
-        with m.If(encodes):
-            m.d.comb += [upper_half.eq(code), upper_byte.eq(code[8:])]
-        with m.Else():
-            m.d.comb += [upper_half.eq(Mux(is_class, lane_result[:16], lane_result[16:])), upper_byte.eq(moved_byte)]
-        word, present = Signal(32, reset_less=True), Signal(4, reset_less=True)
-        with m.If(finishes):
-            m.d.sync += present.eq(Mux(kind.permutes, Cat(present[1:], done.present), ~0))
-            with m.Switch(size):
-                with m.Case(0):
-                    m.d.sync += word.eq(Cat(word[8:], upper_byte))
-                with m.Case(1):
-                    m.d.sync += word.eq(Cat(word[16:], upper_half))
-                with m.Default():
-                    m.d.sync += word.eq(lane_result)
-
-        # -- words to the result -------------------------------------------------------------------------------------------
-        m.submodules.old = old = Memory(shape=32, depth=config.fp32_lanes, init=[], attrs=_BLOCK)
-        keep, kept = old.write_port(), old.read_port()
+        # -- into the result -----------------------------------------------------------------------------------------------
+        # What is not rounded does not wait for it. A class has ten bits.
+        class_bits = Cat(lane_result[:10] & is_class.replicate(10), C(0, 6))
+        upper_half, moved_byte = Signal(16), self._moved_byte(m, moved, leaving, lane_result)
+        m.d.comb += upper_half.eq(Mux(encodes, rounding.code, lane_result[16:] | class_bits))
+        finished = self._later(
+            m, "finished", result=Cat(lane_result[:16], upper_half[:8], Mux(kind.permutes, moved_byte, upper_half[8:]))
+        )["result"]
+        done, finishes = Signal(_Pass(config)), Signal()
+        (done_here, leaves_here, _), (converted_here, leaves_converted, _) = stages[_DONE_CYCLES], stages[_CONVERTED_DONE_CYCLES]
         m.d.comb += [
-            keep.addr.eq(selected["where"]),
-            keep.data.eq(selected["c_word"]),
-            keep.en.eq(1),
-            kept.addr.eq(done.where),
+            done.eq(Mux(encodes, converted_here, done_here)),
+            finishes.eq(Mux(encodes, leaves_converted, leaves_here) & (done.present | ~kind.permutes)),
         ]
-        last = self._later(m, "last", where=done.where, merges=done.merges)
-        writes = Signal()
-        m.d.sync += writes.eq(finishes & done.writes)
-        mask = Mux(kind.selects, 15, held["mask"].word_select(last["where"], 4) & last["merges"].replicate(4))
-        merged = Signal(32)
-        m.d.comb += merged.eq(Cat(Mux(mask[i], word.word_select(i, 8), kept.data.word_select(i, 8)) for i in range(4)))
-        with m.If(writes):
-            for i in range(config.fp32_lanes):
-                with m.If(~kind.compares & (last["where"] == i)):
-                    for byte in range(4):
-                        with m.If(present[byte]):
-                            m.d.sync += self.result.word_select(4 * i + byte, 8).eq(merged.word_select(byte, 8))
-            with m.If(kind.compares):
-                m.d.sync += self.result[: config.line_bytes].word_select(last["where"], 4).eq(word[::8] & mask)
+        top_byte, next_byte = finished[24:], finished[16:24]
+        placed = (
+            Mux(size[1], finished[:8], Mux(size[0], next_byte, top_byte)),
+            Mux(size[1], finished[8:16], top_byte),
+            Mux(size.any(), next_byte, top_byte),
+            top_byte,
+        )
+        # Old words come beside first cycles of elements, what they become beside second ones.
+        if _DONE_CYCLES % 2 == 0 or _CONVERTED_DONE_CYCLES % 2 == 0:
+            raise ValueError("elements finish when others begin")
+        old = Mux(selected["old"], selected["c_word"], Cat(placed))
+        old_where = self._later(m, "old", where=where)["where"]
+        covers = [size[1] | (done.address[1] == byte >> 1) & (size[0] | (done.address[0] == byte & 1)) for byte in range(4)]
+        # A predicate has a bit for each byte.
+        truth = unmasked & finished[24].replicate(config.line_bytes)
+        writes = []
+        for number_of_byte in range(config.line_bytes):
+            word, byte = divmod(number_of_byte, 4)
+            if byte == 0:
+                finishes_here, begins_here, begins_all = (
+                    Signal(name=f"{name}{word}") for name in ("finishes", "begins", "fills")
+                )
+                m.d.comb += [
+                    finishes_here.eq(finishes & (done.address[2:] == word)),
+                    begins_here.eq(selected["old"] & (old_where == word) & ~kind.compares),
+                    begins_all.eq(begins_here & names_format),
+                ]
+            covered, written = Signal(name=f"covered{number_of_byte}"), Signal(name=f"written{number_of_byte}")
+            m.d.comb += [
+                covered.eq(finishes_here & covers[byte]),
+                written.eq(begins_all | Mux(unmasked[number_of_byte], covered & ~kind.compares, begins_here)),
+            ]
+            writes.append((covered, written))
+        for bit in range(8 * config.line_bytes):
+            _, written = writes[bit // 8]
+            if bit < config.line_bytes:
+                covered, _ = writes[bit]
+                with m.If(written | covered & kind.compares):
+                    m.d.sync += self.result[bit].eq(Mux(kind.compares, truth[bit], old[bit % 32]))
+            else:
+                with m.If(written):
+                    m.d.sync += self.result[bit].eq(old[bit % 32])
         return m
 
     @staticmethod

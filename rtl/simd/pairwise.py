@@ -39,8 +39,9 @@ class PairwiseOrder(wiring.Component):
         The operand goes onto the stack; it is combined with the number on the stack at ``top``, which is taken.
     top : Out
         Where on the stack is the number to combine with, or room for one to push.
-    address : Out(range(line_bytes)), use_result : Out(1)
-        The operand is the element at this byte of the vector, or with ``use_result`` the result of ``cycles`` before or more.
+    element : Out(range(line_bytes)), use_result : Out(1)
+        The operand is this element of the vector, or with ``use_result`` the result of ``cycles`` before or more. 0 if nothing
+        is reduced.
     done : Out(1)
         For a cycle, when everything is in the last result.
     """
@@ -56,7 +57,7 @@ class PairwiseOrder(wiring.Component):
                 "push": Out(1),
                 "combine": Out(1),
                 "top": Out(range(exact_log2(config.line_bytes) + 1)),
-                "address": Out(range(config.line_bytes)),
+                "element": Out(range(config.line_bytes)),
                 "use_result": Out(1),
                 "done": Out(1),
             }
@@ -65,19 +66,20 @@ class PairwiseOrder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # ``left`` has a set bit for each result of pairs that the operand is the right one of.
-        element, left = Signal(range(self.config.line_bytes)), Signal(range(self.config.line_bytes))
+        element, left = Signal.like(self.element), Signal.like(self.element)
         depth, wait = Signal(self.top.shape()), Signal(range(self.cycles))
         following = Signal.like(element)
         use_result, last, ready = Signal(), Signal(), Signal()
         with m.Switch(self.size):
             for log in range(3):
                 with m.Case(log):
-                    m.d.comb += [self.address.eq(element << log), last.eq(element[: len(element) - log].all())]
+                    m.d.comb += last.eq(element[: len(element) - log].all())
         m.d.comb += [
             following.eq(element + 1),
             ready.eq(self.active & (wait == 0)),
             self.use_result.eq(use_result),
             self.top.eq(depth),
+            self.element.eq(element),
         ]
         with m.If(self.active & wait.any()):
             m.d.sync += wait.eq(wait - 1)
@@ -91,7 +93,7 @@ class PairwiseOrder(wiring.Component):
                 m.d.sync += depth.eq(depth + 1)
             with m.Else():
                 m.d.comb += self.done.eq(1)
-                m.d.sync += self.active.eq(0)
+                m.d.sync += [self.active.eq(0), element.eq(0)]
         with m.If(self.start):
             m.d.sync += [self.active.eq(1), element.eq(0), left.eq(0), use_result.eq(0), depth.eq(0), wait.eq(0)]
         return m

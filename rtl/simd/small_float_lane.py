@@ -45,8 +45,8 @@ _CONVERTED_UNIT = 15
 
 _HIDDEN_BIT = 23
 
-#: The mantissa of a code to place that begins right behind the sum's top bits.
-_WIDEST_MANTISSA = max(MANTISSA_BITS.values())
+#: The bit of the factor that places numbers for codes with the widest mantissa.
+_PLACED_BIT, _WIDEST_MANTISSA = 18, max(MANTISSA_BITS.values())
 
 _ROUNDS = (FloatOp.ROUND_RECIPROCAL, FloatOp.ROUND_RECIPROCAL_ROOT, FloatOp.ROUND_POWER)
 _FUSED = (FloatOp.MADD, FloatOp.MSUB, FloatOp.NMSUB, FloatOp.NMADD)
@@ -70,8 +70,8 @@ _LEFT, _RIGHT = _integers("vsll"), _integers("vsrl", "vsra")
 
 
 class SmallFloatLane(wiring.Component):
-    """An operation of :class:`rtl.simd.float_lane.FloatLane`, or one on an integer, in every cycle, with the result nine cycles
-    later; and what a unit needs that finds the digits of functions.
+    """An operation of :class:`rtl.simd.float_lane.FloatLane`, or one on an integer, in every other cycle, with the result nine
+    cycles later; and what a unit needs that finds the digits of functions.
 
     Everything that rounds goes through one multiply-adder as it does there, but for negative integers, which are rounded in two's
     complement. Its multipliers form products of integers too, and shift them: a shift to the left is the lower half of a product
@@ -84,6 +84,8 @@ class SmallFloatLane(wiring.Component):
     -------
     op : In(5)            FloatOp, whose shape it has; with ``integer`` the low four bits of funct7. Anything results from others
     integer : In(1)       an operation on integers; with the top bit of ``op``, a bitwise one
+    second : In(1)        everything is as in the cycle before, in which it was clear: the result is that of this cycle. Sums, and
+                          what is only for functions, need no such cycle before
     width : In(2)         logarithm of the bytes of integers to shift
     kind : In(3), bias : In(6)
                           of the code to decode or to place for, with ``width`` until the result is there
@@ -106,6 +108,7 @@ class SmallFloatLane(wiring.Component):
             {
                 "op": In(FloatOp),
                 "integer": In(1),
+                "second": In(1),
                 "width": In(2),
                 "kind": In(KIND_BITS),
                 "bias": In(BIAS_BITS),
@@ -143,7 +146,8 @@ class SmallFloatLane(wiring.Component):
         # First register: codes as they come. Second: taken apart, and what the operation asks for.
         number = Cat(self.op.as_value(), self.integer)
         codes = later("_entered", a=self.a, b=self.b, c=self.c)
-        (entered_number,) = later("_entered", number=number)
+        entered_number, entered_second = later("_entered", number=number, second=self.second)
+        (second,) = later("_operand", second=entered_second)
         operands = []
         for name, code in zip("abc", codes, strict=True):
             m.submodules[f"unpack_{name}"] = unpack = FormatUnpack() if name == "a" else Fp32Unpack()
@@ -165,7 +169,7 @@ class SmallFloatLane(wiring.Component):
         a_code, b_code = later("_operand", a_code=codes[0], b_code=codes[1])
         rounds, places = asks("rounds", *_ROUNDS), asks("places", FloatOp.PLACE)
         self._operands(m, asks, entered_number, fma, a, b, c, a_code, offset)
-        self._factors(m, asks, number, fma, a, b, a_code, b_code, codes[1], places)
+        self._factors(m, asks, number, fma, a, b, a_code, b_code, codes[1], places, second)
         divides = self._rounding(m, asks, fma, a, rounds)
 
         # What needs no rounding, beside the multiply-adder, is known in the following cycle.
@@ -204,7 +208,7 @@ class SmallFloatLane(wiring.Component):
         }
         for stage in range(SUM_CYCLES + 1, FMA_CYCLES):
             beside = dict(zip(beside, later(stage, **beside), strict=True))
-        self._place(m, later, fma, a)
+        self._place(m, later, fma, a, places)
 
         number_flags = Cat(fma.flags[:3], fma.flags[3] | beside["divides"], fma.flags[4:])
         other_flags = Cat(beside["inexact"], Const(0, 3), beside["invalid"], beside["denormal"])
@@ -216,14 +220,16 @@ class SmallFloatLane(wiring.Component):
         m.d.comb += [self.result.eq(result), self.flags.eq(flags)]
         return m
 
-    def _place(self, m, later, fma, a):
+    def _place(self, m, later, fma, a, places):
         """What of a placed number is not in the result."""
         classes = {name: getattr(a, name) for name in ("sign", "nan", "signalling", "infinite", "zero", "denormal")}
+        for stage in range(1, SUM_CYCLES + 1):
+            (places,) = later(f"_placed{stage}", places=places)
         for stage in range(1, FMA_CYCLES + 1):
             classes = dict(zip(classes, later(f"_placed{stage}", **classes), strict=True))
         tail = _INTEGER_UNIT - len(self.moved_number.tail)
         numbers = {
-            "tail": fma.magnitude[tail:_INTEGER_UNIT],
+            "tail": Mux(places, fma.magnitude[tail:_INTEGER_UNIT], 0),
             "lost": fma.magnitude[:tail].any(),
             "exponent": fma.exponent,
         }
@@ -344,7 +350,7 @@ class SmallFloatLane(wiring.Component):
                 fma.c.significand[_HIDDEN_BIT].eq(normalises | from_integer & a_code[31]),
             ]
 
-    def _factors(self, m, asks, number, fma, a, b, a_code, b_code, entered_b, places):
+    def _factors(self, m, asks, number, fma, a, b, a_code, b_code, entered_b, places, second):
         """What the multipliers take: significands, integers, powers of two."""
         right, left = asks("right_entered", *_RIGHT, number=number), asks("left_entered", *_LEFT, number=number)
         width = Signal.like(self.width, name="width_entered", reset_less=True)
@@ -382,25 +388,21 @@ class SmallFloatLane(wiring.Component):
             hidden = Mux(integral, code[_HIDDEN_BIT], significand[_HIDDEN_BIT])
             return Cat(significand[:_HIDDEN_BIT], hidden, code[_HIDDEN_BIT + 1 :] & integral.replicate(31 - _HIDDEN_BIT))
 
-        ones = Cat(power[:4] == exponent for exponent in range(16))
-        powers = Cat(ones & (shifts & (power[4] == half)).replicate(16) for half in range(2))
+        # A zero may have a significand. A shorter mantissa is placed further down.
         units = [Const(0, 1)] * 32
-        # A zero may have a significand.
         units[_HIDDEN_BIT] = unit & ~a.zero
-        # A shorter mantissa is placed further down.
+        units[_CONVERTED_UNIT] = from_integer
         for kind in MOVED_KINDS:
-            narrower = _WIDEST_MANTISSA - MANTISSA_BITS[kind]
-            units[_HIDDEN_BIT - narrower] |= places & (self.kind == kind)
-        units[_CONVERTED_UNIT] |= from_integer
+            units[_PLACED_BIT - _WIDEST_MANTISSA + MANTISSA_BITS[kind]] |= places & (self.kind == kind)
+        ones = Cat(power[:4] == exponent for exponent in range(16)) & (shifts & (power[4] == second)).replicate(16)
+        factor = bits_of(b, b_code)
+        half = Mux(second, factor[16:], factor[:16]) & uses_b.replicate(16) | ones | Mux(second, Cat(units[16:]), Cat(units[:16]))
+        sign = b_code[31] & b_signed
         m.d.comb += [
             fma.factor_a.eq(Cat(bits_of(a, a_code), a_code[31] & a_signed)),
-            fma.factor_b.eq(
-                Cat(
-                    bits_of(b, b_code) & uses_b.replicate(32) | powers | Cat(units),
-                    b_code[31] & b_signed | above,
-                    b_code[31] & b_signed,
-                )
-            ),
+            fma.factor_b.eq(Cat(half, (Cat(sign | above, sign) & second.replicate(2)))),
+            fma.upper.eq(second),
+            fma.alone.eq(asks("alone", FloatOp.NORMALISE, FloatOp.FIX)),
         ]
 
     def _rounding(self, m, asks, fma, a, rounds):

@@ -9,6 +9,7 @@ from rtl.simd.special import SpecialOp
 
 __all__ = [
     "ONE_LANE_COMBINE_CYCLES",
+    "ONE_LANE_FUNCTIONS",
     "ONE_LANE_STAGES",
     "SIMD_STAGES",
     "has_one_lane",
@@ -50,6 +51,9 @@ def has_one_lane(config: NodeConfig) -> bool:
     return config.simd_passes == config.fp32_lanes
 
 
+#: What one lane finds digit by digit.
+ONE_LANE_FUNCTIONS = {"vrcp": SpecialOp.RECIPROCAL, "vrsqrt": SpecialOp.RECIPROCAL_ROOT, "vexp2": SpecialOp.POWER}
+
 #: Cycles in a unit with one lane from an operation of a reduction to one that needs its result.
 ONE_LANE_COMBINE_CYCLES = 10
 
@@ -64,23 +68,25 @@ def one_lane_cycles(config: NodeConfig) -> dict[str, int]:
     -------
     dict
         ``words``, ``halves`` and ``bytes`` for operations whose elements enter with 32, 16 and 8 bits, the last for permutations
-        too; the names of vrcp, vrsqrt and vexp2 for each of their elements; ``reduce_f32``, ``reduce_bf16``,
-        ``reduce_i32``, ``reduce_i16`` and ``reduce_i8``.
+        too; ``vrcp_f32``, ``vrcp_bf16`` and so on; ``reduce_f32``, ``reduce_bf16``, ``reduce_i32``, ``reduce_i16`` and
+        ``reduce_i8``.
     """
     lanes = config.fp32_lanes
 
     def reduction(elements: int) -> int:
         """A number goes onto the stack before each operation; then the last result enters for each element."""
-        return (PUSH_CYCLES + ONE_LANE_COMBINE_CYCLES) * (elements - 1) + 2 + elements
+        return (PUSH_CYCLES + ONE_LANE_COMBINE_CYCLES) * (elements - 1) + 2 + 2 * elements
 
     return {
-        "words": lanes,
-        "halves": 2 * lanes,
-        "bytes": 4 * lanes,
+        "words": 2 * lanes,
+        "halves": 2 * 2 * lanes,
+        "bytes": 2 * 4 * lanes,
         # An operand enters, then its last digits do with the result.
-        "vrcp": 1 + DIGIT_CYCLES[SpecialOp.RECIPROCAL],
-        "vrsqrt": 1 + DIGIT_CYCLES[SpecialOp.RECIPROCAL_ROOT],
-        "vexp2": 1 + DIGIT_CYCLES[SpecialOp.POWER],
+        **{
+            f"{name}_{kind}": (1 + DIGIT_CYCLES[function]) * elements
+            for name, function in ONE_LANE_FUNCTIONS.items()
+            for kind, elements in (("f32", lanes), ("bf16", 2 * lanes))
+        },
         "reduce_f32": reduction(lanes),
         "reduce_bf16": reduction(2 * lanes),
         "reduce_i32": reduction(lanes),

@@ -33,7 +33,7 @@ def one_lane_cycles(config: NodeConfig, mnemonic: str) -> int:
     if name in _SPECIAL_CYCLES:
         return _SPECIAL_CYCLES[name] * elements + _REST
     if name.startswith("vred"):
-        return 12 * (elements - 1) + 2 + elements + _REST
+        return 12 * (elements - 1) + 2 + 2 * elements + _REST
     if name.startswith(MOVES):
-        return 4 * lanes + _REST
-    return elements + _REST
+        return 2 * 4 * lanes + _REST
+    return 2 * elements + _REST

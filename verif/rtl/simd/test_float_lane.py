@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cocotb
 import numpy as np
@@ -24,10 +24,21 @@ from verif.rtl.simd import float_vectors as vectors
 
 LANES = 4
 
-#: Lane, its latency, the module that rounds for it, and the bits of its results that mean something in compares.
-KINDS: dict[str, tuple[Any, int, Any, int]] = {
-    "full": (FloatLane, 4, fp32_fma, 0xFFFF_FFFF),
-    "small": (SmallFloatLane, SMALL_FLOAT_LANE_CYCLES, small_fma, 1),
+
+class Kind(NamedTuple):
+    """A lane, its latency, the module that rounds for it, the cycles that it takes for an operation, and the bits of its results
+    that mean something in compares."""
+
+    lane: Any
+    latency: int
+    rounds: Any
+    cycles: int
+    truth: int
+
+
+KINDS = {
+    "full": Kind(FloatLane, 4, fp32_fma, 1, 0xFFFF_FFFF),
+    "small": Kind(SmallFloatLane, SMALL_FLOAT_LANE_CYCLES, small_fma, 2, 1),
 }
 
 #: Mistakes planted in the rounders of the lanes.
@@ -38,26 +49,29 @@ class Lanes(wiring.Component):
     """Lanes of a kind side by side."""
 
     def __init__(self, kind: str) -> None:
-        self.lane, *_ = KINDS[kind]
+        self.kind = KINDS[kind]
         codes = {name: In(32 * LANES) for name in ("a", "b", "c")}
-        super().__init__({"op": In(8 * LANES), **codes, "results": Out(32 * LANES), "flags": Out(8 * LANES)})
+        super().__init__({"op": In(8 * LANES), "second": In(1), **codes, "results": Out(32 * LANES), "flags": Out(8 * LANES)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for index in range(LANES):
-            m.submodules[f"lane{index}"] = lane = self.lane()
+            m.submodules[f"lane{index}"] = lane = self.kind.lane()
             m.d.comb += [
                 lane.op.eq(self.op.word_select(index, 8)[:5]),
                 *(getattr(lane, name).eq(getattr(self, name).word_select(index, 32)) for name in ("a", "b", "c")),
                 self.results.word_select(index, 32).eq(lane.result),
                 self.flags.word_select(index, 8).eq(lane.flags),
             ]
+            if self.kind.cycles > 1:
+                m.d.comb += lane.second.eq(self.second)
         return m
 
 
 def run_lanes(kind: str, test: str, count: int = 0) -> None:
-    _, latency, _, truth = KINDS[kind]
-    run_bench(Lanes(kind), tests=[test], parameters={"count": count, "latency": latency, "truth": truth})
+    _, latency, _, cycles, truth = KINDS[kind]
+    parameters = {"count": count, "latency": latency, "cycles": cycles, "truth": truth}
+    run_bench(Lanes(kind), tests=[test], parameters=parameters)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,23 +92,24 @@ def test_results_and_flags_of_any_numbers_are_those_of_ieee_754(kind: str) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_mistakes_of_rounding_are_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     planted = iter(MISTAKES)
-    _, _, module, _ = KINDS[kind]
-    monkeypatch.setattr(module, "Round", lambda width: TamperedRound(width, next(planted)))
+    monkeypatch.setattr(KINDS[kind].rounds, "Round", lambda width: TamperedRound(width, next(planted)))
     run_lanes(kind, "mistakes_in_all_lanes_but_the_first", 200)
 
 
 async def results_of(dut: Any, operations: vectors.Operations) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Results and flags; lanes take one operation after the other."""
-    count, latency = len(operations), bench_parameters()["latency"]
+    count, cycles = len(operations), bench_parameters()["cycles"]
+    latency = bench_parameters()["latency"] + cycles - 1
     inputs = {
-        name: to_words(np.pad(getattr(operations, name), (0, -count % LANES)).reshape(-1, LANES))
+        name: to_words(np.pad(getattr(operations, name), (0, -count % LANES)).reshape(-1, LANES).repeat(cycles, axis=0))
         for name in ("op", "a", "b", "c")
     }
+    inputs["second"] = [int(cycle % cycles > 0) for cycle in range(len(inputs["op"]))]
     record = await play(dut, inputs, ["results", "flags"], extra_cycles=latency)
-    results = from_words(record["results"][latency:], np.zeros(LANES, np.uint32)).reshape(-1)[:count]
+    results = from_words(record["results"][latency::cycles], np.zeros(LANES, np.uint32)).reshape(-1)[:count]
     compares = np.isin(operations.op, [vectors.NUMBERS[name] for name in ("eq", "lt", "le")])
     results = np.where(compares, results & np.uint32(bench_parameters()["truth"]), results)
-    return results, from_words(record["flags"][latency:], np.zeros(LANES, np.uint8)).reshape(-1)[:count]
+    return results, from_words(record["flags"][latency::cycles], np.zeros(LANES, np.uint8)).reshape(-1)[:count]
 
 
 def wrong(operations: vectors.Operations, codes: np.ndarray[Any, Any], flags: np.ndarray[Any, Any]) -> str:

@@ -39,7 +39,7 @@ class Lanes(wiring.Component):
     """Lanes side by side, with one operation for all."""
 
     def __init__(self) -> None:
-        shared = {"op": In(5), "integer": In(1), "width": In(2), "kind": In(3), "bias": In(6)}
+        shared = {"op": In(5), "integer": In(1), "second": In(1), "width": In(2), "kind": In(3), "bias": In(6)}
         super().__init__(
             {**shared, "a": In(32 * LANES), "b": In(32 * LANES), "results": Out(32 * LANES), "flags": Out(8 * LANES)}
         )
@@ -50,7 +50,7 @@ class Lanes(wiring.Component):
             m.submodules[f"lane{index}"] = lane = SmallFloatLane()
             m.d.comb += [
                 lane.op.eq(self.op),
-                *(getattr(lane, name).eq(getattr(self, name)) for name in ("integer", "width", "kind", "bias")),
+                *(getattr(lane, name).eq(getattr(self, name)) for name in ("integer", "second", "width", "kind", "bias")),
                 *(getattr(lane, name).eq(getattr(self, name).word_select(index, 32)) for name in ("a", "b")),
                 self.results.word_select(index, 32).eq(lane.result),
                 self.flags.word_select(index, 8).eq(lane.flags),
@@ -83,13 +83,15 @@ def test_numbers_of_32_bits_stay_but_for_nan() -> None:
 
 
 async def results_of(dut: Any, a: Codes, b: Codes, **shared: int) -> tuple[Codes, npt.NDArray[np.uint8]]:
-    """Results and flags; lanes take one operation after the other."""
-    count, latency = len(a), SMALL_FLOAT_LANE_CYCLES
+    """Results and flags; lanes take one operation after the other, each for two cycles."""
+    count, latency = len(a), SMALL_FLOAT_LANE_CYCLES + 1
     inputs = {name: to_words(np.pad(codes, (0, -count % LANES)).reshape(-1, LANES)) for name, codes in (("a", a), ("b", b))}
+    inputs = {name: [word for word in words for _ in range(2)] for name, words in inputs.items()}
+    inputs["second"] = [0, 1] * (len(inputs["a"]) // 2)
     inputs |= {name: [value] * len(inputs["a"]) for name, value in shared.items()}
     record = await play(dut, inputs, ["results", "flags"], extra_cycles=latency)
-    results = from_words(record["results"][latency:], np.zeros(LANES, np.uint32)).reshape(-1)[:count]
-    return results, from_words(record["flags"][latency:], np.zeros(LANES, np.uint8)).reshape(-1)[:count]
+    results = from_words(record["results"][latency::2], np.zeros(LANES, np.uint32)).reshape(-1)[:count]
+    return results, from_words(record["flags"][latency::2], np.zeros(LANES, np.uint8)).reshape(-1)[:count]
 
 
 async def check_integers(dut: Any, name: str, bits: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
