@@ -71,8 +71,8 @@ class NodeConfig:
         Cycles that a matrix step takes; there is hardware for ``matrix_m * matrix_n / matrix_passes`` elements. A power of
         two, at most ``matrix_m * matrix_n``.
     core : str
-        ``pipelined``, or ``sequential``: one instruction at a time, for nodes with one thread on which area counts. Results do
-        not depend on it.
+        ``pipelined``, or ``sequential``: one instruction at a time, for nodes with one thread and narrow links, on which area
+        counts. Results do not depend on it.
 
     Raises
     ------
@@ -129,6 +129,8 @@ class NodeConfig:
             raise ConfigError(f"core = {self.core!r} is not one of {', '.join(CORES)}")
         if self.core == "sequential" and self.threads != 1:
             raise ConfigError(f"threads = {self.threads} is not 1, which is all that a sequential core has")
+        if self.core == "sequential" and self.link_passes == 1:
+            raise ConfigError("link_passes = 1 is not 2 or 4, as a sequential core needs it")
         if self.sram_bytes > CONTROL_PAGE_OFFSET:
             raise ConfigError(
                 f"sram_blocks x sram_ways x bank_lines x line_bytes = {self.sram_bytes} bytes do not fit below the "

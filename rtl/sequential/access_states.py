@@ -28,7 +28,7 @@ def access(m, p):
             with m.If(p.vectors.waits):
                 give_way(m, p)
             with m.Elif(decoded.gather_index):
-                m.next = "OFFSETS"
+                m.next = "INDICES"
             with m.Elif(decoded.gather_stride):
                 m.next = "GRANULE"
             with m.Else():
@@ -105,28 +105,30 @@ def gather(m, p):
             m.next = "GRANULE"
 
     def next_address():
-        """Choose operands for the address of the next granule, and keep on reading the register with the indices."""
-        m.d.comb += [
-            datapath.from_result.eq(1),
-            datapath.rs2_parts.eq(0b0111),
-            datapath.rs2_word.eq(1),
-            p.vectors.address.eq(p.insn[20:25]),
-        ]
+        """Choose operands for the address of the next granule."""
+        m.d.comb += [datapath.from_result.eq(1), datapath.rs2_parts.eq(0b0111), datapath.rs2_word.eq(1)]
 
-    with m.State("OFFSETS"):
+    with m.State("INDICES"):
+        # They pass line A twice, and so they become line B.
         m.d.comb += p.vectors.address.eq(p.insn[20:25])
-        m.next = "INDEX"
-    with m.State("INDEX"):
-        index = p.vectors.data.word_select(granule[: ceil_log2(config.fp32_lanes)], 32)
-        m.d.comb += [p.vectors.address.eq(p.insn[20:25]), datapath.from_rs1.eq(1), datapath.extra.eq(index)]
+        m.next = "INDICES_A"
+    with m.State("INDICES_A"):
+        m.d.comb += p.vectors.address.eq(p.insn[20:25])
         with m.If(p.vectors.waits):
             give_way(m, p)
         with m.Else():
-            compute(m, p)
-            m.next = "GRANULE"
+            m.d.comb += lines.enter_vector.eq(1)
+            m.next = "INDICES_B"
+    with m.State("INDICES_B"):
+        m.d.comb += lines.enter_vector.eq(1)
+        m.next = "INDEX"
+    with m.State("INDEX"):
+        compute(m, p)
+        index = lines.b.word_select(granule[: ceil_log2(config.fp32_lanes)], 32)
+        m.d.comb += [datapath.from_rs1.eq(1), datapath.extra.eq(index), lines.clear.eq(granule == 0)]
+        m.next = "GRANULE"
     with m.State("GRANULE"):
         # The address is being checked. Granules beyond the bound are neither read nor checked.
-        m.d.comb += p.vectors.address.eq(p.insn[20:25])
         m.d.sync += skipped.eq(decoded.gather_bound & (bound[-1] | (~bound[3:].any() & (bound[:3] <= granule))))
         m.next = "GATHER"
     with m.State("GATHER"):

@@ -31,9 +31,9 @@ _REGISTERS = 32
 class SequentialCore(wiring.Component):
     """One thread, one instruction at a time; fetch, the SIMD unit and the matrix array go on meanwhile.
 
-    An instruction passes READY, where it is taken up, EXECUTE, where scalar operands become a result or an address, and then
-    states of its kind. What may never come (a response, room in the network) it waits for
-    before it has done anything, and there it makes way for a start, a stop or a network error.
+    An instruction passes READY, where it is taken up, READ, EXECUTE, where scalar operands become a result or an address, and
+    then states of its kind. What may never come (a response, room in the network) it waits for before it has done anything,
+    and there it makes way for a start, a stop or a network error.
 
     Starts and stops by packets take effect in READY only. CSRs, traps and ends go through NodeRegisters.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""READY and EXECUTE of the sequential core: an instruction is taken up and sent its way."""
+"""First states of the sequential core: an instruction is taken up and sent its way."""
 
 from amaranth.hdl import Mux
 
@@ -26,7 +26,10 @@ def ready(m, p):
             m.d.sync += p.state.eq(ThreadState.RUNNING)
         with m.Elif((p.state == ThreadState.RUNNING) & p.fetch.valid & ~p.clearing & ~p.registers.clearing):
             m.d.sync += p.retirement.rd_valid.eq(0)
-            m.next = "EXECUTE"
+            m.next = "READ"
+    with m.State("READ"):
+        # Scalar registers are being read.
+        m.next = "EXECUTE"
 
 
 def execute(m, p):

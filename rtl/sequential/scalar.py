@@ -37,7 +37,7 @@ class ScalarDatapath(wiring.Component):
     Members
     -------
     insn : In(32), decoded : In(DecodedLayout), pc : In(64)
-        The instruction. ``rs1`` and ``rs2`` follow its fields one cycle later.
+        The instruction. ``rs1`` and ``rs2`` follow its fields two cycles later.
     rs1, rs2 : Out(64)
     from_rs1, from_pc, from_result : In(1); step : In(8)
         Operand A: one of these, or ``step``.
@@ -110,7 +110,9 @@ class ScalarDatapath(wiring.Component):
         ]
         for field, value in ((self.insn[15:20], self.rs1), (self.insn[20:25], self.rs2)):
             read = memory.read_port()
-            m.d.comb += [read.addr.eq(field), value.eq(read.data)]
+            # Block RAM is slow enough to need a register behind it.
+            m.d.comb += read.addr.eq(field)
+            m.d.sync += value.eq(read.data)
 
         sign = (self.from_immediate & decoded.immediate[31]) | (self.rs2_word & self.rs2[31])
         gates = Cat(self.rs2_parts[part].replicate(bits) for part, bits in enumerate((8, 8, 16, 32)))

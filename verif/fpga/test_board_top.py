@@ -30,7 +30,7 @@ from sw.assembler import assemble
 from sw.host import run_program
 from verif.bench import bench_rng, run_bench
 
-CONFIG = preset("nano").replace(bank_lines=128)
+CONFIG = preset("nano").replace(bank_lines=256)
 CLOCK_HZ = 50_000_000
 CLOCK_PS = 20_000
 CYCLES_PER_BIT = 4
@@ -271,7 +271,7 @@ async def what_is_not_there_is_an_error_and_not_a_hang(dut: Any) -> None:
         with pytest.raises(NetworkAccessError, match="offset 0x100000"):
             board.write(0, 0, 0x10_0000, bytes(16))
         with pytest.raises(LinkError, match="another node"):
-            HostLinkClient(line, CONFIG.replace(threads=2), timeout=TIMEOUT, clock=line.clock)
+            HostLinkClient(line, CONFIG.replace(semaphores=8), timeout=TIMEOUT, clock=line.clock)
         waits = assemble("_start: li a0, 1\n swait 0, a0\n halt a0\n", config=CONFIG)
         report = run_program(connect(line), waits, 1_000_000)
         assert report.reason == "deadlock"

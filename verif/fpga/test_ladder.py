@@ -26,7 +26,7 @@ from golden.mesh import GoldenArray
 from sw.assembler import assemble
 from sw.host import ArrayBackend, run_program
 
-CONFIG = preset("nano").replace(bank_lines=128)
+CONFIG = preset("nano").replace(bank_lines=256)
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "ladder.md").read_text()
 
 

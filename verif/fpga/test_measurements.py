@@ -88,13 +88,13 @@ def test_a_row_tells_shares_median_range_and_products() -> None:
         "52.5 (49.0–54.0)",
         "50 MHz",
         "6.5 min",
-        f"{4 * NANO.macs_per_step / NANO.matrix_passes * 50:,.0f} M",
+        f"{4 * NANO.macs_per_step / NANO.matrix_step_cycles * 50:,.0f} M",
         "62 % of 64³",
     )
 
 
 def test_peak_counts_every_node_at_the_clock_or_the_median_fmax_whichever_is_lower() -> None:
-    per_cycle = 4 * NANO.macs_per_step / NANO.matrix_passes
+    per_cycle = 4 * NANO.macs_per_step / NANO.matrix_step_cycles
     assert ONE.macs_per_second == per_cycle * 50e6
     assert replace(ONE, clock_mhz=60.0).macs_per_second == per_cycle * 52.5e6
     assert replace(ONE, matmul=None).macs_per_second is None
@@ -153,7 +153,7 @@ def test_utilisation_is_that_of_the_largest_product_that_fits(monkeypatch: pytes
 
     monkeypatch.setattr("subprocess.run", run)
     product = matmul_utilisation(NANO, 1, 2)
-    assert product == Matmul(32, 800, 160 * NANO.matrix_passes / (800 * 2))
+    assert product == Matmul(32, 800, 160 * NANO.matrix_step_cycles / (800 * 2))
     assert [command[-1] for command in asked] == ["256", "128", "64", "32"]
     assert asked[0][asked[0].index("--array") + 1] == "1x2"
     monkeypatch.setattr(Done, "__init__", lambda self, edge: setattr(self, "returncode", 1))

@@ -71,7 +71,7 @@ def test_hello_speaks_through_the_pseudo_terminal_and_echoes() -> None:
 
 
 def test_memory_without_a_core_passes_memtest_says_what_it_is_and_rests_when_idle() -> None:
-    config = preset("nano").replace(bank_lines=32)
+    config = preset("nano").replace(bank_lines=64)
     choice = chosen("icebreaker", "memory", config=config)
     memory = memory_config(config, "ice40")
     with SimulatedBoard(choice.board, choice.settings, "memory") as simulation:
@@ -95,7 +95,7 @@ def test_memory_without_a_core_passes_memtest_says_what_it_is_and_rests_when_idl
 
 
 def test_a_node_climbs_the_ladder_and_its_lights_and_button_work() -> None:
-    choice = chosen("ulx3s-85f", "node", config=preset("nano").replace(bank_lines=128))
+    choice = chosen("ulx3s-85f", "node", config=preset("nano").replace(bank_lines=256))
     config = choice.settings.config
     assert config is not None
     with SimulatedBoard(choice.board, choice.settings, "node") as simulation:

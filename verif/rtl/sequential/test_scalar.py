@@ -59,7 +59,7 @@ def test_operations_on_two_registers(operations: list[tuple[AluOp, bool, int, in
             word = wants_word and op in WORD_OPS
             await _write(context, datapath, 5, a)
             await _write(context, datapath, 6, b)
-            await context.tick()
+            await context.tick().repeat(2)
             assert (context.get(datapath.rs1), context.get(datapath.rs2)) == (a, b)
             context.set(datapath.decoded, {"alu": op, "word": word})
             context.set(datapath.source, ResultSource.ALU)
@@ -90,7 +90,7 @@ def test_branches_compare(branches: list[tuple[int, int, int | None]]) -> None:
             context.set(datapath.insn, FIELDS | funct3 << 12)
             await _write(context, datapath, 5, a)
             await _write(context, datapath, 6, b)
-            await context.tick()
+            await context.tick().repeat(2)
             context.set(datapath.source, ResultSource.ALU)
             await context.tick()
             assert context.get(datapath.zero) == (a == b)
@@ -138,14 +138,13 @@ def test_x0_is_never_written_and_cleared_registers_are_zero() -> None:
         await _write(context, datapath, 0, 7)
         await _write(context, datapath, 6, 9)
         context.set(datapath.insn, 0 << 15 | 6 << 20)
-        await context.tick()
-        await context.tick()
+        await context.tick().repeat(2)
         assert (context.get(datapath.rs1), context.get(datapath.rs2)) == (0, 9)
         context.set(datapath.clear, 1)
         context.set(datapath.clear_number, 6)
         await context.tick()
         context.set(datapath.clear, 0)
-        await context.tick()
+        await context.tick().repeat(2)
         assert context.get(datapath.rs2) == 0
 
     SIMULATIONS[16].run(check)
@@ -171,7 +170,7 @@ def test_operands_are_what_is_asked_for(first: int, second: int, immediate: int,
         for gates, total in sums:
             await _write(context, datapath, 5, first)
             await _write(context, datapath, 6, second)
-            await context.tick()
+            await context.tick().repeat(2)
             for name, value in gates.items():
                 context.set(getattr(datapath, name), value)
             context.set(datapath.source, ResultSource.ALU)
