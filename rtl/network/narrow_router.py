@@ -193,10 +193,12 @@ class NarrowRouter(wiring.Component):
             ]
             sources.append(source)
 
-        # Nobody reads what is being written.
+        # The upper half is never written: it has the zeros that are read while none of these flits has its turn. Nobody reads
+        # what is being written.
+        going = turns.lasts(Cat(source.begins for source in sources).any(), f"{name}_going")
         memory = Memory(
             shape=phit_bits(config),
-            depth=len(TrafficClass) << len(Cat(arriving_phit, arriving_slot)),
+            depth=2 * len(TrafficClass) << len(Cat(arriving_phit, arriving_slot)),
             init=[],
             attrs={"ram_style": "block", "no_rw_check": 1},
         )
@@ -206,10 +208,9 @@ class NarrowRouter(wiring.Component):
             write.en.eq(link.valid.any()),
             write.addr.eq(Cat(arriving_phit, arriving_slot, link.valid[TrafficClass.RESPONSE])),
             write.data.eq(link.flit),
-            read.addr.eq(Cat(turns.count, slot, traffic_class)),
+            read.addr.eq(Cat(turns.count, slot, traffic_class, ~going)),
         ]
-        going = turns.later(turns.lasts(Cat(source.begins for source in sources).any(), f"{name}_going"), 1, f"{name}_going")
-        phits.append(read.data & going.replicate(phit_bits(config)))
+        phits.append(read.data)
         return sources
 
     def _injection(self, m, c, turns, phits):
