@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.config import NodeConfig
+from golden.config import NodeConfig, preset
 from golden.formats import format_of
 from golden.layout import FormatDescriptor, FormatKind
 from golden.matrix import matmul
@@ -81,6 +81,13 @@ class ProductReport:
         """Whether all bits are equal, as far as they were compared."""
         return not self.mismatches
 
+    @property
+    def utilisation_of_peak(self) -> float | None:
+        """Mean share of the steps that the matrix units could have made; None on the golden model, which has no cycles."""
+        if self.array["backend"] == "golden":
+            return None
+        return self.result.utilisation * preset(self.array["config"]).matrix_step_cycles
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""
         return {
@@ -96,6 +103,7 @@ class ProductReport:
             **self.array,
             "cycles": self.result.cycles,
             "utilisation": self.result.utilisation,
+            "utilisation_of_peak": self.utilisation_of_peak,
             "utilisation_per_node": list(self.result.utilisation_per_node),
             "cycles_per_node": list(self.result.cycles_per_node),
             "steps_per_node": list(self.result.steps_per_node),
@@ -121,12 +129,17 @@ class ProductReport:
             equal = f"NO: {self.mismatches} of {self.m * self.n} elements differ"
         else:
             equal = f"yes, all {self.m * self.n} elements"
+        of_peak = []
+        if self.utilisation_of_peak is not None and self.utilisation_of_peak != self.result.utilisation:
+            most = f"one step in {preset(self.array['config']).matrix_step_cycles} cycles"
+            of_peak.append((f"of the most it can do, {most}", f"{100 * self.utilisation_of_peak:.2f} %"))
         return [
             ("ran on", self.description),
             (counted, f"{self.result.cycles:,}"),
             ("matrix steps", f"{sum(self.result.steps_per_node):,}"),
             ("matrix-unit utilisation per node", per_node + (f" and {more} more" if more > 0 else "")),
             ("matrix-unit utilisation, mean", f"{100 * self.result.utilisation:.2f} %"),
+            *of_peak,
             ("packets moved between nodes", f"{self.result.packets:,}"),
             ("bank conflicts", f"{self.result.bank_conflicts:,}"),
             ("SRAM lines loaded per matrix step", f"{self.result.lines_loaded_per_step:.2f}"),
