@@ -243,21 +243,25 @@ class SmallFma(wiring.Component):
 
         # Stage 3. To the left by what lacks to a multiple of sixteen, which is chosen then.
         placed = Cat(Const(0, SUM_FRACTION_BITS), fine.result)
-        shifted, lost = Const(0, _ALIGNED_BITS), Const(0, 1)
+        shifted, losses = Const(0, _ALIGNED_BITS), []
         for number in range(4):
             end = ((number + 1) << SHIFT_BITS) - 1
             shifted |= Mux(sixteens == number, placed[end:], 0)
-            lost |= (sixteens >= number) & placed[max(0, end - (1 << SHIFT_BITS)) : end].any()
+            losses.append((sixteens >= number) & placed[max(0, end - (1 << SHIFT_BITS)) : end].any())
         with m.If(accumulation.restart):
             m.d.sync += accumulator.eq(accumulation.one << PRODUCT_BITS - 2)
         with m.Else():
             m.d.sync += accumulator.eq(Mux(accumulation.keeps | forms | formed, accumulated, leading))
-        aligned = Signal(_ALIGNED_BITS, name="aligned3", reset_less=True)
+        aligned, lost = (
+            Signal(_ALIGNED_BITS, name="aligned3", reset_less=True),
+            Signal(len(losses), name="lost3", reset_less=True),
+        )
         with m.If((accumulation.restart | accumulation.keeps | forms) & ~accumulation.adds):
             # The accumulator stays as it is.
-            m.d.sync += aligned.eq(0)
+            m.d.sync += [aligned.eq(0), lost.eq(0)]
         with m.Else():
-            m.d.sync += aligned.eq(Cat(shifted[0] | lost, shifted[1:_ALIGNED_BITS]))
+            m.d.sync += [aligned.eq(shifted), lost.eq(Cat(losses))]
+        aligned = Cat(aligned[0] | lost.any(), aligned[1:])
         exponent, sign, subtract, infinite, raw, nan, invalid, denormal = later(
             3,
             exponent=exponent,

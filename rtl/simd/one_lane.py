@@ -191,7 +191,7 @@ class OneLaneUnit(wiring.Component):
         # -- where operands come from and results go to, as bytes of registers -------------------------------------------
         m.submodules.bytes = moved = ByteSource(config)
         index = Signal(byte_bits, reset_less=True)
-        mask_bit = Signal()
+        mask_bit = Signal(reset_less=True)
         m.d.comb += [
             moved.start.eq(starts),
             moved.op.eq(self.op),
@@ -221,8 +221,9 @@ class OneLaneUnit(wiring.Component):
             first.eq(Mux(kind.permutes, moved.source, element_address)),
             second.eq(Mux(kind.permutes, moved.plain, element_address)),
             address.eq(times(number | in_result << word_bits, size)),
-            mask_bit.eq(held["mask"].bit_select(address, 1)),
         ]
+        # There in the second cycle of an element.
+        m.d.sync += mask_bit.eq(held["mask"].bit_select(address, 1))
 
         # -- words ---------------------------------------------------------------------------------------------------------
         uses_hold = Signal()
