@@ -225,7 +225,7 @@ class NarrowRouter(wiring.Component):
         m.d.sync += part.eq(Cat(going & (turns.count == number) for number in range(passes)))
         phits += [whole.word_select(number, bits) & part[number].replicate(bits) for number in range(passes)]
         m.d.comb += [source.offers.eq(inject.valid), inject.ready.eq(part[-1])]
-        with m.If(source.begins | going | part.any()):
+        with m.If(going | part.any()):
             m.d.sync += source.wants.eq(0)
         with m.Else():
             m.d.sync += source.wants.eq(self._way(m, source, flit, inject.valid))

@@ -38,12 +38,14 @@ class SerialServer(wiring.Component):
         m.submodules.view = view = RequestView(config)
         m.d.comb += [view.valid.eq(self.requests.valid & ~self.requests.ready), view.request.eq(self.requests.payload)]
         # What is to be done is known in the cycle after.
+        answers_next = Signal()
         sram_write, sram_read, in_page, failure, stray = (
             Signal(name=name) for name in ("sram_write", "sram_read", "in_page", "failure", "stray")
         )
         m.d.sync += [
             sram_write.eq(view.sram_write),
-            sram_read.eq(view.sram_read),
+            # Asked for when there is room for what is read.
+            sram_read.eq(view.sram_read & ~answers_next),
             in_page.eq(view.control),
             failure.eq(view.failure),
             stray.eq(view.stray),
@@ -58,7 +60,7 @@ class SerialServer(wiring.Component):
             self.write.address.eq(view.line),
             self.write.mask.eq(flit.mask),
             self.write.data.eq(flit.data),
-            self.read.req.eq(sram_read & asks),
+            self.read.req.eq(sram_read),
             self.read.address.eq(view.line),
         ]
 
@@ -84,15 +86,13 @@ class SerialServer(wiring.Component):
         m.d.comb += [
             fails.eq(failure & asks),
             written.eq((self.write.grant & sram_write) | (last & view.is_write)),
-            answered.eq((self.read.grant & self.read.req) | (last & view.is_read) | fails),
+            answered.eq((self.read.grant & sram_read) | (last & view.is_read) | fails),
             self.requests.ready.eq(written | answered | stray),
             self.received.eq((written | answered) & ~undeliverable),
             self.dropped.eq(stray),
         ]
-        m.d.sync += [
-            reading.eq(self.read.grant & self.read.req),
-            answering.eq(reading | (last & view.is_read) | fails | (answering & ~self.responses.ready)),
-        ]
+        m.d.comb += answers_next.eq(reading | (last & view.is_read) | fails | (answering & ~self.responses.ready))
+        m.d.sync += [reading.eq(self.read.grant & sram_read), answering.eq(answers_next)]
 
         post_sem, post_valid = Signal(SEMAPHORE_ID_BITS, reset_less=True), Signal()
         m.d.sync += post_valid.eq(written & flit.post)
