@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shifting a magnitude until its top bit is set, or its exponent is the smallest there is."""
 
+import itertools
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -69,7 +71,6 @@ class Normalise(wiring.Component):
         groups = -(-width // 8)
         padded = Signal(8 * groups)
         m.d.comb += padded[-width:].eq(counted)
-        first, group, nonzero = Const(0, (groups - 1).bit_length()), Const(0, 8), Const(0, 1)
         found_in_group = Signal(groups)
         m.d.comb += found_in_group.eq(Cat(padded.word_select(groups - 1 - index, 8).any() for index in range(groups)))
         if self.early:
@@ -77,9 +78,15 @@ class Normalise(wiring.Component):
                 self._later(m, value) for value in (magnitude, limit, padded, found_in_group)
             )
             m.d.comb += self.held.eq(magnitude)
-        for index in reversed(range(groups)):
-            candidate, found = padded.word_select(groups - 1 - index, 8), found_in_group[index]
-            first, group, nonzero = Mux(found, index, first), Mux(found, candidate, group), nonzero | found
+        candidates = [
+            (found_in_group[index], Const(index, (groups - 1).bit_length()), padded.word_select(groups - 1 - index, 8))
+            for index in range(groups)
+        ]
+        # Neighbours, then what is left of neighbours, and so on.
+        while len(candidates) > 1:
+            pairs = itertools.zip_longest(candidates[::2], candidates[1::2])
+            candidates = [self._earlier(*pair) if pair[1] else pair[0] for pair in pairs]
+        ((nonzero, first, group),) = candidates
         leading = Signal(8)
         zeros = Signal(3 + (groups - 1).bit_length())
         lower_half = ~leading[4:].any()
@@ -118,6 +125,11 @@ class Normalise(wiring.Component):
                 exponent, any_set = self._later(m, exponent), self._later(m, any_set)
         m.d.comb += [self.normalised.eq(shifted), self.exponent.eq(exponent), self.nonzero.eq(any_set)]
         return m
+
+    @staticmethod
+    def _earlier(one, other):
+        """Of two groups, each with whether it is not zero and its number, the first that is not."""
+        return one[0] | other[0], Mux(one[0], one[1], other[1]), Mux(one[0], one[2], other[2])
 
     @staticmethod
     def _later(m, value):

@@ -214,23 +214,27 @@ class SmallFma(wiring.Component):
         with m.Else():
             m.d.sync += self.product.eq(0)
         addend = Cat(Const(0, PRODUCT_BITS - len(addend)), addend)
-        m.submodules.align = fine = MultiplyShift(PRODUCT_BITS, registered=True)
-        distance = Signal(6)
+        m.submodules.align = fine = MultiplyShift(_ALIGNED_BITS, registered=True)
+        distance, value, by_sixteens = Signal(6), Signal(_ALIGNED_BITS), Signal(_ALIGNED_BITS)
         m.d.comb += [
             distance.eq(Mux(accumulation.keeps, accumulation.distance, far[:6] | far[6:].any().replicate(6))),
             # Beside the accumulator there is no product, and in what is added to itself no addend.
-            fine.value.eq(
+            value[SUM_FRACTION_BITS:].eq(
                 Mux(addend_leads, product, addend)
                 | accumulated & ((accumulation.keeps | forms) & addend_leads).replicate(PRODUCT_BITS)
             ),
+            # By a multiple of sixteen first, then to the left by what is too much.
+            by_sixteens.eq(Mux(distance[-1], Mux(distance[-2], value >> 48, value >> 32), Mux(distance[-2], value >> 16, value))),
+            fine.value.eq(by_sixteens),
             fine.amount.eq(~distance[:SHIFT_BITS]),
         ]
         exponent = Signal(EXPONENT_BITS, name="exponent2", reset_less=True)
         m.d.sync += exponent.eq(Mux(addend_leads, addend_exponent, exponents - 126))
         (formed,) = later(2, formed=forms & ~addend_leads)
-        leading, sixteens, sign, subtract, infinite, raw, nan, invalid, denormal = later(
+        leading, whole, sixteens, sign, subtract, infinite, raw, nan, invalid, denormal = later(
             2,
             leading=Mux(addend_leads, addend, product),
+            whole=value,
             sixteens=distance[SHIFT_BITS:],
             sign=Mux(Mux(infinite, product_infinite, ~addend_leads), product_sign, addend_sign),
             subtract=(product_sign ^ addend_sign) & ~accumulation.keeps,
@@ -241,13 +245,10 @@ class SmallFma(wiring.Component):
             denormal=denormal,
         )
 
-        # Stage 3. To the left by what lacks to a multiple of sixteen, which is chosen then.
-        placed = Cat(Const(0, SUM_FRACTION_BITS), fine.result)
-        shifted, losses = Const(0, _ALIGNED_BITS), []
-        for number in range(4):
-            end = ((number + 1) << SHIFT_BITS) - 1
-            shifted |= Mux(sixteens == number, placed[end:], 0)
-            losses.append((sixteens >= number) & placed[max(0, end - (1 << SHIFT_BITS)) : end].any())
+        # Stage 3.
+        most = (1 << SHIFT_BITS) - 1
+        losses = [fine.result[:most].any()]
+        losses += [(sixteens > number) & whole.word_select(number, 1 << SHIFT_BITS).any() for number in range(3)]
         with m.If(accumulation.restart):
             m.d.sync += accumulator.eq(accumulation.one << PRODUCT_BITS - 2)
         with m.Else():
@@ -260,7 +261,7 @@ class SmallFma(wiring.Component):
             # The accumulator stays as it is.
             m.d.sync += [aligned.eq(0), lost.eq(0)]
         with m.Else():
-            m.d.sync += [aligned.eq(shifted), lost.eq(Cat(losses))]
+            m.d.sync += [aligned.eq(fine.result[most:]), lost.eq(Cat(losses))]
         aligned = Cat(aligned[0] | lost.any(), aligned[1:])
         exponent, sign, subtract, infinite, raw, nan, invalid, denormal = later(
             3,

@@ -169,7 +169,8 @@ class SmallFloatLane(wiring.Component):
         a_code, b_code = later("_operand", a_code=codes[0], b_code=codes[1])
         rounds, places = asks("rounds", *_ROUNDS), asks("places", FloatOp.PLACE)
         self._operands(m, asks, entered_number, fma, a, b, c, a_code, offset)
-        self._factors(m, asks, number, fma, a, b, a_code, b_code, codes[1], places, second)
+        entered_a, entered_b = (m.submodules[f"unpack_{name}"].operand for name in "ab")
+        self._factors(m, asks, number, fma, a, a_code, entered_a, entered_b, codes[1], second, entered_second)
         divides = self._rounding(m, asks, fma, a, rounds)
 
         # What needs no rounding, beside the multiply-adder, is known in the following cycle.
@@ -350,59 +351,55 @@ class SmallFloatLane(wiring.Component):
                 fma.c.significand[_HIDDEN_BIT].eq(normalises | from_integer & a_code[31]),
             ]
 
-    def _factors(self, m, asks, number, fma, a, b, a_code, b_code, entered_b, places, second):
-        """What the multipliers take: significands, integers, powers of two."""
-        right, left = asks("right_entered", *_RIGHT, number=number), asks("left_entered", *_LEFT, number=number)
-        width = Signal.like(self.width, name="width_entered", reset_less=True)
-        m.d.sync += width.eq(self.width)
-        # A shift to the right by nothing takes the one power that has more bits than an integer.
-        amount, power, above = Signal(5), Signal(5, reset_less=True), Signal(reset_less=True)
-        shifts = Signal(reset_less=True)
-        m.d.comb += amount.eq(entered_b[:5] & Cat(Const(7, 3), width.any(), width[1]))
-        m.d.sync += [
-            power.eq(Mux(right, -amount, amount)),
-            above.eq(right & ~amount.any()),
-            shifts.eq((left | right) & (left | amount.any())),
-        ]
-        uses_b = asks("has_factor_b", FloatOp.MUL, *_FUSED, *_integers("vmul", "vmulh", "vmulhu"))
-        integral = asks("integral", FloatOp.FROM_INT, *_integers("vmul", "vmulh", "vmulhu", "vsll", "vsrl", "vsra"))
-        a_signed, b_signed = asks("a_signed", *_integers("vmulh", "vsra")), asks("b_signed", *_integers("vmulh"))
-        from_integer = asks("has_integer", FloatOp.FROM_INT)
-        unit = asks(
-            "has_unit",
-            FloatOp.TO_INT,
-            FloatOp.TO_INT_ZERO,
-            FloatOp.FIX,
-            FloatOp.NORMALISE,
-            FloatOp.ADD,
-            FloatOp.SUB,
-            FloatOp.DECODE,
-        )
-        m.d.comb += [
-            fma.high.eq(asks("high", *_integers("vmulh", "vmulhu", "vsrl", "vsra"))),
-            fma.low.eq(asks("low", *_integers("vmul", "vsll"))),
-        ]
+    def _factors(self, m, asks, number, fma, a, a_code, entered_a, entered_b, code_b, second, entered_second):
+        """What the multipliers take: significands, integers, powers of two. That of b is chosen a cycle before."""
 
-        def bits_of(operand, code):
+        def asks_early(name, *operations):
+            return asks(f"{name}_entered", *operations, number=number)
+
+        right, left = asks_early("right", *_RIGHT), asks_early("left", *_LEFT)
+        # A shift to the right by nothing takes the one power that has more bits than an integer.
+        amount, power = Signal(5), Signal(5)
+        m.d.comb += [
+            amount.eq(code_b[:5] & Cat(Const(7, 3), self.width.any(), self.width[1])),
+            power.eq(Mux(right, -amount, amount)),
+        ]
+        shifts, above = left | right & amount.any(), right & ~amount.any()
+        multiplies = _integers("vmul", "vmulh", "vmulhu")
+        integral = FloatOp.FROM_INT, *multiplies, *_LEFT, *_RIGHT
+        uses_b = asks_early("has_factor_b", FloatOp.MUL, *_FUSED, *multiplies)
+        unit = asks_early(
+            "has_unit", FloatOp.TO_INT, FloatOp.TO_INT_ZERO, FloatOp.FIX, FloatOp.NORMALISE, FloatOp.ADD, FloatOp.SUB,
+            FloatOp.DECODE,
+        )  # fmt: skip
+        places = asks_early("places", FloatOp.PLACE)
+
+        def bits_of(operand, code, integral):
             significand = operand.significand
             hidden = Mux(integral, code[_HIDDEN_BIT], significand[_HIDDEN_BIT])
             return Cat(significand[:_HIDDEN_BIT], hidden, code[_HIDDEN_BIT + 1 :] & integral.replicate(31 - _HIDDEN_BIT))
 
         # A zero may have a significand. A shorter mantissa is placed further down.
         units = [Const(0, 1)] * 32
-        units[_HIDDEN_BIT] = unit & ~a.zero
-        units[_CONVERTED_UNIT] = from_integer
+        units[_HIDDEN_BIT] = unit & ~entered_a.zero
+        units[_CONVERTED_UNIT] = asks_early("from_integer", FloatOp.FROM_INT)
         for kind in MOVED_KINDS:
             units[_PLACED_BIT - _WIDEST_MANTISSA + MANTISSA_BITS[kind]] |= places & (self.kind == kind)
-        ones = Cat(power[:4] == exponent for exponent in range(16)) & (shifts & (power[4] == second)).replicate(16)
-        factor = bits_of(b, b_code)
-        half = Mux(second, factor[16:], factor[:16]) & uses_b.replicate(16) | ones | Mux(second, Cat(units[16:]), Cat(units[:16]))
-        sign = b_code[31] & b_signed
+        ones = Cat(power[:4] == exponent for exponent in range(16)) & (shifts & (power[4] == entered_second)).replicate(16)
+        factor = bits_of(entered_b, code_b, asks_early("integral", *integral))
+        half = Mux(entered_second, factor[16:], factor[:16]) & uses_b.replicate(16) | ones
+        half |= Mux(entered_second, Cat(units[16:]), Cat(units[:16]))
+        sign = code_b[31] & asks_early("b_signed", *_integers("vmulh"))
+        factor_b = Signal.like(fma.factor_b, name="factor_b", reset_less=True)
+        m.d.sync += factor_b.eq(Cat(half, (Cat(sign | above, sign) & entered_second.replicate(2))))
+        a_signed = asks("a_signed", *_integers("vmulh", "vsra"))
         m.d.comb += [
-            fma.factor_a.eq(Cat(bits_of(a, a_code), a_code[31] & a_signed)),
-            fma.factor_b.eq(Cat(half, (Cat(sign | above, sign) & second.replicate(2)))),
+            fma.factor_a.eq(Cat(bits_of(a, a_code, asks("integral", *integral)), a_code[31] & a_signed)),
+            fma.factor_b.eq(factor_b),
             fma.upper.eq(second),
             fma.alone.eq(asks("alone", FloatOp.NORMALISE, FloatOp.FIX)),
+            fma.high.eq(asks("high", *_integers("vmulh", "vmulhu", "vsrl", "vsra"))),
+            fma.low.eq(asks("low", *_integers("vmul", "vsll"))),
         ]
 
     def _rounding(self, m, asks, fma, a, rounds):
