@@ -68,8 +68,8 @@ class NodeConfig:
         Passes that an FP32 operation of the SIMD unit takes; there are ``fp32_lanes / simd_passes`` lanes of hardware. A power
         of two, at most ``fp32_lanes``. Results do not depend on it, nor on ``matrix_passes``.
     matrix_passes : int
-        Cycles that a matrix step takes; there is hardware for ``matrix_m * matrix_n / matrix_passes`` elements. A power of
-        two, at most ``matrix_m * matrix_n``.
+        Passes that a matrix step takes; there is hardware for ``matrix_m * matrix_n / matrix_passes`` elements. A power of
+        two, at most ``matrix_m * matrix_n``. A pass takes a cycle, or two from four passes on (``matrix_step_cycles``).
     core : str
         ``pipelined``, or ``sequential``: one instruction at a time, for nodes with one thread and narrow links, on which area
         counts. Results do not depend on it.
@@ -176,9 +176,9 @@ class NodeConfig:
     def matrix_step_cycles(self) -> int:
         """Cycles from one matrix step to the next, at least.
 
-        Units that serve more than two elements take two cycles for each and start in every other one.
+        Units that serve more than two elements take two cycles for each.
         """
-        return 2 * self.matrix_passes + 1 if self.matrix_passes > 2 else self.matrix_passes
+        return 2 * self.matrix_passes if self.matrix_passes > 2 else self.matrix_passes
 
     @property
     def accumulator_bytes(self) -> int:

@@ -16,7 +16,7 @@ from rtl.core.registered_grant import of_last_cycle, registers_grants
 from rtl.core.scalar_registers import ScalarWrites
 from rtl.interfaces import ReadPort, line_address_bits
 from rtl.matrix.array import MatrixOp
-from rtl.matrix.timing import matrix_latency_cycles, matrix_step_cycles
+from rtl.matrix.timing import matrix_latency_cycles
 
 __all__ = ["MatrixSlot"]
 
@@ -219,7 +219,7 @@ class MatrixSlot(wiring.Component):
         early, due = Signal(step_layout), Signal(step_layout)
         free, x_sends = Signal(), Signal()
         due_sends = Signal()
-        passes_left = Signal(range(matrix_step_cycles(config)))
+        passes_left = Signal(range(config.matrix_step_cycles))
         m.d.comb += [free.eq(passes_left == 0), x_sends.eq(free & ~due.valid)]
         # Operands must not come before those of the operation before have entered; grants that are registered are late anyway.
         may_ask = passes_left <= 1 if registers_grants(config) else free
@@ -352,7 +352,7 @@ class MatrixSlot(wiring.Component):
         with m.Elif(finishes & decoded.clear):
             m.d.comb += sent.op.eq(MatrixOp.CLEAR)
         with m.If(sent.op.as_value().any()):
-            m.d.sync += passes_left.eq(matrix_step_cycles(config) - 1)
+            m.d.sync += passes_left.eq(config.matrix_step_cycles - 1)
         with m.Elif(~free):
             m.d.sync += passes_left.eq(passes_left - 1)
 

@@ -4,17 +4,12 @@
 from golden.config import NodeConfig
 from rtl.arithmetic.format_encode import SMALL_CYCLES
 
-__all__ = ["convert_cycles", "convert_turns", "is_paired", "matrix_latency_cycles", "matrix_step_cycles"]
+__all__ = ["convert_cycles", "convert_turns", "is_paired", "matrix_latency_cycles"]
 
 
 def is_paired(config: NodeConfig) -> bool:
     """Whether units of the matrix array serve so many elements that they take them in halves, with half of the hardware."""
     return config.matrix_passes > 2
-
-
-def matrix_step_cycles(config: NodeConfig) -> int:
-    """Cycles from an op's entry into the matrix array until the next one may enter."""
-    return 2 * config.matrix_passes if is_paired(config) else config.matrix_passes
 
 
 def matrix_latency_cycles(config: NodeConfig) -> int:
@@ -23,7 +18,7 @@ def matrix_latency_cycles(config: NodeConfig) -> int:
     Units that serve several elements have more stages.
     """
     if is_paired(config):
-        return 24 + 2 * config.matrix_passes
+        return 24 + config.matrix_step_cycles
     return (5 if config.matrix_passes == 1 else 9) + config.matrix_passes
 
 

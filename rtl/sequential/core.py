@@ -75,7 +75,7 @@ class SequentialCore(wiring.Component):
             phase.ongoing("READY")
             & ~(
                 (p.state == ThreadState.RUNNING)
-                | (p.waiting & p.semaphores.covered)
+                | (p.waiting & (p.semaphores.covered | p.covered))
                 | (p.failed & (p.state != ThreadState.TRAPPED))
                 | p.clearing
                 | p.registers.busy
@@ -113,6 +113,8 @@ class SequentialCore(wiring.Component):
             datapath.insn.eq(insn),
             datapath.decoded.eq(decoded),
             datapath.pc.eq(p.fetch.pc),
+            datapath.rs1_number.eq(p.fetch.rs1),
+            datapath.rs2_number.eq(p.fetch.rs2),
             datapath.load_line.eq(self.load0.data),
             datapath.outside.eq(p.registers.read),
             datapath.plain.eq(1),
@@ -341,6 +343,8 @@ class SequentialCore(wiring.Component):
         rd = p.insn[7:12]
         amount = p.result[:SEMAPHORE_VALUE_BITS]
         m.d.comb += p.waiting.eq(p.state == ThreadState.WAITING)
+        # Only this thread takes from semaphores, so what was covered still is.
+        m.d.sync += p.covered.eq(semaphores.covered)
         raised = Signal(FLAG_BITS)
         with m.If(p.slots.due.valid):
             m.d.comb += raised.eq(p.simd_flags)

@@ -14,7 +14,7 @@ __all__ = ["execute", "ready"]
 def ready(m, p):
     """Nothing has been begun: what disturbs the thread takes effect, or the next instruction is taken up."""
     with m.State("READY"):
-        m.d.comb += [p.registers.boundary.eq(1), p.reads_first.eq(1)]
+        m.d.comb += p.registers.boundary.eq(1)
         m.d.sync += [p.granule.eq(0), p.row.eq(0), p.pair_number.eq(0)]
         with m.If(p.registers.event_waiting):
             # A start at an address that no instruction can have.
@@ -22,13 +22,14 @@ def ready(m, p):
                 m.next = "MISALIGNED"
         with m.Elif(p.failed & (p.state != ThreadState.TRAPPED)):
             m.next = "NETWORK_ERROR"
-        with m.Elif(p.waiting & p.semaphores.covered):
+        with m.Elif(p.waiting & p.covered):
             m.d.sync += p.state.eq(ThreadState.RUNNING)
-        with m.Elif((p.state == ThreadState.RUNNING) & p.fetch.valid & ~p.clearing & ~p.registers.clearing):
+        with m.Elif((p.state == ThreadState.RUNNING) & p.fetch.coming & ~p.clearing & ~p.registers.clearing):
             m.d.sync += p.retirement.rd_valid.eq(0)
             m.next = "READ"
     with m.State("READ"):
         # Scalar registers are being read.
+        m.d.comb += p.reads_first.eq(1)
         m.next = "EXECUTE"
 
 
@@ -63,7 +64,7 @@ def execute(m, p):
             "BRANCH": decoded.branch,
             "FENCE": decoded.fence_i,
             "ASK": decoded.csr | decoded.mret | decoded.halt,
-            "WAIT": decoded.swait,
+            "COMPARE": decoded.swait,
             "POST": decoded.spost,
             "FORMAT": decoded.setfmt,
             "DESTINATION": decoded.vector_load,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instruction fetch of the sequential core: word by word, without a buffer of lines."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -31,6 +31,8 @@ class SequentialFetch(wiring.Component):
         The instruction has been executed.
     pc : Out(64)
         Address of the next instruction to execute, whether it is there or not.
+    coming : Out(1), rs1, rs2 : Out(5)
+        It will be there in the next cycle, and the fields of its registers.
     valid : Out(1), insn : Out(32), fault : Out(1), decoded : Out(DecodedLayout)
         It is there. ``insn`` and ``decoded`` stay for two cycles after a redirection.
     busy : Out(1)
@@ -47,6 +49,9 @@ class SequentialFetch(wiring.Component):
                 "target": In(64),
                 "take": In(1),
                 "pc": Out(64),
+                "coming": Out(1),
+                "rs1": Out(5),
+                "rs2": Out(5),
                 "valid": Out(1),
                 "insn": Out(32),
                 "fault": Out(1),
@@ -65,8 +70,15 @@ class SequentialFetch(wiring.Component):
         word, place = Signal(32, reset_less=True), Signal(byte_bits - 2, reset_less=True)
         waits, fails, reading = Signal(), Signal(), Signal()
         moves, asks = Signal(), Signal()
+        insn, decoded = Signal(32, reset_less=True), Signal(DecodedLayout(), reset_less=True)
+        fields = Signal(32)
         m.d.comb += [
-            moves.eq(~self.valid | self.take),
+            # Not in the cycle of ``take``, which comes late.
+            moves.eq(~self.valid),
+            self.coming.eq(self.valid | waits),
+            fields.eq(Mux(self.valid, insn, word)),
+            self.rs1.eq(fields[15:20]),
+            self.rs2.eq(fields[20:25]),
             asks.eq(self.run & ~reading & ~waits),
             self.port.req.eq(asks & in_range),
             self.port.address.eq(ahead[byte_bits - 2 :]),
@@ -83,14 +95,13 @@ class SequentialFetch(wiring.Component):
             m.d.sync += waits.eq(0)
 
         m.submodules.decoder = decoder = Decoder(config)
-        insn, decoded = Signal(32, reset_less=True), Signal(DecodedLayout(), reset_less=True)
         m.d.comb += [decoder.insn.eq(word), self.insn.eq(insn), self.decoded.eq(decoded)]
         with m.If(moves):
             m.d.sync += self.valid.eq(waits)
             with m.If(waits):
                 m.d.sync += [insn.eq(word), self.fault.eq(fails), decoded.eq(decoder.decoded)]
         with m.If(self.take):
-            m.d.sync += self.pc[2:offset_bits].eq(self.pc[2:offset_bits] + 1)
+            m.d.sync += [self.valid.eq(0), self.pc[2:offset_bits].eq(self.pc[2:offset_bits] + 1)]
         with m.If(self.redirect):
             m.d.sync += [
                 self.pc.eq(self.target),

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import NodeConfig
 from rtl.core.format_table import FormatLayout
 from rtl.matrix.array import MatrixOp
-from rtl.matrix.timing import matrix_latency_cycles, matrix_step_cycles
+from rtl.matrix.timing import matrix_latency_cycles
 
 __all__ = ["MatrixFeed", "MatrixOperation"]
 
@@ -66,7 +66,7 @@ class MatrixFeed(wiring.Component):
         left = Signal(range(latency))
         may, coming, ready = Signal(), Signal(), Signal()
         m.d.comb += [
-            may.eq(left < latency - max(2, matrix_step_cycles(self.config)) + 1),
+            may.eq(left < latency - max(2, self.config.matrix_step_cycles) + 1),
             self.waits.eq(coming | ready),
             self.enters.eq(kept),
             self.drained.eq(~self.waits & (left == 0)),

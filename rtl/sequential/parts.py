@@ -69,9 +69,9 @@ class Parts:
         # The register that a result goes to; jumps outlive their instruction register.
         self.rd = Signal(5, reset_less=True)
 
-        # The thread. What waits makes way for a start, a stop and a network error.
+        # The thread; whether a semaphore holds what it waits for; what waits makes way for a start, a stop and a network error.
         self.state = Signal(ThreadState, init=ThreadState.HALTED)
-        self.waiting, self.disturbed = Signal(), Signal()
+        self.waiting, self.covered, self.disturbed = Signal(), Signal(), Signal()
         self.failed, self.failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS, reset_less=True)
         self.clearing = Signal(init=1)
         self.cause, self.shown = Signal(6), Signal(Shown)

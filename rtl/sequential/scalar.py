@@ -37,8 +37,9 @@ class ScalarDatapath(wiring.Component):
     Members
     -------
     insn : In(32), decoded : In(DecodedLayout), pc : In(64)
-        The instruction. ``rs1`` and ``rs2`` follow its fields two cycles later.
-    rs1, rs2 : Out(64)
+        The instruction.
+    rs1_number, rs2_number : In(5); rs1, rs2 : Out(64)
+        Registers and, two cycles later, what they hold.
     from_rs1, from_pc, from_result : In(1); step : In(8)
         Operand A: one of these, or ``step``.
     from_immediate : In(1), rs2_parts : In(4), rs2_word : In(1), extra : In(32)
@@ -69,6 +70,8 @@ class ScalarDatapath(wiring.Component):
                 "insn": In(32),
                 "decoded": In(DecodedLayout()),
                 "pc": In(64),
+                "rs1_number": In(5),
+                "rs2_number": In(5),
                 "rs1": Out(64),
                 "rs2": Out(64),
                 "from_rs1": In(1),
@@ -108,10 +111,10 @@ class ScalarDatapath(wiring.Component):
             write.addr.eq(Mux(self.clear, self.clear_number, self.number)),
             write.data.eq(Mux(self.clear, 0, result)),
         ]
-        for field, value in ((self.insn[15:20], self.rs1), (self.insn[20:25], self.rs2)):
+        for number, value in ((self.rs1_number, self.rs1), (self.rs2_number, self.rs2)):
             read = memory.read_port()
             # Block RAM is slow enough to need a register behind it.
-            m.d.comb += read.addr.eq(field)
+            m.d.comb += read.addr.eq(number)
             m.d.sync += value.eq(read.data)
 
         sign = (self.from_immediate & decoded.immediate[31]) | (self.rs2_word & self.rs2[31])

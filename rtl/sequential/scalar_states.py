@@ -75,8 +75,11 @@ def ask_registers(m, p):
             m.d.comb += registers.kind.eq(NodeCommand.HALT)
         with m.Elif((insn[12:14] == 1) | insn[15:20].any()):
             m.d.comb += registers.op.eq(CsrOp(insn[12:14]))
+    with m.State("COMPARE"):
+        # The semaphore is being compared with the result.
+        m.next = "WAIT"
     with m.State("WAIT"):
-        with m.If(p.semaphores.covered):
+        with m.If(p.covered):
             m.d.comb += p.semaphores.take.eq(1)
             end(m, p)
         with m.Else():

@@ -57,7 +57,11 @@ def test_every_instruction_comes_once_and_in_order(first: int, cycles: list[Any]
             valid = context.get(fetch.valid)
             assert context.get(fetch.pc) == pc
             in_sram = SRAM_BASE <= pc < END
+            if context.get(fetch.coming):
+                word = word_at(pc) if in_sram else 0
+                assert (context.get(fetch.rs1), context.get(fetch.rs2)) == (word >> 15 & 31, word >> 20 & 31)
             if valid:
+                assert context.get(fetch.coming)
                 assert context.get(fetch.fault) == (not in_sram)
                 assert context.get(fetch.insn) == (word_at(pc) if in_sram else 0)
             takes = takes and bool(valid) and in_sram and target is None
@@ -90,12 +94,16 @@ def test_a_word_comes_in_three_cycles_and_the_next_one_is_read_ahead() -> None:
             assert not context.get(fetch.valid)
             await context.tick()
         assert context.get(fetch.valid)
-        # Taken every third cycle, words are there all the time.
+        # If one is taken every fourth cycle, the next one always follows at once.
         for word in range(4):
             for take in (0, 0, 1):
                 context.set(fetch.take, take)
                 assert context.get(fetch.valid)
                 assert context.get(fetch.insn) == word_at(SRAM_BASE + 4 * word)
                 await context.tick()
+            context.set(fetch.take, 0)
+            assert not context.get(fetch.valid)
+            assert context.get(fetch.coming)
+            await context.tick()
 
     SIMULATION.run(check)

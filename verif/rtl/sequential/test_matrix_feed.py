@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from golden.config import preset
 from rtl.matrix.array import MatrixOp
-from rtl.matrix.timing import matrix_latency_cycles, matrix_step_cycles
+from rtl.matrix.timing import matrix_latency_cycles
 from rtl.sequential.matrix_feed import MatrixFeed
 from verif.rtl.simulate import Simulation, property_settings
 
@@ -28,7 +28,9 @@ def test_operations_keep_the_distances_of_the_array(passes: int, pauses: list[in
     latency = matrix_latency_cycles(CONFIGS[passes])
 
     async def check(context: Any) -> None:
-        cycle, entered, put = 0, [], []
+        cycle = 0
+        entered: list[tuple[int, int]] = []
+        put: list[tuple[int, int]] = []
 
         async def step() -> None:
             nonlocal cycle
@@ -60,14 +62,14 @@ def test_operations_keep_the_distances_of_the_array(passes: int, pauses: list[in
         for (start, _), (end, _) in zip(put, entered, strict=True):
             assert end >= start + 2, "entered before its operands were there"
         for (first, _), (second, _) in itertools.pairwise(entered):
-            assert second >= first + max(2, matrix_step_cycles(CONFIGS[passes])), "entered before the array could take it"
+            assert second >= first + max(2, CONFIGS[passes].matrix_step_cycles), "entered before the array could take it"
 
     SIMULATIONS[passes].run(check)
 
 
 def test_the_array_is_kept_busy() -> None:
     feed = SIMULATIONS[4].component
-    every = matrix_step_cycles(CONFIGS[4])
+    every = CONFIGS[4].matrix_step_cycles
 
     async def check(context: Any) -> None:
         entered = []
