@@ -161,14 +161,24 @@ class SmallFma(wiring.Component):
         with m.Else():
             m.d.sync += [of_low.eq(low_a * self.factor_b), of_high.eq(high_a * self.factor_b)]
         exponents = Signal(signed(11), name="exponents1", reset_less=True)
-        m.d.sync += exponents.eq(Mux(accumulation.rounds, accumulation.exponent, a.exponent + b.exponent))
-        upper, high, low, of_addend, addend_exponent, addend, product_zero, product_sign, addend_sign, forms, raw = later(
+        entering_exponents, of_addend = Signal.like(exponents), Signal(9)
+        # Both differences of exponents, so that none waits for the comparison.
+        ahead, behind = (Signal(signed(10), name=name, reset_less=True) for name in ("ahead1", "behind1"))
+        m.d.comb += [
+            entering_exponents.eq(Mux(accumulation.rounds, accumulation.exponent, a.exponent + b.exponent)),
+            # As exponents of products are.
+            of_addend.eq(c.exponent + 126),
+        ]
+        m.d.sync += [
+            exponents.eq(entering_exponents),
+            ahead.eq(of_addend - entering_exponents),
+            behind.eq(entering_exponents - of_addend),
+        ]
+        upper, high, low, addend_exponent, addend, product_zero, product_sign, addend_sign, forms, raw = later(
             1,
             upper=self.upper,
             high=self.high,
             low=self.low,
-            # As exponents of products are.
-            of_addend=c.exponent + 126,
             addend_exponent=c.exponent,
             addend=c.significand,
             product_zero=a.zero | b.zero,
@@ -186,8 +196,8 @@ class SmallFma(wiring.Component):
             denormal=a.denormal | b.denormal | c.denormal,
         )
 
-        # Stage 2. Both differences of exponents, so that none waits for the comparison.
-        accumulated, ahead, behind = Signal(PRODUCT_BITS), Signal(signed(10)), Signal(signed(10))
+        # Stage 2.
+        accumulated = Signal(PRODUCT_BITS)
         partial = Signal(signed(_HALF_BITS + 36))
         lower = Signal(signed(_HALF_BITS + 34), name="lower2", reset_less=True)
         full_product = Signal(_INTEGER_PRODUCT_BITS)
@@ -200,8 +210,6 @@ class SmallFma(wiring.Component):
             accumulated.eq(Cat(Const(0, cut), forward[SUM_FRACTION_BITS + cut : _ALIGNED_BITS])),
             partial.eq(Cat(of_low[:_HALF_BITS], (of_low >> _HALF_BITS) + of_high)),
             full_product.eq(Cat(lower[:_HALF_BITS], (lower >> _HALF_BITS) + partial)),
-            ahead.eq(of_addend - exponents),
-            behind.eq(exponents - of_addend),
             # A zero has no exponent.
             addend_leads.eq(Mux(accumulation.keeps, accumulation.itself, behind[-1] | product_zero)),
             far.eq(Mux(behind[-1], ahead, behind)),
