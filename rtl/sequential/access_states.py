@@ -18,8 +18,18 @@ def access(m, p):
     insn = p.insn
     stores = decoded.store | decoded.vector_store | decoded.accumulator_store | decoded.nwrite | decoded.nsd
     vector = decoded.vector_store | decoded.nwrite | decoded.nread
+
+    def choose():
+        """What the result may become: the pointer as it advances, or what a store has stored, if it ends the program."""
+        with m.If(decoded.post_rs1):
+            advance(m, p)
+        with m.Else():
+            size = insn[12:14]
+            m.d.comb += datapath.rs2_parts.eq(Cat(1, size != 0, size >= 2, size == 3))
+
     with m.State("CHECK"):
         # The address is being checked.
+        choose()
         m.next = "ACCESS"
     with m.State("DESTINATION"):
         # Line A is where a vector load leaves what it reads.
@@ -34,12 +44,7 @@ def access(m, p):
             with m.Else():
                 m.next = "ACCESS"
     with m.State("ACCESS"):
-        with m.If(decoded.post_rs1):
-            advance(m, p)
-        with m.Else():
-            # What a store has stored, if it ends the program.
-            size = insn[12:14]
-            m.d.comb += datapath.rs2_parts.eq(Cat(1, size != 0, size >= 2, size == 3))
+        choose()
         # An error that a register waits for comes before whatever is wrong with the instruction that names it.
         with m.If(vector & (p.simd_waits | p.vectors.waits)):
             with m.If(~p.simd_waits):
@@ -58,7 +63,7 @@ def access(m, p):
         with m.Elif(decoded.store | decoded.vector_store):
             m.d.comb += p.store.req.eq(1)
             with m.If(p.store.grant):
-                with m.If(decoded.store & checks.ends & datapath.rs2[0]):
+                with m.If(decoded.store & checks.ends):
                     compute(m, p)
                     m.next = "EXIT"
                 with m.Else():
@@ -70,6 +75,7 @@ def access(m, p):
             give_way(m, p)
 
     with m.State("LOADED"):
+        advance(m, p)
         with m.If(decoded.load):
             m.d.comb += [datapath.source.eq(ResultSource.LOADED), datapath.set_extension.eq(1)]
             m.next = "SHIFT"
@@ -78,7 +84,6 @@ def access(m, p):
 
     with m.State("FILL"):
         m.d.comb += p.writes_line.eq(1)
-        advance(m, p)
         end_access(m, p)
 
     with m.State("EXIT"):
@@ -105,7 +110,7 @@ def gather(m, p):
             m.next = "GRANULE"
 
     def next_address():
-        """Choose operands for the address of the next granule."""
+        """Choose operands for the address of the next granule, for the next cycle."""
         m.d.comb += [datapath.from_result.eq(1), datapath.rs2_parts.eq(0b0111), datapath.rs2_word.eq(1)]
 
     with m.State("INDICES"):
@@ -123,12 +128,15 @@ def gather(m, p):
         m.d.comb += lines.enter_vector.eq(1)
         m.next = "INDEX"
     with m.State("INDEX"):
-        compute(m, p)
         index = lines.b.word_select(granule[: ceil_log2(config.fp32_lanes)], 32)
         m.d.comb += [datapath.from_rs1.eq(1), datapath.extra.eq(index), lines.clear.eq(granule == 0)]
+        m.next = "INDEXED"
+    with m.State("INDEXED"):
+        compute(m, p)
         m.next = "GRANULE"
     with m.State("GRANULE"):
         # The address is being checked. Granules beyond the bound are neither read nor checked.
+        next_address()
         m.d.sync += skipped.eq(decoded.gather_bound & (bound[-1] | (~bound[3:].any() & (bound[:3] <= granule))))
         m.next = "GATHER"
     with m.State("GATHER"):
@@ -144,5 +152,4 @@ def gather(m, p):
             with m.If(lines.granted):
                 m.next = "GATHERED"
     with m.State("GATHERED"):
-        next_address()
         next_granule()

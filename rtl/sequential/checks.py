@@ -26,7 +26,7 @@ class AccessChecks(wiring.Component):
     misaligned, bad : Out(1)
         It is not aligned; it lies outside of SRAM, or is no global address.
     tohost_enabled : In(1), tohost_offset : In(21), ends : Out(1)
-        The access covers the address that ends the program.
+        The access covers the address that ends the program, and what is stored (``b``) has its lowest bit set.
     a, b : In(64), wide_a, wide_b : In(1)
         Operands of a matrix operation in SRAM, which may be wide: two lines.
     a_misaligned, a_bad, b_misaligned, b_bad : Out(1)
@@ -88,7 +88,7 @@ class AccessChecks(wiring.Component):
             self.misaligned.eq((address[:byte_bits] & low_bits).any()),
             self.bad.eq(Mux(remote, address[GLOBAL_ADDRESS_BITS:].any() | (exit_ > max(Port)), ~inside)),
             # An access that is good lies in SRAM, so its upper bits are those of the address that is compared.
-            self.ends.eq(self.tohost_enabled & (address[:OFFSET_BITS] == self.tohost_offset)),
+            self.ends.eq(self.tohost_enabled & self.b[0] & (address[:OFFSET_BITS] == self.tohost_offset)),
         ]
 
         def operand(address, wide):

@@ -3,10 +3,10 @@
 
 from amaranth.hdl import Mux
 
-from golden.layout import Cause, ThreadState
+from golden.layout import Cause, FormatKind, ThreadState
 from rtl.core.decoder import AluOp
 from rtl.sequential.parts import Shown
-from rtl.sequential.steps import compute, traps
+from rtl.sequential.steps import advance_b, compute, traps
 
 __all__ = ["execute", "ready"]
 
@@ -19,7 +19,8 @@ def ready(m, p):
         with m.If(p.registers.event_waiting):
             # A start at an address that no instruction can have.
             with m.If(p.registers.start & p.registers.start_pc[:2].any()):
-                m.next = "MISALIGNED"
+                m.d.sync += p.asynchronous.eq(1)
+                traps(m, p, Cause.INSTRUCTION_MISALIGNED, Shown.PC)
         with m.Elif(p.failed & (p.state != ThreadState.TRAPPED)):
             m.next = "NETWORK_ERROR"
         with m.Elif(p.waiting & p.covered):
@@ -27,36 +28,45 @@ def ready(m, p):
         with m.Elif((p.state == ThreadState.RUNNING) & p.fetch.coming & ~p.clearing & ~p.registers.clearing):
             m.d.sync += p.retirement.rd_valid.eq(0)
             m.next = "READ"
-    with m.State("READ"):
-        # Scalar registers are being read.
-        m.d.comb += p.reads_first.eq(1)
-        m.next = "EXECUTE"
 
 
 def execute(m, p):
-    """Scalar operands are there: they become a result, an address, or the target of a jump."""
+    """Scalar operands become a result, an address, or the target of a jump."""
     datapath, decoded, insn = p.datapath, p.decoded, p.insn
     line_bytes = p.config.line_bytes
     gathers = decoded.gather_stride | decoded.gather_index
     from_memory = decoded.step_memory | decoded.accumulator_load
     shifts = (decoded.alu == AluOp.SLL) | (decoded.alu == AluOp.SRL) | (decoded.alu == AluOp.SRA)
     writes_read_only = decoded.csr & insn[30:32].all() & ((insn[12:14] == 1) | insn[15:20].any())
+    with m.State("READ"):
+        # Scalar registers have been read.
+        m.d.comb += [
+            p.reads_first.eq(1),
+            datapath.from_rs1.eq(decoded.reads_rs1),
+            datapath.from_pc.eq(decoded.source_pc | decoded.jal | decoded.fence_i),
+            # Accesses use the pointer as it is before it advances.
+            datapath.from_immediate.eq(decoded.source_immediate & ~decoded.post_rs1 & ~decoded.halt),
+            datapath.rs2_parts.eq((~decoded.source_immediate & ~gathers).replicate(4)),
+        ]
+        with m.If(from_memory):
+            # The pointer to A as it advances.
+            wide_a = p.pair & (p.formats.scalar_format.kind == FormatKind.BF16)
+            operand_bytes = Mux(wide_a, 2 * line_bytes, line_bytes)
+            m.d.comb += datapath.extra.eq(Mux(decoded.accumulator_load, p.config.accumulator_bytes, operand_bytes))
+        m.next = "EXECUTE"
     with m.State("EXECUTE"):
         m.d.sync += [p.rd.eq(insn[7:12]), p.retirement.pc.eq(p.fetch.pc), p.retirement.insn.eq(insn)]
         compute(m, p)
         m.d.comb += [
             p.lines.start.eq(1),
             datapath.plain.eq(decoded.alu == AluOp.NONE),
-            datapath.from_rs1.eq(decoded.reads_rs1),
-            datapath.from_pc.eq(decoded.source_pc | decoded.jal | decoded.fence_i),
-            # Accesses use the pointer as it is before it advances; the result of a matrix operation is the one after that.
-            datapath.from_immediate.eq(decoded.source_immediate & ~decoded.post_rs1 & ~decoded.halt),
-            datapath.rs2_parts.eq((~decoded.source_immediate & ~gathers).replicate(4)),
             datapath.set_shift.eq(shifts),
         ]
         with m.If(from_memory):
-            operand_bytes = Mux(p.wide_a, 2 * line_bytes, line_bytes)
-            m.d.comb += datapath.extra.eq(Mux(decoded.accumulator_load, p.config.accumulator_bytes, operand_bytes))
+            advance_b(m, p)
+        with m.Else():
+            # The way back from a jump.
+            m.d.comb += [datapath.from_pc.eq(1), datapath.extra.eq(4)]
 
         # Of what an instruction is, only one is true; those that it may be together with another one come first.
         ways = {

@@ -74,7 +74,8 @@ class Parts:
         self.waiting, self.covered, self.disturbed = Signal(), Signal(), Signal()
         self.failed, self.failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS, reset_less=True)
         self.clearing = Signal(init=1)
-        self.cause, self.shown = Signal(6), Signal(Shown)
+        # A trap: why, what it shows, and that no instruction has taken it.
+        self.cause, self.shown, self.asynchronous = Signal(6), Signal(Shown), Signal()
 
         # Strobes of the states: the instruction leaves the instruction register; it retires; it has trapped.
         self.finish, self.retire, self.trapped = Signal(), Signal(), Signal()

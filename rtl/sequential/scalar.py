@@ -39,12 +39,12 @@ class ScalarDatapath(wiring.Component):
     insn : In(32), decoded : In(DecodedLayout), pc : In(64)
         The instruction.
     rs1_number, rs2_number : In(5); rs1, rs2 : Out(64)
-        Registers and, two cycles later, what they hold.
+        Registers and, one cycle later, what they hold. Block RAM is slow.
     from_rs1, from_pc, from_result : In(1); step : In(8)
-        Operand A: one of these, or ``step``.
+        Operand A of the next cycle: one of these, or ``step``.
     from_immediate : In(1), rs2_parts : In(4), rs2_word : In(1), extra : In(32)
-        Operand B: the immediate; rs2, its bits 0 to 7, 8 to 15, 16 to 31 and 32 to 63 on their own, or its low half as a signed
-        word; ``extra``. Only one of them is asked for, or ``extra`` beside an immediate of 0.
+        Operand B of the next cycle: the immediate; rs2, its bits 0 to 7, 8 to 15, 16 to 31 and 32 to 63 on their own, or its
+        low half as a signed word; ``extra``. Only one of them is asked for, or ``extra`` beside an immediate of 0.
     plain : In(1)
         The sum of A and B instead of what the instruction asks for.
     source : In(ResultSource), outside : In(64)
@@ -113,14 +113,12 @@ class ScalarDatapath(wiring.Component):
         ]
         for number, value in ((self.rs1_number, self.rs1), (self.rs2_number, self.rs2)):
             read = memory.read_port()
-            # Block RAM is slow enough to need a register behind it.
-            m.d.comb += read.addr.eq(number)
-            m.d.sync += value.eq(read.data)
+            m.d.comb += [read.addr.eq(number), value.eq(read.data)]
 
         sign = (self.from_immediate & decoded.immediate[31]) | (self.rs2_word & self.rs2[31])
         gates = Cat(self.rs2_parts[part].replicate(bits) for part, bits in enumerate((8, 8, 16, 32)))
-        a, b = Signal(64), Signal(64)
-        m.d.comb += [
+        a, b = Signal(64, reset_less=True), Signal(64, reset_less=True)
+        m.d.sync += [
             a.eq(
                 (self.rs1 & self.from_rs1.replicate(64))
                 | (self.pc & self.from_pc.replicate(64))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """States of the sequential core that scalar instructions, traps and the thread need."""
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Mux
 
 from golden.layout import Cause, ThreadState
 from rtl.core.csr import CsrOp
@@ -32,6 +32,7 @@ def jump(m, p):
     datapath, decoded, funct3 = p.datapath, p.decoded, p.insn[12:15]
     with m.State("BRANCH"):
         # The result is the difference of what is compared.
+        m.d.comb += [datapath.from_pc.eq(1), datapath.from_immediate.eq(1)]
         with m.If(Mux(funct3[2], datapath.less, datapath.zero) ^ funct3[0]):
             m.next = "TARGET"
         with m.Else():
@@ -41,10 +42,8 @@ def jump(m, p):
         m.next = "READY"
     with m.State("TARGET"):
         compute(m, p)
-        m.d.comb += [datapath.from_pc.eq(1), datapath.from_immediate.eq(1)]
         m.next = "JUMP"
     with m.State("JUMP"):
-        m.d.comb += [datapath.from_pc.eq(1), datapath.extra.eq(4)]
         with m.If(p.result[1]):
             traps(m, p, Cause.INSTRUCTION_MISALIGNED)
         with m.Else():
@@ -117,13 +116,6 @@ def ask_registers(m, p):
 def trap(m, p):
     """Traps of instructions, of network errors and of starts, from their cause to their handler."""
     datapath, registers, state = p.datapath, p.registers, p.state
-    asynchronous = Signal()
-    with m.State("MISALIGNED"):
-        # The thread has been started, and fetch told; its pc is what is wrong.
-        compute(m, p)
-        m.d.comb += datapath.from_pc.eq(1)
-        m.d.sync += [p.cause.eq(Cause.INSTRUCTION_MISALIGNED), asynchronous.eq(1)]
-        m.next = "TRAP"
     with m.State("NETWORK_ERROR"):
         m.d.comb += [
             registers.go.eq(1),
@@ -134,21 +126,23 @@ def trap(m, p):
         m.d.sync += p.failed.eq(0)
         m.next = "HANDLER"
     with m.State("SHOW"):
-        compute(m, p)
         m.d.comb += [
             datapath.from_pc.eq(p.shown == Shown.PC),
             datapath.from_rs1.eq(p.shown == Shown.RS1),
             datapath.rs2_parts.eq((p.shown == Shown.RS2).replicate(4)),
             datapath.extra.eq(Mux(p.shown == Shown.WORD, p.insn, 0)),
         ]
+        m.next = "VALUE"
+    with m.State("VALUE"):
+        compute(m, p)
         m.next = "TRAP"
     with m.State("TRAP"):
         m.d.comb += [
             registers.go.eq(1),
             registers.kind.eq(NodeCommand.TRAP),
-            p.trapped.eq(~asynchronous),
+            p.trapped.eq(~p.asynchronous),
         ]
-        m.d.sync += asynchronous.eq(0)
+        m.d.sync += p.asynchronous.eq(0)
         m.next = "HANDLER"
     with m.State("HANDLER"):
         with m.If(registers.done):

@@ -2,14 +2,15 @@
 """What several states of the sequential core do.
 
 Each function adds statements to the module ``m`` in the state that is being described; ``p`` are the core's Parts. Operands of
-the datapath are chosen by the state and the instruction alone: whether the result takes what becomes of them may come late.
+the datapath are chosen in the cycle before they are used, by the state and the instruction alone: whether the result takes what
+becomes of them may come late.
 """
 
 from amaranth.hdl import C, Mux
 
 from rtl.sequential.scalar import ResultSource
 
-__all__ = ["advance", "compute", "end", "end_access", "give_way", "traps"]
+__all__ = ["advance", "advance_b", "compute", "end", "end_access", "give_way", "traps"]
 
 
 def compute(m, p):
@@ -18,7 +19,7 @@ def compute(m, p):
 
 
 def advance(m, p):
-    """Choose operands for the pointer after its use."""
+    """Choose operands for the pointer after its use, for the next cycle."""
     # What a pointer to a tile in a named format advances by; where there is one, the immediate is 0.
     tile = C(p.config.accumulator_bytes // 4, 16) << p.scale
     m.d.comb += [
@@ -28,6 +29,12 @@ def advance(m, p):
     ]
 
 
+def advance_b(m, p):
+    """Choose operands for the pointer to operand B of a matrix step after its use, for the next cycle."""
+    line_bytes = p.config.line_bytes
+    m.d.comb += [p.datapath.rs2_parts.eq(~0), p.datapath.step.eq(Mux(p.wide_b, 2 * line_bytes, line_bytes))]
+
+
 def end(m, p):
     """The instruction retires and makes room for the next one."""
     m.d.comb += [p.finish.eq(1), p.retire.eq(1)]
@@ -35,7 +42,7 @@ def end(m, p):
 
 
 def end_access(m, p):
-    """After the last access of an instruction that may advance its pointer, for which operands are chosen."""
+    """After the last access of an instruction that may advance its pointer, for which operands have been chosen."""
     with m.If(p.decoded.post_rs1):
         compute(m, p)
         m.next = "WRITE"

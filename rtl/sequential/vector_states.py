@@ -8,7 +8,7 @@ from rtl.matrix.array import MatrixOp
 from rtl.matrix.timing import convert_cycles
 from rtl.sequential.operands import LineChoice
 from rtl.sequential.parts import Shown
-from rtl.sequential.steps import advance, compute, end, end_access, give_way, traps
+from rtl.sequential.steps import advance, advance_b, compute, end, end_access, give_way, traps
 
 __all__ = ["enter_simd", "load_accumulator", "step", "store_accumulator"]
 
@@ -55,17 +55,11 @@ def enter_simd(m, p):
 def step(m, p):
     """Matrix operations in SRAM. A step asks for operand B and then for A, and for both again where it is two."""
     lines, feed, decoded, checks, datapath = p.lines, p.feed, p.decoded, p.checks, p.datapath
-    line_bytes = p.config.line_bytes
     second = Signal()
     with m.State("OPERANDS"):
-        # The result is the advanced pointer to A, and then that to B.
-        m.d.comb += [
-            lines.choice.eq(LineChoice.B),
-            lines.enter_port.eq(1),
-            p.counts.eq(1),
-            datapath.rs2_parts.eq(~0),
-            datapath.step.eq(Mux(p.wide_b, 2 * line_bytes, line_bytes)),
-        ]
+        # The result is the pointer to A as it advances, and then that to B.
+        m.d.comb += [lines.choice.eq(LineChoice.B), lines.enter_port.eq(1), p.counts.eq(1)]
+        advance_b(m, p)
         with m.If(checks.a_misaligned | checks.a_bad):
             traps(m, p, Mux(checks.a_misaligned, Cause.LOAD_MISALIGNED, Cause.LOAD_ACCESS_FAULT), Shown.RS1)
         with m.Elif(decoded.step_memory & (checks.b_misaligned | checks.b_bad)):
@@ -141,14 +135,16 @@ def store_accumulator(m, p):
     takes = convert_cycles(config)
     left = Signal(range(max(2, takes)))
 
-    def store():
-        """A line goes out, and the address moves on to the next one, or the pointer to the next accumulator."""
-        m.d.comb += p.store.req.eq(1)
+    def choose():
+        """The address moves on to the next line, or the pointer to the next accumulator."""
         with m.If(p.row_last):
             advance(m, p)
         with m.Else():
             part = C(config.line_bytes // 4, 16) << p.scale
             m.d.comb += [datapath.from_result.eq(1), datapath.extra.eq(part)]
+
+    def store():
+        m.d.comb += p.store.req.eq(1)
         with m.If(p.store.grant):
             m.d.sync += p.row.eq(p.row + 1)
             with m.If(p.row_last):
@@ -159,8 +155,10 @@ def store_accumulator(m, p):
 
     with m.State("ROW"):
         # The array is being told which line to show.
+        choose()
         m.next = "SHOWN"
     with m.State("SHOWN"):
+        choose()
         with m.If(decoded.converts):
             m.d.comb += [p.converts.eq(1), p.draws.eq(1), p.advances.eq(takes == 1)]
             m.d.sync += left.eq(takes - 1)
@@ -168,6 +166,7 @@ def store_accumulator(m, p):
         with m.Else():
             store()
     with m.State("CONVERT"):
+        choose()
         m.d.comb += p.draws.eq(1)
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)

@@ -177,6 +177,7 @@ def test_operands_are_what_is_asked_for(first: int, second: int, immediate: int,
             await context.tick().repeat(2)
             for name, value in gates.items():
                 context.set(getattr(datapath, name), value)
+            await context.tick()
             context.set(datapath.source, ResultSource.ALU)
             await context.tick()
             context.set(datapath.source, ResultSource.KEEP)
