@@ -14,11 +14,23 @@ from rtl.export import TOP, export_node
 from rtl.macros.verilog import MACRO_SOURCES
 from verif.bench import bench_parameters, run_bench
 
-__all__ = ["WIDE", "bench_config", "run_node_bench"]
+__all__ = ["WIDE", "WIDE_SEQUENTIAL", "bench_config", "run_node_bench"]
 
 #: Four threads, accumulators of several lines, groups of other sizes, and the numbers of passes that tiny and nano do not have.
 WIDE = preset("medium").replace(
     name="wide", sram_blocks=2, sram_ways=2, bank_lines=256, fetch_lines=2, accumulators=2, semaphores=8, matrix_passes=2
+)
+
+#: A sequential core with larger lines and accumulators than nano has.
+WIDE_SEQUENTIAL = preset("medium").replace(
+    name="wide-sequential",
+    core="sequential",
+    threads=1,
+    link_passes=2,
+    sram_blocks=1,
+    semaphores=8,
+    simd_passes=2,
+    matrix_passes=2,
 )
 
 

@@ -30,7 +30,7 @@ from verif.bench import start
 from verif.golden.encoding import encode
 from verif.rtl.node.comparison import Comparison
 from verif.rtl.node.host import NodeHost
-from verif.rtl.node.node_bench import WIDE, bench_config, run_node_bench
+from verif.rtl.node.node_bench import WIDE, WIDE_SEQUENTIAL, bench_config, run_node_bench
 
 CONFIG = preset("tiny")
 
@@ -145,7 +145,9 @@ def programs_of(config: NodeConfig) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "config, arithmetic", [(preset("nano"), "rtl"), (CONFIG, "rtl"), (WIDE, "macro")], ids=lambda p: getattr(p, "name", p)
+    "config, arithmetic",
+    [(preset("nano"), "rtl"), (CONFIG, "rtl"), (WIDE, "macro"), (WIDE_SEQUENTIAL, "macro")],
+    ids=lambda p: getattr(p, "name", p),
 )
 def test_every_program_ends_as_on_the_golden_node(config: NodeConfig, arithmetic: str) -> None:
     run_node_bench(config, __name__, tests=["programs"], arithmetic=arithmetic)

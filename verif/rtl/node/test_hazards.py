@@ -22,7 +22,7 @@ from sw.assembler import assemble
 from verif.bench import bench_rng, start
 from verif.rtl.node.comparison import Access, Comparison
 from verif.rtl.node.host import NodeHost
-from verif.rtl.node.node_bench import WIDE, bench_config, run_node_bench
+from verif.rtl.node.node_bench import WIDE, WIDE_SEQUENTIAL, bench_config, run_node_bench
 
 #: Bytes of code of a program, and of data per thread behind it. Then comes what the host writes.
 CODE_BYTES, DATA_BYTES = 0x2000, 0x400
@@ -30,7 +30,9 @@ SCRATCH = CODE_BYTES + 4 * DATA_BYTES
 INPUT_LINES = 8
 
 CONFIGS = pytest.mark.parametrize(
-    "config, arithmetic", [(preset("nano"), "rtl"), (preset("tiny"), "rtl"), (WIDE, "macro")], ids=lambda p: getattr(p, "name", p)
+    "config, arithmetic",
+    [(preset("nano"), "rtl"), (preset("tiny"), "rtl"), (WIDE, "macro"), (WIDE_SEQUENTIAL, "macro")],
+    ids=lambda p: getattr(p, "name", p),
 )
 
 #: Before every program. s1, s2: room for operands A and B of two lines each; s3: for results; s4: accumulator to load. s5:
