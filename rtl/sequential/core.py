@@ -242,11 +242,9 @@ class SequentialCore(wiring.Component):
             decoded.simd | decoded.vector_load | decoded.vector_store | decoded.nwrite | decoded.nread | decoded.step
             | decoded.predicate | decoded.csr
         )  # fmt: skip
-        # A register that is being written has to be read once more.
-        written = Signal()
-        m.d.sync += written.eq(slots.due.valid)
+        # In a register: between two instructions there is time for it, and a register that is written is read once more.
+        m.d.sync += p.simd_waits.eq(touches & (slots.simd_pending.any() | slots.simd_taken))
         m.d.comb += [
-            p.simd_waits.eq(touches & (slots.simd_pending.any() | slots.simd_taken | written)),
             slots.tag.valid.eq(1),
             slots.tag.number.eq(insn[7:12]),
             slots.tag.predicate.eq(decoded.writes_pd),
