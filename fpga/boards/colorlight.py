@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.build import Attrs, Clock, Pins, PinsN, Resource, Subsignal
 from amaranth.vendor import LatticeECP5Platform
 
-from fpga.boards.board import WITH_NODES, WITHOUT_NODES, Board
+from fpga.boards.board import WITH_NODES, Board
 
 __all__ = ["COLORLIGHT_I5", "COLORLIGHT_I9", "ColorlightI5Platform", "ColorlightI9Platform"]
 
@@ -58,12 +58,12 @@ def _colorlight(model: str, version: str, size: int, page: str) -> Board:
         platform=f"fpga.boards.colorlight:Colorlight{model.upper()}Platform",
         oscillator_hz=25_000_000,
         config="nano",
+        columns=2 if size > 25 else 1,
         device=f"{size}k",
         package="CABGA381",
         speed=6,
         leds=1,
-        designs=WITH_NODES if size > 25 else WITHOUT_NODES,
-        tier=1 if size > 25 else 2,
+        designs=WITH_NODES,
         programmer=("openFPGALoader", "--board", f"colorlight-{model}", "{bitstream}"),
         usb="0d28:0204",
         serial="USB socket of the extension board (DAPLink), usually /dev/ttyACM0",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fpga.boards.board import WITHOUT_NODES, Board
+from fpga.boards.board import WITH_NODES, Board
 
 __all__ = ["ICEPI_ZERO"]
 
@@ -20,8 +20,7 @@ ICEPI_ZERO = Board(
     uart_signals=("rx", "tx", "rts", "dtr"),
     leds=5,
     reset_button=("button", 0),
-    designs=WITHOUT_NODES,
-    tier=2,
+    designs=WITH_NODES,
     programmer=("openFPGALoader", "--board", "icepi-zero", "{bitstream}"),
     usb="0403:6015",
     serial="USB socket of the FT231X, usually /dev/ttyUSB0",

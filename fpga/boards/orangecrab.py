@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fpga.boards.board import WITH_NODES, WITHOUT_NODES, Board
+from fpga.boards.board import WITH_NODES, Board
 
 __all__ = ["ORANGECRAB_25F", "ORANGECRAB_85F"]
 
@@ -24,8 +24,7 @@ def _orangecrab(size: int, rows: int, columns: int) -> Board:
         speed=8,
         leds=3,
         reset_button=("button", 0),
-        designs=WITH_NODES if size > 25 else WITHOUT_NODES,
-        default_design="node" if size > 25 else "",
+        designs=WITH_NODES,
         tier=1 if size > 25 else 2,
         programmer=("dfu-util", "--device", "1209:5af0", "--alt", "0", "--download", "{bitstream}"),
         usb="1209:5af0",
@@ -35,4 +34,4 @@ def _orangecrab(size: int, rows: int, columns: int) -> Board:
 
 
 ORANGECRAB_25F = _orangecrab(25, 1, 1)
-ORANGECRAB_85F = _orangecrab(85, 1, 2)
+ORANGECRAB_85F = _orangecrab(85, 2, 2)

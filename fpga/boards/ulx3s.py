@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fpga.boards.board import WITH_NODES, WITHOUT_NODES, Board
+from fpga.boards.board import WITH_NODES, Board
 
 __all__ = ["ULX3S_12F", "ULX3S_25F", "ULX3S_45F", "ULX3S_85F"]
 
@@ -24,8 +24,7 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int) -> Board:
         uart_signals=("rx", "tx", "rts", "dtr"),
         leds=8,
         reset_button=("button_fire", 0),
-        designs=WITH_NODES if size > 25 else WITHOUT_NODES,
-        default_design="node" if size > 25 else "",
+        designs=WITH_NODES,
         programmer=("openFPGALoader", "--board", "ulx3s", "{bitstream}"),
         usb="0403:6015",
         serial="USB socket US1 (FT231X), usually /dev/ttyUSB0",
@@ -36,6 +35,6 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int) -> Board:
 
 #: The 12F is a 25F under another identity: the open tools use all of it.
 ULX3S_12F = _ulx3s(12, "12k", 1, 1, tier=2)
-ULX3S_25F = _ulx3s(25, "25k", 1, 1, tier=2)
-ULX3S_45F = _ulx3s(45, "45k", 1, 1, tier=1)
-ULX3S_85F = _ulx3s(85, "85k", 1, 2, tier=1)
+ULX3S_25F = _ulx3s(25, "25k", 1, 1, tier=1)
+ULX3S_45F = _ulx3s(45, "45k", 1, 2, tier=1)
+ULX3S_85F = _ulx3s(85, "85k", 2, 2, tier=1)
