@@ -258,7 +258,7 @@ def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
     def length(item: Item) -> int:
         if item.branch:
             return 1
-        return len(item.words) + (2 + sum(map(length, item.body)) if item.turns else 0)
+        return len(item.words) + (3 + sum(map(length, item.body)) if item.turns else 0)
 
     def emit(sequence: tuple[Item, ...] | list[Item]) -> None:
         for index, item in enumerate(sequence):
