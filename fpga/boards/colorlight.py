@@ -64,6 +64,7 @@ def _colorlight(model: str, version: str, size: int, page: str) -> Board:
         speed=6,
         leds=1,
         designs=WITH_NODES,
+        default_design="node",
         programmer=("openFPGALoader", "--board", f"colorlight-{model}", "{bitstream}"),
         usb="0d28:0204",
         serial="USB socket of the extension board (DAPLink), usually /dev/ttyACM0",

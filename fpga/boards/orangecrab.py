@@ -25,7 +25,7 @@ def _orangecrab(size: int, rows: int, columns: int) -> Board:
         leds=3,
         reset_button=("button", 0),
         designs=WITH_NODES,
-        default_design="node" if size > 45 else "",
+        default_design="node",
         tier=1 if size > 25 else 2,
         programmer=("dfu-util", "--device", "1209:5af0", "--alt", "0", "--download", "{bitstream}"),
         usb="1209:5af0",

@@ -25,7 +25,7 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int) -> Board:
         leds=8,
         reset_button=("button_fire", 0),
         designs=WITH_NODES,
-        default_design="node" if size > 45 else "",
+        default_design="node",
         programmer=("openFPGALoader", "--board", "ulx3s", "{bitstream}"),
         usb="0403:6015",
         serial="USB socket US1 (FT231X), usually /dev/ttyUSB0",

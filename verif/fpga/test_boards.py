@@ -131,7 +131,7 @@ def test_the_nodes_clock_is_the_oscillators_unless_it_is_given() -> None:
 def test_the_default_is_the_largest_that_fits_or_what_the_board_says() -> None:
     for name, design, rows, columns in (
         ("ulx3s-85f", "node", 1, 1),
-        ("ulx3s-45f", "array", 1, 2),
+        ("ulx3s-45f", "node", 1, 1),
         ("ulx3s-25f", "node", 1, 1),
         ("tang-nano-20k", "memory", 1, 1),
         ("icebreaker", "memory", 1, 1),

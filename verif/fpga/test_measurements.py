@@ -191,7 +191,7 @@ def test_measuring_takes_the_boards_that_are_named_with_the_seeds_from_1(file: P
     monkeypatch.setattr(measurements, "measure", measure)
     result = invoke("colorlight-i9", "--measure", "--seeds", "2")
     assert result.exit_code == 0, result.output
-    assert taken == [("array 1x2 of 'nano' on colorlight-i9", [1, 2])]
+    assert taken == [("node of 'nano' on colorlight-i9", [1, 2])]
     assert [one.board for one in load()] == ["ulx3s-85f", "colorlight-i9"]
     taken.clear()
     invoke("--measure", "--seeds", "1")
