@@ -128,9 +128,10 @@ def flit_stream(config: NodeConfig) -> wiring.Signature:
 class CoreNetworkPort(wiring.Signature):
     """Core to network interface, as the core sees it.
 
-    Requests: ``tx_valid`` with the fields beside it enters one request; the interface always takes it, since the core only
-    issues when ``tx_room`` was set (room for two more at least). ``tx_read`` makes it a READ, else a WRITE. ``tx_tag`` is
-    read << 7 | thread << 5 | vector register (0 for a WRITE).
+    Requests: ``tx_valid`` with the fields beside it enters one request; the interface always takes it, since a pipelined core
+    only issues when ``tx_room`` was set (room for two more at least), and a sequential one enters a request in a cycle of
+    ``tx_room``. ``tx_read`` makes it a READ, else a WRITE. ``tx_tag`` is read << 7 | thread << 5 | vector register (0 for a
+    WRITE).
 
     Read responses: ``rx_valid``, ``rx_tag``, ``rx_data`` hold until ``rx_ready``.
 

@@ -69,16 +69,19 @@ class Sram(wiring.Component):
         written = self._held_write(m, array, *writers.values()) if held else None
 
         losers = []
-        for kind, ports in (("read", readers), ("write", writers)):
-            one_bank = held and kind == "write"
-            arbiter = BankArbiter(len(ports), 0 if one_bank else len(bank_of(config, self.fetch.address)))
+        for kind, ports in (("read", readers), *(() if held else (("write", writers),))):
+            arbiter = BankArbiter(len(ports), len(bank_of(config, self.fetch.address)))
             m.submodules[f"{kind}_arbiter"] = arbiter
             losers.append(arbiter.lost)
             for index, port in enumerate(ports.values()):
-                may = ~(self.busy & (port.address[:_COMPARED_BITS] == written[:_COMPARED_BITS])) if held and kind == "read" else 1
-                m.d.comb += [arbiter.request[index].eq(port.req & may), port.grant.eq(arbiter.grant[index])]
-                if not one_bank:
-                    m.d.comb += arbiter.bank[index].eq(bank_of(config, port.address))
+                may = ~(self.busy & (port.address[:_COMPARED_BITS] == written[:_COMPARED_BITS])) if held else 1
+                m.d.comb += [
+                    arbiter.request[index].eq(port.req & may),
+                    arbiter.bank[index].eq(bank_of(config, port.address)),
+                    port.grant.eq(arbiter.grant[index]),
+                ]
+        if held:
+            losers += [port.req & ~port.grant for port in writers.values()]
         lost = Signal(len(readers) + len(writers))
         m.d.sync += lost.eq(Cat(losers))
         m.d.comb += self.conflicts.eq(sum(lost))
@@ -106,14 +109,21 @@ class Sram(wiring.Component):
             m.submodules.array = Instance(macro_name(config), i_clk=ClockSignal(), **pins)
         return m
 
-    def _held_write(self, m, array, *writers):
-        """Takes the write that is granted into a register, and from there into the array. Returns the register's address."""
-        granted = Signal(name="write_granted")
-        m.d.comb += granted.eq(Cat(port.grant for port in writers).any())
-        m.d.sync += self.busy.eq(granted)
+    def _held_write(self, m, array, network, store):
+        """Takes the write that is granted into a register, and from there into the array. Returns the register's address.
+
+        The network goes first, unless a store has lost the cycle before. What the register takes does not depend on whether
+        there is a store, which comes late.
+        """
+        granted, store_first = Signal(name="write_granted"), Signal()
+        m.d.comb += [
+            network.grant.eq(network.req & ~store_first),
+            store.grant.eq(store.req & ~network.grant),
+            granted.eq(network.grant | store.grant),
+        ]
+        m.d.sync += [self.busy.eq(granted), store_first.eq(store.req & ~store.grant)]
         port = WRITE_PORTS[0]
         m.d.comb += getattr(array, f"{port}_w_en").eq(self.busy)
-        network, store = writers
         for name in ("address", "mask", "data"):
             entering = getattr(network, name)
             register = Signal.like(entering, name=f"held_{name}", reset_less=True)

@@ -38,7 +38,8 @@ class NetworkInterface(wiring.Component):
     """Sends the core's requests, serves requests that arrive (:class:`rtl.network.server.RequestServer`, where links are narrow
     :class:`rtl.network.serial_server.SerialServer`), and hands responses to the core.
 
-    A request that the core enters in cycle t is offered to the router in t + 1, where links are narrow in t + 2. READ_DATA goes
+    A request that the core enters in cycle t is offered to the router in t + 1, and in t + 2 where links are narrow and the core
+    pipelined. READ_DATA goes
     to the core as it stands in the router's register, ERROR as a strobe that is always taken; so responses drain as fast as the
     core takes them. An undeliverable response is dropped, and so is a request that came as a response.
 
@@ -101,11 +102,12 @@ class NetworkInterface(wiring.Component):
             self.received.eq(server.received),
         ]
 
-        # Requests of the core that wait for the router: two are the least that the core may count on, and four sustain one per
-        # cycle. Where links are narrow area counts for more.
-        layout, places = _CoreRequestLayout(self.config), 2 if narrow else 4
-        m.submodules.requests = queue = RegisterChain(layout) if narrow else Fifo(layout, places)
-        m.d.comb += [core.tx_room.eq(queue.level <= places - 2), queue.i.valid.eq(core.tx_valid)]
+        # Requests of the core that wait for the router. A core that enters a request in the cycle after it saw that there is
+        # room counts on two places, and four sustain one per cycle. Where links are narrow area counts for more.
+        layout, at_once = _CoreRequestLayout(self.config), self.config.core == "sequential"
+        places = 1 if at_once else 2 if narrow else 4
+        m.submodules.requests = queue = RegisterChain(layout) if places == 2 else Fifo(layout, places)
+        m.d.comb += [core.tx_room.eq(queue.level <= max(0, places - 2)), queue.i.valid.eq(core.tx_valid)]
         for field in ("read", "address", "post", "sem", "tag", "mask", "data"):
             m.d.comb += getattr(queue.i.payload, field).eq(getattr(core, f"tx_{field}"))
 

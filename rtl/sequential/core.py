@@ -149,6 +149,8 @@ class SequentialCore(wiring.Component):
             m.d.comb += [p.format_a.eq(p.first_format), p.format_b.eq(formats.scalar_format)]
         kind = p.format.kind
         narrow = (kind == FormatKind.CFP8_143) | (kind == FormatKind.CFP8_152)
+        # In a register: there is time for it until an address is there to be checked.
+        m.d.sync += p.scale.eq(Mux((kind == FormatKind.FP32) | ~decoded.converts, 2, ~narrow))
         m.d.comb += [
             formats.scalar_number.eq(
                 Mux(decoded.named_formats, insn[28:32] ^ ~p.reads_first, Mux(decoded.csr, insn[20:22] << 2, insn[20:24]))
@@ -156,7 +158,6 @@ class SequentialCore(wiring.Component):
             formats.write.eq(p.sets_format | registers.write_formats),
             formats.whole.eq(registers.write_formats),
             formats.value.eq(Mux(registers.write_formats, registers.written, p.result)),
-            p.scale.eq(Mux((kind == FormatKind.FP32) | ~decoded.converts, 2, ~narrow)),
             p.pair.eq(decoded.step_memory & decoded.named_formats),
             p.wide_a.eq(p.pair & (p.format_a.kind == FormatKind.BF16)),
             p.wide_b.eq(p.pair & (p.format_b.kind == FormatKind.BF16)),

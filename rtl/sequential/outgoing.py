@@ -13,8 +13,9 @@ __all__ = ["Outgoing"]
 
 
 class Outgoing(wiring.Component):
-    """A line with its mask, without a register: a scalar in all places that it may go to, a vector register, or part of an
-    accumulator.
+    """A line with its mask: a scalar in all places that it may go to, a vector register, or part of an accumulator.
+
+    Which of them is in a register, since it takes long to tell; so it is that of the instruction of the cycle before.
 
     Members
     -------
@@ -56,21 +57,21 @@ class Outgoing(wiring.Component):
             Signal(name=f"wants_{source}") for source in ("vector", "accumulator", "converted", "scalar")
         )
         in_eight = Signal()
-        m.d.comb += [
+        m.d.sync += [
             wants_vector.eq(decoded.vector_store | decoded.nwrite),
             wants_accumulator.eq(decoded.accumulator_store & ~decoded.converts),
             wants_converted.eq(decoded.accumulator_store & decoded.converts),
             wants_scalar.eq(decoded.store | decoded.nsd),
-            in_eight.eq(wants_converted & Cat(self.scale == log for log in narrow).any()),
+            in_eight.eq(decoded.accumulator_store & decoded.converts & Cat(self.scale == log for log in narrow).any()),
         ]
 
         # Up to eight bytes, as often as there is room. An accumulator's line becomes a quarter of a line, a half or all of it.
         source, size = Signal(eight), Signal(2)
         quarter_log = ceil_log2(line_bytes) - 2
-        m.d.comb += [
-            source.eq((self.scalar & wants_scalar.replicate(eight)) | (self.converted[:eight] & in_eight.replicate(eight))),
-            size.eq(Mux(decoded.store, self.insn[12:14], Mux(in_eight, quarter_log + self.scale, 3))),
-        ]
+        m.d.comb += source.eq(
+            (self.scalar & wants_scalar.replicate(eight)) | (self.converted[:eight] & in_eight.replicate(eight))
+        )
+        m.d.sync += size.eq(Mux(decoded.store, self.insn[12:14], Mux(decoded.nsd, 3, quarter_log + self.scale)))
         replicated = Signal(eight)
         with m.Switch(size):
             for log in range(4):

@@ -17,15 +17,20 @@ def enter_simd(m, p):
     """Vector operands of SIMD operations and of matrix steps, one register per cycle."""
     decoded, vectors, lines = p.decoded, p.vectors, p.lines
     rd = p.insn[7:12]
+    # In a register, since lines are wide and told late what to do.
+    names_a = Signal()
+    m.d.sync += names_a.eq(decoded.reads_vs1 | decoded.transpose)
     with m.State("OPERAND_B"):
+        # What enters line A while the register still waits is followed by what it waits for, and nobody sees line B before.
+        m.d.comb += lines.enter_vector.eq(~p.feed.waits)
         with m.If(~p.simd_waits & ~p.feed.waits):
             with m.If(vectors.waits & (decoded.reads_vs2 | decoded.transpose)):
                 give_way(m, p)
             with m.Else():
-                m.d.comb += [lines.enter_vector.eq(1), vectors.address.eq(p.register_a)]
+                m.d.comb += vectors.address.eq(p.register_a)
                 m.next = "OPERAND_A"
     with m.State("OPERAND_A"):
-        with m.If(vectors.waits & (decoded.reads_vs1 | decoded.transpose)):
+        with m.If(vectors.waits & names_a):
             m.d.comb += vectors.address.eq(p.register_a)
             give_way(m, p)
         with m.Else():

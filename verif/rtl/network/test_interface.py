@@ -25,6 +25,11 @@ from verif.bench import bench_parameters, bench_rng, check_property, run_bench, 
 from verif.rtl.network.flits import CONFIGS, NARROW_CONFIGS, pack, unpack
 
 X, Y = 0x1555, 0x0AAA
+#: Of a sequential core there is room for one request.
+SEQUENTIAL_CONFIGS = {
+    f"{name}_sequential": config.replace(core="sequential", threads=1) for name, config in NARROW_CONFIGS.items()
+}
+INTERFACE_CONFIGS = CONFIGS | NARROW_CONFIGS | SEQUENTIAL_CONFIGS
 HOST = {"src_x": 3, "src_y": 4, "src_exit": int(Port.WEST)}
 
 
@@ -115,13 +120,13 @@ PROPERTIES = (
 )
 
 
-@pytest.mark.parametrize("name", NARROW_CONFIGS)
+@pytest.mark.parametrize("name", [*NARROW_CONFIGS, *SEQUENTIAL_CONFIGS])
 def test_interface_behind_narrow_links(name: str) -> None:
-    run_bench(Surroundings(NARROW_CONFIGS[name]), tests=PROPERTIES, parameters={"config": name})
+    run_bench(Surroundings(INTERFACE_CONFIGS[name]), tests=PROPERTIES, parameters={"config": name})
 
 
 def config_under_test() -> NodeConfig:
-    return (CONFIGS | NARROW_CONFIGS)[bench_parameters()["config"]]
+    return INTERFACE_CONFIGS[bench_parameters()["config"]]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -250,7 +255,9 @@ class Driver:
             if valid:
                 getattr(dut, f"{name}__payload").value = self._payload(queue[0])
             self.held[name] = int(valid)
-        enters = bool(self.core_requests) and bool(self.room)
+        # A sequential core enters a request while it sees room, a pipelined one in the cycle after.
+        room = int(dut.core__tx_room.value) if self.config.core == "sequential" else self.room
+        enters = bool(self.core_requests) and bool(room)
         dut.core__tx_valid.value = int(enters)
         if enters:
             for name, value in self.core_requests.pop(0).items():

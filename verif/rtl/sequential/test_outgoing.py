@@ -15,7 +15,7 @@ from verif.rtl.simulate import Simulation, property_settings
 
 LINES = (16, 32, 64)
 SIMULATIONS = {
-    line_bytes: Simulation(Outgoing(preset("nano").replace(line_bytes=line_bytes, simd_passes=1, matrix_passes=1)), clocked=False)
+    line_bytes: Simulation(Outgoing(preset("nano").replace(line_bytes=line_bytes, simd_passes=1, matrix_passes=1)))
     for line_bytes in LINES
 }
 BYTES = st.binary(min_size=64, max_size=64)
@@ -54,6 +54,8 @@ def test_bytes_go_to_their_places(
         context.set(outgoing.place, at)
         for name, line in (("scalar", scalar), ("vector", vector), ("accumulator", accumulator), ("converted", converted)):
             context.set(getattr(outgoing, name), int.from_bytes(line, "little"))
+        # What the instruction stores is known in the next cycle.
+        await context.tick()
         mask, data = context.get(outgoing.mask), context.get(outgoing.data).to_bytes(line_bytes, "little")
         assert mask == ((1 << width) - 1) << at
         assert data[at : at + width] == value
