@@ -13,9 +13,9 @@ __all__ = ["ECP5"]
 def _place(board: Board, clock_hz: int) -> list[str]:
     arguments = [f"--{board.device}", "--package", board.package, "--speed", str(board.speed)]
     arguments += ["--json", f"{TOP}.json", "--lpf", f"{TOP}.lpf", "--textcfg", f"{TOP}.config"]
-    # What the other placer makes of small devices and of arrays is not routed, and the default router takes hours where wires
-    # are scarce.
-    return [*arguments, "--placer", "heap", "--router", "router2"]
+    # The default placer needs more wires and far more rounds of routing for arrays, and the default router takes hours where
+    # wires are scarce.
+    return [*arguments, "--placer", "static", "--router", "router2"]
 
 
 def _pack(board: Board) -> list[str]:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nextpnr needs to route a large ECP5 netlist: resets on the global network, room between cells, routes that go round."""
+"""What nextpnr needs to route a large ECP5 netlist: resets on the global network, nodes side by side, and room for wires."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from math import hypot
 from typing import Any
 
 from fpga.boards import Board
@@ -14,36 +15,58 @@ from fpga.flows.flow import TOP
 
 __all__ = ["GRIDS", "RESET_LOADS", "ROUTER_SETTINGS", "Grid", "tune"]
 
+#: Sites of block RAMs in a group, and columns from one to the next.
+_SITES, _SITE_COLUMNS = 4, 2
+
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a device has tiles of logic, each of eight LUTs: all of its columns in all of its rows but some.
+    """Where a device has what.
 
     Parameters
     ----------
     columns, rows : range
+        Of tiles of logic, each of eight LUTs.
     other_rows : frozenset of int
-        Rows among them with block RAMs or multipliers.
+        Rows among them without logic: they have block RAMs or multipliers.
+    memory_rows : tuple of int
+        Those with block RAMs.
+    memory_columns : tuple of int
+        In which a group of sites for block RAMs begins.
     """
 
     columns: range
     rows: range
     other_rows: frozenset[int]
+    memory_rows: tuple[int, ...]
+    memory_columns: tuple[int, ...]
 
     @property
     def luts(self) -> int:
         """Of the whole device."""
         return 8 * len(self.columns) * (len(self.rows) - len(self.other_rows))
 
+    @property
+    def memory_sites(self) -> Iterator[tuple[int, str]]:
+        """Columns of the sites for block RAMs in each of their rows, and nextpnr's names in them."""
+        for column in self.memory_columns:
+            yield from ((column + _SITE_COLUMNS * site, f"EBR{site}") for site in range(_SITES))
 
-_25K = Grid(range(2, 71), range(2, 49), frozenset({13, 25, 37}))
+
+_25K = Grid(range(2, 71), range(2, 49), frozenset({13, 25, 37}), (25, 37), (4, 13, 22, 33, 42, 51, 60))
 
 #: By :attr:`fpga.boards.Board.device`. Source: tile grids in Project Trellis' database, which nextpnr's devices are made of.
 GRIDS = {
     "12k": _25K,
     "25k": _25K,
-    "45k": Grid(range(2, 89), range(2, 70), frozenset({10, 22, 34, 46, 58})),
-    "85k": Grid(range(2, 125), range(2, 94), frozenset({10, 22, 34, 46, 58, 70, 82})),
+    "45k": Grid(range(2, 89), range(2, 70), frozenset({10, 22, 34, 46, 58}), (10, 34, 58), (4, 13, 22, 31, 42, 51, 60, 69, 78)),
+    "85k": Grid(
+        range(2, 125),
+        range(2, 94),
+        frozenset({10, 22, 34, 46, 58, 70, 82}),
+        (22, 46, 70, 82),
+        (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114),
+    ),
 }
 
 #: Flip-flops that a reset must have to go over the global network, of which nextpnr only makes use for clocks.
@@ -53,25 +76,39 @@ RESET_LOADS = 1000
 #: Designs of fewer LUTs are routed without ado.
 _LARGE = 10_000
 
+#: Distances from the middle of a node's part of the device, in halves of its width and height: up to the first one, every
+#: other row of tiles is kept free of logic, and up to the second one every other tile of these rows.
+_FREE_ROWS, _FREE_TILES = 0.8, 1.2
+
 #: Share of the device that may be occupied, tiles that are kept free included.
-_LARGEST_SHARE = 0.85
+_LARGEST_SHARE = 0.93
 
 #: Settings of nextpnr that it has no options for. bbMargin (3 if not given): tiles by which a route may leave the rectangle
-#: around its net, to go round a crowded part. currCongWeightMult (2): growth, from round to round, of the price of a wire that
-#: others use; with 2 it outgrows the precision of the router's numbers before the last conflicts are sorted out.
+#: around its net, to go round a crowded part. currCongWeightMult (2): what the price of a wire that others use grows by from
+#: round to round; with 2 the last conflicts take turns instead of being sorted out.
 ROUTER_SETTINGS = {"router2/bbMargin/x": "20", "router2/bbMargin/y": "20", "router2/currCongWeightMult": "1.1"}
 
 #: LUTs of a cell after packing.
 _LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
 
 
+#: Block RAMs of a node that its lines of data go to and come from.
+_OF_NODE = re.compile(r"(?:.*\.)?node_(\d+)_(\d+)\.(.*)")
+_OF_LINES = re.compile(r"(sram\.array|core\.vectors\.lines)\.")
+
+
 def tune(netlist: dict[str, Any], board: Board) -> dict[str, int]:
     """Change a netlist, as Yosys writes it in JSON, in place.
 
     Every reset with at least :data:`RESET_LOADS` flip-flops gets a global buffer (DCCA, Lattice FPGA-TN-02200) behind its
-    driver. Where the device has room for it, a large design leaves a quarter of the tiles to wires alone: nextpnr places cells
-    so close together that there are too few wires between them, and has no setting for it, so LUTs without a connection occupy
-    these tiles. :data:`ROUTER_SETTINGS` are laid down in the netlist, where nextpnr looks for settings of a design.
+    driver. Each node of an array gets its part of the device: its memories of lines are placed in a row through the middle of
+    the part, and its logic follows them. Otherwise nextpnr, for which nothing but pins is in place at first, mixes the nodes.
+
+    Where the device has room for it, a large design leaves tiles to wires alone, most of them in the middle of each part:
+    that is where most wires lead through, and nextpnr places cells there as close together as everywhere. It has no setting
+    for it, so LUTs without a connection occupy these tiles. Chains of carries fit into the rows between.
+
+    :data:`ROUTER_SETTINGS` are laid down in the netlist, where nextpnr looks for settings of a design.
 
     Returns
     -------
@@ -83,19 +120,54 @@ def tune(netlist: dict[str, Any], board: Board) -> dict[str, int]:
     cells = module["cells"]
     _promote_resets(cells)
     grid = GRIDS[board.device]
+    parts = _parts(cells)
+    if parts != (1, 1):
+        _place_memories(cells, grid, parts)
     luts = sum(_LUTS.get(cell["type"], 0) for cell in cells.values())
-    kept_free = {f"kept_free_{place}": _unconnected_lut(place) for place in _quarter_of_places(grid)}
+    kept_free = {f"kept_free_{place}": _unconnected_lut(place) for place in _free_places(grid, parts)}
     if luts < _LARGE or luts + len(kept_free) > _LARGEST_SHARE * grid.luts:
         return {}
     cells |= kept_free
     return {"TRELLIS_COMB": len(kept_free)}
 
 
-def _quarter_of_places(grid: Grid) -> Iterator[str]:
-    """nextpnr's names of all LUTs in every other tile of every other row; chains of carries fit into the rows between."""
-    rows = (row for row in grid.rows[::2] if row not in grid.other_rows)
-    for row, column, slice_, lut in product(rows, grid.columns[::2], "ABCD", (0, 1)):
-        yield f"X{column}/Y{row}/SLICE{slice_}.K{lut}"
+def _parts(cells: Iterable[str]) -> tuple[int, int]:
+    """Rows and columns of nodes."""
+    nodes = [(int(match[1]), int(match[2])) for match in map(_OF_NODE.match, cells) if match]
+    return 1 + max((row for row, _ in nodes), default=0), 1 + max((column for _, column in nodes), default=0)
+
+
+def _place_memories(cells: dict[str, Any], grid: Grid, parts: tuple[int, int]) -> None:
+    """Spread a node's memories of lines evenly over the row of block RAMs that is nearest to the middle of its part."""
+    memories: dict[tuple[int, int, str], list[str]] = defaultdict(list)
+    for name, cell in cells.items():
+        if cell["type"] == "DP16KD" and (match := _OF_NODE.match(name)) and (lines := _OF_LINES.match(match[3])):
+            memories[int(match[1]), int(match[2]), lines[1]].append(name)
+    free = {row: list(grid.memory_sites) for row in grid.memory_rows}
+    for (row, column, _), names in memories.items():
+        middle = grid.rows.start + (row + 0.5) / parts[0] * len(grid.rows)
+        memory_row = min(grid.memory_rows, key=lambda each: abs(each - middle))
+        sites = free[memory_row]
+        # Names end in numbers of as many digits. What finds no site is for nextpnr to place.
+        for number, name in enumerate(sorted(names)[: len(sites)]):
+            wanted = grid.columns.start + (column + (number + 0.5) / len(names)) / parts[1] * len(grid.columns)
+            site = min(sites, key=lambda each: abs(each[0] - wanted))
+            sites.remove(site)
+            cells[name]["attributes"]["BEL"] = f"X{site[0]}/Y{memory_row}/{site[1]}"
+
+
+def _free_places(grid: Grid, parts: tuple[int, int]) -> Iterator[str]:
+    """nextpnr's names of all LUTs in the tiles to keep free, which lie in every other row."""
+
+    def off_middle(position: int, of: range, count: int) -> float:
+        """Distance from the middle of a part in halves of its length."""
+        return 2 * ((position - of.start) / (len(of) - 1) * count % 1) - 1
+
+    for row in (row for row in grid.rows[::2] if row not in grid.other_rows):
+        for column in grid.columns:
+            distance = hypot(off_middle(row, grid.rows, parts[0]), off_middle(column, grid.columns, parts[1]))
+            if distance < _FREE_ROWS or (distance < _FREE_TILES and column in grid.columns[::2]):
+                yield from (f"X{column}/Y{row}/SLICE{slice_}.K{lut}" for slice_ in "ABCD" for lut in (0, 1))
 
 
 def _unconnected_lut(place: str) -> dict[str, Any]:
