@@ -43,11 +43,14 @@ class FrameTransmitter(wiring.Component):
         escaping, checking, bytes_left = Signal(), Signal(), Signal(range(CHECK_BYTES + 1))
 
         takes, bit = Signal(), Signal()
+        # It takes long to tell what the next bit is, so the check sequence gets it a cycle later, which is before a byte of it
+        # is wanted: a whole byte has to be sent first.
+        counted = Signal()
+        m.d.sync += [counted.eq(takes & ~checking), crc.bit.eq(self.i.payload.bit)]
         m.d.comb += [
             bit.eq(Mux(checking, ~crc.value[0], self.i.payload.bit)),
-            crc.bit.eq(self.i.payload.bit),
-            crc.shift.eq(takes),
-            crc.out.eq(checking),
+            crc.shift.eq(counted | (takes & checking)),
+            crc.out.eq(~counted),
         ]
         with m.If(takes):
             m.d.sync += [byte.eq(Cat(byte[1:], bit)), bits.eq(bits + 1)]

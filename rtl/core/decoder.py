@@ -9,7 +9,10 @@ from amaranth.utils import ceil_log2
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction, Unit
 
-__all__ = ["TRANSPOSE_OPERATIONS", "AluOp", "DecodedLayout", "Decoder", "ImmediateFormat", "transpose_group"]
+__all__ = [
+    "TRANSPOSE_OPERATIONS", "AluOp", "DecodedLayout", "Decoder", "ImmediateFormat", "RowCompletion", "RowLayout", "RowLookup",
+    "transpose_group",
+]  # fmt: skip
 
 #: Low four bits of funct7 of transposes, by bits of their elements.
 TRANSPOSE_OPERATIONS = {bits: INSTRUCTIONS[f"vtrn.e{bits}"].match >> 25 & 0xF for bits in (8, 16, 32)}
@@ -212,52 +215,63 @@ def _simd_flags(mnemonic: str) -> set[str]:
     return flags
 
 
-class _AnswerLayout(data.StructLayout):
-    """What the table says of an instruction."""
+class RowLayout(data.StructLayout):
+    """What the table says of an instruction: flags as in :class:`DecodedLayout`, and where it has its immediate."""
 
     def __init__(self):
         super().__init__({"flags": data.StructLayout(dict.fromkeys(_FLAGS, 1)), "alu": AluOp, "immediate": ImmediateFormat})
 
 
-class Decoder(wiring.Component):
-    """Decodes one instruction, without a register.
-
-    Everything that the table and the configuration's counts reject is ``illegal``; CSR numbers are checked by the CSR file.
+class RowLookup(wiring.Component):
+    """Finds an instruction in the table, without a register.
 
     Members
     -------
     insn : In(32)
-    decoded : Out(DecodedLayout)
+    row : Out(RowLayout), ``illegal`` of what the table does not have
     """
 
-    def __init__(self, config: NodeConfig):
-        self.config = config
-        super().__init__({"insn": In(32), "decoded": Out(DecodedLayout())})
+    def __init__(self):
+        super().__init__({"insn": In(32), "row": Out(RowLayout())})
 
     def elaborate(self, platform):
         m = Module()
-        insn = self.insn
-        # What the table says, before the checks that the table's masks cannot express. A row's answer is one constant, so
-        # that simulators follow one branch instead of working out every flag.
-        answer = Signal(_AnswerLayout())
-        accumulators, semaphores = self.config.accumulators, self.config.semaphores
-        illegal = _answer({"illegal"}, AluOp.ADD, ImmediateFormat.NONE)
+        # A row's answer is one constant, so that simulators follow one branch instead of working out every flag.
         by_opcode: dict[int, dict[int, set[tuple[int, int]]]] = {}
         for row in INSTRUCTIONS.values():
             alike = by_opcode.setdefault(row.match & 0x7F, {})
             alike.setdefault(_answer(_flags(row), _row_alu(row), _row_immediate(row)), set()).add((row.mask, row.match))
-        m.d.comb += answer.eq(illegal)
-        with m.Switch(insn[0:7]):
+        m.d.comb += self.row.eq(_ILLEGAL)
+        with m.Switch(self.insn[0:7]):
             for opcode, answers in by_opcode.items():
-                with m.Case(opcode), m.Switch(insn[7:32]):
+                with m.Case(opcode), m.Switch(self.insn[7:32]):
                     for value, patterns in answers.items():
                         with m.Case(*(_pattern(mask, match) for mask, match in _merged(patterns))):
-                            m.d.comb += answer.eq(value)
-        out = answer.flags
+                            m.d.comb += self.row.eq(value)
+        return m
 
+
+class RowCompletion(wiring.Component):
+    """What the table cannot say of an instruction, without a register.
+
+    Members
+    -------
+    insn : In(32), row : In(RowLayout)
+    immediate : Out(32)
+    rejected : Out(1)
+        Its masks cannot express that the instruction is illegal, or the configuration does not have what it names.
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        super().__init__({"insn": In(32), "row": In(RowLayout()), "immediate": Out(32), "rejected": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        insn, immediate, flags = self.insn, self.immediate, self.row.flags
+        accumulators, semaphores = self.config.accumulators, self.config.semaphores
         sign = insn[31]
-        immediate = Signal(32)
-        with m.Switch(answer.immediate):
+        with m.Switch(self.row.immediate):
             with m.Case(ImmediateFormat.I):
                 m.d.comb += immediate.eq(Cat(insn[20:32], sign.replicate(20)))
             with m.Case(ImmediateFormat.S):
@@ -280,12 +294,12 @@ class Decoder(wiring.Component):
                     m.d.comb += immediate.eq(step)
 
         rd = insn[7:12]
-        names_accumulator = out.step | out.step_memory | out.clear | out.accumulator_load | out.accumulator_store
-        posts = out.nwrite & insn[25]
-        names_semaphore = out.swait | out.spost | posts
-        same_parity = out.post_rs1 & out.post_rs2 & (insn[15] == insn[20])
+        names_accumulator = flags.step | flags.step_memory | flags.clear | flags.accumulator_load | flags.accumulator_store
+        posts = flags.nwrite & insn[25]
+        names_semaphore = flags.swait | flags.spost | posts
+        same_parity = flags.post_rs1 & flags.post_rs2 & (insn[15] == insn[20])
         outside_group = Signal()
-        with m.If(out.transpose):
+        with m.If(flags.transpose):
             with m.Switch(insn[25:29]):
                 for bits in (8, 16, 32):
                     group = transpose_group(self.config, bits)
@@ -293,17 +307,45 @@ class Decoder(wiring.Component):
                         unaligned = insn[15:20][: ceil_log2(group)].any() if group > 1 else 0
                         m.d.comb += outside_group.eq(unaligned | (insn[20:24] >= group))
         bad_number = (names_accumulator & (rd >= accumulators)) | (names_semaphore & (rd >= semaphores))
+        m.d.comb += self.rejected.eq(bad_number | same_parity | outside_group)
+        return m
+
+
+class Decoder(wiring.Component):
+    """Decodes one instruction, without a register.
+
+    Everything that the table and the configuration's counts reject is ``illegal``; CSR numbers are checked by the CSR file.
+
+    Members
+    -------
+    insn : In(32)
+    decoded : Out(DecodedLayout)
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        super().__init__({"insn": In(32), "decoded": Out(DecodedLayout())})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.lookup = lookup = RowLookup()
+        m.submodules.completion = completion = RowCompletion(self.config)
+        m.d.comb += [lookup.insn.eq(self.insn), completion.insn.eq(self.insn), completion.row.eq(lookup.row)]
         # Nothing but the flag may survive: an illegal instruction reads, writes and starts nothing.
         m.d.comb += self.decoded.eq(
-            Mux(bad_number | same_parity | outside_group, illegal, Cat(answer.flags, answer.alu, immediate))
+            Mux(completion.rejected, _ILLEGAL, Cat(lookup.row.flags, lookup.row.alu, completion.immediate))
         )
         return m
 
 
 def _answer(flags: set[str], alu: AluOp, immediate: ImmediateFormat) -> int:
-    """What the table says of a row, as bits of _AnswerLayout. The flags are where DecodedLayout has them."""
+    """What the table says of a row, as bits of RowLayout. The flags are where DecodedLayout has them."""
     bits = sum(1 << number for number, flag in enumerate(_FLAGS) if flag in flags)
     return bits | alu.value << len(_FLAGS) | immediate.value << len(_FLAGS) + 4
+
+
+#: A row that the table does not have.
+_ILLEGAL = _answer({"illegal"}, AluOp.ADD, ImmediateFormat.NONE)
 
 
 def _row_alu(row: Instruction) -> AluOp:

@@ -24,7 +24,11 @@ class Sram(wiring.Component):
 
     Where writes are held (:func:`rtl.memory.macro.holds_writes`) there is one write per cycle in all banks together, which
     enters the array in the cycle after its grant. In that cycle reads of its line are not granted, nor of those whose numbers
-    have the same low bits, and do not count as conflicts.
+    have the same low bits, and do not count as conflicts. The network's writes go first, unless a store has lost the cycle
+    before.
+
+    Beside a sequential core there is also one read per cycle in all banks together: of the network, else of an instruction,
+    else of data. The network never asks in two cycles running, and few instructions are read ahead, so nobody waits for long.
 
     Parameters
     ----------
@@ -35,7 +39,8 @@ class Sram(wiring.Component):
 
     Members
     -------
-    fetch, scalar, network_read, load1, load0 : In(ReadPort), in this order of priority
+    fetch, scalar, network_read, load1, load0 : In(ReadPort), in this order of priority; a sequential core has ``fetch`` and
+        ``load0`` alone
     network_write, store : In(WritePort), in this order of priority
     conflicts : Out(3), requesters that lost a bank in the cycle before
     busy : Out(1), a write enters the array in this cycle that was granted before
@@ -68,30 +73,28 @@ class Sram(wiring.Component):
         held = holds_writes(config)
         written = self._held_write(m, array, *writers.values()) if held else None
 
-        losers = []
-        for kind, ports in (("read", readers), *(() if held else (("write", writers),))):
-            arbiter = BankArbiter(len(ports), len(bank_of(config, self.fetch.address)))
-            m.submodules[f"{kind}_arbiter"] = arbiter
-            losers.append(arbiter.lost)
-            for index, port in enumerate(ports.values()):
-                may = ~(self.busy & (port.address[:_COMPARED_BITS] == written[:_COMPARED_BITS])) if held else 1
+        wants = {
+            name: port.req & ~(self.busy & (port.address[:_COMPARED_BITS] == written[:_COMPARED_BITS])) if held else port.req
+            for name, port in readers.items()
+        }
+        if config.core == "sequential":
+            losers = self._one_read(m, array, {name: (readers[name], wants[name]) for name in ("network", "fetch", "load0")})
+        else:
+            losers = self._arbitrate(m, "read", readers, wants)
+            for name, port in readers.items():
                 m.d.comb += [
-                    arbiter.request[index].eq(port.req & may),
-                    arbiter.bank[index].eq(bank_of(config, port.address)),
-                    port.grant.eq(arbiter.grant[index]),
+                    getattr(array, f"{name}_r_en").eq(port.grant),
+                    getattr(array, f"{name}_r_address").eq(port.address),
+                    port.data.eq(getattr(array, f"{name}_r_data")),
                 ]
         if held:
-            losers += [port.req & ~port.grant for port in writers.values()]
-        lost = Signal(len(readers) + len(writers))
-        m.d.sync += lost.eq(Cat(losers))
+            losers = Cat(losers, *(port.req & ~port.grant for port in writers.values()))
+        else:
+            losers = Cat(losers, self._arbitrate(m, "write", writers, {name: port.req for name, port in writers.items()}))
+        lost = Signal(len(losers))
+        m.d.sync += lost.eq(losers)
         m.d.comb += self.conflicts.eq(sum(lost))
 
-        for name, port in readers.items():
-            m.d.comb += [
-                getattr(array, f"{name}_r_en").eq(port.grant),
-                getattr(array, f"{name}_r_address").eq(port.address),
-                port.data.eq(getattr(array, f"{name}_r_data")),
-            ]
         for name, port in () if held else writers.items():
             m.d.comb += [
                 getattr(array, f"{name}_w_en").eq(port.grant),
@@ -108,6 +111,34 @@ class Sram(wiring.Component):
                 pins[f"{'i' if member.flow == In else 'o'}_{path[0]}"] = value
             m.submodules.array = Instance(macro_name(config), i_clk=ClockSignal(), **pins)
         return m
+
+    def _arbitrate(self, m, kind, ports, wants):
+        """Grants each bank to one of the ports. Returns who loses."""
+        arbiter = BankArbiter(len(ports), len(bank_of(self.config, self.fetch.address)))
+        m.submodules[f"{kind}_arbiter"] = arbiter
+        for index, (name, port) in enumerate(ports.items()):
+            m.d.comb += [
+                arbiter.request[index].eq(wants[name]),
+                arbiter.bank[index].eq(bank_of(self.config, port.address)),
+                port.grant.eq(arbiter.grant[index]),
+            ]
+        return arbiter.lost
+
+    def _one_read(self, m, array, ports):
+        """Grants one of the ports, in this order, and reads by the last one's way into the array. Returns who loses.
+
+        Whose address it is does not depend on whether the last one asks, which comes late.
+        """
+        last = [*ports][-1]
+        losers, earlier, address = [], 0, 0
+        for name, (port, wants) in reversed(ports.items()):
+            address = port.address if name == last else Mux(wants, port.address, address)
+        for port, wants in ports.values():
+            m.d.comb += [port.grant.eq(wants & ~earlier), port.data.eq(getattr(array, f"{last}_r_data"))]
+            losers.append(wants & earlier)
+            earlier = earlier | wants
+        m.d.comb += [getattr(array, f"{last}_r_en").eq(earlier), getattr(array, f"{last}_r_address").eq(address)]
+        return Cat(losers)
 
     def _held_write(self, m, array, network, store):
         """Takes the write that is granted into a register, and from there into the array. Returns the register's address.

@@ -94,7 +94,7 @@ def execute(m, p):
             traps(m, p, Cause.ECALL_MACHINE, Shown.NOTHING)
         with m.If(decoded.ebreak):
             traps(m, p, Cause.BREAKPOINT, Shown.PC)
-        with m.If(decoded.illegal | writes_read_only | p.no_operand):
+        with m.If(decoded.illegal | p.fetch.rejected | writes_read_only | p.no_operand):
             traps(m, p, Cause.ILLEGAL_INSTRUCTION, Shown.WORD)
         with m.If(p.fetch.fault):
             traps(m, p, Cause.INSTRUCTION_ACCESS_FAULT, Shown.PC)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instruction fetch of the sequential core: word by word, without a buffer of lines."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from golden.layout import OFFSET_BITS, SRAM_BASE
-from rtl.core.decoder import DecodedLayout, Decoder
+from rtl.core.decoder import DecodedLayout, RowCompletion, RowLayout, RowLookup
 from rtl.interfaces import ReadPort
 
 __all__ = ["SequentialFetch"]
@@ -35,6 +35,8 @@ class SequentialFetch(wiring.Component):
         It will be there in the next cycle, and the fields of its registers.
     valid : Out(1), insn : Out(32), fault : Out(1), decoded : Out(DecodedLayout)
         It is there. ``insn`` and ``decoded`` stay for two cycles after a redirection.
+    rejected : Out(1)
+        The instruction of the cycle before is illegal although ``decoded.illegal`` was clear; it must have no effect.
     busy : Out(1)
         A word is under way.
     """
@@ -56,6 +58,7 @@ class SequentialFetch(wiring.Component):
                 "insn": Out(32),
                 "fault": Out(1),
                 "decoded": Out(DecodedLayout()),
+                "rejected": Out(1),
                 "busy": Out(1),
             }
         )
@@ -70,7 +73,7 @@ class SequentialFetch(wiring.Component):
         word, place = Signal(32, reset_less=True), Signal(byte_bits - 2, reset_less=True)
         waits, fails, reading = Signal(), Signal(), Signal()
         moves, asks = Signal(), Signal()
-        insn, decoded = Signal(32, reset_less=True), Signal(DecodedLayout(), reset_less=True)
+        insn, row = Signal(32, reset_less=True), Signal(RowLayout(), reset_less=True)
         fields = Signal(32)
         m.d.comb += [
             # Not in the cycle of ``take``, which comes late.
@@ -94,12 +97,20 @@ class SequentialFetch(wiring.Component):
         with m.Elif(moves):
             m.d.sync += waits.eq(0)
 
-        m.submodules.decoder = decoder = Decoder(config)
-        m.d.comb += [decoder.insn.eq(word), self.insn.eq(insn), self.decoded.eq(decoded)]
+        m.submodules.lookup = lookup = RowLookup()
+        m.submodules.completion = completion = RowCompletion(config)
+        m.d.comb += [
+            lookup.insn.eq(word),
+            completion.insn.eq(insn),
+            completion.row.eq(row),
+            self.insn.eq(insn),
+            self.decoded.eq(Cat(row.flags, row.alu, completion.immediate)),
+        ]
+        m.d.sync += self.rejected.eq(completion.rejected)
         with m.If(moves):
             m.d.sync += self.valid.eq(waits)
             with m.If(waits):
-                m.d.sync += [insn.eq(word), self.fault.eq(fails), decoded.eq(decoder.decoded)]
+                m.d.sync += [insn.eq(word), self.fault.eq(fails), row.eq(lookup.row)]
         with m.If(self.take):
             m.d.sync += [self.valid.eq(0), self.pc[2:offset_bits].eq(self.pc[2:offset_bits] + 1)]
         with m.If(self.redirect):

@@ -26,6 +26,9 @@ CONFIGS = {
     "1x1x32x16": NodeConfig(line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=32),
     "5x4x16x64": NodeConfig(line_bytes=64, sram_blocks=5, sram_ways=4, bank_lines=16),
     "held writes": NodeConfig(line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=16, matrix_passes=4),
+    "sequential": NodeConfig(
+        line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=16, matrix_passes=4, link_passes=4, threads=1, core="sequential"
+    ),
 }
 
 #: Reads of lines whose numbers agree in this with that of a write wait in the cycle after its grant, where writes are held.
@@ -34,6 +37,8 @@ HELD_BITS = 0x1
 #: Requesters in order of priority.
 READERS = ("fetch", "scalar", "network_read", "load1", "load0")
 WRITERS = ("network_write", "store")
+#: Those beside a sequential core, of whom the first one goes first whenever it asks.
+SEQUENTIAL_READERS = ("network_read", "fetch", "load0")
 
 ARBITRATION = [
     "grants_data_and_conflicts_equal_the_model",
@@ -50,6 +55,8 @@ ARBITRATION = [
         ("2x2x16x16", "model"),
         ("5x4x16x64", "model"),
         ("held writes", "reference"),
+        ("sequential", "reference"),
+        ("sequential", "model"),
     ],
 )
 def test_sram(name: str, array: str) -> None:
@@ -59,7 +66,7 @@ def test_sram(name: str, array: str) -> None:
         modules={macro_name(config): SramArray(config)} if array == "module" else {},
         sources=[macro_verilog(config)] if array == "model" else [],
         parameters={"config": name},
-        tests=ARBITRATION,
+        tests=ARBITRATION[:1] if name == "sequential" else ARBITRATION,
     )
 
 
@@ -112,11 +119,18 @@ def bank(config: NodeConfig, line: int) -> int:
 
 def arbitrate(config: NodeConfig, order: tuple[str, ...], wants: dict[str, int], waited: dict[str, int]) -> set[str]:
     """Who is granted: in each bank the one that waited longest, the first of the order among equals. Updates ``waited``."""
-    granted = set()
-    banks = {name: 0 if holds_writes(config) and order == WRITERS else bank(config, line) for name, line in wants.items()}
-    for number in set(banks.values()):
-        rivals = [name for name in order if banks.get(name) == number]
-        granted.add(max(rivals, key=lambda name: waited[name]))
+    if config.core == "sequential" and order != WRITERS:
+        granted = set([name for name in SEQUENTIAL_READERS if name in wants][:1])
+    elif holds_writes(config) and order == WRITERS:
+        # A store that gives up after it has lost keeps its turn.
+        rivals = [name for name in order if name in wants and (name == "store" or not waited["store"])]
+        granted = set(rivals[:1])
+    else:
+        granted = set()
+        banks = {name: bank(config, line) for name, line in wants.items()}
+        for number in set(banks.values()):
+            rivals = [name for name in order if banks.get(name) == number]
+            granted.add(max(rivals, key=lambda name: waited[name]))
     for name in order:
         waited[name] = waited[name] + 1 if name in wants and name not in granted else 0
     return granted
@@ -137,6 +151,8 @@ class Access:
 async def play(dut: Any, accesses: dict[str, list[Access]]) -> dict[str, int]:
     """Play accesses against the model, cycle by cycle. Returns the longest wait of each requester."""
     config = config_under_test()
+    if config.core == "sequential":
+        accesses = {name: items for name, items in accesses.items() if name in (*SEQUENTIAL_READERS, *WRITERS)}
     lines = np.zeros((config.sram_lines, config.line_bytes), np.uint8)
     # What the array held before is left from the example before, so only bytes written since count.
     known = np.zeros(lines.shape, bool)
