@@ -65,11 +65,10 @@ def boards(as_json: bool) -> None:
 
 def _board_row(board: Board) -> tuple[str, ...]:
     choice = choose(board.name)
-    clock = f"{board.node_hz / 1e6:g} MHz"
     return (
         board.name,
         board.title,
-        clock if board.node_hz == board.oscillator_hz else f"{clock} from {board.oscillator_hz / 1e6:g}",
+        board.clock,
         choice.design.describe(choice.settings),
         board.serial,
         board.programmer[0],

@@ -116,6 +116,12 @@ class Board:
         if self.default_design not in self.designs:
             raise ValueError(f"board {self.name}: '{self.default_design}' is not one of its designs, {', '.join(self.designs)}")
 
+    @property
+    def clock(self) -> str:
+        """The nodes' clock for people, and the oscillator's where a PLL makes it."""
+        clock = f"{self.node_hz / 1e6:g} MHz"
+        return clock if self.node_hz == self.oscillator_hz else f"{clock} from {self.oscillator_hz / 1e6:g}"
+
     def make_platform(self) -> Any:
         """A platform to prepare one design with."""
         module, _, name = self.platform.partition(":")
