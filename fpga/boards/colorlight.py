@@ -58,7 +58,7 @@ def _colorlight(model: str, version: str, size: int, page: str) -> Board:
         platform=f"fpga.boards.colorlight:Colorlight{model.upper()}Platform",
         oscillator_hz=25_000_000,
         # Arrays, for which the larger one has room, are not known to reach more than the oscillator's.
-        node_hz=50_000_000 if size == 25 else 0,
+        node_hz=45_000_000 if size == 25 else 0,
         config="nano",
         columns=2 if size > 25 else 1,
         device=f"{size}k",

@@ -13,6 +13,7 @@ ICEPI_ZERO = Board(
     family="ecp5",
     platform="amaranth_boards.icepi_zero:IcepiZero1_3Platform",
     oscillator_hz=50_000_000,
+    node_hz=45_000_000,
     config="nano",
     device="25k",
     package="CABGA256",

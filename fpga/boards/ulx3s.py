@@ -37,7 +37,7 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int, node_hz: 
 
 #: The 12F is a 25F under another identity: the open tools use all of it. Where arrays fit, nodes run from the oscillator, since
 #: arrays are not known to reach more.
-ULX3S_12F = _ulx3s(12, "12k", 1, 1, tier=2, node_hz=50_000_000)
-ULX3S_25F = _ulx3s(25, "25k", 1, 1, tier=1, node_hz=50_000_000)
+ULX3S_12F = _ulx3s(12, "12k", 1, 1, tier=2, node_hz=45_000_000)
+ULX3S_25F = _ulx3s(25, "25k", 1, 1, tier=1, node_hz=45_000_000)
 ULX3S_45F = _ulx3s(45, "45k", 1, 2, tier=1)
 ULX3S_85F = _ulx3s(85, "85k", 2, 2, tier=1)
