@@ -13,7 +13,7 @@ from typing import Any
 from fpga.boards import Board
 from fpga.flows.flow import TOP
 
-__all__ = ["GRIDS", "RESET_LOADS", "ROUTER_SETTINGS", "Grid", "tune"]
+__all__ = ["ARRAY_SETTINGS", "GRIDS", "RESET_LOADS", "ROUTER_SETTINGS", "Grid", "tune"]
 
 #: Sites of block RAMs in a group, and columns from one to the next.
 _SITES, _SITE_COLUMNS = 4, 2
@@ -83,10 +83,18 @@ _FREE_ROWS, _FREE_TILES = 0.8, 1.2
 #: Share of the device that may be occupied, tiles that are kept free included.
 _LARGEST_SHARE = 0.93
 
-#: Settings of nextpnr that it has no options for. bbMargin (3 if not given): tiles by which a route may leave the rectangle
+#: Settings of nextpnr, most of which it has no options for. bbMargin (3 if not given): tiles by which a route may leave the rectangle
 #: around its net, to go round a crowded part. currCongWeightMult (2): what the price of a wire that others use grows by from
 #: round to round; with 2 the last conflicts take turns instead of being sorted out.
 ROUTER_SETTINGS = {"router2/bbMargin/x": "20", "router2/bbMargin/y": "20", "router2/currCongWeightMult": "1.1"}
+
+#: What arrays need beside that. Placed and routed for their clock they take more wires than there are; so the clock is what
+#: comes out. initCurrCongWeight (0.5): the price at first, from where it hardly grows, or the last nets drive out each other.
+ARRAY_SETTINGS = {
+    "timing_driven": "0" * 32,
+    "router2/initCurrCongWeight": "2.5",
+    "router2/currCongWeightMult": "0.2",
+}
 
 #: LUTs of a cell after packing.
 _LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
@@ -108,7 +116,7 @@ def tune(netlist: dict[str, Any], board: Board) -> dict[str, int]:
     that is where most wires lead through, and nextpnr places cells there as close together as everywhere. It has no setting
     for it, so LUTs without a connection occupy these tiles. Chains of carries fit into the rows between.
 
-    :data:`ROUTER_SETTINGS` are laid down in the netlist, where nextpnr looks for settings of a design.
+    :data:`ROUTER_SETTINGS`, and those of arrays, are laid down in the netlist, where nextpnr looks for settings of a design.
 
     Returns
     -------
@@ -122,6 +130,7 @@ def tune(netlist: dict[str, Any], board: Board) -> dict[str, int]:
     grid = GRIDS[board.device]
     parts = _parts(cells)
     if parts != (1, 1):
+        module["settings"] |= ARRAY_SETTINGS
         _place_memories(cells, grid, parts)
     luts = sum(_LUTS.get(cell["type"], 0) for cell in cells.values())
     kept_free = {f"kept_free_{place}": _unconnected_lut(place) for place in _free_places(grid, parts)}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fpga.boards import BOARDS
-from fpga.flows.ecp5_netlist import GRIDS, RESET_LOADS, ROUTER_SETTINGS, Grid, tune
+from fpga.flows.ecp5_netlist import ARRAY_SETTINGS, GRIDS, RESET_LOADS, ROUTER_SETTINGS, Grid, tune
 
 BOARD = BOARDS["ulx3s-85f"]
 CLOCK, FEW, MANY, FROM_PIN = 2, 3, 4, 5
@@ -134,6 +134,7 @@ def memory_design(rows: int, columns: int) -> dict[str, Any]:
 def test_memories_of_a_node_lie_in_its_part_of_the_device(rows: int, columns: int, device: str) -> None:
     design, grid = memory_design(rows, columns), GRIDS[device]
     tune(design, replace(BOARD, device=device))
+    assert design["modules"]["top"]["settings"] == ROUTER_SETTINGS | ARRAY_SETTINGS
     places: dict[str, str] = {
         name: cell["attributes"]["BEL"] for name, cell in design["modules"]["top"]["cells"].items() if cell["attributes"]
     }
