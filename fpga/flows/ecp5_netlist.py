@@ -83,9 +83,9 @@ _FREE_ROWS, _FREE_TILES = 0.8, 1.2
 #: Share of the device that may be occupied, tiles that are kept free included.
 _LARGEST_SHARE = 0.93
 
-#: Settings of nextpnr, most of which it has no options for. bbMargin (3 if not given): tiles by which a route may leave the rectangle
-#: around its net, to go round a crowded part. currCongWeightMult (2): what the price of a wire that others use grows by from
-#: round to round; with 2 the last conflicts take turns instead of being sorted out.
+#: Settings of nextpnr, most of which it has no options for. bbMargin (3 if not given): tiles by which a route may leave the
+#: rectangle around its net, to go round a crowded part. currCongWeightMult (2): what the price of a wire that others use grows
+#: by from round to round; with 2 the last conflicts take turns instead of being sorted out.
 ROUTER_SETTINGS = {"router2/bbMargin/x": "20", "router2/bbMargin/y": "20", "router2/currCongWeightMult": "1.1"}
 
 #: What arrays need beside that. Placed and routed for their clock they take more wires than there are; so the clock is what
