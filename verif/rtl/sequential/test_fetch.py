@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from hypothesis import given
 from hypothesis import strategies as st
 
 from golden.config import preset
 from golden.layout import OFFSET_BITS, SRAM_BASE
+from rtl.core.decoder import DecodedLayout, Decoder
 from rtl.sequential.fetch import SequentialFetch
+from verif.bench import bench_seed
+from verif.rtl.core.test_decoder import is_legal, words
 from verif.rtl.simulate import Simulation, property_settings
 
 CONFIG = preset("nano")
@@ -107,3 +114,63 @@ def test_a_word_comes_in_three_cycles_and_the_next_one_is_read_ahead() -> None:
             await context.tick()
 
     SIMULATION.run(check)
+
+
+class FetchBesideDecoder(wiring.Component):
+    """The fetch unit on a memory that is full of one word, which is fetched anew after ``restart``, and what the decoder makes
+    of the word."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "word": In(32),
+                "restart": In(1),
+                "valid": Out(1),
+                "rejected": Out(1),
+                "decoded": Out(DecodedLayout()),
+                "expected": Out(DecodedLayout()),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.fetch = fetch = SequentialFetch(CONFIG)
+        m.submodules.decoder = decoder = Decoder(CONFIG)
+        m.d.comb += [
+            fetch.run.eq(1),
+            fetch.redirect.eq(self.restart),
+            fetch.target.eq(SRAM_BASE),
+            fetch.port.grant.eq(fetch.port.req),
+            fetch.port.data.eq(self.word.replicate(CONFIG.line_bytes // 4)),
+            decoder.insn.eq(self.word),
+            self.valid.eq(fetch.valid),
+            self.rejected.eq(fetch.rejected),
+            self.decoded.eq(fetch.decoded),
+            self.expected.eq(decoder.decoded),
+        ]
+        return m
+
+
+def test_instructions_are_decoded_as_everywhere_and_what_is_illegal_is_known_a_cycle_later() -> None:
+    simulation = Simulation(FetchBesideDecoder())
+    dut = simulation.component
+    late = 0
+
+    async def check(context: Any) -> None:
+        nonlocal late
+        for word in random.Random(bench_seed()).sample(words(bench_seed()), 1500):
+            context.set(dut.word, word)
+            context.set(dut.restart, 1)
+            await context.tick()
+            context.set(dut.restart, 0)
+            await context.tick().until(dut.valid)
+            decoded = context.get(dut.decoded)
+            await context.tick()
+            rejected = context.get(dut.rejected)
+            assert (decoded.illegal or rejected) == (not is_legal(CONFIG, word)), f"{word:#010x}"
+            if not rejected:
+                assert decoded.as_bits() == context.get(dut.expected).as_bits(), f"{word:#010x}"
+            late += rejected
+
+    simulation.run(check)
+    assert late > 10, "hardly any word was illegal in a way that the table does not know"
