@@ -26,7 +26,8 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int, node_hz: 
         leds=8,
         reset_button=("button_fire", 0),
         designs=WITH_NODES,
-        default_design="node",
+        # What has been routed.
+        default_design="array" if rows * columns == 4 else "node",
         programmer=("openFPGALoader", "--board", "ulx3s", "{bitstream}"),
         usb="0403:6015",
         serial="USB socket US1 (FT231X), usually /dev/ttyUSB0",

@@ -130,7 +130,8 @@ def test_the_nodes_clock_is_the_oscillators_unless_it_is_given() -> None:
 
 def test_the_default_is_the_largest_that_fits_or_what_the_board_says() -> None:
     for name, design, rows, columns in (
-        ("ulx3s-85f", "node", 1, 1),
+        ("ulx3s-85f", "array", 2, 2),
+        ("orangecrab-85f", "node", 1, 1),
         ("ulx3s-45f", "node", 1, 1),
         ("ulx3s-25f", "node", 1, 1),
         ("tang-nano-20k", "memory", 1, 1),
@@ -187,7 +188,7 @@ def test_an_unknown_board_or_preset_is_an_error_that_lists_those_that_exist() ->
 def test_the_boards_are_listed() -> None:
     listed = json.loads(invoke("boards", "--json").stdout)["boards"]
     assert [board["name"] for board in listed] == list(BOARDS)
-    assert listed[0]["default_design"] == "node"
+    assert listed[0]["default_design"] == "array"
     text = invoke("boards").stdout
     for board in BOARDS.values():
         assert board.name in text

@@ -195,6 +195,6 @@ def test_measuring_takes_the_boards_that_are_named_with_the_seeds_from_1(file: P
     assert [one.board for one in load()] == ["ulx3s-85f", "colorlight-i9"]
     taken.clear()
     invoke("--measure", "--seeds", "1")
-    assert ("node of 'nano' on ulx3s-85f", [1]) in taken
+    assert ("array 2x2 of 'nano' on ulx3s-85f", [1]) in taken
     assert not any("icebreaker" in what for what, _ in taken)
     assert "has no nodes" in invoke("ulx3s-85f", "--measure", "--design", "blinky").output
