@@ -8,7 +8,7 @@ from fpga.boards.board import WITH_NODES, Board
 __all__ = ["ULX3S_12F", "ULX3S_25F", "ULX3S_45F", "ULX3S_85F"]
 
 
-def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int, node_hz: int = 0) -> Board:
+def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int, default_design: str = "node", node_hz: int = 0) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
         title=f"ULX3S, ECP5 LFE5U-{size}F",
@@ -26,8 +26,7 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int, node_hz: 
         leds=8,
         reset_button=("button_fire", 0),
         designs=WITH_NODES,
-        # What has been routed.
-        default_design="array" if rows * columns == 4 else "node",
+        default_design=default_design,
         programmer=("openFPGALoader", "--board", "ulx3s", "{bitstream}"),
         usb="0403:6015",
         serial="USB socket US1 (FT231X), usually /dev/ttyUSB0",
@@ -41,4 +40,4 @@ def _ulx3s(size: int, device: str, rows: int, columns: int, tier: int, node_hz: 
 ULX3S_12F = _ulx3s(12, "12k", 1, 1, tier=2, node_hz=45_000_000)
 ULX3S_25F = _ulx3s(25, "25k", 1, 1, tier=1, node_hz=45_000_000)
 ULX3S_45F = _ulx3s(45, "45k", 1, 2, tier=1)
-ULX3S_85F = _ulx3s(85, "85k", 2, 2, tier=1)
+ULX3S_85F = _ulx3s(85, "85k", 2, 2, tier=1, default_design="array")

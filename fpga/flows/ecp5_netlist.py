@@ -99,9 +99,10 @@ ARRAY_SETTINGS = {
 #: LUTs of a cell after packing.
 _LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
 
-
-#: Block RAMs of a node that its lines of data go to and come from.
+#: Cells of a node: its row, its column, and the cell's name in it.
 _OF_NODE = re.compile(r"(?:.*\.)?node_(\d+)_(\d+)\.(.*)")
+
+#: Among them, what holds lines of data.
 _OF_LINES = re.compile(r"(sram\.array|core\.vectors\.lines)\.")
 
 

@@ -39,9 +39,9 @@ class NetworkInterface(wiring.Component):
     :class:`rtl.network.serial_server.SerialServer`), and hands responses to the core.
 
     A request that the core enters in cycle t is offered to the router in t + 1, and in t + 2 where links are narrow and the core
-    pipelined. READ_DATA goes
-    to the core as it stands in the router's register, ERROR as a strobe that is always taken; so responses drain as fast as the
-    core takes them. An undeliverable response is dropped, and so is a request that came as a response.
+    pipelined. READ_DATA goes to the core as it stands in the router's register, ERROR as a strobe that is always taken; so
+    responses drain as fast as the core takes them. An undeliverable response is dropped, and so is a request that came as a
+    response.
 
     Parameters
     ----------
