@@ -54,7 +54,15 @@ class NodeConfig:
     threads : int
         Hardware threads: 1, 2 or 4.
     fetch_lines : int
-        Lines of code buffered per thread: 2, 4 or 8.
+        Lines of code that a pipelined core keeps per thread: 2, 4, 8, 16 or 32.
+    fetch_bytes : int
+        Bytes of code that it fetches per cycle: 8, 16 or 32; a shorter line limits it (``window_bytes``).
+    decode_width : int
+        Instructions that it decodes per cycle, of at most two threads: 1 to 8.
+    issue_width : int
+        Instructions that a thread issues per cycle: 1, 2 or 4.
+    btb_entries : int
+        Branches whose targets are predicted. A power of two, 4 to 64.
     accumulators : int
         Matrix accumulators per thread: 1, 2, 4 or 8.
     semaphores : int
@@ -87,6 +95,10 @@ class NodeConfig:
     bank_lines: int = 1024
     threads: int = 4
     fetch_lines: int = 4
+    fetch_bytes: int = 32
+    decode_width: int = 8
+    issue_width: int = 2
+    btb_entries: int = 32
     accumulators: int = 4
     semaphores: int = 16
     channel_depth: int = 4
@@ -101,14 +113,17 @@ class NodeConfig:
             "sram_ways": (1, 2, 4, 8, 16),
             "bank_lines": tuple(1 << n for n in range(4, 17)),
             "threads": (1, 2, 4),
-            "fetch_lines": (2, 4, 8),
+            "fetch_lines": (2, 4, 8, 16, 32),
+            "fetch_bytes": (8, 16, 32),
+            "issue_width": (1, 2, 4),
+            "btb_entries": (4, 8, 16, 32, 64),
             "accumulators": (1, 2, 4, 8),
             "semaphores": (4, 8, 16, 32),
             "link_passes": (1, 2, 4),
             "simd_passes": (1, 2, 4, 8, 16),
             "matrix_passes": (1, 2, 4, 8, 16, 32, 64),
         }
-        ranges = {"sram_blocks": (1, 16), "channel_depth": (3, 64)}
+        ranges = {"sram_blocks": (1, 16), "channel_depth": (3, 64), "decode_width": (1, 8)}
         for field in (*choices, *ranges):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool):
@@ -151,6 +166,11 @@ class NodeConfig:
     def block_bytes(self) -> int:
         """Bytes of one block of consecutive addresses."""
         return self.sram_ways * self.bank_lines * self.line_bytes
+
+    @property
+    def window_bytes(self) -> int:
+        """Bytes of code that are fetched at a time, aligned."""
+        return min(self.fetch_bytes, self.line_bytes)
 
     @property
     def banks(self) -> int:
