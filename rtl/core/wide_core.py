@@ -1,0 +1,600 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The core of a node: all that executes instructions, with the control page behind it."""
+
+import contextlib
+
+from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
+from amaranth.lib import data, wiring
+from amaranth.utils import ceil_log2
+
+from golden.config import NodeConfig
+from golden.layout import OFFSET_BITS, Csr, ThreadState
+from rtl.core.allocation import Allocation
+from rtl.core.control_page import ControlPage
+from rtl.core.csr import FLAG_BITS, ThreadCsrs
+from rtl.core.format_table import FormatTable
+from rtl.core.grouping import PIPES, Grouping
+from rtl.core.pipes.alu import AluPipe
+from rtl.core.pipes.control import ControlPipe
+from rtl.core.pipes.load import LoadPipe
+from rtl.core.pipes.matrix import MatrixPipe
+from rtl.core.pipes.simd import SimdPipe
+from rtl.core.pipes.store import StorePipe
+from rtl.core.ports import core_members
+from rtl.core.predicate_registers import PredicateRegisters
+from rtl.core.random_lanes import RANDOM_BITS, random_name
+from rtl.core.scalar_file import ScalarFile
+from rtl.core.semaphores import Semaphores
+from rtl.core.thread_control import ThreadControl
+from rtl.core.vector_file import VectorFile
+from rtl.frontend.frontend import FrontEnd
+from rtl.matrix.array import matrix_name
+from rtl.simd.unit import simd_name
+
+__all__ = ["Core"]
+
+
+class Core(wiring.Component):
+    """Up to four threads, their front end, six pipes, the registers, the matrix and SIMD macros, semaphores, control page.
+
+    Members
+    -------
+    Those of :func:`rtl.core.ports.core_members`.
+    """
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        super().__init__(core_members(config))
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        threads = range(config.threads)
+
+        m.submodules.frontend = self._frontend = FrontEnd(config)
+        m.submodules.alu_pipe = self._alu = AluPipe()
+        m.submodules.control_pipe = self._control = ControlPipe(config)
+        m.submodules.load_pipe = self._load = LoadPipe(config)
+        m.submodules.store_pipe = self._store = StorePipe(config)
+        m.submodules.simd_pipe = self._simd = SimdPipe(config)
+        m.submodules.matrix_pipe = self._matrix = MatrixPipe(config)
+        self._pipes = [getattr(self, f"_{name}") for name in PIPES]
+        m.submodules.predicates = self._predicates = PredicateRegisters(config)
+        m.submodules.formats = self._formats = FormatTable(config, readers=2)
+        m.submodules.semaphores = self._semaphores = Semaphores(config)
+        m.submodules.control_page = self._page = ControlPage(config)
+        self._csrs = [ThreadCsrs() for _ in threads]
+        self._controls = [ThreadControl(config.semaphores) for _ in threads]
+        for thread in threads:
+            m.submodules[f"csrs{thread}"] = self._csrs[thread]
+            m.submodules[f"control{thread}"] = self._controls[thread]
+
+        # LUT memories know no reset: for sixteen cycles after it, everything in them is cleared, and nothing is issued.
+        self._clearing, self._clear_number = Signal(init=1), Signal(4)
+        with m.If(self._clearing):
+            m.d.sync += [self._clear_number.eq(self._clear_number + 1), self._clearing.eq(self._clear_number != 15)]
+
+        self._connect_memory(m)
+        self._connect_macros(m)
+        self._connect_kills(m)
+        self._connect_threads(m)
+        self._connect_vectors(m)
+        self._connect_issue(m)
+        self._connect_predicates(m)
+        self._connect_formats(m)
+        self._connect_network(m)
+        self._connect_page(m)
+        self._retire(m)
+
+        states = [control.state for control in self._controls]
+        m.d.comb += [
+            self.running.eq(Cat(state == ThreadState.RUNNING for state in states)),
+            self.waiting.eq(Cat(state == ThreadState.WAITING for state in states)),
+            self.trapped.eq(Cat(state == ThreadState.TRAPPED for state in states)),
+            self.exited.eq(self._page.exited),
+            self.retires.eq(Cat(pipe.commit.valid for pipe in self._pipes).any()),
+            self.quiet.eq(
+                ~(
+                    Cat(control.busy for control in self._controls).any()
+                    | Cat(pipe.x_valid for pipe in self._pipes).any()
+                    | self._frontend.busy
+                    | self._load.busy
+                    | self._simd.busy
+                    | self._matrix.busy
+                    | self._page.busy
+                    | self._clearing
+                    | self.network.rx_valid
+                    | Cat(write.valid for write in self.vector_writes).any()
+                    | Cat(write.valid for write in self.late_writes).any()
+                    | Cat(port.valid for port in self.retirement).any()
+                )
+            ),
+        ]
+        return m
+
+    def _connect_memory(self, m):
+        wiring.connect(m, wiring.flipped(self.fetch), self._frontend.port)
+        wiring.connect(m, wiring.flipped(self.scalar), self._load.read)
+        wiring.connect(m, wiring.flipped(self.load0), self._matrix.load0)
+        wiring.connect(m, wiring.flipped(self.load1), self._matrix.load1)
+        wiring.connect(m, wiring.flipped(self.store), self._store.write)
+
+    def _connect_macros(self, m):
+        store, simd, matrix, formats = self._store, self._simd, self._matrix, self._formats
+        self._simd_flags, self._convert_flags = Signal(FLAG_BITS), Signal(FLAG_BITS)
+        first, second = (Signal(RANDOM_BITS * self.config.fp32_lanes, name=f"{step}_random") for step in ("first", "second"))
+        seed = Signal(32)
+        for thread, csr in enumerate(self._csrs):
+            with m.If(csr.reseed) if thread else contextlib.nullcontext():
+                m.d.comb += seed.eq(csr.written)
+        reseed = Cat(csr.reseed for csr in self._csrs).any()
+        thread = Signal(2)
+        with m.If(reseed):
+            m.d.comb += thread.eq(self._control.x.thread)
+        with m.Elif(store.draw):
+            m.d.comb += thread.eq(store.x.thread)
+        with m.Else():
+            m.d.comb += thread.eq(simd.x.thread)
+        m.submodules.random = Instance(
+            random_name(self.config),
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_thread=thread,
+            i_reseed=reseed,
+            i_seed=seed,
+            i_draw=store.draw | simd.draw,
+            i_advance=store.advance | simd.advance,
+            i_twice=simd.draw & simd.draws_twice,
+            o_first=first,
+            o_second=second,
+        )
+        m.submodules.matrix_array = Instance(
+            matrix_name(self.config),
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_op=matrix.op,
+            i_entry=matrix.entry,
+            i_line=matrix.line,
+            i_zero=matrix.zero,
+            i_half=matrix.half,
+            # The kinds that the array takes are the lowest four; issue lets no other through.
+            i_format_a=matrix.format_a.kind[:2],
+            i_bias_a=matrix.format_a.bias,
+            i_format_b=matrix.format_b.kind[:2],
+            i_bias_b=matrix.format_b.bias,
+            i_a=matrix.a,
+            i_b=matrix.b,
+            i_read_entry=store.accumulator_entry,
+            i_read_line=store.accumulator_line,
+            o_read_data=store.accumulator_data,
+            i_convert=store.convert,
+            i_convert_format=store.convert_format.kind,
+            i_convert_bias=store.convert_format.bias,
+            i_convert_stochastic=store.convert_stochastic,
+            i_convert_random=first,
+            o_converted=store.converted,
+            o_convert_flags=self._convert_flags,
+        )
+        insn = simd.x.entry.insn
+        self._simd_operands = [Signal(8 * self.config.line_bytes, name=f"simd_{name}") for name in "abc"]
+        self._mask = Signal(self.config.line_bytes)
+        m.submodules.simd = Instance(
+            simd_name(self.config),
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_valid=simd.valid,
+            i_op=Cat(insn[25:29], insn[12:15], ~insn[5]),
+            i_sub=insn[20:25],
+            i_a=self._simd_operands[0],
+            i_b=self._simd_operands[1],
+            i_c=self._simd_operands[2],
+            i_scalar=simd.scalar,
+            i_mask=self._mask,
+            i_format=formats.named[0].kind,
+            i_bias=formats.named[0].bias,
+            i_random=Cat(first, second),
+            i_collect=simd.collect,
+            i_row=simd.row,
+            o_result=simd.result,
+            o_flags=self._simd_flags,
+        )
+
+    def _connect_kills(self, m):
+        """What an instruction that traps, or goes on elsewhere, does to those that its thread issued with it behind it."""
+        for pipe in self._pipes:
+            older = [
+                other.bad & (other.x.thread == pipe.x.thread) & (other.x.position < pipe.x.position)
+                for other in self._pipes
+                if other is not pipe
+            ]
+            m.d.comb += pipe.killed.eq(pipe.first & Cat(older).any())
+
+    def _mine(self, pipe, thread):
+        return pipe.x.thread == thread
+
+    def _connect_threads(self, m):
+        control_pipe, store, page = self._control, self._store, self._page
+        for thread, (control, csr) in enumerate(zip(self._controls, self._csrs, strict=True)):
+            front = self._frontend.threads[thread]
+            in_control = Signal(name=f"in_control{thread}")
+            in_store = Signal(name=f"in_store{thread}")
+            retired = Signal(range(len(PIPES) + 1), name=f"retired{thread}")
+            raised = [Signal(FLAG_BITS, name=f"raised{source}_{thread}") for source in ("simd", "convert")]
+            uncertain = [pipe.first & self._mine(pipe, thread) for pipe in self._pipes]
+            uncertain.append(self._load.gathers & self._mine(self._load, thread))
+            redirects = [in_control & control_pipe.redirect, in_store & store.redirect]
+            m.d.comb += [
+                in_control.eq(control_pipe.first & ~control_pipe.killed & self._mine(control_pipe, thread)),
+                in_store.eq(store.first & ~store.killed & self._mine(store, thread)),
+                retired.eq(
+                    sum(pipe.commit.valid & ~pipe.commit.trap & (pipe.commit.thread == thread) for pipe in self._pipes)
+                ),
+                control.start.eq(page.start[thread]),
+                control.start_pc.eq(page.start_pc),
+                control.stop.eq(page.stop[thread]),
+                control.exit.eq(store.exit),
+                control.jump.eq(redirects[0] | redirects[1]),
+                control.target.eq(Mux(redirects[0], control_pipe.target, store.target)),
+                control.halt.eq(in_control & control_pipe.halt),
+                control.exit_operand.eq(control_pipe.x.rs1),
+                control.park.eq(in_control & control_pipe.park),
+                control.park_sem.eq(control_pipe.semaphore),
+                control.park_amount.eq(control_pipe.amount),
+                control.error.eq(self.network.error_valid & (self.network.error_tag[5:7] == thread)),
+                control.error_address.eq(self.network.error_address),
+                control.in_slot.eq(Cat(uncertain).any()),
+                control.next_pc.eq(front.next_pc),
+                control.vector.eq(csr.vector),
+                control.semaphores.eq(self._semaphores.values),
+                front.run.eq(control.run),
+                front.redirect.eq(control.redirect),
+                front.target.eq(control.redirect_target),
+                csr.number.eq(control_pipe.csr_number),
+                csr.operand.eq(control_pipe.csr_operand),
+                csr.trap.eq(control.taken),
+                csr.mret.eq(in_control & control_pipe.mret),
+                csr.retired.eq(retired),
+                csr.hart.eq(Cat(C(thread, 2), self.x, self.y)),
+                csr.node.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
+                csr.config.eq(self.config.descriptor),
+                csr.cycle.eq(self.cycle),
+                csr.raise_flags.eq(raised[0] | raised[1]),
+                csr.formats.eq(self._formats.scalar_csr),
+            ]
+            # Of one thread, at most one instruction traps in a cycle: what is younger is killed.
+            for pipe in self._pipes:
+                with m.If(pipe.trap.valid & self._mine(pipe, thread)):
+                    m.d.comb += control.trap.eq(pipe.trap)
+            due = self._simd.vector_write.thread
+            with m.If(self._simd.flags_valid & (due == thread)):
+                m.d.comb += raised[0].eq(self._simd_flags)
+            with m.If(store.convert_flags_valid & self._mine(store, thread)):
+                m.d.comb += raised[1].eq(self._convert_flags)
+            with m.If(in_control):
+                m.d.comb += csr.op.eq(control_pipe.csr_op)
+            # Nobody looks at these where nothing is in the pipe.
+            with m.If(self._mine(control_pipe, thread)) if thread else contextlib.nullcontext():
+                m.d.comb += [
+                    control_pipe.csr_read.eq(csr.read),
+                    control_pipe.csr_exists.eq(csr.exists),
+                    control_pipe.exception_pc.eq(csr.exception_pc),
+                    control_pipe.upper.eq(front.upper),
+                ]
+        semaphores = self._semaphores
+        m.d.comb += [
+            self._frontend.flush.eq(control_pipe.flush | Cat(control.flush for control in self._controls).any()),
+            self._frontend.update.eq(control_pipe.update),
+            control_pipe.covered.eq(semaphores.covered),
+            store.tohost.eq(page.tohost),
+            semaphores.number.eq(control_pipe.semaphore),
+            semaphores.amount.eq(control_pipe.amount),
+            semaphores.take.eq(control_pipe.take),
+            semaphores.post.eq(control_pipe.post),
+        ]
+        # The network interface never writes a register of the control page in the cycle of a post.
+        with m.If(self.network.post_valid):
+            m.d.comb += [
+                semaphores.outside.valid.eq(1),
+                semaphores.outside.sem.eq(self.network.post_sem),
+                semaphores.outside.amount.eq(self.network.post_amount),
+            ]
+        with m.Else():
+            m.d.comb += semaphores.outside.eq(page.post)
+
+    def _connect_issue(self, m):
+        config = self.config
+        width = config.issue_width
+        m.submodules.allocation = allocation = Allocation(config.threads, width)
+        m.submodules.scalars = scalars = ScalarFile(config, reads=2 * len(PIPES), writes=2 * len(PIPES) + 1)
+        load, store, simd, matrix = self._load, self._store, self._simd, self._matrix
+
+        stays = {name: Signal(name=f"{name}_stays") for name in PIPES}
+        for name, pipe in zip(PIPES, self._pipes, strict=True):
+            m.d.comb += stays[name].eq(pipe.x_valid & pipe.stall)
+        for thread in range(config.threads):
+            m.submodules[f"grouping{thread}"] = grouping = Grouping(config)
+            front, control = self._frontend.threads[thread], self._controls[thread]
+            staying = {
+                name: stays[name] & self._mine(pipe, thread) for name, pipe in zip(PIPES, self._pipes, strict=True)
+            }
+            in_store, in_matrix = store.x.entry.decoded, matrix.x.entry.decoded
+            mine = slice(thread * config.accumulators, (thread + 1) * config.accumulators)
+            storing = Signal(config.accumulators, name=f"storing{thread}")
+            with m.If(staying["store"] & in_store.accumulator_store):
+                m.d.comb += storing.eq(1 << store.x.entry.insn[7:12][: ceil_log2(config.accumulators)])
+            scalars_busy = Signal(32, name=f"scalars_busy{thread}")
+            with m.If(load.x_valid & ~load.stall & self._mine(load, thread) & load.x.entry.decoded.load):
+                m.d.sync += scalars_busy.bit_select(load.x.entry.insn[7:12], 1).eq(0)
+            with m.If(load.issue_valid & (load.issue.thread == thread) & load.issue.entry.decoded.load):
+                m.d.sync += scalars_busy.bit_select(load.issue.entry.insn[7:12], 1).eq(load.issue.entry.insn[7:12].any())
+            state = grouping.state
+            m.d.comb += [
+                grouping.heads.eq(front.heads),
+                grouping.valid.eq(front.valid),
+                grouping.runs.eq(
+                    control.run
+                    & ~control.hold
+                    & ~self._clearing
+                    & ~(store.exiting & self._mine(store, thread))
+                ),
+                state.scalars.eq(scalars_busy),
+                state.vectors.eq(self._vectors.busy[thread]),
+                state.predicates.eq(self._predicates.busy[thread]),
+                state.accumulators_busy.eq(matrix.accumulators_busy[mine]),
+                state.accumulators_closed.eq(matrix.accumulators_closed[mine] | storing),
+                state.reading.eq(
+                    staying["load"]
+                    | (staying["matrix"] & (in_matrix.step_memory | in_matrix.accumulator_load))
+                    | matrix.reads_later[thread]
+                ),
+                state.writing.eq(staying["store"]),
+                state.gathering.eq(staying["load"] & load.gathers),
+                state.held_operands.eq(
+                    (staying["simd"] & simd.x.entry.decoded.transpose) | (staying["matrix"] & in_matrix.step)
+                ),
+                state.occupying.eq(Cat(staying.values()).any()),
+                state.simd_pending.eq(simd.pending[thread]),
+                grouping.response_waiting.eq(self.network.rx_valid),
+                grouping.network_room.eq(self.network.tx_room),
+                allocation.ready[thread].eq(grouping.ready),
+                allocation.kinds[thread].eq(grouping.kinds),
+                front.take.eq(allocation.take[thread]),
+            ]
+            for slot in range(width):
+                head = front.heads[slot]
+                m.d.comb += allocation.random[thread][slot].eq(
+                    head.decoded.stochastic | (head.decoded.csr & (head.insn[20:32] == Csr.MSEED))
+                )
+        m.d.comb += [
+            allocation.free.eq(~Cat(stays.values())),
+            allocation.random_free.eq(
+                ~((stays["simd"] & simd.x.entry.decoded.stochastic) | (stays["store"] & store.x.entry.decoded.stochastic))
+            ),
+            scalars.clear.eq(self._clearing),
+            scalars.clear_number.eq(self._clear_number),
+        ]
+
+        killed = Signal(config.threads)
+        m.d.comb += killed.eq(Cat(control.redirect for control in self._controls))
+        self._chosen = {}
+        for number, (name, pipe) in enumerate(zip(PIPES, self._pipes, strict=True)):
+            choice, issue = allocation.choices[number], pipe.issue
+            self._chosen[name] = choice.valid
+            # Nobody looks at what is not chosen, so the first one goes there then.
+            for thread in range(config.threads):
+                for slot in range(width):
+                    here = (choice.thread == thread) & (choice.slot == slot)
+                    with m.If(here) if thread or slot else contextlib.nullcontext():
+                        m.d.comb += issue.entry.eq(self._frontend.threads[thread].heads[slot])
+            m.d.comb += [
+                issue.thread.eq(choice.thread),
+                issue.position.eq(choice.slot),
+                pipe.issue_valid.eq(choice.valid & ~killed.bit_select(choice.thread[: ceil_log2(config.threads)], 1)),
+            ]
+            for port, (field, value) in enumerate(((slice(15, 20), issue.rs1), (slice(20, 25), issue.rs2))):
+                operand = scalars.operands[2 * number + port]
+                m.d.comb += [
+                    operand.thread.eq(choice.thread),
+                    operand.number.eq(issue.entry.insn[field]),
+                    value.eq(scalars.values[2 * number + port]),
+                ]
+            for port in range(2):
+                written = pipe.commit.valid & ~pipe.commit.trap & pipe.writes[port].valid
+                m.d.comb += [
+                    scalars.forward[2 * number + port].eq(pipe.writes[port]),
+                    scalars.written[2 * number + port].eq(written),
+                ]
+        m.d.comb += [scalars.forward[-1].eq(load.late), scalars.written[-1].eq(load.late.valid)]
+
+    def _connect_vectors(self, m):
+        load, store, simd, matrix = self._load, self._store, self._simd, self._matrix
+        m.submodules.vectors = self._vectors = vectors = VectorFile(self.config, reads=7, writes=2, marks=4)
+        first, second, third, of_load, of_store, of_a, of_b = vectors.read
+
+        def register(port: data.View, valid, number, thread):
+            return [port.valid.eq(valid), port.number.eq(number), port.thread.eq(thread)]
+
+        # Of an instruction that is killed they may be read as well: whatever was in X before has left it.
+        insn, thread = simd.issue.entry.insn, simd.issue.thread
+        # A transpose goes on to read its group while it is in X.
+        partner = Mux(simd.issue.entry.decoded.transpose, insn[15:20] | 1, insn[20:25])
+        for read, number, following in ((first, insn[15:20], simd.reread_first), (second, partner, simd.reread_second)):
+            m.d.comb += register(read, simd.issue_valid, number, thread)
+            with m.If(simd.reread):
+                m.d.comb += register(read, 1, following, simd.x.thread)
+        m.d.comb += [
+            *register(third, simd.issue_valid, insn[7:12], thread),
+            *register(of_load, load.issue_valid, load.issue.entry.insn[20:25], load.issue.thread),
+            *register(of_store, store.issue_valid, store.issue.entry.insn[20:25], store.issue.thread),
+            *register(of_a, 1, matrix.vs1_address[:5], matrix.vs1_address[5:]),
+            *register(of_b, 1, matrix.vs2_address[:5], matrix.vs2_address[5:]),
+            *(operand.eq(line) for operand, line in zip(self._simd_operands, vectors.data, strict=False)),
+            load.vs2.eq(vectors.data[3]),
+            store.vs2.eq(vectors.data[4]),
+            matrix.vs1.eq(vectors.data[5]),
+            matrix.vs2.eq(vectors.data[6]),
+        ]
+
+        for number, pipe in enumerate((load, store, simd)):
+            issued, in_x = pipe.issue, pipe.x.entry
+            fails = pipe.first & (pipe.killed | (pipe.bad if pipe is not load else 0))
+            if pipe is load:
+                fails = fails | pipe.trap.valid
+            m.d.comb += [
+                *register(
+                    vectors.reserve[number],
+                    pipe.issue_valid & issued.entry.decoded.writes_vd,
+                    issued.entry.insn[7:12],
+                    issued.thread,
+                ),
+                *register(vectors.release[number], fails & in_x.decoded.writes_vd, in_x.insn[7:12], pipe.x.thread),
+            ]
+        tag = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.error_tag)
+        m.d.comb += register(vectors.release[3], self.network.error_valid & tag.read, tag.number, tag.thread)
+
+        # Responses take the port of loads when it is free. One that nobody waits for is dropped.
+        response = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.rx_tag)
+        awaited = Signal()
+        for thread in range(self.config.threads):
+            with m.If(response.thread == thread):
+                m.d.comb += awaited.eq(response.read & vectors.busy[thread].bit_select(response.number, 1))
+        of_results, of_loads = vectors.write
+        m.d.comb += [
+            of_results.eq(simd.vector_write),
+            vectors.write_data[0].eq(simd.result),
+            self.network.rx_ready.eq(~load.vector_write.valid),
+        ]
+        with m.If(load.vector_write.valid):
+            m.d.comb += [of_loads.eq(load.vector_write), vectors.write_data[1].eq(load.vector_data)]
+        with m.Else():
+            m.d.comb += [
+                *register(of_loads, self.network.rx_valid & awaited, response.number, response.thread),
+                vectors.write_data[1].eq(self.network.rx_data),
+            ]
+
+    def _connect_predicates(self, m):
+        predicates, simd, control = self._predicates, self._simd, self._control
+        insn, issued = simd.x.entry.insn, simd.issue
+        m.d.comb += [
+            predicates.thread.eq(simd.x.thread),
+            predicates.read[0].eq(Mux(simd.x.entry.decoded.predicate, insn[15:18], insn[29:32])),
+            predicates.read[1].eq(insn[20:23]),
+            predicates.other_thread.eq(control.x.thread),
+            predicates.other_read.eq(control.x.entry.insn[15:18]),
+            control.predicate.eq(predicates.other_data),
+            self._mask.eq(predicates.read_data[0]),
+            simd.predicate.eq(predicates.read_data),
+            predicates.reserve.valid.eq(simd.issue_valid & issued.entry.decoded.writes_pd),
+            predicates.reserve.number.eq(issued.entry.insn[7:10]),
+            predicates.reserve.thread.eq(issued.thread),
+            predicates.release.valid.eq(simd.killed & simd.x.entry.decoded.writes_pd),
+            predicates.release.number.eq(insn[7:10]),
+            predicates.release.thread.eq(simd.x.thread),
+            predicates.write.valid.eq(simd.predicate_write.valid),
+            predicates.write.number.eq(simd.predicate_write.number),
+            predicates.write.thread.eq(simd.predicate_write.thread),
+            predicates.write_data.eq(simd.predicate_data),
+        ]
+
+    def _connect_formats(self, m):
+        formats, control, matrix = self._formats, self._control, self._matrix
+        insn = control.x.entry.insn
+        writes_csr = Cat(csr.write_formats for csr in self._csrs).any()
+        m.d.comb += [
+            formats.scalar_thread.eq(control.x.thread),
+            # The low bits of the number of mformat0 to mformat3 are those of the line.
+            formats.scalar_number.eq(Mux(control.x.entry.decoded.csr, insn[20:22] << 2, insn[20:24])),
+            formats.matrix_thread.eq(matrix.x.thread),
+            formats.matrix_number.eq(matrix.x.entry.insn[28:32]),
+            matrix.named_a.eq(formats.format_a),
+            matrix.named_b.eq(formats.format_b),
+            formats.write.eq(control.set_format | writes_csr),
+            formats.whole.eq(writes_csr),
+            # What setfmt writes is the operand of an instruction that leaves the CSRs alone.
+            formats.value.eq(self._csrs[0].written),
+            formats.clear.eq(self._clearing),
+            formats.clear_number.eq(self._clear_number),
+            self._store.named.eq(formats.named[1]),
+        ]
+        for csr in self._csrs[1:]:
+            with m.If(csr.write_formats):
+                m.d.comb += formats.value.eq(csr.written)
+        for number, pipe in enumerate((self._simd, self._store)):
+            m.d.comb += [
+                formats.named_thread[number].eq(pipe.x.thread),
+                formats.named_number[number].eq(pipe.x.entry.insn[20:24]),
+            ]
+
+    def _connect_network(self, m):
+        names = ("tx_valid", "tx_read", "tx_address", "tx_mask", "tx_data", "tx_post", "tx_sem", "tx_tag")
+        m.d.comb += [getattr(self.network, name).eq(getattr(self._store, name)) for name in names]
+
+    def _connect_page(self, m):
+        page, matrix = self._page, self._matrix
+        wiring.connect(m, wiring.flipped(self.control), page.port)
+        m.d.comb += [
+            page.descriptor.eq(self.config.descriptor),
+            page.coordinates.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
+            page.cycle.eq(self.cycle),
+            page.semaphores.eq(self._semaphores.values),
+            page.links.eq(self.links),
+            page.semaphore_overflow.eq(self._semaphores.overflow),
+            page.dropped.eq(self.dropped),
+            page.stepped.eq(matrix.stepped),
+            page.sent.eq(self.sent),
+            page.received.eq(self.received),
+            page.conflicts.eq(self.conflicts),
+            page.lines_loaded.eq(self._load.loaded + matrix.load0.grant + matrix.load1.grant),
+            page.lines_stored.eq(self._store.stored),
+            page.retired.eq(sum(pipe.commit.valid & ~pipe.commit.trap for pipe in self._pipes)),
+            page.exit.eq(self._store.exit),
+            page.exit_value.eq(self._store.exit_value),
+            page.clear.eq(self._clearing),
+            page.clear_number.eq(self._clear_number),
+        ]
+        for thread, (control, csr) in enumerate(zip(self._controls, self._csrs, strict=True)):
+            shown = page.threads[thread]
+            m.d.comb += [
+                shown.pc.eq(self._frontend.threads[thread].next_pc),
+                shown.state.eq(control.state),
+                shown.cause.eq(csr.cause),
+                shown.value.eq(csr.value),
+                shown.exit_code.eq(control.exit_code),
+                shown.retired.eq(csr.instret),
+                shown.wait.eq(control.wait),
+            ]
+
+    def _retire(self, m):
+        width = self.config.issue_width
+        for thread in range(self.config.threads):
+            for slot in range(width):
+                port = self.retirement[width * thread + slot]
+                here = [
+                    pipe.commit.valid & (pipe.commit.thread == thread) & (pipe.commit.position == slot)
+                    for pipe in self._pipes
+                ]
+                m.d.sync += port.valid.eq(Cat(here).any())
+                for pipe, mine in zip(self._pipes, here, strict=True):
+                    record = pipe.commit
+                    with m.If(mine):
+                        m.d.sync += [
+                            port.trap.eq(record.trap),
+                            port.cause.eq(record.cause),
+                            port.value.eq(record.value),
+                            port.pc.eq(record.pc),
+                            port.insn.eq(record.insn),
+                            port.late.eq(record.late & ~record.trap),
+                            port.rd_valid.eq(
+                                Mux(record.trap, 0, Cat(record.writes[0].valid, record.writes[1].valid))
+                            ),
+                            *(port.rd_address[number].eq(record.writes[number].number) for number in range(2)),
+                            *(port.rd_data[number].eq(record.writes[number].data) for number in range(2)),
+                        ]
+        for port, late in zip(self.late_writes, (self._load.late,), strict=True):
+            m.d.sync += port.valid.eq(late.valid)
+            with m.If(late.valid):
+                m.d.sync += [port.thread.eq(late.thread), port.register.eq(late.number), port.data.eq(late.data)]
+        for port, write, line in zip(self.vector_writes, self._vectors.write, self._vectors.write_data, strict=True):
+            m.d.sync += port.valid.eq(write.valid)
+            with m.If(write.valid):
+                m.d.sync += [port.thread.eq(write.thread), port.register.eq(write.number), port.data.eq(line)]
