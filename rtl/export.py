@@ -259,11 +259,16 @@ _MEANINGS = {
     "waiting": "threads that wait for a semaphore",
     "trapped": "threads stopped by a trap without handler",
     "exited": "the program ended by a store to tohost",
-    "vector_valid": "a vector register was written",
-    "vector_thread": "thread of that vector register",
-    "vector_register": "its number",
-    "vector_data": "its new value",
 }
+
+#: By the kind of register.
+_WRITE_MEANINGS = {
+    "valid": "a {register} was written",
+    "thread": "thread of that {register}",
+    "register": "its number",
+    "data": "its new value",
+}
+_WRITTEN = {"late": "scalar register of an instruction that had retired before", "vector": "vector register"}
 
 _RETIREMENT_MEANINGS = {
     "valid": "an instruction retired or trapped",
@@ -272,7 +277,8 @@ _RETIREMENT_MEANINGS = {
     "value": "mtval of that trap",
     "pc": "address of the instruction",
     "insn": "its word",
-    "rd_valid": "scalar registers written: bit 0 an even one, bit 1 an odd one",
+    "late": "its register rd is written later",
+    "rd_valid": "scalar registers written",
     "rd_address": "their numbers, 5 bits each",
     "rd_data": "their new values, 64 bits each",
 }
@@ -285,5 +291,7 @@ def _meaning(name: str) -> str:
         return _MEANINGS[name]
     head, _, tail = name.partition("_")
     if head.startswith("retire"):
-        return f"thread {head.removeprefix('retire')}: {_RETIREMENT_MEANINGS[tail]}"
+        return f"retirement port {head.removeprefix('retire')}: {_RETIREMENT_MEANINGS[tail]}"
+    if (kind := head.rstrip("0123456789")) in _WRITTEN:
+        return _WRITE_MEANINGS[tail].format(register=_WRITTEN[kind])
     return _MEANINGS[tail].format(side=head)

@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, LINK_PORTS
-from rtl.core.core import Core
+from rtl.core.wide_core import Core
+from rtl.core.ports import LateWriteLayout, VectorWriteLayout, late_ports, retirement_width, vector_ports
 from rtl.interfaces import LinkSignature, RetirementSignature
 from rtl.memory.sram import Sram
 from rtl.network.interface import NetworkInterface
@@ -16,7 +17,7 @@ from rtl.network.router import Router
 from rtl.network.routing import ALL_LINKS, present_links
 from rtl.sequential.core import SequentialCore
 
-__all__ = ["NODE_NAME", "Node", "node_name"]
+__all__ = ["NODE_NAME", "Node", "node_name", "observation_members"]
 
 #: Name of the module of a node with all links.
 NODE_NAME = "d1_node"
@@ -25,6 +26,22 @@ NODE_NAME = "d1_node"
 def node_name(links: int) -> str:
     """Name of the module of a node with these links: ``d1_node`` if all are there, else with the hexadecimal digit behind."""
     return NODE_NAME if links == ALL_LINKS else f"{NODE_NAME}_{links:x}"
+
+
+def observation_members(config: NodeConfig) -> dict[str, wiring.Member]:
+    """Members of a node that show what its core does: retirement, late writes of scalar registers, writes of vector registers."""
+    members = {}
+    for number in range(config.threads * retirement_width(config)):
+        for name, member in RetirementSignature().members.items():
+            members[f"retire{number}_{name}"] = member
+    for kind, count, layout in (
+        ("late", late_ports(config), LateWriteLayout()),
+        ("vector", vector_ports(config), VectorWriteLayout(config)),
+    ):
+        for number in range(count):
+            for name, shape in layout.members.items():
+                members[f"{kind}{number}_{name}"] = Out(shape)
+    return members
 
 
 class Node(wiring.Component):
@@ -48,9 +65,11 @@ class Node(wiring.Component):
     <direction>_in_valid : In(2), <direction>_in_flit : In(flit or phit), <direction>_in_credit : Out(2)
         The links of LinkSignature; direction is north, east, south, west.
     idle, progress, exited : Out(1); running, waiting, trapped : Out(4)
-    retire<thread>_<member> : Out
-        RetirementSignature of each thread.
-    vector_valid, vector_thread, vector_register, vector_data : Out
+    retire<n>_<member> : Out
+        RetirementSignature; thread t retires on ``retirement_width`` ports from t times that on, oldest first.
+    late<n>_valid, late<n>_thread, late<n>_register, late<n>_data : Out
+        A scalar register was written after its instruction had retired.
+    vector<n>_valid, vector<n>_thread, vector<n>_register, vector<n>_data : Out
         A vector register was written.
 
     Raises
@@ -81,16 +100,7 @@ class Node(wiring.Component):
             "trapped": Out(4),
             "exited": Out(1),
         }
-        for thread in range(config.threads):
-            for name, member in RetirementSignature().members.items():
-                members[f"retire{thread}_{name}"] = member
-        members |= {
-            "vector_valid": Out(1),
-            "vector_thread": Out(2),
-            "vector_register": Out(5),
-            "vector_data": Out(8 * config.line_bytes),
-        }
-        super().__init__(members)
+        super().__init__(members | observation_members(config))
 
     def elaborate(self, platform):
         m = Module()
@@ -161,13 +171,8 @@ class Node(wiring.Component):
         )
         m.d.sync += self.idle.eq(quiet & settled)
 
-        for thread in range(config.threads):
-            for name in RetirementSignature().members:
-                m.d.comb += getattr(self, f"retire{thread}_{name}").eq(getattr(core.retirement[thread], name))
-        m.d.comb += [
-            self.vector_valid.eq(core.vector_write.valid),
-            self.vector_thread.eq(core.vector_write.thread),
-            self.vector_register.eq(core.vector_write.register),
-            self.vector_data.eq(core.vector_write.data),
-        ]
+        for name, ports in (("retire", core.retirement), ("late", core.late_writes), ("vector", core.vector_writes)):
+            for number, port in enumerate(ports):
+                members = RetirementSignature().members if name == "retire" else port.shape().members
+                m.d.comb += [getattr(self, f"{name}{number}_{member}").eq(getattr(port, member)) for member in members]
         return m

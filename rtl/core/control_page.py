@@ -41,7 +41,7 @@ class ControlPage(wiring.Component):
     descriptor, coordinates, cycle : In(64)
     threads : In(threads x ThreadStatus), semaphores : In(semaphores x 16)
     links : In(4)
-    semaphore_overflow, dropped, stepped, sent, received : In(1); conflicts : In(3); retired : In(2)
+    semaphore_overflow, dropped, stepped, sent, received : In(1); conflicts : In(3); retired : In(3)
         Events of the cycle (``semaphore_overflow`` is a level).
     exit : In(1), exit_value : In(64)
         A store has ended the program.
@@ -76,7 +76,7 @@ class ControlPage(wiring.Component):
                 "conflicts": In(3),
                 "lines_loaded": In(2),
                 "lines_stored": In(1),
-                "retired": In(2),
+                "retired": In(3),
                 "exit": In(1),
                 "exit_value": In(64),
                 "tohost": Out(64),

@@ -48,9 +48,9 @@ class ThreadCsrs(wiring.Component):
         Writes mepc, mcause, mtval and stacks MIE.
     mret : In(1)
         Unstacks MIE.
-    retired : In(1)
-        Counts minstret at the end of the cycle: an instruction leaves X, and will retire. One that writes minstret is not
-        counted, since the written value must not show it.
+    retired : In(3)
+        What is added to minstret at the end of the cycle: instructions that retire. One that writes minstret is not
+        counted, since the written value must not show it; no other retires in its cycle.
     raise_flags : In(6)
         Sets bits of mflags; never in the cycle in which an instruction writes it.
     formats : In(64)
@@ -75,7 +75,7 @@ class ThreadCsrs(wiring.Component):
                 "operand": In(64),
                 "trap": In(TrapLayout()),
                 "mret": In(1),
-                "retired": In(1),
+                "retired": In(3),
                 "raise_flags": In(FLAG_BITS),
                 "formats": In(64),
                 "write_formats": Out(1),
@@ -139,8 +139,8 @@ class ThreadCsrs(wiring.Component):
                 m.d.comb += written.eq(self.operand)
 
         m.d.sync += flags.eq(flags | self.raise_flags)
-        with m.If(self.retired):
-            m.d.sync += self.instret.eq(self.instret + 1)
+        with m.If(self.retired.any()):
+            m.d.sync += self.instret.eq(self.instret + self.retired)
         with m.If(self.op != CsrOp.NONE):
             with m.Switch(self.number):
                 with m.Case(Csr.MSTATUS):

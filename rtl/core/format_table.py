@@ -42,6 +42,8 @@ class FormatTable(wiring.Component):
         Read without a register: a descriptor, and the CSR that it lies in.
     matrix_thread : In(2), matrix_number : In(4); format_a, format_b : Out(FormatLayout)
         Read without a register: a descriptor and its neighbour.
+    named_thread : In(readers x 2), named_number : In(readers x 4); named : Out(readers x FormatLayout)
+        Further descriptors, read likewise.
     write : In(1), whole : In(1), value : In(64)
         Write descriptor ``scalar_number`` with the lowest bits of ``value``, or with ``whole`` its whole CSR, at the end of the
         cycle.
@@ -49,10 +51,13 @@ class FormatTable(wiring.Component):
         Clear this line at the end of the cycle, in which there is no write.
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, readers: int = 0):
         self.config = config
         super().__init__(
             {
+                "named_thread": In(data.ArrayLayout(2, readers)),
+                "named_number": In(data.ArrayLayout(_NUMBER_BITS, readers)),
+                "named": Out(data.ArrayLayout(FormatLayout(), readers)),
                 "scalar_thread": In(2),
                 "scalar_number": In(_NUMBER_BITS),
                 "scalar_format": Out(FormatLayout()),
@@ -94,6 +99,9 @@ class FormatTable(wiring.Component):
             self.format_a.eq(matrix_line[matrix_place]),
             self.format_b.eq(matrix_line[matrix_place ^ 1]),
         ]
+
+        for thread, number, named in zip(self.named_thread, self.named_number, self.named, strict=True):
+            m.d.comb += named.eq(read(thread, number)[0][number[:_PLACE_BITS]])
 
         port = memory.write_port(granularity=1)
         places = Mux(self.whole, ~0, 1 << place)[:DESCRIPTORS_PER_CSR]

@@ -8,7 +8,29 @@ from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS
 from rtl.interfaces import ControlPort, CoreNetworkPort, ReadPort, RetirementSignature, WritePort
 
-__all__ = ["VectorWriteLayout", "core_members"]
+__all__ = ["LateWriteLayout", "VectorWriteLayout", "core_members", "late_ports", "retirement_width", "vector_ports"]
+
+
+def retirement_width(config: NodeConfig) -> int:
+    """Instructions that a thread may retire in a cycle."""
+    return config.issue_width if config.core == "pipelined" else 1
+
+
+def late_ports(config: NodeConfig) -> int:
+    """Scalar results that may come after their instructions have retired, in a cycle."""
+    return 1 if config.core == "pipelined" else 0
+
+
+def vector_ports(config: NodeConfig) -> int:
+    """Vector registers that may be written in a cycle."""
+    return 2 if config.core == "pipelined" else 1
+
+
+class LateWriteLayout(data.StructLayout):
+    """A scalar register that was written after its instruction had retired: of the oldest one that has it still to come."""
+
+    def __init__(self):
+        super().__init__({"valid": 1, "thread": 2, "register": 5, "data": 64})
 
 
 class VectorWriteLayout(data.StructLayout):
@@ -32,8 +54,10 @@ def core_members(config: NodeConfig) -> dict:
         Events for the counters.
     running, waiting, trapped : Out(threads), exited : Out(1)
         Thread states, in this cycle.
-    retirement : Out(RetirementSignature) per thread, vector_write : Out(VectorWriteLayout)
-        Flip-flops.
+    retirement : Out(RetirementSignature).array(threads * retirement_width)
+        What thread t retires, oldest first, from element t * retirement_width on.
+    late_writes : Out(LateWriteLayout).array(late_ports), vector_writes : Out(VectorWriteLayout).array(vector_ports)
+        These and ``retirement`` are flip-flops.
     quiet : Out(1)
         Nothing in here changes by itself.
     retires : Out(1)
@@ -60,8 +84,9 @@ def core_members(config: NodeConfig) -> dict:
         "waiting": Out(threads),
         "trapped": Out(threads),
         "exited": Out(1),
-        "retirement": Out(RetirementSignature()).array(threads),
-        "vector_write": Out(VectorWriteLayout(config)),
+        "retirement": Out(RetirementSignature()).array(threads * retirement_width(config)),
+        "late_writes": Out(LateWriteLayout()).array(late_ports(config)),
+        "vector_writes": Out(VectorWriteLayout(config)).array(vector_ports(config)),
         "quiet": Out(1),
         "retires": Out(1),
     }

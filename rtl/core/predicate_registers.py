@@ -29,10 +29,12 @@ class PredicateRegisters(wiring.Component):
     -------
     thread : In(2), read : In(2 x 3 bits), read_data : Out(2 x line_bytes)
         Read ports of one thread.
+    other_thread : In(2), other_read : In(3 bits); other_data : Out(line_bytes)
+        A read port of another thread.
     write : In(PredicateNumber), write_data : In(line_bytes)
         Writes at the end of the cycle and clears the busy bit; p0 stays.
-    reserve : In(PredicateNumber)
-        Sets a busy bit.
+    reserve, release : In(PredicateNumber)
+        Set and clear a busy bit without a write.
     busy : Out(threads x 8)
         p0 never is.
     """
@@ -44,9 +46,13 @@ class PredicateRegisters(wiring.Component):
                 "thread": In(2),
                 "read": In(data.ArrayLayout(3, 2)),
                 "read_data": Out(data.ArrayLayout(config.line_bytes, 2)),
+                "other_thread": In(2),
+                "other_read": In(3),
+                "other_data": Out(config.line_bytes),
                 "write": In(PredicateNumber()),
                 "write_data": In(config.line_bytes),
                 "reserve": In(PredicateNumber()),
+                "release": In(PredicateNumber()),
                 "busy": Out(data.ArrayLayout(PREDICATES, config.threads)),
             }
         )
@@ -63,16 +69,20 @@ class PredicateRegisters(wiring.Component):
             write.addr.eq(Cat(self.write.number, self.write.thread)[:address_bits]),
             write.data.eq(self.write_data),
         ]
-        for i in range(2):
+        for number, thread, value in (
+            (self.read[0], self.thread, self.read_data[0]),
+            (self.read[1], self.thread, self.read_data[1]),
+            (self.other_read, self.other_thread, self.other_data),
+        ):
             read = memory.read_port(domain="comb")
             m.d.comb += [
-                read.addr.eq(Cat(self.read[i], self.thread)[:address_bits]),
-                self.read_data[i].eq(Mux(self.read[i].any(), read.data, ~0)),
+                read.addr.eq(Cat(number, thread)[:address_bits]),
+                value.eq(Mux(number.any(), read.data, ~0)),
             ]
         for thread in range(threads):
             busy = Signal(PREDICATES, name=f"busy{thread}")
             m.d.comb += self.busy[thread].eq(busy)
-            for port, value in ((self.reserve, 1), (self.write, 0)):
+            for port, value in ((self.reserve, 1), (self.write, 0), (self.release, 0)):
                 with m.If(port.valid & port.number.any() & (port.thread == thread)):
                     m.d.sync += busy.bit_select(port.number, 1).eq(value)
         return m

@@ -83,7 +83,7 @@ class SequentialCore(wiring.Component):
                 | p.slots.busy
                 | ~p.feed.drained
                 | self.network.rx_valid
-                | self.vector_write.valid
+                | self.vector_writes[0].valid
                 | self.retirement[0].valid
             )
         )
@@ -195,11 +195,11 @@ class SequentialCore(wiring.Component):
                 vectors.number.eq(network.rx_tag),
                 vectors.write_data.eq(network.rx_data),
             ]
-        m.d.sync += self.vector_write.valid.eq(vectors.write)
+        m.d.sync += self.vector_writes[0].valid.eq(vectors.write)
         with m.If(vectors.write):
             m.d.sync += [
-                self.vector_write.register.eq(vectors.number),
-                self.vector_write.data.eq(vectors.write_data),
+                self.vector_writes[0].register.eq(vectors.number),
+                self.vector_writes[0].data.eq(vectors.write_data),
             ]
 
         # Registers of a transpose's group follow its first one, which is a multiple of the group's size.

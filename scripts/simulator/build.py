@@ -181,6 +181,8 @@ def _make(
 
 def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:
     """What the engine knows of the configuration: layouts and ports, as C++."""
+    from rtl.core.ports import late_ports, retirement_width, vector_ports
+
     offsets, position = {}, 0
     for name, bits in flit_fields(config):
         offsets[name] = (position, bits)
@@ -224,7 +226,15 @@ def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:
             *fields,
             "}  // namespace d1",
             f"#define D1_OUTPUT_PORTS(X) {' '.join(f'X({name})' for name in outputs)}",
-            f"#define D1_THREADS(X) {' '.join(f'X({thread})' for thread in range(config.threads))}",
+            f"#define D1_RETIREMENT_WIDTH {retirement_width(config)}",
+            *(
+                f"#define D1_{kind}_PORTS(X) {' '.join(f'X({number})' for number in range(count))}"
+                for kind, count in (
+                    ("RETIREMENT", config.threads * retirement_width(config)),
+                    ("LATE", late_ports(config)),
+                    ("VECTOR", vector_ports(config)),
+                )
+            ),
             "",
         ]
     )

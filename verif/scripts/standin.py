@@ -25,7 +25,8 @@ from golden.layout import (
     flit_bits,
     thread_offset,
 )
-from rtl.interfaces import FlitLayout, RetirementSignature
+from rtl.interfaces import FlitLayout
+from rtl.node import observation_members
 
 __all__ = ["StandInNode", "job"]
 
@@ -67,16 +68,7 @@ def node_members(config: NodeConfig) -> dict[str, wiring.Member]:
             f"{side}_in_credit": Out(2),
         }
     members |= {"idle": Out(1), "progress": Out(1), "running": Out(4), "waiting": Out(4), "trapped": Out(4), "exited": Out(1)}
-    for thread in range(config.threads):
-        for name, member in RetirementSignature().members.items():
-            members[f"retire{thread}_{name}"] = Out(Shape.cast(member.shape))
-    members |= {
-        "vector_valid": Out(1),
-        "vector_thread": Out(2),
-        "vector_register": Out(5),
-        "vector_data": Out(8 * config.line_bytes),
-    }
-    return members
+    return members | {name: Out(Shape.cast(member.shape)) for name, member in observation_members(config).items()}
 
 
 class StandInNode(wiring.Component):
@@ -225,7 +217,7 @@ class StandInNode(wiring.Component):
 
         # Thread 0
         retired = Signal(32)
-        m.d.sync += [self.retire0_valid.eq(0), self.vector_valid.eq(0)]
+        m.d.sync += [self.retire0_valid.eq(0), self.vector0_valid.eq(0)]
         with m.If(take[9]):
             m.d.sync += sent_valid.eq(0)
         with m.If(start):
@@ -243,9 +235,9 @@ class StandInNode(wiring.Component):
                     self.retire0_rd_valid.eq(2),
                     self.retire0_rd_address[5:].eq(work[:5]),
                     self.retire0_rd_data[64:].eq(self.cycle),
-                    self.vector_valid.eq(work[:3] == 0),
-                    self.vector_register.eq(work[:5]),
-                    self.vector_data.eq(retired.replicate(line // 32)),
+                    self.vector0_valid.eq(work[:3] == 0),
+                    self.vector0_register.eq(work[:5]),
+                    self.vector0_data.eq(retired.replicate(line // 32)),
                 ]
                 with m.If(work[18] & (~sent_valid | take[9])):
                     m.d.sync += [
@@ -266,7 +258,7 @@ class StandInNode(wiring.Component):
             | answer_read
             | self.running.any()
             | self.retire0_valid
-            | self.vector_valid
+            | self.vector0_valid
             | self.progress
             | heard
         )

@@ -145,41 +145,61 @@ NodeState Node::state() const {
 
 void Node::trace(uint64_t cycle, std::vector<Retirement>& retirements) {
     const D1Node& model = *model_;
-#define D1_THREAD(t)                                                                                           \
-    if (model.retire##t##_valid) {                                                                             \
+    // What came late belongs to an instruction that retired before: an instruction of the same register waits for it.
+#define D1_PORT(n)                                                                                             \
+    if (model.late##n##_valid) {                                                                               \
+        for (Open& open : open_[model.late##n##_thread]) {                                                     \
+            if (!open.late || (open.record.insn >> 7 & 31) != model.late##n##_register) continue;              \
+            open.late = false;                                                                                 \
+            open.record.rd_valid |= 1;                                                                         \
+            open.record.rd_address[0] = model.late##n##_register;                                              \
+            open.record.rd_data[0] = model.late##n##_data;                                                     \
+            break;                                                                                             \
+        }                                                                                                      \
+    }
+    D1_LATE_PORTS(D1_PORT)
+#undef D1_PORT
+#define D1_PORT(n)                                                                                             \
+    if (model.retire##n##_valid) {                                                                             \
         Retirement r{};                                                                                        \
         r.cycle = cycle;                                                                                       \
         r.x = x_;                                                                                              \
         r.y = y_;                                                                                              \
-        r.thread = t;                                                                                          \
-        r.trap = model.retire##t##_trap;                                                                       \
-        r.cause = model.retire##t##_cause;                                                                     \
-        r.value = model.retire##t##_value;                                                                     \
-        r.pc = model.retire##t##_pc;                                                                           \
-        r.insn = model.retire##t##_insn;                                                                       \
-        r.rd_valid = model.retire##t##_rd_valid;                                                               \
-        r.rd_address[0] = model.retire##t##_rd_address & 31;                                                   \
-        r.rd_address[1] = model.retire##t##_rd_address >> 5;                                                   \
-        static_assert(sizeof(model.retire##t##_rd_data) == sizeof(r.rd_data));                                 \
-        std::memcpy(r.rd_data, &model.retire##t##_rd_data, sizeof(r.rd_data));                                 \
-        retirements.push_back(r);                                                                              \
+        r.thread = n / D1_RETIREMENT_WIDTH;                                                                    \
+        r.trap = model.retire##n##_trap;                                                                       \
+        r.cause = model.retire##n##_cause;                                                                     \
+        r.value = model.retire##n##_value;                                                                     \
+        r.pc = model.retire##n##_pc;                                                                           \
+        r.insn = model.retire##n##_insn;                                                                       \
+        r.rd_valid = model.retire##n##_rd_valid;                                                               \
+        r.rd_address[0] = model.retire##n##_rd_address & 31;                                                   \
+        r.rd_address[1] = model.retire##n##_rd_address >> 5;                                                   \
+        static_assert(sizeof(model.retire##n##_rd_data) == sizeof(r.rd_data));                                 \
+        std::memcpy(r.rd_data, &model.retire##n##_rd_data, sizeof(r.rd_data));                                 \
+        open_[r.thread].push_back({r, bool(model.retire##n##_late)});                                          \
     }
-    D1_THREADS(D1_THREAD)
-#undef D1_THREAD
+    D1_RETIREMENT_PORTS(D1_PORT)
+#undef D1_PORT
+    for (auto& open : open_)
+        for (; !open.empty() && !open.front().late; open.pop_front()) retirements.push_back(open.front().record);
 }
 
 void Node::trace(uint64_t cycle, std::vector<VectorWrite>& writes) {
     const D1Node& model = *model_;
-    if (!model.vector_valid) return;
-    VectorWrite w{};
-    w.cycle = cycle;
-    w.x = x_;
-    w.y = y_;
-    w.thread = model.vector_thread;
-    w.reg = model.vector_register;
-    static_assert(sizeof(model.vector_data) == kLineBytes);
-    std::memcpy(w.data, &model.vector_data, kLineBytes);
-    writes.push_back(w);
+#define D1_PORT(n)                                                                                             \
+    if (model.vector##n##_valid) {                                                                             \
+        VectorWrite w{};                                                                                       \
+        w.cycle = cycle;                                                                                       \
+        w.x = x_;                                                                                              \
+        w.y = y_;                                                                                              \
+        w.thread = model.vector##n##_thread;                                                                   \
+        w.reg = model.vector##n##_register;                                                                    \
+        static_assert(sizeof(model.vector##n##_data) == kLineBytes);                                           \
+        std::memcpy(w.data, &model.vector##n##_data, kLineBytes);                                              \
+        writes.push_back(w);                                                                                   \
+    }
+    D1_VECTOR_PORTS(D1_PORT)
+#undef D1_PORT
 }
 
 void Node::record(uint8_t* bytes) const {

@@ -2,7 +2,9 @@
 // One instance of the compiled node, with the registers of its boundary.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,7 +31,7 @@ class Node {
     bool progress() const;
     NodeState state() const;
 
-    // Appends what retired, and which vector registers were written, in the registers of the boundary as they are now.
+    // Appends what retired, in order and as soon as its results are there, and which vector registers were written, in the registers of the boundary as they are now.
     void trace(uint64_t cycle, std::vector<Retirement>& retirements);
     void trace(uint64_t cycle, std::vector<VectorWrite>& writes);
 
@@ -55,6 +57,13 @@ class Node {
     std::unique_ptr<D1Node> model_;
     uint8_t* sram_ = nullptr;
     std::unique_ptr<Waves> waves_;
+
+    // What each thread has retired, from the oldest instruction on whose result is still to come.
+    struct Open {
+        Retirement record;
+        bool late;
+    };
+    std::array<std::deque<Open>, 4> open_;
 };
 
 }  // namespace d1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +14,8 @@ from golden.config import NodeConfig
 from golden.instruction import Retirement
 from golden.layout import ControlRegister as Register
 from golden.layout import Kind, Port, ThreadRegister, TrafficClass, control_offset, thread_offset
+from rtl.core.ports import late_ports, retirement_width, vector_ports
+from rtl.interfaces import RetirementSignature
 from verif.rtl.network.flits import join_phits, pack, phits, unpack
 
 #: Cycles without an end after which a bench gives up.
@@ -53,10 +56,18 @@ class NodeHost:
         self._driving = False
         self._returning = 0
         self._ports = [
-            {name: getattr(dut, f"retire{thread}_{name}") for name in ("valid", "trap", "cause", "value", "pc", "insn")}
-            | {name: getattr(dut, f"retire{thread}_{name}") for name in ("rd_valid", "rd_address", "rd_data")}
-            for thread in range(config.threads)
+            {name: getattr(dut, f"retire{number}_{name}") for name in RetirementSignature().members}
+            for number in range(config.threads * retirement_width(config))
         ]
+        self._late_ports, self._vector_ports = (
+            [
+                {name: getattr(dut, f"{kind}{number}_{name}") for name in ("valid", "thread", "register", "data")}
+                for number in range(count)
+            ]
+            for kind, count in (("late", late_ports(config)), ("vector", vector_ports(config)))
+        )
+        #: Per thread and register, the places of instructions in ``retired`` whose result is still to come.
+        self._late: dict[tuple[int, int], deque[int]] = {}
         for name in ("north", "east", "south", "west"):
             for signal in ("in_valid", "in_flit", "out_credit"):
                 getattr(dut, f"{name}_{signal}").value = 0
@@ -90,7 +101,7 @@ class NodeHost:
             self._coming.append(int(dut.west_out_flit.value))
         self._returning = valid if len(self._coming) == self.config.link_passes else 0
         dut.west_out_credit.value = self._returning
-        moved = valid or int(dut.progress.value) or int(dut.vector_valid.value)
+        moved = valid or int(dut.progress.value) or any(int(port["valid"].value) for port in self._vector_ports)
         assert not (undisturbed and moved), "a node that was idle and heard nothing has done something"
         if self._returning:
             self.received.append(unpack(self.config, join_phits(self.config, self._coming)))
@@ -98,13 +109,25 @@ class NodeHost:
         self._record()
 
     def _record(self) -> None:
-        for thread, port in enumerate(self._ports):
+        for port in self._late_ports:
             if int(port["valid"].value):
+                where, result = (int(port["thread"].value), int(port["register"].value)), int(port["data"].value)
+                retired = self.retired[where[0]]
+                place = self._late[where].popleft()
+                retired[place] = dataclasses.replace(retired[place], writes=((where[1], result),))
+        for number, port in enumerate(self._ports):
+            if int(port["valid"].value):
+                thread = number // retirement_width(self.config)
                 trap = int(port["trap"].value)
                 valid, address, value = (int(port[f"rd_{name}"].value) for name in ("valid", "address", "data"))
-                writes = tuple(
+                writes = [
                     (address >> 5 * half & 31, value >> 64 * half & (1 << 64) - 1) for half in range(2) if valid >> half & 1
-                )
+                ]
+                # The even register first, as the golden node has it.
+                writes.sort(key=lambda write: write[0] & 1)
+                if int(port["late"].value):
+                    register = int(port["insn"].value) >> 7 & 31
+                    self._late.setdefault((thread, register), deque()).append(len(self.retired[thread]))
                 cause = int(port["cause"].value) if trap else None
                 self.retired[thread].append(
                     Retirement(
@@ -113,13 +136,14 @@ class NodeHost:
                         0 if cause == 1 else int(port["insn"].value),
                         cause,
                         int(port["value"].value) if trap else None,
-                        writes,
+                        tuple(writes),
                     )
                 )
-        if int(self.dut.vector_valid.value):
-            where = int(self.dut.vector_thread.value), int(self.dut.vector_register.value)
-            data = int(self.dut.vector_data.value).to_bytes(self.config.line_bytes, "little")
-            self.vector_writes.setdefault(where, []).append(data)
+        for port in self._vector_ports:
+            if int(port["valid"].value):
+                where = int(port["thread"].value), int(port["register"].value)
+                data = int(port["data"].value).to_bytes(self.config.line_bytes, "little")
+                self.vector_writes.setdefault(where, []).append(data)
 
     async def until(self, condition: Callable[[], bool], what: str, limit: int = LIMIT_CYCLES) -> None:
         """Step until the condition holds; fails after ``limit`` cycles, naming what did not come."""

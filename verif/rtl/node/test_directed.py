@@ -294,7 +294,7 @@ async def idling(dut: Any) -> None:
         for side in ("north", "east", "south", "west")
         for name in ("out_valid", "out_flit", "in_credit")
     ]
-    outputs += [dut.vector_valid, dut.vector_data, dut.retire0_valid, dut.retire0_rd_data]  # fmt: skip
+    outputs += [dut.vector0_valid, dut.vector0_data, dut.retire0_valid, dut.retire0_rd_data]  # fmt: skip
     before = [str(output.value) for output in outputs]
     assert before[0] == "1"
     for _ in range(50):
