@@ -96,6 +96,8 @@ class Grouping(wiring.Component):
     response_waiting : In(1)
         A read response waits for the vector registers' write port: no load may claim it.
     network_room : In(1)
+    division_room : In(1)
+        No division is under way.
     ready : Out(issue_width)
     kinds : Out(issue_width x PipeKind)
     """
@@ -111,6 +113,7 @@ class Grouping(wiring.Component):
                 "state": In(ThreadState(config)),
                 "response_waiting": In(1),
                 "network_room": In(1),
+                "division_room": In(1),
                 "ready": Out(width),
                 "kinds": Out(data.ArrayLayout(PipeKind(), width)),
             }
@@ -133,7 +136,7 @@ class Grouping(wiring.Component):
         rd, rs1, rs2 = insn[7:12], insn[15:20], insn[20:25]
         remote = decoded.nwrite | decoded.nread | decoded.nsd
         slot = _Slot(decoded, insn, *(Signal(name=f"{name}{number}") for name in _Slot.SIGNALS))
-        plain = decoded.writes_rd & ~(decoded.jal | decoded.jalr | decoded.csr | decoded.predicate | decoded.load)
+        plain = decoded.writes_rd & ~(decoded.jal | decoded.jalr | decoded.csr | decoded.predicate | decoded.load | decoded.multiply | decoded.divide)
         m.d.comb += [
             kind.matrix.eq(decoded.matrix_slot),
             kind.load.eq(decoded.load | decoded.vector_load),
@@ -181,6 +184,7 @@ class Grouping(wiring.Component):
         )
         waits_for_memory = (slot.reads & state.writing) | (slot.writes & state.reading)
         waits_for_others = slot.serial & (state.occupying | state.reading | (decoded.csr & state.simd_pending))
+        waits_for_divider = decoded.divide & ~self.division_room
         waits_for_network = (remote & ~self.network_room) | (decoded.vector_load & self.response_waiting)
         m.d.comb += slot.free.eq(
             ~(
@@ -192,6 +196,7 @@ class Grouping(wiring.Component):
                 | waits_for_accumulator
                 | waits_for_memory
                 | waits_for_others
+                | waits_for_divider
                 | waits_for_network
             )
         )

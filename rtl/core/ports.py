@@ -18,7 +18,7 @@ def retirement_width(config: NodeConfig) -> int:
 
 def late_ports(config: NodeConfig) -> int:
     """Scalar results that may come after their instructions have retired, in a cycle."""
-    return 1 if config.core == "pipelined" else 0
+    return 3 if config.core == "pipelined" else 0
 
 
 def vector_ports(config: NodeConfig) -> int:

@@ -14,6 +14,7 @@ from rtl.core.control_page import ControlPage
 from rtl.core.csr import FLAG_BITS, ThreadCsrs
 from rtl.core.format_table import FormatTable
 from rtl.core.grouping import PIPES, Grouping
+from rtl.core.multiply_divide import MultiplyDivide
 from rtl.core.pipes.alu import AluPipe
 from rtl.core.pipes.control import ControlPipe
 from rtl.core.pipes.load import LoadPipe
@@ -59,6 +60,8 @@ class Core(wiring.Component):
         m.submodules.simd_pipe = self._simd = SimdPipe(config)
         m.submodules.matrix_pipe = self._matrix = MatrixPipe(config)
         self._pipes = [getattr(self, f"_{name}") for name in PIPES]
+        m.submodules.multiply_divide = self._multiply_divide = MultiplyDivide(config)
+        self._late = [self._load.late, *self._multiply_divide.late]
         m.submodules.predicates = self._predicates = PredicateRegisters(config)
         m.submodules.formats = self._formats = FormatTable(config, readers=2)
         m.submodules.semaphores = self._semaphores = Semaphores(config)
@@ -76,6 +79,7 @@ class Core(wiring.Component):
 
         self._connect_memory(m)
         self._connect_macros(m)
+        self._connect_multiply_divide(m)
         self._connect_kills(m)
         self._connect_threads(m)
         self._connect_vectors(m)
@@ -100,6 +104,7 @@ class Core(wiring.Component):
                     | self._frontend.busy
                     | self._load.busy
                     | self._simd.busy
+                    | self._multiply_divide.busy
                     | self._matrix.busy
                     | self._page.busy
                     | self._clearing
@@ -198,6 +203,10 @@ class Core(wiring.Component):
             o_result=simd.result,
             o_flags=self._simd_flags,
         )
+
+    def _connect_multiply_divide(self, m):
+        unit, control = self._multiply_divide, self._control
+        m.d.comb += [unit.valid.eq(control.commit.valid & ~control.commit.trap), unit.x.eq(control.x)]
 
     def _connect_kills(self, m):
         """What an instruction that traps, or goes on elsewhere, does to those that its thread issued with it behind it."""
@@ -305,7 +314,7 @@ class Core(wiring.Component):
         config = self.config
         width = config.issue_width
         m.submodules.allocation = allocation = Allocation(config.threads, width)
-        m.submodules.scalars = scalars = ScalarFile(config, reads=2 * len(PIPES), writes=2 * len(PIPES) + 1)
+        m.submodules.scalars = scalars = ScalarFile(config, reads=2 * len(PIPES), writes=2 * len(PIPES) + len(self._late))
         load, store, simd, matrix = self._load, self._store, self._simd, self._matrix
 
         stays = {name: Signal(name=f"{name}_stays") for name in PIPES}
@@ -322,11 +331,7 @@ class Core(wiring.Component):
             storing = Signal(config.accumulators, name=f"storing{thread}")
             with m.If(staying["store"] & in_store.accumulator_store):
                 m.d.comb += storing.eq(1 << store.x.entry.insn[7:12][: ceil_log2(config.accumulators)])
-            scalars_busy = Signal(32, name=f"scalars_busy{thread}")
-            with m.If(load.x_valid & ~load.stall & self._mine(load, thread) & load.x.entry.decoded.load):
-                m.d.sync += scalars_busy.bit_select(load.x.entry.insn[7:12], 1).eq(0)
-            with m.If(load.issue_valid & (load.issue.thread == thread) & load.issue.entry.decoded.load):
-                m.d.sync += scalars_busy.bit_select(load.issue.entry.insn[7:12], 1).eq(load.issue.entry.insn[7:12].any())
+            scalars_busy = self._late_registers(m, thread)
             state = grouping.state
             m.d.comb += [
                 grouping.heads.eq(front.heads),
@@ -356,6 +361,9 @@ class Core(wiring.Component):
                 state.simd_pending.eq(simd.pending[thread]),
                 grouping.response_waiting.eq(self.network.rx_valid),
                 grouping.network_room.eq(self.network.tx_room),
+                grouping.division_room.eq(
+                    ~self._multiply_divide.divides & ~(self._control.x_valid & self._control.x.entry.decoded.divide)
+                ),
                 allocation.ready[thread].eq(grouping.ready),
                 allocation.kinds[thread].eq(grouping.kinds),
                 front.take.eq(allocation.take[thread]),
@@ -404,7 +412,33 @@ class Core(wiring.Component):
                     scalars.forward[2 * number + port].eq(pipe.writes[port]),
                     scalars.written[2 * number + port].eq(written),
                 ]
-        m.d.comb += [scalars.forward[-1].eq(load.late), scalars.written[-1].eq(load.late.valid)]
+        for number, late in enumerate(self._late, start=2 * len(PIPES)):
+            m.d.comb += [scalars.forward[number].eq(late), scalars.written[number].eq(late.valid)]
+
+    def _late_registers(self, m, thread):
+        """Scalar registers of a thread whose results come later than the end of X."""
+        load, control = self._load, self._control
+        late = Signal(32, name=f"late_registers{thread}")
+
+        def number(entry):
+            return entry.insn[7:12]
+
+        # Who needs what a load reads may be issued in the cycle in which the data is there.
+        decoded = load.x.entry.decoded
+        with m.If(load.x_valid & ~load.stall & self._mine(load, thread) & decoded.load):
+            m.d.sync += late.bit_select(number(load.x.entry), 1).eq(0)
+        decoded = control.x.entry.decoded
+        with m.If(control.killed & self._mine(control, thread) & (decoded.multiply | decoded.divide)):
+            m.d.sync += late.bit_select(number(control.x.entry), 1).eq(0)
+        for coming in self._multiply_divide.coming:
+            with m.If(coming.valid & (coming.thread == thread)):
+                m.d.sync += late.bit_select(coming.number, 1).eq(0)
+        for pipe in (load, control):
+            issue, decoded = pipe.issue, pipe.issue.entry.decoded
+            comes_late = decoded.load if pipe is load else decoded.multiply | decoded.divide
+            with m.If(pipe.issue_valid & (issue.thread == thread) & comes_late):
+                m.d.sync += late.bit_select(number(issue.entry), 1).eq(number(issue.entry).any())
+        return late
 
     def _connect_vectors(self, m):
         load, store, simd, matrix = self._load, self._store, self._simd, self._matrix
@@ -590,7 +624,7 @@ class Core(wiring.Component):
                             *(port.rd_address[number].eq(record.writes[number].number) for number in range(2)),
                             *(port.rd_data[number].eq(record.writes[number].data) for number in range(2)),
                         ]
-        for port, late in zip(self.late_writes, (self._load.late,), strict=True):
+        for port, late in zip(self.late_writes, self._late, strict=True):
             m.d.sync += port.valid.eq(late.valid)
             with m.If(late.valid):
                 m.d.sync += [port.thread.eq(late.thread), port.register.eq(late.number), port.data.eq(late.data)]

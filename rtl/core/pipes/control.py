@@ -173,8 +173,11 @@ class ControlPipe(wiring.Component):
         with m.Elif(decoded.predicate):
             m.d.comb += elsewhere.eq(self.predicate)
         m.d.comb += [
-            *write_scalar(self, rd, alu.result | elsewhere, decoded.writes_rd),
+            *write_scalar(self, rd, alu.result | elsewhere, decoded.writes_rd & ~decoded.multiply & ~decoded.divide),
             # A parked swait has not been executed: it retires when it is executed again with the semaphore covered.
-            *commit(self, self.first & ~self.killed & (trap | ~parks), trap, cause, value, pc=address),
-        ]
+            *commit(
+                self, self.first & ~self.killed & (trap | ~parks), trap, cause, value, pc=address,
+                late=(decoded.multiply | decoded.divide) & rd.any(),
+            ),
+        ]  # fmt: skip
         return m

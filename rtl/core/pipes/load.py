@@ -115,7 +115,7 @@ class LoadPipe(wiring.Component):
         ]
         with m.If(granule_done & gather):
             m.d.sync += granule.eq(next_granule)
-            with m.If(decoded.gather_stride):
+            with m.If(decoded.gather_stride & ~granule_last):
                 m.d.sync += x.rs1.eq(total)
         with m.If(self.x_valid & ~self.stall):
             m.d.sync += granule.eq(0)
