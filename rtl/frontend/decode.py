@@ -16,9 +16,9 @@ __all__ = ["DecodeStage"]
 class DecodeStage(wiring.Component):
     """Two lanes, each of which takes words of one thread's window per cycle and enters them as a group into its queue.
 
-    Lane A serves those whose queues have room, round-robin; else one whose queue may get some in this cycle. Lane B serves another
-    one of those with room, round-robin, and goes on behind lane A where there is none and the queue has room for both. A
-    thread that stays ready is served by lane A within as many cycles as there are threads.
+    Lane A serves those whose queues have room, round-robin; else one whose queue may get some in this cycle. Lane B serves
+    another one of those with room, round-robin, and goes on behind lane A where there is none and the queue has room for both.
+    A thread that stays ready, with room, is served by lane A within as many cycles as there are threads.
 
     Parameters
     ----------

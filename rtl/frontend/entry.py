@@ -22,7 +22,7 @@ def window_words(config: NodeConfig) -> int:
 
 
 def lane_widths(config: NodeConfig) -> tuple[int, int]:
-    """Decoders of lane A and of lane B, neither more than a window's words; B has none where one instruction is decoded per cycle."""
+    """Decoders of lane A and of lane B, neither more than a window's words. B has none if ``decode_width`` is 1."""
     words = window_words(config)
     return min((config.decode_width + 1) // 2, words), min(config.decode_width // 2, words)
 
@@ -31,8 +31,8 @@ class QueueEntry(data.StructLayout):
     """An instruction that waits to be issued.
 
     ``pc`` is the low part of its address, in words; the whole is ``Cat(C(0, 2), pc, upper)`` with the thread's ``upper``.
-    ``fault``: the address lies outside of SRAM, and ``insn`` is an illegal word 0. ``predicted``: what the thread executes next is
-    taken to be at ``follows``, else behind it.
+    ``fault``: the address lies outside of SRAM, and ``insn`` is an illegal word 0. ``predicted``: what the thread executes next
+    is taken to be at ``follows``, else behind it.
     """
 
     def __init__(self):

@@ -27,8 +27,8 @@ class FrontEnd(wiring.Component):
     | D | up to ``decode_width`` words of at most two threads are decoded, and enter their queues |
     | heads | the oldest instructions of each queue can be issued |
 
-    After a redirection in cycle t, F is in t + 1, D in t + 2, heads show in t + 3, if the line is in the cache and no other thread
-    goes before. A line that is not takes three cycles more, if SRAM grants at once.
+    After a redirection in cycle t, F is in t + 1, D in t + 2, heads show in t + 3, if the line is in the cache and no other
+    thread goes before. A line that is not takes three cycles more, if SRAM grants at once.
 
     Heads of a thread follow each other as the program does, as far as predictions are right: behind a head that is ``predicted``
     comes the one at ``follows``, behind any other the next in memory. Who issues a branch or jump that goes elsewhere redirects.

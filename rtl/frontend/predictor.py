@@ -18,9 +18,9 @@ _WAYS = 2
 class BranchPredictor(wiring.Component):
     """Branch target buffer of two ways, a set for each fetch window modulo the number of sets.
 
-    An entry belongs to one word. Its counter of two bits goes up when the branch is taken and down when not, and predicts by its
-    upper bit; a jump sets it to 3. A taken branch that has no entry gets one, weakly taken, in place of a free one or, by turns in
-    each set, of one of the two.
+    An entry belongs to one word. Its counter of two bits goes up when the branch is taken and down when not, and predicts by
+    its upper bit; a jump sets it to 3. A taken branch that has no entry gets one with the counter at 2, in place of a free one
+    or, by turns in each set, of one of the two.
 
     Lookups answer in the same cycle, and see updates from the cycle after on.
 
@@ -94,9 +94,7 @@ class BranchPredictor(wiring.Component):
                 ),
                 used[way].eq(valid[way].bit_select(update_set, 1)),
                 known[way].eq(
-                    used[way]
-                    & (trained[way].tag == self.update.pc[tag_at:])
-                    & (trained[way].word == self.update.pc[:word_bits])
+                    used[way] & (trained[way].tag == self.update.pc[tag_at:]) & (trained[way].word == self.update.pc[:word_bits])
                 ),
             ]
             with m.If(writes[way]):

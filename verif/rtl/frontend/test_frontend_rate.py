@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast the front end delivers: loops without lost cycles, threads alike, heads three cycles after a redirection."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from golden.config import NodeConfig
+from golden.layout import SRAM_BASE
+from rtl.frontend.frontend import FrontEnd
+from verif.rtl.frontend.program import branch, line_data, plain
+from verif.rtl.simulate import Simulation
+
+SMALLEST = NodeConfig(sram_blocks=1, sram_ways=1, bank_lines=64, fetch_lines=8, btb_entries=8)
+WIDE = SMALLEST.replace(line_bytes=64, fetch_bytes=32, decode_width=8, issue_width=2, threads=4)
+
+
+@functools.cache
+def simulation_of(config: NodeConfig) -> Simulation:
+    return Simulation(FrontEnd(config))
+
+
+def name_of(config: NodeConfig) -> str:
+    return f"window{config.window_bytes}-decode{config.decode_width}-issue{config.issue_width}-threads{config.threads}"
+
+
+def taken_per_thread(config: NodeConfig, starts: Sequence[int], length: int, cycles: int) -> list[int]:
+    """What threads that run loops of ``length`` words, from word ``start`` on, get in so many cycles once all is trained.
+
+    Issue takes what it can, and redirects in the cycle after a branch that was not foreseen.
+    """
+    simulation = simulation_of(config)
+    front_end = simulation.component
+    last_words = {start + length - 1: start for start in starts}
+
+    def code(address: int, _: int) -> int:
+        word = (address - SRAM_BASE) // 4
+        return branch("bne", 5, 6, 4 * (last_words[word] - word)) if word in last_words else plain(word)
+
+    taken = [0] * len(starts)
+    training = 20 * len(starts) + 4 * length
+
+    async def bench(context: Any) -> None:
+        redirections = dict(enumerate(starts))
+        granted = 0
+        for cycle in range(training + cycles):
+            context.set(front_end.port.data, granted)
+            requested, address = context.get(front_end.port.req), context.get(front_end.port.address)
+            context.set(front_end.port.grant, requested)
+            update: dict[str, int] = {"valid": 0}
+            mistakes = {}
+            for thread, start in enumerate(starts):
+                port = front_end.threads[thread]
+                redirected = thread in redirections
+                count = 0 if redirected else context.get(port.valid).bit_count()
+                context.set(port.run, 1)
+                context.set(port.redirect, redirected)
+                context.set(port.target, SRAM_BASE + 4 * start)
+                context.set(port.take, count)
+                heads = context.get(port.heads)
+                for head in (heads[i] for i in range(count)):
+                    taken[thread] += cycle >= training
+                    if head.pc in last_words:
+                        update = {"valid": 1, "pc": head.pc, "conditional": 1, "taken": 1, "target": start}
+                        if not head.predicted:
+                            mistakes[thread] = start
+                            break
+            context.set(front_end.update, update)
+            await context.tick()
+            redirections = mistakes
+            granted = line_data(config, code, address, 0) if requested else 0
+
+    simulation.run(bench)
+    return taken
+
+
+def cycles_per_turn(config: NodeConfig, start: int, length: int) -> int:
+    """Cycles in which one thread's loop is fetched and decoded: a cycle per window, or more if it is wider than the decoders."""
+    words = config.window_bytes // 4
+    windows = itertools.groupby(range(start, start + length), lambda word: word // words)
+    return sum(-(-len(list(group)) // config.decode_width) for _, group in windows)
+
+
+ONE = WIDE.replace(threads=1)
+SIZES = [
+    ONE,
+    ONE.replace(decode_width=4, line_bytes=32, fetch_bytes=16),
+    ONE.replace(decode_width=2, issue_width=1, fetch_bytes=8),
+]
+FOUR_PER_CYCLE = ONE.replace(issue_width=4)
+LOOPS = [(16, 16), (17, 8), (18, 12), (20, 4), (16, 3), (23, 3), (22, 40)]
+#: Groups of fewer than four instructions cannot keep up with four per cycle, so these loops begin and end with windows.
+LOOPS_OF_WHOLE_WINDOWS = [(16, 16), (16, 40)]
+
+
+@pytest.mark.parametrize(
+    "config, start, length",
+    [(config, *loop) for config in SIZES for loop in LOOPS] + [(FOUR_PER_CYCLE, *loop) for loop in LOOPS_OF_WHOLE_WINDOWS],
+    ids=lambda value: name_of(value) if isinstance(value, NodeConfig) else str(value),
+)
+def test_a_loop_loses_no_cycle_where_lanes_are_as_wide_as_issue(config: NodeConfig, start: int, length: int) -> None:
+    turn = cycles_per_turn(config, start, length)
+    cycles = 5 * max(turn * config.issue_width, length)
+    rate = min(config.issue_width, length / turn)
+    (taken,) = taken_per_thread(config, [start], length, cycles)
+    assert taken == pytest.approx(rate * cycles, abs=config.issue_width)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_that_run_get_equal_shares_of_windows(threads: int) -> None:
+    starts = [16 + 40 * thread for thread in range(threads)]
+    assert taken_per_thread(WIDE, starts, 16, 64) == [128] * threads
+    # Loops of half a window each: one window per cycle for all together.
+    taken = taken_per_thread(WIDE, starts, 4, 64)
+    assert max(taken) - min(taken) <= 4
+    assert sum(taken) == pytest.approx(min(2 * threads, 4) * 64, abs=8)
+
+
+@pytest.mark.parametrize("config", [WIDE, FOUR_PER_CYCLE, *SIZES], ids=name_of)
+def test_heads_show_three_cycles_after_a_redirection_and_six_if_the_line_is_missing(config: NodeConfig) -> None:
+    simulation = simulation_of(config)
+    front_end = simulation.component
+    port = front_end.threads[0]
+
+    async def cycles_until_heads(context: Any, target: int) -> int:
+        """Redirect in one cycle, and count those up to the one that shows a head."""
+        context.set(port.redirect, 1)
+        context.set(port.target, SRAM_BASE + target)
+        granted = 0
+        for cycle in range(10):
+            context.set(front_end.port.data, granted)
+            requested, address = context.get(front_end.port.req), context.get(front_end.port.address)
+            context.set(front_end.port.grant, requested)
+            if cycle and context.get(port.valid):
+                return cycle
+            await context.tick()
+            context.set(port.redirect, 0)
+            granted = line_data(config, lambda address, _: plain(address // 4), address, 0) if requested else 0
+        raise AssertionError("no head")
+
+    async def bench(context: Any) -> None:
+        context.set(port.run, 1)
+        assert await cycles_until_heads(context, 0x100) == 6
+        assert await cycles_until_heads(context, 0x104) == 3
+        assert await cycles_until_heads(context, 0x100) == 3
+
+    simulation.run(bench)
