@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, LINK_PORTS
-from rtl.core.wide_core import Core
+from rtl.core.core import Core
 from rtl.core.ports import LateWriteLayout, VectorWriteLayout, late_ports, retirement_width, vector_ports
 from rtl.interfaces import LinkSignature, RetirementSignature
 from rtl.memory.sram import Sram

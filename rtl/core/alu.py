@@ -16,11 +16,6 @@ class Alu(wiring.Component):
     ``word`` makes it work on the low 32 bits and sign-extend the result, as the W instructions do. One adder serves ADD, SUB
     and both comparisons, one rotator all shifts.
 
-    Parameters
-    ----------
-    late_shifts : bool
-        Results of shifts come a cycle later; the operands stay for it. The rest of the unit has no register in any case.
-
     Members
     -------
     op : In(AluOp)
@@ -33,8 +28,7 @@ class Alu(wiring.Component):
         Comparisons of all 64 bits, valid if ``op`` is neither ADD nor NONE.
     """
 
-    def __init__(self, late_shifts: bool = False):
-        self.late_shifts = late_shifts
+    def __init__(self):
         super().__init__(
             {
                 "op": In(AluOp),
@@ -81,10 +75,6 @@ class Alu(wiring.Component):
         # Multipliers turn by less than a quarter: FPGAs have them to spare, and selectors are dear.
         factor = Signal(16)
         m.d.comb += factor.eq(1 << turns[:4])
-        if self.late_shifts:
-            multiplied, multiplier = (Signal.like(value, reset_less=True) for value in (coarse, factor))
-            m.d.sync += [multiplied.eq(coarse), multiplier.eq(factor)]
-            coarse, factor = multiplied, multiplier
         products = [Signal(32, name=f"product{quarter}") for quarter in range(4)]
         for quarter, product in enumerate(products):
             m.d.comb += product.eq(coarse.word_select(quarter, 16) * factor)

@@ -16,8 +16,6 @@ from golden.layout import (
     ThreadRegister,
     ThreadState,
 )
-from rtl.core.event_counters import EventCounters
-from rtl.core.registered_grant import registers_grants
 from rtl.core.selector import select_register
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import ControlPort
@@ -50,8 +48,6 @@ class ControlPage(wiring.Component):
     start, stop : Out(threads), start_pc : Out(64)
     post : Out(PostLayout)
     exited : Out(1)
-    clear : In(1), clear_number : In(4)
-        Clear this counter, where they are in memory, at the end of the cycle, in which none is read.
     busy : Out(1)
         A register changes by itself.
     """
@@ -85,8 +81,6 @@ class ControlPage(wiring.Component):
                 "start_pc": Out(64),
                 "post": Out(PostLayout()),
                 "exited": Out(1),
-                "clear": In(1),
-                "clear_number": In(4),
                 "busy": Out(1),
             }
         )
@@ -132,25 +126,10 @@ class ControlPage(wiring.Component):
             ControlRegister.LINES_STORED: self.lines_stored,
         }
         assert {*readable, *events} == set(ControlRegister)
-        counting, counted = Signal(), Signal(64)
-        small = registers_grants(self.config)
-        if small:
-            m.submodules.counters = counters = EventCounters(tuple(len(event) for event in events.values()))
-            m.d.comb += [
-                counters.events.eq(Cat(events.values())),
-                counters.clear.eq(self.clear),
-                counters.clear_number.eq(self.clear_number),
-                counting.eq(counters.busy),
-            ]
-            with m.Switch(port.register):
-                for number, register in enumerate(events):
-                    with m.Case(register // 8):
-                        m.d.comb += [counters.number.eq(number), counted.eq(counters.value)]
-        else:
-            for register, event in events.items():
-                readable[register] = count = Signal(64, name=f"{register.name.lower()}_count")
-                with m.If(event.any()):
-                    m.d.sync += count.eq(count + event)
+        for register, event in events.items():
+            readable[register] = count = Signal(64, name=f"{register.name.lower()}_count")
+            with m.If(event.any()):
+                m.d.sync += count.eq(count + event)
         registers = {register // 8: value for register, value in readable.items()}
         for number in range(threads):
             thread = self.threads[number]
@@ -166,8 +145,8 @@ class ControlPage(wiring.Component):
                 registers[(THREAD_BLOCK + number * THREAD_STRIDE + register) // 8] = value
         for number in range(self.config.semaphores):
             registers[SEMAPHORE_BLOCK // 8 + number] = self.semaphores[number]
-        selected, _ = select_register(m, port.register, registers, small)
-        m.d.comb += [port.read_data.eq(selected | counted), port.ready.eq(1)]
+        selected, _ = select_register(m, port.register, registers)
+        m.d.comb += [port.read_data.eq(selected), port.ready.eq(1)]
 
         semaphore = port.register - SEMAPHORE_BLOCK // 8
         m.d.comb += [
@@ -191,7 +170,7 @@ class ControlPage(wiring.Component):
             m.d.sync += undeliverable.eq(1)
 
         active, was_active = Signal(), Signal()
-        m.d.comb += [active.eq(running.any() | waiting.any()), self.busy.eq((active != was_active) | counting)]
+        m.d.comb += [active.eq(running.any() | waiting.any()), self.busy.eq(active != was_active)]
         m.d.sync += was_active.eq(active)
         with m.If(self.start.any() & ~active):
             m.d.sync += first_start.eq(self.cycle)

@@ -5,23 +5,30 @@ import contextlib
 
 from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
+from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import OFFSET_BITS, ThreadState
+from golden.layout import OFFSET_BITS, Csr, ThreadState
+from rtl.core.allocation import Allocation
 from rtl.core.control_page import ControlPage
 from rtl.core.csr import FLAG_BITS, ThreadCsrs
-from rtl.core.fetch import Fetch
 from rtl.core.format_table import FormatTable
-from rtl.core.issue import Issue
-from rtl.core.matrix_slot import MatrixSlot
+from rtl.core.grouping import PIPES, Grouping
+from rtl.core.multiply_divide import MultiplyDivide
+from rtl.core.pipes.alu import AluPipe
+from rtl.core.pipes.control import ControlPipe
+from rtl.core.pipes.load import LoadPipe
+from rtl.core.pipes.matrix import MatrixPipe
+from rtl.core.pipes.simd import SimdPipe
+from rtl.core.pipes.store import StorePipe
 from rtl.core.ports import core_members
 from rtl.core.predicate_registers import PredicateRegisters
 from rtl.core.random_lanes import RANDOM_BITS, random_name
-from rtl.core.registered_grant import RegisteredGrant, registers_grants
-from rtl.core.scalar_slot import ScalarSlot
+from rtl.core.scalar_registers import ScalarRegisters
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
 from rtl.core.vector_registers import VectorRegisters
+from rtl.frontend.frontend import FrontEnd
 from rtl.matrix.array import matrix_name
 from rtl.simd.unit import simd_name
 
@@ -29,7 +36,7 @@ __all__ = ["Core"]
 
 
 class Core(wiring.Component):
-    """Four threads (or fewer), their two slots, the vector registers, the matrix and SIMD macros, semaphores, control page.
+    """Up to four threads, their front end, six pipes, the registers, the matrix and SIMD macros, semaphores, control page.
 
     Members
     -------
@@ -45,148 +52,104 @@ class Core(wiring.Component):
         config = self.config
         threads = range(config.threads)
 
-        m.submodules.fetch = fetch = Fetch(config)
-        m.submodules.issue = issue = Issue(config)
-        m.submodules.scalar_slot = scalar = ScalarSlot(config)
-        m.submodules.matrix_slot = matrix = MatrixSlot(config)
-        m.submodules.vector_registers = vectors = VectorRegisters(config)
-        m.submodules.predicates = predicates = PredicateRegisters(config)
-        m.submodules.formats = formats = FormatTable(config)
-        m.submodules.semaphores = semaphores = Semaphores(config)
-        m.submodules.control_page = page = ControlPage(config)
-        csrs = [ThreadCsrs(gates=registers_grants(config)) for _ in threads]
-        controls = [ThreadControl(config.semaphores) for _ in threads]
+        m.submodules.frontend = self._frontend = FrontEnd(config)
+        m.submodules.alu_pipe = self._alu = AluPipe()
+        m.submodules.control_pipe = self._control = ControlPipe(config)
+        m.submodules.load_pipe = self._load = LoadPipe(config)
+        m.submodules.store_pipe = self._store = StorePipe(config)
+        m.submodules.simd_pipe = self._simd = SimdPipe(config)
+        m.submodules.matrix_pipe = self._matrix = MatrixPipe(config)
+        self._pipes = [getattr(self, f"_{name}") for name in PIPES]
+        m.submodules.multiply_divide = self._multiply_divide = MultiplyDivide(config)
+        self._late = [self._load.late, *self._multiply_divide.late]
+        m.submodules.predicates = self._predicates = PredicateRegisters(config)
+        m.submodules.formats = self._formats = FormatTable(config, readers=2)
+        m.submodules.semaphores = self._semaphores = Semaphores(config)
+        m.submodules.control_page = self._page = ControlPage(config)
+        self._csrs = [ThreadCsrs() for _ in threads]
+        self._controls = [ThreadControl(config.semaphores) for _ in threads]
         for thread in threads:
-            m.submodules[f"csrs{thread}"] = csrs[thread]
-            m.submodules[f"control{thread}"] = controls[thread]
-
-        self._connect_memory(m, fetch, scalar, matrix)
-        self._connect_macros(m, scalar, matrix, vectors, csrs)
-        self._connect_threads(m, fetch, issue, scalar, matrix, page, semaphores, formats, csrs, controls)
-        self._connect_issue(m, issue, scalar, matrix, vectors, predicates)
-        self._connect_vectors(m, issue, scalar, matrix, vectors)
-        self._connect_predicates(m, issue, scalar, predicates)
-        self._connect_formats(m, scalar, matrix, formats, csrs)
-        self._connect_network(m, scalar)
-        self._connect_page(m, page, scalar, matrix, semaphores, csrs, controls, fetch)
-        self._retire(m, scalar, matrix, vectors)
+            m.submodules[f"csrs{thread}"] = self._csrs[thread]
+            m.submodules[f"control{thread}"] = self._controls[thread]
 
         # LUT memories know no reset: for sixteen cycles after it, everything in them is cleared, and nothing is issued.
-        clearing, clear_number = Signal(init=1), Signal(4)
-        with m.If(clearing):
-            m.d.sync += [clear_number.eq(clear_number + 1), clearing.eq(clear_number != 15)]
-        m.d.comb += [
-            *(port.eq(clearing) for port in (issue.clear, formats.clear, page.clear)),
-            *(port.eq(clear_number) for port in (issue.clear_number, formats.clear_number, page.clear_number)),
-            *(issue.hold[thread].eq(controls[thread].hold | clearing) for thread in threads),
-        ]
+        self._clearing, self._clear_number = Signal(init=1), Signal(4)
+        with m.If(self._clearing):
+            m.d.sync += [self._clear_number.eq(self._clear_number + 1), self._clearing.eq(self._clear_number != 15)]
 
-        states = [control.state for control in controls]
+        self._connect_memory(m)
+        self._connect_macros(m)
+        self._connect_multiply_divide(m)
+        self._connect_kills(m)
+        self._connect_threads(m)
+        self._connect_vectors(m)
+        self._connect_issue(m)
+        self._connect_predicates(m)
+        self._connect_formats(m)
+        self._connect_network(m)
+        self._connect_page(m)
+        self._retire(m)
+
+        states = [control.state for control in self._controls]
         m.d.comb += [
             self.running.eq(Cat(state == ThreadState.RUNNING for state in states)),
             self.waiting.eq(Cat(state == ThreadState.WAITING for state in states)),
             self.trapped.eq(Cat(state == ThreadState.TRAPPED for state in states)),
-            self.exited.eq(page.exited),
-            self.retires.eq(scalar.retire.valid | matrix.retire.valid),
+            self.exited.eq(self._page.exited),
+            self.retires.eq(Cat(pipe.commit.valid for pipe in self._pipes).any()),
             self.quiet.eq(
                 ~(
-                    Cat(control.busy for control in controls).any()
-                    | fetch.busy
-                    | scalar.busy
-                    | matrix.busy
-                    | page.busy
-                    | clearing
+                    Cat(control.busy for control in self._controls).any()
+                    | Cat(pipe.x_valid for pipe in self._pipes).any()
+                    | self._frontend.busy
+                    | self._load.busy
+                    | self._simd.busy
+                    | self._multiply_divide.busy
+                    | self._matrix.busy
+                    | self._page.busy
+                    | self._clearing
                     | self.network.rx_valid
-                    | self.vector_write.valid
-                    | Cat(self.retirement[thread].valid for thread in threads).any()
+                    | Cat(write.valid for write in self.vector_writes).any()
+                    | Cat(write.valid for write in self.late_writes).any()
+                    | Cat(port.valid for port in self.retirement).any()
                 )
             ),
         ]
         return m
 
-    def _connect_memory(self, m, fetch, scalar, matrix):
-        wiring.connect(m, wiring.flipped(self.fetch), fetch.port)
+    def _connect_memory(self, m):
+        wiring.connect(m, wiring.flipped(self.fetch), self._frontend.port)
+        wiring.connect(m, wiring.flipped(self.scalar), self._load.read)
+        wiring.connect(m, wiring.flipped(self.load0), self._matrix.load0)
+        wiring.connect(m, wiring.flipped(self.load1), self._matrix.load1)
+        wiring.connect(m, wiring.flipped(self.store), self._store.write)
 
-        def access(name, wants, granted, data, stays):
-            """Request and grant of a port of SRAM on behalf of a requester, whose grant and data are driven."""
-            grant, read_data = Signal(name=f"{name}_grant"), Signal(8 * self.config.line_bytes, name=f"{name}_data")
-            if not registers_grants(self.config):
-                m.d.comb += [granted.eq(grant), data.eq(read_data)]
-                return wants, grant, read_data
-            m.submodules[name] = late = RegisteredGrant(self.config)
-            m.d.comb += [
-                late.wants.eq(wants),
-                granted.eq(late.granted),
-                data.eq(late.data),
-                late.stays.eq(stays),
-                late.grant.eq(grant),
-                late.read_data.eq(read_data),
-            ]
-            return late.req, grant, read_data
-
-        # What is in X of the scalar slot may trap and leave. The matrix slot asks for good addresses only.
-        slot, written = scalar.scalar, Signal(8 * self.config.line_bytes)
-        req, grant, read_data = access("scalar_access", slot.req, slot.grant, slot.data, scalar.stall)
-        m.d.comb += [
-            self.scalar.req.eq(req),
-            self.scalar.address.eq(slot.address),
-            grant.eq(self.scalar.grant),
-            read_data.eq(self.scalar.data),
-        ]
-        slot = scalar.store
-        req, grant, _ = access("store_access", slot.req, slot.grant, written, scalar.stall)
-        m.d.comb += [
-            self.store.req.eq(req),
-            self.store.address.eq(slot.address),
-            self.store.mask.eq(slot.mask),
-            self.store.data.eq(slot.data),
-            grant.eq(self.store.grant),
-        ]
-        slot = matrix.load1
-        req, grant, read_data = access("load1_access", slot.req, slot.grant, slot.data, 1)
-        m.d.comb += [
-            self.load1.req.eq(req),
-            self.load1.address.eq(slot.address),
-            grant.eq(self.load1.grant),
-            read_data.eq(self.load1.data),
-        ]
-        # A vector load takes the port of operand A for a cycle. If that was held up, it goes before the next vector load.
-        slot = matrix.load0
-        req, grant, read_data = access("load0_access", slot.req, slot.grant, slot.data, 1)
-        vector_req, vector_grant, vector_data = access(
-            "vector_access", scalar.vector_req, scalar.vector_grant, scalar.vector_data, scalar.stall
-        )
-        held_up, vector_goes = Signal(), Signal()
-        m.d.comb += vector_goes.eq(vector_req & ~(held_up & req))
-        with m.If(self.load0.grant):
-            m.d.sync += held_up.eq(vector_goes & req)
-        m.d.comb += [
-            self.load0.req.eq(vector_req | req),
-            self.load0.address.eq(Mux(vector_goes, scalar.vector_address, slot.address)),
-            vector_grant.eq(self.load0.grant & vector_goes),
-            grant.eq(self.load0.grant & ~vector_goes),
-            vector_data.eq(self.load0.data),
-            read_data.eq(self.load0.data),
-        ]
-
-    def _connect_macros(self, m, scalar, matrix, vectors, csrs):
-        self.simd_flags, self.convert_flags = Signal(FLAG_BITS), Signal(FLAG_BITS)
-        convert_format = scalar.convert_format
+    def _connect_macros(self, m):
+        store, simd, matrix, formats = self._store, self._simd, self._matrix, self._formats
+        self._simd_flags, self._convert_flags = Signal(FLAG_BITS), Signal(FLAG_BITS)
         first, second = (Signal(RANDOM_BITS * self.config.fp32_lanes, name=f"{step}_random") for step in ("first", "second"))
         seed = Signal(32)
-        for thread, csr in enumerate(csrs):
+        for thread, csr in enumerate(self._csrs):
             with m.If(csr.reseed) if thread else contextlib.nullcontext():
                 m.d.comb += seed.eq(csr.written)
+        reseed = Cat(csr.reseed for csr in self._csrs).any()
+        thread = Signal(2)
+        with m.If(reseed):
+            m.d.comb += thread.eq(self._control.x.thread)
+        with m.Elif(store.draw):
+            m.d.comb += thread.eq(store.x.thread)
+        with m.Else():
+            m.d.comb += thread.eq(simd.x.thread)
         m.submodules.random = Instance(
             random_name(self.config),
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_thread=scalar.x.thread,
-            i_reseed=Cat(csr.reseed for csr in csrs).any(),
+            i_thread=thread,
+            i_reseed=reseed,
             i_seed=seed,
-            i_draw=scalar.draw,
-            i_advance=scalar.advance,
-            i_twice=scalar.draws_twice,
+            i_draw=store.draw | simd.draw,
+            i_advance=store.advance | simd.advance,
+            i_twice=simd.draw & simd.draws_twice,
             o_first=first,
             o_second=second,
         )
@@ -206,114 +169,134 @@ class Core(wiring.Component):
             i_bias_b=matrix.format_b.bias,
             i_a=matrix.a,
             i_b=matrix.b,
-            i_read_entry=scalar.accumulator_entry,
-            i_read_line=scalar.accumulator_line,
-            o_read_data=scalar.accumulator_data,
-            i_convert=scalar.convert,
-            i_convert_format=convert_format.kind,
-            i_convert_bias=convert_format.bias,
-            i_convert_stochastic=scalar.convert_stochastic,
+            i_read_entry=store.accumulator_entry,
+            i_read_line=store.accumulator_line,
+            o_read_data=store.accumulator_data,
+            i_convert=store.convert,
+            i_convert_format=store.convert_format.kind,
+            i_convert_bias=store.convert_format.bias,
+            i_convert_stochastic=store.convert_stochastic,
             i_convert_random=first,
-            o_converted=scalar.converted,
-            o_convert_flags=self.convert_flags,
+            o_converted=store.converted,
+            o_convert_flags=self._convert_flags,
         )
-        in_x = scalar.x.fetched
-        insn = in_x.insn
+        insn = simd.x.entry.insn
+        self._simd_operands = [Signal(8 * self.config.line_bytes, name=f"simd_{name}") for name in "abc"]
+        self._mask = Signal(self.config.line_bytes)
         m.submodules.simd = Instance(
             simd_name(self.config),
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_valid=scalar.simd_valid,
+            i_valid=simd.valid,
             i_op=Cat(insn[25:29], insn[12:15], ~insn[5]),
             i_sub=insn[20:25],
-            i_a=vectors.scalar_data[0],
-            i_b=vectors.scalar_data[1],
-            i_c=vectors.scalar_data[2],
-            i_scalar=scalar.simd_scalar,
-            i_mask=scalar.mask,
-            i_format=scalar.named.kind,
-            i_bias=scalar.named.bias,
+            i_a=self._simd_operands[0],
+            i_b=self._simd_operands[1],
+            i_c=self._simd_operands[2],
+            i_scalar=simd.scalar,
+            i_mask=self._mask,
+            i_format=formats.named[0].kind,
+            i_bias=formats.named[0].bias,
             i_random=Cat(first, second),
-            i_collect=scalar.simd_collect,
-            i_row=scalar.simd_row,
-            o_result=scalar.simd_result,
-            o_flags=self.simd_flags,
+            i_collect=simd.collect,
+            i_row=simd.row,
+            o_result=simd.result,
+            o_flags=self._simd_flags,
         )
 
-    def _connect_threads(self, m, fetch, issue, scalar, matrix, page, semaphores, formats, csrs, controls):
-        for thread, (control, csr) in enumerate(zip(controls, csrs, strict=True)):
-            front = fetch.threads[thread]
-            in_scalar, in_matrix = Signal(name=f"in_scalar{thread}"), Signal(name=f"in_matrix{thread}")
-            retired = Signal(name=f"retired{thread}")
+    def _connect_multiply_divide(self, m):
+        unit, control = self._multiply_divide, self._control
+        m.d.comb += [unit.valid.eq(control.commit.valid & ~control.commit.trap), unit.x.eq(control.x)]
+
+    def _connect_kills(self, m):
+        """What an instruction that traps, or goes on elsewhere, does to those that its thread issued with it behind it."""
+        for pipe in self._pipes:
+            older = [
+                other.bad & (other.x.thread == pipe.x.thread) & (other.x.position < pipe.x.position)
+                for other in self._pipes
+                if other is not pipe
+            ]
+            m.d.comb += pipe.killed.eq(pipe.first & Cat(older).any())
+
+    def _mine(self, pipe, thread):
+        return pipe.x.thread == thread
+
+    def _connect_threads(self, m):
+        control_pipe, store, page = self._control, self._store, self._page
+        for thread, (control, csr) in enumerate(zip(self._controls, self._csrs, strict=True)):
+            front = self._frontend.threads[thread]
+            in_control = Signal(name=f"in_control{thread}")
+            in_store = Signal(name=f"in_store{thread}")
+            retired = Signal(range(len(PIPES) + 1), name=f"retired{thread}")
             raised = [Signal(FLAG_BITS, name=f"raised{source}_{thread}") for source in ("simd", "convert")]
+            uncertain = [pipe.first & self._mine(pipe, thread) for pipe in self._pipes]
+            uncertain.append(self._load.gathers & self._mine(self._load, thread))
+            redirects = [in_control & control_pipe.redirect, in_store & store.redirect]
             m.d.comb += [
-                in_scalar.eq(scalar.x_valid & (scalar.x.thread == thread)),
-                in_matrix.eq(matrix.x_valid & (matrix.x.thread == thread)),
-                retired.eq((in_scalar & scalar.completes) | (in_matrix & matrix.completes)),
+                in_control.eq(control_pipe.first & ~control_pipe.killed & self._mine(control_pipe, thread)),
+                in_store.eq(store.first & ~store.killed & self._mine(store, thread)),
+                retired.eq(sum(pipe.commit.valid & ~pipe.commit.trap & (pipe.commit.thread == thread) for pipe in self._pipes)),
                 control.start.eq(page.start[thread]),
                 control.start_pc.eq(page.start_pc),
                 control.stop.eq(page.stop[thread]),
-                control.exit.eq(scalar.exit),
-                control.jump.eq(in_scalar & scalar.redirect),
-                control.target.eq(scalar.target),
-                control.halt.eq(in_scalar & scalar.halt),
-                control.exit_operand.eq(scalar.x.rs1),
-                control.park.eq(in_scalar & scalar.park),
-                control.park_sem.eq(scalar.semaphore),
-                control.park_amount.eq(scalar.amount),
+                control.exit.eq(store.exit),
+                control.jump.eq(redirects[0] | redirects[1]),
+                control.target.eq(Mux(redirects[0], control_pipe.target, store.target)),
+                control.halt.eq(in_control & control_pipe.halt),
+                control.exit_operand.eq(control_pipe.x.rs1),
+                control.park.eq(in_control & control_pipe.park),
+                control.park_sem.eq(control_pipe.semaphore),
+                control.park_amount.eq(control_pipe.amount),
                 control.error.eq(self.network.error_valid & (self.network.error_tag[5:7] == thread)),
                 control.error_address.eq(self.network.error_address),
-                control.in_slot.eq(in_scalar | in_matrix),
+                control.in_slot.eq(Cat(uncertain).any()),
                 control.next_pc.eq(front.next_pc),
                 control.vector.eq(csr.vector),
-                control.semaphores.eq(semaphores.values),
+                control.semaphores.eq(self._semaphores.values),
                 front.run.eq(control.run),
                 front.redirect.eq(control.redirect),
                 front.target.eq(control.redirect_target),
-                front.flush.eq(control.flush | (in_scalar & scalar.flush)),
-                front.take.eq(issue.take[thread]),
-                csr.number.eq(scalar.csr_number),
-                csr.operand.eq(scalar.csr_operand),
+                csr.number.eq(control_pipe.csr_number),
+                csr.operand.eq(control_pipe.csr_operand),
                 csr.trap.eq(control.taken),
-                csr.mret.eq(in_scalar & scalar.mret),
+                csr.mret.eq(in_control & control_pipe.mret),
                 csr.retired.eq(retired),
                 csr.hart.eq(Cat(C(thread, 2), self.x, self.y)),
                 csr.node.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
                 csr.config.eq(self.config.descriptor),
                 csr.cycle.eq(self.cycle),
+                csr.raise_flags.eq(raised[0] | raised[1]),
+                csr.formats.eq(self._formats.scalar_csr),
             ]
-            with m.If(in_matrix & matrix.trap.valid):
-                m.d.comb += control.trap.eq(matrix.trap)
-            with m.Elif(in_scalar):
-                m.d.comb += control.trap.eq(scalar.trap)
-            with m.If(scalar.simd_flags_valid & (scalar.result_thread == thread)):
-                m.d.comb += raised[0].eq(self.simd_flags)
-            with m.If(scalar.convert_flags_valid & (scalar.x.thread == thread)):
-                m.d.comb += raised[1].eq(self.convert_flags)
-            m.d.comb += [csr.raise_flags.eq(raised[0] | raised[1]), csr.formats.eq(formats.scalar_csr)]
-            with m.If(in_scalar):
-                m.d.comb += csr.op.eq(scalar.csr_op)
-            # Nobody looks at these where nothing is in the slot.
-            with m.If(in_scalar) if thread else contextlib.nullcontext():
+            # Of one thread, at most one instruction traps in a cycle: what is younger is killed.
+            for pipe in self._pipes:
+                with m.If(pipe.trap.valid & self._mine(pipe, thread)):
+                    m.d.comb += control.trap.eq(pipe.trap)
+            due = self._simd.vector_write.thread
+            with m.If(self._simd.flags_valid & (due == thread)):
+                m.d.comb += raised[0].eq(self._simd_flags)
+            with m.If(store.convert_flags_valid & self._mine(store, thread)):
+                m.d.comb += raised[1].eq(self._convert_flags)
+            with m.If(in_control):
+                m.d.comb += csr.op.eq(control_pipe.csr_op)
+            # Nobody looks at these where nothing is in the pipe.
+            with m.If(self._mine(control_pipe, thread)) if thread else contextlib.nullcontext():
                 m.d.comb += [
-                    scalar.csr_read.eq(csr.read),
-                    scalar.csr_exists.eq(csr.exists),
-                    scalar.exception_pc.eq(csr.exception_pc),
-                    scalar.next_pc.eq(front.next_pc),
+                    control_pipe.csr_read.eq(csr.read),
+                    control_pipe.csr_exists.eq(csr.exists),
+                    control_pipe.exception_pc.eq(csr.exception_pc),
+                    control_pipe.upper.eq(front.upper),
                 ]
-            m.d.comb += [
-                issue.heads_valid[thread].eq(front.head_valid),
-                issue.heads[thread].eq(front.head),
-                issue.run[thread].eq(control.run),
-                issue.kill[thread].eq(control.redirect),
-            ]
+        semaphores = self._semaphores
         m.d.comb += [
-            scalar.covered.eq(semaphores.covered),
-            scalar.tohost.eq(page.tohost),
-            semaphores.number.eq(scalar.semaphore),
-            semaphores.amount.eq(scalar.amount),
-            semaphores.take.eq(scalar.take),
-            semaphores.post.eq(scalar.post),
+            self._frontend.flush.eq(control_pipe.flush | Cat(control.flush for control in self._controls).any()),
+            self._frontend.update.eq(control_pipe.update),
+            control_pipe.covered.eq(semaphores.covered),
+            store.tohost.eq(page.tohost),
+            semaphores.number.eq(control_pipe.semaphore),
+            semaphores.amount.eq(control_pipe.amount),
+            semaphores.take.eq(control_pipe.take),
+            semaphores.post.eq(control_pipe.post),
         ]
         # The network interface never writes a register of the control page in the cycle of a post.
         with m.If(self.network.post_valid):
@@ -325,146 +308,275 @@ class Core(wiring.Component):
         with m.Else():
             m.d.comb += semaphores.outside.eq(page.post)
 
-    def _connect_issue(self, m, issue, scalar, matrix, vectors, predicates):
-        for view, slot in ((issue.scalar, scalar), (issue.matrix, matrix)):
+    def _connect_issue(self, m):
+        config = self.config
+        width = config.issue_width
+        m.submodules.allocation = allocation = Allocation(config.threads, width)
+        m.submodules.scalars = scalars = ScalarRegisters(config, reads=2 * len(PIPES), writes=2 * len(PIPES) + len(self._late))
+        load, store, simd, matrix = self._load, self._store, self._simd, self._matrix
+
+        stays = {name: Signal(name=f"{name}_stays") for name in PIPES}
+        for name, pipe in zip(PIPES, self._pipes, strict=True):
+            m.d.comb += stays[name].eq(pipe.x_valid & pipe.stall)
+        for thread in range(config.threads):
+            m.submodules[f"grouping{thread}"] = grouping = Grouping(config)
+            front, control = self._frontend.threads[thread], self._controls[thread]
+            staying = {name: stays[name] & self._mine(pipe, thread) for name, pipe in zip(PIPES, self._pipes, strict=True)}
+            in_store, in_matrix = store.x.entry.decoded, matrix.x.entry.decoded
+            mine = slice(thread * config.accumulators, (thread + 1) * config.accumulators)
+            storing = Signal(config.accumulators, name=f"storing{thread}")
+            with m.If(staying["store"] & in_store.accumulator_store):
+                m.d.comb += storing.eq(1 << store.x.entry.insn[7:12][: ceil_log2(config.accumulators)])
+            scalars_busy = self._late_registers(m, thread)
+            state = grouping.state
             m.d.comb += [
-                view.x_valid.eq(slot.x_valid),
-                view.x.eq(slot.x),
-                view.stall.eq(slot.stall),
-                view.x_writes.eq(slot.x_writes),
-                view.retire.eq(slot.retire),
+                grouping.heads.eq(front.heads),
+                grouping.valid.eq(front.valid),
+                grouping.runs.eq(control.run & ~control.hold & ~self._clearing & ~(store.exiting & self._mine(store, thread))),
+                state.scalars.eq(scalars_busy),
+                state.vectors.eq(self._vectors.busy[thread]),
+                state.predicates.eq(self._predicates.busy[thread]),
+                state.accumulators_busy.eq(matrix.accumulators_busy[mine]),
+                state.accumulators_closed.eq(matrix.accumulators_closed[mine] | storing),
+                state.reading.eq(
+                    staying["load"]
+                    | (staying["matrix"] & (in_matrix.step_memory | in_matrix.accumulator_load))
+                    | matrix.reads_later[thread]
+                ),
+                state.writing.eq(staying["store"]),
+                state.gathering.eq(staying["load"] & load.gathers),
+                state.held_operands.eq((staying["simd"] & simd.x.entry.decoded.transpose) | (staying["matrix"] & in_matrix.step)),
+                state.occupying.eq(Cat(staying.values()).any()),
+                state.simd_pending.eq(simd.pending[thread]),
+                grouping.response_waiting.eq(self.network.rx_valid),
+                grouping.network_room.eq(self.network.tx_room),
+                grouping.division_room.eq(
+                    ~self._multiply_divide.divides & ~(self._control.x_valid & self._control.x.entry.decoded.divide)
+                ),
+                allocation.ready[thread].eq(grouping.ready),
+                allocation.kinds[thread].eq(grouping.kinds),
+                front.take.eq(allocation.take[thread]),
             ]
+            for slot in range(width):
+                head = front.heads[slot]
+                m.d.comb += allocation.random[thread][slot].eq(
+                    head.decoded.stochastic | (head.decoded.csr & (head.insn[20:32] == Csr.MSEED))
+                )
         m.d.comb += [
-            scalar.issue_valid.eq(issue.scalar_valid),
-            scalar.issue.eq(issue.scalar_issue),
-            matrix.issue_valid.eq(issue.matrix_valid),
-            matrix.issue.eq(issue.matrix_issue),
-            issue.vector_busy.eq(vectors.busy),
-            issue.predicate_busy.eq(predicates.busy),
-            issue.accumulators_busy.eq(matrix.accumulators_busy),
-            issue.accumulators_closed.eq(matrix.accumulators_closed),
-            issue.reads_later.eq(matrix.reads_later),
-            issue.simd_pending.eq(scalar.simd_pending),
-            issue.response_waiting.eq(self.network.rx_valid),
-            issue.network_room.eq(self.network.tx_room),
+            allocation.free.eq(~Cat(stays.values())),
+            allocation.random_free.eq(
+                ~((stays["simd"] & simd.x.entry.decoded.stochastic) | (stays["store"] & store.x.entry.decoded.stochastic))
+            ),
+            scalars.clear.eq(self._clearing),
+            scalars.clear_number.eq(self._clear_number),
         ]
 
-    def _connect_vectors(self, m, issue, scalar, matrix, vectors):
-        issued = issue.scalar_issue
-        insn = issued.fetched.insn
-        # A transpose goes on to read its group while it is in X.
-        second = Mux(issued.fetched.decoded.transpose, insn[15:20] | 1, insn[20:25])
-        for port, (number, following) in enumerate(
-            ((insn[15:20], scalar.reread_first), (second, scalar.reread_second), (insn[7:12], None))
-        ):
-            read = vectors.scalar_read[port]
-            # Of an instruction that is killed they may be read as well: whatever was in X before has left it.
-            m.d.comb += [read.valid.eq(issue.scalar_chosen), read.number.eq(number), read.thread.eq(issued.thread)]
-            if following is not None:
-                with m.If(scalar.reread):
-                    m.d.comb += [read.valid.eq(1), read.number.eq(following), read.thread.eq(scalar.x.thread)]
-        tag = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.error_tag)
-        response = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.rx_tag)
-        in_x = scalar.x.fetched
+        killed = Signal(config.threads)
+        m.d.comb += killed.eq(Cat(control.redirect for control in self._controls))
+        self._chosen = {}
+        for number, (name, pipe) in enumerate(zip(PIPES, self._pipes, strict=True)):
+            choice, issue = allocation.choices[number], pipe.issue
+            self._chosen[name] = choice.valid
+            # Nobody looks at what is not chosen, so the first one goes there then.
+            for thread in range(config.threads):
+                for slot in range(width):
+                    here = (choice.thread == thread) & (choice.slot == slot)
+                    with m.If(here) if thread or slot else contextlib.nullcontext():
+                        m.d.comb += issue.entry.eq(self._frontend.threads[thread].heads[slot])
+            m.d.comb += [
+                issue.thread.eq(choice.thread),
+                issue.position.eq(choice.slot),
+                pipe.issue_valid.eq(choice.valid & ~killed.bit_select(choice.thread[: ceil_log2(config.threads)], 1)),
+            ]
+            for port, (field, value) in enumerate(((slice(15, 20), issue.rs1), (slice(20, 25), issue.rs2))):
+                operand = scalars.operands[2 * number + port]
+                m.d.comb += [
+                    operand.thread.eq(choice.thread),
+                    operand.number.eq(issue.entry.insn[field]),
+                    value.eq(scalars.values[2 * number + port]),
+                ]
+            for port in range(2):
+                written = pipe.commit.valid & ~pipe.commit.trap & pipe.writes[port].valid
+                m.d.comb += [
+                    scalars.forward[2 * number + port].eq(pipe.writes[port]),
+                    scalars.written[2 * number + port].eq(written),
+                ]
+        for number, late in enumerate(self._late, start=2 * len(PIPES)):
+            m.d.comb += [scalars.forward[number].eq(late), scalars.written[number].eq(late.valid)]
+
+    def _late_registers(self, m, thread):
+        """Scalar registers of a thread whose results come later than the end of X."""
+        load, control = self._load, self._control
+        late = Signal(32, name=f"late_registers{thread}")
+
+        def number(entry):
+            return entry.insn[7:12]
+
+        # Who needs what a load reads may be issued in the cycle in which the data is there.
+        decoded = load.x.entry.decoded
+        with m.If(load.x_valid & ~load.stall & self._mine(load, thread) & decoded.load):
+            m.d.sync += late.bit_select(number(load.x.entry), 1).eq(0)
+        decoded = control.x.entry.decoded
+        with m.If(control.killed & self._mine(control, thread) & (decoded.multiply | decoded.divide)):
+            m.d.sync += late.bit_select(number(control.x.entry), 1).eq(0)
+        for coming in self._multiply_divide.coming:
+            with m.If(coming.valid & (coming.thread == thread)):
+                m.d.sync += late.bit_select(coming.number, 1).eq(0)
+        for pipe in (load, control):
+            issue, decoded = pipe.issue, pipe.issue.entry.decoded
+            comes_late = decoded.load if pipe is load else decoded.multiply | decoded.divide
+            with m.If(pipe.issue_valid & (issue.thread == thread) & comes_late):
+                m.d.sync += late.bit_select(number(issue.entry), 1).eq(number(issue.entry).any())
+        return late
+
+    def _connect_vectors(self, m):
+        load, store, simd, matrix = self._load, self._store, self._simd, self._matrix
+        m.submodules.vectors = self._vectors = vectors = VectorRegisters(self.config, reads=7, writes=2, marks=4)
+        first, second, third, of_load, of_store, of_a, of_b = vectors.read
 
         def register(port: data.View, valid, number, thread):
             return [port.valid.eq(valid), port.number.eq(number), port.thread.eq(thread)]
 
+        # Of an instruction that is killed they may be read as well: whatever was in X before has left it.
+        insn, thread = simd.issue.entry.insn, simd.issue.thread
+        # A transpose goes on to read its group while it is in X.
+        partner = Mux(simd.issue.entry.decoded.transpose, insn[15:20] | 1, insn[20:25])
+        for read, number, following in ((first, insn[15:20], simd.reread_first), (second, partner, simd.reread_second)):
+            m.d.comb += register(read, simd.issue_valid, number, thread)
+            with m.If(simd.reread):
+                m.d.comb += register(read, 1, following, simd.x.thread)
         m.d.comb += [
-            scalar.vs1.eq(vectors.scalar_data[0]),
-            scalar.vs2.eq(vectors.scalar_data[1]),
-            vectors.matrix_read[0].eq(matrix.vs1_address),
-            vectors.matrix_read[1].eq(matrix.vs2_address),
-            matrix.vs1.eq(vectors.matrix_data[0]),
-            matrix.vs2.eq(vectors.matrix_data[1]),
-            *register(vectors.reserve, issue.scalar_valid & issued.fetched.decoded.writes_vd, insn[7:12], issued.thread),
-            *register(vectors.release, scalar.trap.valid & in_x.decoded.writes_vd, in_x.insn[7:12], scalar.x.thread),
-            *register(vectors.abandon, self.network.error_valid & tag.read, tag.number, tag.thread),
-            self.network.rx_ready.eq(~scalar.vector_write),
+            *register(third, simd.issue_valid, insn[7:12], thread),
+            *register(of_load, load.issue_valid, load.issue.entry.insn[20:25], load.issue.thread),
+            *register(of_store, store.issue_valid, store.issue.entry.insn[20:25], store.issue.thread),
+            *register(of_a, 1, matrix.vs1_address[:5], matrix.vs1_address[5:]),
+            *register(of_b, 1, matrix.vs2_address[:5], matrix.vs2_address[5:]),
+            *(operand.eq(line) for operand, line in zip(self._simd_operands, vectors.data, strict=False)),
+            load.vs2.eq(vectors.data[3]),
+            store.vs2.eq(vectors.data[4]),
+            matrix.vs1.eq(vectors.data[5]),
+            matrix.vs2.eq(vectors.data[6]),
         ]
-        # A response that nobody waits for is dropped.
+
+        for number, pipe in enumerate((load, store, simd)):
+            issued, in_x = pipe.issue, pipe.x.entry
+            fails = pipe.first & (pipe.killed | (pipe.bad if pipe is not load else 0))
+            if pipe is load:
+                fails = fails | pipe.trap.valid
+            m.d.comb += [
+                *register(
+                    vectors.reserve[number],
+                    pipe.issue_valid & issued.entry.decoded.writes_vd,
+                    issued.entry.insn[7:12],
+                    issued.thread,
+                ),
+                *register(vectors.release[number], fails & in_x.decoded.writes_vd, in_x.insn[7:12], pipe.x.thread),
+            ]
+        tag = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.error_tag)
+        m.d.comb += register(vectors.release[3], self.network.error_valid & tag.read, tag.number, tag.thread)
+
+        # Responses take the port of loads when it is free. One that nobody waits for is dropped.
+        response = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.rx_tag)
         awaited = Signal()
         for thread in range(self.config.threads):
             with m.If(response.thread == thread):
                 m.d.comb += awaited.eq(response.read & vectors.busy[thread].bit_select(response.number, 1))
-        with m.If(scalar.vector_write):
-            m.d.comb += [
-                *register(vectors.write, 1, scalar.result_register, scalar.result_thread),
-                vectors.write_data.eq(scalar.vector_value),
-            ]
+        of_results, of_loads = vectors.write
+        m.d.comb += [
+            of_results.eq(simd.vector_write),
+            vectors.write_data[0].eq(simd.result),
+            self.network.rx_ready.eq(~load.vector_write.valid),
+        ]
+        with m.If(load.vector_write.valid):
+            m.d.comb += [of_loads.eq(load.vector_write), vectors.write_data[1].eq(load.vector_data)]
         with m.Else():
             m.d.comb += [
-                *register(vectors.write, self.network.rx_valid & awaited, response.number, response.thread),
-                vectors.write_data.eq(self.network.rx_data),
+                *register(of_loads, self.network.rx_valid & awaited, response.number, response.thread),
+                vectors.write_data[1].eq(self.network.rx_data),
             ]
 
-    def _connect_predicates(self, m, issue, scalar, predicates):
-        issued = issue.scalar_issue
-        insn, in_x = scalar.x.fetched.insn, scalar.x.fetched.decoded
+    def _connect_predicates(self, m):
+        predicates, simd, control = self._predicates, self._simd, self._control
+        insn, issued = simd.x.entry.insn, simd.issue
         m.d.comb += [
-            predicates.thread.eq(scalar.x.thread),
-            predicates.read[0].eq(Mux(in_x.predicate, insn[15:18], insn[29:32])),
+            predicates.thread.eq(simd.x.thread),
+            predicates.read[0].eq(Mux(simd.x.entry.decoded.predicate, insn[15:18], insn[29:32])),
             predicates.read[1].eq(insn[20:23]),
-            scalar.mask.eq(predicates.read_data[0]),
-            scalar.predicate.eq(predicates.read_data),
-            predicates.reserve.valid.eq(issue.scalar_valid & issued.fetched.decoded.writes_pd),
-            predicates.reserve.number.eq(issued.fetched.insn[7:10]),
+            predicates.other_thread.eq(control.x.thread),
+            predicates.other_read.eq(control.x.entry.insn[15:18]),
+            control.predicate.eq(predicates.other_data),
+            self._mask.eq(predicates.read_data[0]),
+            simd.predicate.eq(predicates.read_data),
+            predicates.reserve.valid.eq(simd.issue_valid & issued.entry.decoded.writes_pd),
+            predicates.reserve.number.eq(issued.entry.insn[7:10]),
             predicates.reserve.thread.eq(issued.thread),
-            predicates.write.valid.eq(scalar.predicate_write),
-            predicates.write.number.eq(scalar.result_register),
-            predicates.write.thread.eq(scalar.result_thread),
-            predicates.write_data.eq(scalar.predicate_value),
+            predicates.release.valid.eq(simd.killed & simd.x.entry.decoded.writes_pd),
+            predicates.release.number.eq(insn[7:10]),
+            predicates.release.thread.eq(simd.x.thread),
+            predicates.write.valid.eq(simd.predicate_write.valid),
+            predicates.write.number.eq(simd.predicate_write.number),
+            predicates.write.thread.eq(simd.predicate_write.thread),
+            predicates.write_data.eq(simd.predicate_data),
         ]
 
-    def _connect_formats(self, m, scalar, matrix, formats, csrs):
-        insn = scalar.x.fetched.insn
-        writes_csr = Cat(csr.write_formats for csr in csrs).any()
+    def _connect_formats(self, m):
+        formats, control, matrix = self._formats, self._control, self._matrix
+        insn = control.x.entry.insn
+        writes_csr = Cat(csr.write_formats for csr in self._csrs).any()
         m.d.comb += [
-            formats.scalar_thread.eq(scalar.x.thread),
+            formats.scalar_thread.eq(control.x.thread),
             # The low bits of the number of mformat0 to mformat3 are those of the line.
-            formats.scalar_number.eq(Mux(scalar.x.fetched.decoded.csr, insn[20:22] << 2, insn[20:24])),
-            scalar.named.eq(formats.scalar_format),
+            formats.scalar_number.eq(Mux(control.x.entry.decoded.csr, insn[20:22] << 2, insn[20:24])),
             formats.matrix_thread.eq(matrix.x.thread),
-            formats.matrix_number.eq(matrix.x.fetched.insn[28:32]),
+            formats.matrix_number.eq(matrix.x.entry.insn[28:32]),
             matrix.named_a.eq(formats.format_a),
             matrix.named_b.eq(formats.format_b),
-            formats.write.eq(scalar.set_format | writes_csr),
+            formats.write.eq(control.set_format | writes_csr),
             formats.whole.eq(writes_csr),
             # What setfmt writes is the operand of an instruction that leaves the CSRs alone.
-            formats.value.eq(csrs[0].written),
+            formats.value.eq(self._csrs[0].written),
+            formats.clear.eq(self._clearing),
+            formats.clear_number.eq(self._clear_number),
+            self._store.named.eq(formats.named[1]),
         ]
-        for csr in csrs[1:]:
+        for csr in self._csrs[1:]:
             with m.If(csr.write_formats):
                 m.d.comb += formats.value.eq(csr.written)
+        for number, pipe in enumerate((self._simd, self._store)):
+            m.d.comb += [
+                formats.named_thread[number].eq(pipe.x.thread),
+                formats.named_number[number].eq(pipe.x.entry.insn[20:24]),
+            ]
 
-    def _connect_network(self, m, scalar):
+    def _connect_network(self, m):
         names = ("tx_valid", "tx_read", "tx_address", "tx_mask", "tx_data", "tx_post", "tx_sem", "tx_tag")
-        m.d.comb += [getattr(self.network, name).eq(getattr(scalar, name)) for name in names]
+        m.d.comb += [getattr(self.network, name).eq(getattr(self._store, name)) for name in names]
 
-    def _connect_page(self, m, page, scalar, matrix, semaphores, csrs, controls, fetch):
+    def _connect_page(self, m):
+        page, matrix = self._page, self._matrix
         wiring.connect(m, wiring.flipped(self.control), page.port)
         m.d.comb += [
             page.descriptor.eq(self.config.descriptor),
             page.coordinates.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
             page.cycle.eq(self.cycle),
-            page.semaphores.eq(semaphores.values),
+            page.semaphores.eq(self._semaphores.values),
             page.links.eq(self.links),
-            page.semaphore_overflow.eq(semaphores.overflow),
+            page.semaphore_overflow.eq(self._semaphores.overflow),
             page.dropped.eq(self.dropped),
             page.stepped.eq(matrix.stepped),
             page.sent.eq(self.sent),
             page.received.eq(self.received),
             page.conflicts.eq(self.conflicts),
-            page.lines_loaded.eq(scalar.loaded + matrix.load0.grant + matrix.load1.grant),
-            page.lines_stored.eq(scalar.stored),
-            page.retired.eq((scalar.retire.valid & ~scalar.retire.trap) + (matrix.retire.valid & ~matrix.retire.trap)),
-            page.exit.eq(scalar.exit),
-            page.exit_value.eq(scalar.exit_value),
+            page.lines_loaded.eq(self._load.loaded + matrix.load0.grant + matrix.load1.grant),
+            page.lines_stored.eq(self._store.stored),
+            page.retired.eq(sum(pipe.commit.valid & ~pipe.commit.trap for pipe in self._pipes)),
+            page.exit.eq(self._store.exit),
+            page.exit_value.eq(self._store.exit_value),
         ]
-        for thread, (control, csr) in enumerate(zip(controls, csrs, strict=True)):
+        for thread, (control, csr) in enumerate(zip(self._controls, self._csrs, strict=True)):
             shown = page.threads[thread]
             m.d.comb += [
-                shown.pc.eq(fetch.threads[thread].next_pc),
+                shown.pc.eq(self._frontend.threads[thread].next_pc),
                 shown.state.eq(control.state),
                 shown.cause.eq(csr.cause),
                 shown.value.eq(csr.value),
@@ -473,34 +585,34 @@ class Core(wiring.Component):
                 shown.wait.eq(control.wait),
             ]
 
-    def _retire(self, m, scalar, matrix, vectors):
+    def _retire(self, m):
+        width = self.config.issue_width
         for thread in range(self.config.threads):
-            port = self.retirement[thread]
-            of_scalar, of_matrix = (slot.retire.valid & (slot.retire.thread == thread) for slot in (scalar, matrix))
-            m.d.sync += port.valid.eq(of_scalar | of_matrix)
-            for slot, mine in ((scalar, of_scalar), (matrix, of_matrix)):
-                retire = slot.retire
-                with m.If(mine):
-                    m.d.sync += [
-                        port.trap.eq(retire.trap),
-                        port.cause.eq(retire.cause),
-                        port.value.eq(retire.value),
-                        port.pc.eq(retire.pc),
-                        port.insn.eq(retire.insn),
-                        port.rd_valid.eq(Cat(retire.writes.valid[0], retire.writes.valid[1])),
-                        *(
-                            statement
-                            for parity in range(2)
-                            for statement in (
-                                port.rd_address[parity].eq(Cat(C(parity, 1), retire.writes.number[parity])),
-                                port.rd_data[parity].eq(retire.writes.data[parity]),
-                            )
-                        ),
-                    ]
-        m.d.sync += self.vector_write.valid.eq(vectors.write.valid)
-        with m.If(vectors.write.valid):
-            m.d.sync += [
-                self.vector_write.thread.eq(vectors.write.thread),
-                self.vector_write.register.eq(vectors.write.number),
-                self.vector_write.data.eq(vectors.write_data),
-            ]
+            for slot in range(width):
+                port = self.retirement[width * thread + slot]
+                here = [
+                    pipe.commit.valid & (pipe.commit.thread == thread) & (pipe.commit.position == slot) for pipe in self._pipes
+                ]
+                m.d.sync += port.valid.eq(Cat(here).any())
+                for pipe, mine in zip(self._pipes, here, strict=True):
+                    record = pipe.commit
+                    with m.If(mine):
+                        m.d.sync += [
+                            port.trap.eq(record.trap),
+                            port.cause.eq(record.cause),
+                            port.value.eq(record.value),
+                            port.pc.eq(record.pc),
+                            port.insn.eq(record.insn),
+                            port.late.eq(record.late & ~record.trap),
+                            port.rd_valid.eq(Mux(record.trap, 0, Cat(record.writes[0].valid, record.writes[1].valid))),
+                            *(port.rd_address[number].eq(record.writes[number].number) for number in range(2)),
+                            *(port.rd_data[number].eq(record.writes[number].data) for number in range(2)),
+                        ]
+        for port, late in zip(self.late_writes, self._late, strict=True):
+            m.d.sync += port.valid.eq(late.valid)
+            with m.If(late.valid):
+                m.d.sync += [port.thread.eq(late.thread), port.register.eq(late.number), port.data.eq(late.data)]
+        for port, write, line in zip(self.vector_writes, self._vectors.write, self._vectors.write_data, strict=True):
+            m.d.sync += port.valid.eq(write.valid)
+            with m.If(write.valid):
+                m.d.sync += [port.thread.eq(write.thread), port.register.eq(write.number), port.data.eq(line)]

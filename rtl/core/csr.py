@@ -42,11 +42,6 @@ class TrapLayout(data.StructLayout):
 class ThreadCsrs(wiring.Component):
     """CSRs of one thread: read without a register, written at the end of the cycle.
 
-    Parameters
-    ----------
-    gates : bool
-        What is read is chosen by gates, as ``select_register`` says.
-
     Members
     -------
     number : In(12), read : Out(64), exists : Out(1)
@@ -75,8 +70,7 @@ class ThreadCsrs(wiring.Component):
         mtvec, mepc, mcause, mtval, minstret.
     """
 
-    def __init__(self, gates: bool = False):
-        self.gates = gates
+    def __init__(self):
         super().__init__(
             {
                 "number": In(12),
@@ -139,9 +133,7 @@ class ThreadCsrs(wiring.Component):
             Csr.MCONFIGPTR: C(0, 64),
         }
         assert set(readable) == set(Csr)
-        selected, exists = select_register(
-            m, self.number, {number.value: value for number, value in readable.items()}, self.gates
-        )
+        selected, exists = select_register(m, self.number, {number.value: value for number, value in readable.items()})
         # Performance counters and their events read 0, as what is not there does.
         counter = self.number[: ceil_log2(PERFORMANCE_COUNTERS.stop)]
         above = self.number[len(counter) :]

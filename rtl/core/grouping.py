@@ -136,7 +136,9 @@ class Grouping(wiring.Component):
         rd, rs1, rs2 = insn[7:12], insn[15:20], insn[20:25]
         remote = decoded.nwrite | decoded.nread | decoded.nsd
         slot = _Slot(decoded, insn, *(Signal(name=f"{name}{number}") for name in _Slot.SIGNALS))
-        plain = decoded.writes_rd & ~(decoded.jal | decoded.jalr | decoded.csr | decoded.predicate | decoded.load | decoded.multiply | decoded.divide)
+        plain = decoded.writes_rd & ~(
+            decoded.jal | decoded.jalr | decoded.csr | decoded.predicate | decoded.load | decoded.multiply | decoded.divide
+        )
         m.d.comb += [
             kind.matrix.eq(decoded.matrix_slot),
             kind.load.eq(decoded.load | decoded.vector_load),

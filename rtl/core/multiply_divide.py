@@ -26,8 +26,8 @@ class MultiplyDivide(wiring.Component):
     late : Out(2 x ScalarWriteLayout)
         Results of multiplications and of divisions, to be written at the end of the cycle.
     coming : Out(2 x ScalarWriteLayout)
-        The registers of ``late`` in the next cycle for multiplications, in this one for divisions: who needs them may be issued in
-        the next cycle. ``data`` is undefined.
+        The registers of ``late``, in the next cycle for multiplications, in this one for divisions: who needs them may be issued
+        in the next cycle. ``data`` is undefined.
     divides : Out(1)
         A division is in X or under way.
     busy : Out(1)

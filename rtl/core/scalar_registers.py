@@ -1,53 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scalar registers of one thread."""
+"""The scalar registers of all threads: operands of all pipes, with what is about to be written."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Cat, Module
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
-__all__ = ["ScalarRegisters", "ScalarWrites"]
+from golden.config import NodeConfig
+from rtl.core.pipes.bundles import ScalarWriteLayout
+
+__all__ = ["OperandLayout", "ScalarRegisters"]
+
+_REGISTERS = 32
 
 
-class ScalarWrites(data.StructLayout):
-    """Up to two register writes of one instruction: element 0 to an even register, element 1 to an odd one.
-
-    ``number`` is the register's number divided by two. Writes to x0 are never valid.
-    """
+class OperandLayout(data.StructLayout):
+    """A scalar register of a thread."""
 
     def __init__(self):
-        super().__init__(
-            {
-                "valid": data.ArrayLayout(1, 2),
-                "number": data.ArrayLayout(4, 2),
-                "data": data.ArrayLayout(64, 2),
-            }
-        )
+        super().__init__({"thread": 2, "number": 5})
 
 
 class ScalarRegisters(wiring.Component):
-    """32 x 64 bits, two reads without a register and one write each to the even and to the odd half.
+    """32 x 64 bits per thread, read without a register.
 
-    Two halves with one write port each make plain LUT memories, and still let an instruction advance two pointers. A read in
-    the cycle of a write gives the old value. After reset, every pair of registers has to be cleared before it is read; x0 is
-    never written again.
+    A read gives what is written at the end of the same cycle, if ``forward`` says so: there is never more than one such write of
+    a register. After reset, all registers have to be cleared before one is read; x0 is never written again.
+
+    Parameters
+    ----------
+    reads, writes : int
+        Ports.
 
     Members
     -------
-    address : In(2 x 5 bits), read : Out(2 x 64 bits)
-        Read ports.
-    writes : In(ScalarWrites)
-        Written at the end of the cycle.
+    operands : In(reads x OperandLayout), values : Out(reads x 64)
+    forward : In(writes x ScalarWriteLayout)
+        What may be written at the end of the cycle.
+    written : In(writes)
+        It is.
     clear : In(1), clear_number : In(4)
-        Clear registers 2n and 2n + 1 at the end of the cycle, in which there are no writes and their data is 0.
+        Clear the registers whose number modulo 16 is this, of all threads, at the end of the cycle, in which nothing is written.
     """
 
-    def __init__(self):
+    def __init__(self, config: NodeConfig, reads: int, writes: int):
+        self.threads = config.threads
         super().__init__(
             {
-                "address": In(data.ArrayLayout(5, 2)),
-                "read": Out(data.ArrayLayout(64, 2)),
-                "writes": In(ScalarWrites()),
+                "operands": In(data.ArrayLayout(OperandLayout(), reads)),
+                "values": Out(data.ArrayLayout(64, reads)),
+                "forward": In(data.ArrayLayout(ScalarWriteLayout(), writes)),
+                "written": In(writes),
                 "clear": In(1),
                 "clear_number": In(4),
             }
@@ -55,23 +59,29 @@ class ScalarRegisters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        halves = []
-        for parity in range(2):
-            memory = Memory(shape=64, depth=16, init=[])
-            m.submodules["odd" if parity else "even"] = memory
-            write = memory.write_port()
-            m.d.comb += [
-                write.en.eq(self.writes.valid[parity] | self.clear),
-                write.addr.eq(Mux(self.clear, self.clear_number, self.writes.number[parity])),
-                write.data.eq(self.writes.data[parity]),
-            ]
-            halves.append([memory.read_port(domain="comb") for _ in range(2)])
-        for port in range(2):
-            number = self.address[port]
-            even, odd = halves[0][port], halves[1][port]
-            m.d.comb += [
-                even.addr.eq(number[1:]),
-                odd.addr.eq(number[1:]),
-                self.read[port].eq(Mux(number[0], odd.data, even.data)),
-            ]
+        depth = _REGISTERS * self.threads
+        address_bits = ceil_log2(depth)
+        m.submodules.registers = memory = Memory(shape=64, depth=depth, init=[])
+
+        # Each port clears one register per cycle.
+        cleared = [upper << 4 for upper in range(depth // 16)]
+        ports = [memory.write_port() for _ in range(max(len(self.forward), len(cleared)))]
+        for number, port in enumerate(ports):
+            if number < len(self.forward):
+                write = self.forward[number]
+                m.d.comb += [
+                    port.en.eq(self.written[number]),
+                    port.addr.eq(Cat(write.number, write.thread)[:address_bits]),
+                    port.data.eq(write.data),
+                ]
+            if number < len(cleared):
+                with m.If(self.clear):
+                    m.d.comb += [port.en.eq(1), port.addr.eq(cleared[number] | self.clear_number), port.data.eq(0)]
+
+        for operand, value in zip(self.operands, self.values, strict=True):
+            port = memory.read_port(domain="comb")
+            m.d.comb += [port.addr.eq(Cat(operand.number, operand.thread)[:address_bits]), value.eq(port.data)]
+            for write in self.forward:
+                with m.If(write.valid & (write.number == operand.number) & (write.thread == operand.thread)):
+                    m.d.comb += value.eq(write.data)
         return m

@@ -20,37 +20,40 @@ class RegisterNumber(data.StructLayout):
 
 
 class VectorRegisters(wiring.Component):
-    """32 lines per thread: five reads with a register each, one write; a busy bit per register.
+    """32 lines per thread, reads with a register each, and a busy bit per register.
+
+    A register is never read for use in the cycle in which it is written, since it is busy until that cycle ends.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    reads, writes : int
+        Ports.
+    marks : int
+        Ports that set a busy bit, and as many that clear one without a write.
 
     Members
     -------
-    scalar_read : In(3 x RegisterNumber), scalar_data : Out(3 x line)
-        Operands of the scalar/vector slot: data follows one cycle after ``valid`` and holds until the next.
-    matrix_read : In(2 x 7 bits), matrix_data : Out(2 x line)
-        Operands of the matrix slot: number and thread, data in every next cycle.
-    write : In(RegisterNumber), write_data : In(line)
-        Writes at the end of the cycle and clears the busy bit.
-    reserve, release : In(RegisterNumber)
+    read : In(reads x RegisterNumber), data : Out(reads x line)
+        Data follows one cycle after ``valid`` and holds until the next.
+    write : In(writes x RegisterNumber), write_data : In(writes x line)
+        Writes at the end of the cycle and clears the busy bit; never the same register twice.
+    reserve, release : In(marks x RegisterNumber)
         Set and clear a busy bit without a write.
-    abandon : In(RegisterNumber)
-        A second port that clears a busy bit.
     busy : Out(threads x 32)
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, *, reads: int, writes: int, marks: int):
         self.config = config
         line = 8 * config.line_bytes
         super().__init__(
             {
-                "scalar_read": In(data.ArrayLayout(RegisterNumber(), 3)),
-                "scalar_data": Out(data.ArrayLayout(line, 3)),
-                "matrix_read": In(data.ArrayLayout(7, 2)),
-                "matrix_data": Out(data.ArrayLayout(line, 2)),
-                "write": In(RegisterNumber()),
-                "write_data": In(line),
-                "reserve": In(RegisterNumber()),
-                "release": In(RegisterNumber()),
-                "abandon": In(RegisterNumber()),
+                "read": In(data.ArrayLayout(RegisterNumber(), reads)),
+                "data": Out(data.ArrayLayout(line, reads)),
+                "write": In(data.ArrayLayout(RegisterNumber(), writes)),
+                "write_data": In(data.ArrayLayout(line, writes)),
+                "reserve": In(data.ArrayLayout(RegisterNumber(), marks)),
+                "release": In(data.ArrayLayout(RegisterNumber(), marks)),
                 "busy": Out(data.ArrayLayout(32, config.threads)),
             }
         )
@@ -59,34 +62,27 @@ class VectorRegisters(wiring.Component):
         m = Module()
         threads = self.config.threads
         depth = 32 * threads
-        # In FPGAs, LUT memories of so many read ports are among the largest parts of a node. A register is never read for use in
-        # the cycle in which it is written, since it is busy until that cycle ends: block RAM need not keep the old line apart.
-        m.submodules.lines = memory = Memory(
-            shape=8 * self.config.line_bytes, depth=depth, init=[], attrs={"ram_style": "block", "no_rw_check": 1}
-        )
-        bits = ceil_log2(depth)
-
-        write = memory.write_port()
-        m.d.comb += [
-            write.en.eq(self.write.valid),
-            write.addr.eq(Cat(self.write.number, self.write.thread)[:bits]),
-            write.data.eq(self.write_data),
-        ]
-        for i in range(3):
-            read = memory.read_port()
+        m.submodules.lines = memory = Memory(shape=8 * self.config.line_bytes, depth=depth, init=[])
+        address_bits = ceil_log2(depth)
+        for write, line in zip(self.write, self.write_data, strict=True):
+            port = memory.write_port()
             m.d.comb += [
-                read.en.eq(self.scalar_read[i].valid),
-                read.addr.eq(Cat(self.scalar_read[i].number, self.scalar_read[i].thread)[:bits]),
-                self.scalar_data[i].eq(read.data),
+                port.en.eq(write.valid),
+                port.addr.eq(Cat(write.number, write.thread)[:address_bits]),
+                port.data.eq(line),
             ]
-        for i in range(2):
-            read = memory.read_port()
-            m.d.comb += [read.addr.eq(self.matrix_read[i][:bits]), self.matrix_data[i].eq(read.data)]
-
+        for read, line in zip(self.read, self.data, strict=True):
+            port = memory.read_port()
+            m.d.comb += [
+                port.en.eq(read.valid),
+                port.addr.eq(Cat(read.number, read.thread)[:address_bits]),
+                line.eq(port.data),
+            ]
         for thread in range(threads):
             busy = Signal(32, name=f"busy{thread}")
             m.d.comb += self.busy[thread].eq(busy)
-            for port, value in ((self.reserve, 1), (self.write, 0), (self.release, 0), (self.abandon, 0)):
-                with m.If(port.valid & (port.thread == thread)):
-                    m.d.sync += busy.bit_select(port.number, 1).eq(value)
+            for ports, value in ((self.reserve, 1), (self.write, 0), (self.release, 0)):
+                for port in ports:
+                    with m.If(port.valid & (port.thread == thread)):
+                        m.d.sync += busy.bit_select(port.number, 1).eq(value)
         return m

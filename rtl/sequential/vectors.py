@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 
-__all__ = ["VectorFile"]
+__all__ = ["VectorRegisters"]
 
 
-class VectorFile(wiring.Component):
+class VectorRegisters(wiring.Component):
     """32 lines of one thread: one read, one write, and a bit for each register that waits for a response of the network.
 
     Members

@@ -13,7 +13,6 @@ from rtl.core.decoder import AluOp
 from verif.rtl.simulate import Simulation, property_settings
 
 SIMULATION = Simulation(Alu(), clocked=False)
-LATE_SIMULATION = Simulation(Alu(late_shifts=True))
 EDGES = [0, 1, 2, 31, 32, 63, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
 OPERANDS = st.one_of(st.sampled_from(EDGES), st.integers(0, 2**64 - 1), st.integers(0, 63))
 WORD_OPS = {AluOp.ADD, AluOp.SUB, AluOp.SLL, AluOp.SRL, AluOp.SRA}
@@ -63,22 +62,3 @@ def test_results_and_comparisons(operations: list[tuple[AluOp, bool, int, int]])
                 assert context.get(alu.less_unsigned) == (a < b)
 
     SIMULATION.run(check)
-
-
-@property_settings(60)
-@given(st.lists(st.tuples(st.sampled_from(list(AluOp)), st.booleans(), OPERANDS, OPERANDS), min_size=1, max_size=30))
-def test_late_shifts_come_with_the_second_cycle_and_everything_else_with_the_first(
-    operations: list[tuple[AluOp, bool, int, int]],
-) -> None:
-    alu = LATE_SIMULATION.component
-
-    async def check(context: Any) -> None:
-        for op, wants_word, a, b in operations:
-            word = wants_word and op in WORD_OPS
-            for signal, value in ((alu.op, op), (alu.word, word), (alu.a, a), (alu.b, b)):
-                context.set(signal, value)
-            if op in (AluOp.SLL, AluOp.SRL, AluOp.SRA):
-                await context.tick()
-            assert context.get(alu.result) == expected(op, word, a, b), (op, word, hex(a), hex(b))
-
-    LATE_SIMULATION.run(check)

@@ -15,49 +15,68 @@ from rtl.core.semaphores import Semaphores
 from rtl.core.vector_registers import VectorRegisters
 from verif.rtl.simulate import Simulation, property_settings
 
-SCALAR = Simulation(ScalarRegisters())
-VECTOR_CONFIG = preset("tiny")
-VECTOR = Simulation(VectorRegisters(VECTOR_CONFIG))
+CONFIG = preset("tiny")
+SCALAR = Simulation(ScalarRegisters(CONFIG, reads=3, writes=2))
+VECTOR = Simulation(VectorRegisters(CONFIG, reads=3, writes=2, marks=2))
 SEMAPHORE_CONFIG = NodeConfig(semaphores=4)
 SEMAPHORES = Simulation(Semaphores(SEMAPHORE_CONFIG))
 
 VALUES = st.integers(0, 2**64 - 1)
 
 
+#: A register of one of two threads.
+REGISTER = st.integers(0, 63)
+
+
 @property_settings(100)
-@given(st.lists(st.tuples(st.integers(0, 31), st.integers(0, 31), st.none() | VALUES, st.none() | VALUES), max_size=40))
-def test_scalar_registers_hold_what_was_written_and_read_zero_once_cleared(cycles: list[Any]) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.tuples(*[REGISTER] * 3), st.lists(st.tuples(REGISTER, VALUES, st.booleans()), max_size=2, unique_by=lambda w: w[0])
+        ),
+        max_size=40,
+    )
+)
+def test_scalar_registers_show_what_is_being_written_and_keep_what_is_written(cycles: list[Any]) -> None:
     registers = SCALAR.component
-    model = [0] * 32
+    model = [0] * 64
 
     async def check(context: Any) -> None:
         # Memories keep their contents in reset, as in hardware.
-        for pair in range(16):
-            for parity in range(2):
-                context.set(registers.writes.valid[parity], 0)
-                context.set(registers.writes.data[parity], 0)
-            context.set(registers.clear, 1)
-            context.set(registers.clear_number, pair)
+        context.set(registers.clear, 1)
+        context.set(registers.written, 0)
+        for number in range(16):
+            context.set(registers.clear_number, number)
             await context.tick()
         context.set(registers.clear, 0)
-        for first, second, even, odd in cycles:
-            # The even write goes where the first read looks, the odd one where the second does.
-            numbers = (first & ~1, second | 1)
-            for parity, (number, value) in enumerate(zip(numbers, (even, odd), strict=True)):
-                writes = number != 0 and value is not None
-                context.set(registers.writes.valid[parity], writes)
-                context.set(registers.writes.number[parity], number >> 1)
-                context.set(registers.writes.data[parity], value or 0)
-            for port, number in enumerate((first, second)):
-                context.set(registers.address[port], number)
-                assert context.get(registers.read[port]) == model[number], "a read shows what was written before its cycle"
+        for reads, writes in cycles:
+            forwarded = {}
+            written = 0
+            for port in range(2):
+                number, value, happens = writes[port] if port < len(writes) else (0, 0, False)
+                valid = port < len(writes) and number % 32 != 0
+                write = registers.forward[port]
+                for field, wanted in (("valid", valid), ("number", number % 32), ("thread", number // 32), ("data", value)):
+                    context.set(getattr(write, field), wanted)
+                if valid:
+                    forwarded[number] = value
+                    written |= happens << port
+            context.set(registers.written, written)
+            for operand, number in zip(registers.operands, reads, strict=True):
+                context.set(operand.number, number % 32)
+                context.set(operand.thread, number // 32)
+            for value, number in zip(registers.values, reads, strict=True):
+                assert context.get(value) == forwarded.get(number, model[number])
             await context.tick()
-            for number, value in zip(numbers, (even, odd), strict=True):
-                if number and value is not None:
+            for number, value, happens in writes:
+                if number % 32 and happens:
                     model[number] = value
-        for number in range(32):
-            context.set(registers.address[0], number)
-            assert context.get(registers.read[0]) == model[number]
+        for number in range(64):
+            context.set(registers.forward[0].valid, 0)
+            context.set(registers.forward[1].valid, 0)
+            context.set(registers.operands[0].number, number % 32)
+            context.set(registers.operands[0].thread, number // 32)
+            assert context.get(registers.values[0]) == model[number]
 
     SCALAR.run(check)
 
@@ -66,10 +85,9 @@ def test_scalar_registers_hold_what_was_written_and_read_zero_once_cleared(cycle
 @given(
     st.lists(
         st.tuples(
-            *(st.integers(0, 63) for _ in range(5)),
-            st.none() | st.tuples(st.integers(0, 63), st.integers(0, 2**128 - 1)),
-            *(st.none() | st.integers(0, 63) for _ in range(3)),
-            st.booleans(),
+            st.tuples(*[st.none() | REGISTER] * 3),
+            st.lists(st.tuples(REGISTER, st.integers(0, 2**128 - 1)), max_size=2, unique_by=lambda write: write[0]),
+            st.tuples(*[st.none() | REGISTER] * 4),
         ),
         max_size=30,
     )
@@ -88,35 +106,34 @@ def test_vector_registers_and_their_busy_bits(cycles: list[Any]) -> None:
             context.set(port.number, (number or 0) % 32)
             context.set(port.thread, (number or 0) // 32)
 
-        for a, b, c, d, e, write, reserve, release, abandon, reads in cycles:
-            for port, number in zip(registers.scalar_read, (a, b, c), strict=True):
-                show(port, number if reads else None)
-            for port, number in zip(registers.matrix_read, (d, e), strict=True):
-                context.set(port, number)
-            show(registers.write, write[0] if write else None)
-            context.set(registers.write_data, write[1] if write else 0)
-            others = {write[0]} if write else set()
-            marks = [mark if mark not in others else None for mark in (reserve, release, abandon)]
-            marks = [mark if mark not in marks[:index] else None for index, mark in enumerate(marks)]
-            for port, mark in zip((registers.reserve, registers.release, registers.abandon), marks, strict=True):
+        for reads, writes, wanted in cycles:
+            named = {number for number, _ in writes}
+            # What is being written is not read for use, nor marked; nothing is marked twice.
+            reads = [None if number in named else number for number in reads]
+            marks: list[int | None] = []
+            for mark in wanted:
+                marks.append(None if mark in named or mark in marks else mark)
+            for port, number in zip(registers.read, reads, strict=True):
+                show(port, number)
+            for port in range(2):
+                write = writes[port] if port < len(writes) else None
+                show(registers.write[port], write[0] if write else None)
+                context.set(registers.write_data[port], write[1] if write else 0)
+            for port, mark in zip((*registers.reserve, *registers.release), marks, strict=True):
                 show(port, mark)
             await context.tick()
 
-            if reads:
-                held = [lines.get(a), lines.get(b), lines.get(c)]
-            for index, value in enumerate(held):
+            held = [before if number is None else lines.get(number) for before, number in zip(held, reads, strict=True)]
+            for line, value in zip(registers.data, held, strict=True):
                 if value is not None:
-                    assert context.get(registers.scalar_data[index]) == value
-            for index, number in enumerate((d, e)):
-                if number in lines:
-                    assert context.get(registers.matrix_data[index]) == lines[number]
-            if write:
-                lines[write[0]] = write[1]
-                busy[write[0] // 32] &= ~(1 << write[0] % 32)
-            for mark, value in zip(marks, (1, 0, 0), strict=True):
+                    assert context.get(line) == value
+            for number, value in writes:
+                lines[number] = value
+                busy[number // 32] &= ~(1 << number % 32)
+            for mark, sets in zip(marks, (1, 1, 0, 0), strict=True):
                 if mark is not None:
                     bit = 1 << mark % 32
-                    busy[mark // 32] = busy[mark // 32] | bit if value else busy[mark // 32] & ~bit
+                    busy[mark // 32] = busy[mark // 32] | bit if sets else busy[mark // 32] & ~bit
             assert [context.get(registers.busy[t]) for t in range(2)] == busy
 
     VECTOR.run(check)
