@@ -18,7 +18,7 @@ from rtl.sequential.node_registers import NodeRegisters
 from rtl.sequential.operands import OperandLines
 from rtl.sequential.outgoing import Outgoing
 from rtl.sequential.scalar import ScalarDatapath
-from rtl.sequential.vectors import VectorRegisters
+from rtl.sequential.vectors import VectorFile
 
 __all__ = ["Parts", "Shown"]
 
@@ -52,7 +52,7 @@ class Parts:
         self.checks = AccessChecks(config)
         self.lines = OperandLines(config)
         self.outgoing = Outgoing(config)
-        self.vectors = VectorRegisters(config)
+        self.vectors = VectorFile(config)
         self.predicates = PredicateRegisters(config)
         self.formats = FormatTable(config)
         self.semaphores = Semaphores(config)

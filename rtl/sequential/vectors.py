@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 
-__all__ = ["VectorRegisters"]
+__all__ = ["VectorFile"]
 
 
-class VectorRegisters(wiring.Component):
+class VectorFile(wiring.Component):
     """32 lines of one thread: one read, one write, and a bit for each register that waits for a response of the network.
 
     Members
