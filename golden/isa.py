@@ -146,7 +146,7 @@ _TABLE: list[Instruction] = []
 
 #: Latencies of M. A divider makes a bit of the quotient per cycle and passes over zeros that lead the dividend: those of
 #: divisions are the longest.
-MULTIPLY_CYCLES, DIVIDE_CYCLES, DIVIDE_WORD_CYCLES = 4, 67, 35
+MULTIPLY_CYCLES, DIVIDE_CYCLES, DIVIDE_WORD_CYCLES = 3, 68, 36
 
 _OPCODE, _FUNCT3, _FUNCT7 = 0x7F, 0x7 << 12, 0x7F << 25
 
@@ -298,7 +298,7 @@ def _vector_memory() -> None:
             f"{where}, for i below the signed upper half of rs2; the other granules are 0 and are not read",
         )  # fmt: skip
         _row(
-            f"vldx.{granule}", "vd, (rs1), vs2", _word(CUSTOM_0, 5, wide), *gather[:2], gather[2] + 1,
+            f"vldx.{granule}", "vd, (rs1), vs2", _word(CUSTOM_0, 5, wide), *gather,
             f"granule i of vd = the {granule} bytes at rs1 + unsigned 32-bit lane i of vs2, {granule}-aligned",
         )  # fmt: skip
 
