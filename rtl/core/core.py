@@ -72,6 +72,19 @@ class Core(wiring.Component):
             m.submodules[f"csrs{thread}"] = self._csrs[thread]
             m.submodules[f"control{thread}"] = self._controls[thread]
 
+        # Registers keep what depends on inputs apart from everything else, which simulators would work out twice otherwise. A
+        # node that was at rest uses none of these in the first cycle in which it hears something.
+        self._time, self._x, self._y, self._links = (
+            Signal.like(value, name=f"registered_{name}", reset_less=True)
+            for name, value in (("time", self.cycle), ("x", self.x), ("y", self.y), ("links", self.links))
+        )
+        m.d.sync += [
+            self._time.eq(self.cycle + 1),
+            self._x.eq(self.x),
+            self._y.eq(self.y),
+            self._links.eq(self.links),
+        ]
+
         # LUT memories know no reset: for sixteen cycles after it, everything in them is cleared, and nothing is issued.
         self._clearing, self._clear_number = Signal(init=1), Signal(4)
         with m.If(self._clearing):
@@ -261,10 +274,10 @@ class Core(wiring.Component):
                 csr.trap.eq(control.taken),
                 csr.mret.eq(in_control & control_pipe.mret),
                 csr.retired.eq(retired),
-                csr.hart.eq(Cat(C(thread, 2), self.x, self.y)),
-                csr.node.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
+                csr.hart.eq(Cat(C(thread, 2), self._x, self._y)),
+                csr.node.eq(Cat(C(0, OFFSET_BITS), self._x, self._y)),
                 csr.config.eq(self.config.descriptor),
-                csr.cycle.eq(self.cycle),
+                csr.cycle.eq(self._time),
                 csr.raise_flags.eq(raised[0] | raised[1]),
                 csr.formats.eq(self._formats.scalar_csr),
             ]
@@ -377,12 +390,11 @@ class Core(wiring.Component):
         for number, (name, pipe) in enumerate(zip(PIPES, self._pipes, strict=True)):
             choice, issue = allocation.choices[number], pipe.issue
             self._chosen[name] = choice.valid
-            # Nobody looks at what is not chosen, so the first one goes there then.
-            for thread in range(config.threads):
-                for slot in range(width):
-                    here = (choice.thread == thread) & (choice.slot == slot)
-                    with m.If(here) if thread or slot else contextlib.nullcontext():
-                        m.d.comb += issue.entry.eq(self._frontend.threads[thread].heads[slot])
+            with m.If(choice.valid), m.Switch(Cat(choice.slot, choice.thread)):
+                for thread in range(config.threads):
+                    for slot in range(width):
+                        with m.Case(thread << len(choice.slot) | slot):
+                            m.d.comb += issue.entry.eq(self._frontend.threads[thread].heads[slot])
             m.d.comb += [
                 issue.thread.eq(choice.thread),
                 issue.position.eq(choice.slot),
@@ -391,6 +403,7 @@ class Core(wiring.Component):
             for port, (field, value) in enumerate(((slice(15, 20), issue.rs1), (slice(20, 25), issue.rs2))):
                 operand = scalars.operands[2 * number + port]
                 m.d.comb += [
+                    operand.valid.eq(choice.valid),
                     operand.thread.eq(choice.thread),
                     operand.number.eq(issue.entry.insn[field]),
                     value.eq(scalars.values[2 * number + port]),
@@ -557,10 +570,10 @@ class Core(wiring.Component):
         wiring.connect(m, wiring.flipped(self.control), page.port)
         m.d.comb += [
             page.descriptor.eq(self.config.descriptor),
-            page.coordinates.eq(Cat(C(0, OFFSET_BITS), self.x, self.y)),
-            page.cycle.eq(self.cycle),
+            page.coordinates.eq(Cat(C(0, OFFSET_BITS), self._x, self._y)),
+            page.cycle.eq(self._time),
             page.semaphores.eq(self._semaphores.values),
-            page.links.eq(self.links),
+            page.links.eq(self._links),
             page.semaphore_overflow.eq(self._semaphores.overflow),
             page.dropped.eq(self.dropped),
             page.stepped.eq(matrix.stepped),

@@ -16,10 +16,10 @@ _REGISTERS = 32
 
 
 class OperandLayout(data.StructLayout):
-    """A scalar register of a thread."""
+    """A scalar register of a thread, if it is ``valid``."""
 
     def __init__(self):
-        super().__init__({"thread": 2, "number": 5})
+        super().__init__({"valid": 1, "thread": 2, "number": 5})
 
 
 class ScalarRegisters(wiring.Component):
@@ -36,6 +36,7 @@ class ScalarRegisters(wiring.Component):
     Members
     -------
     operands : In(reads x OperandLayout), values : Out(reads x 64)
+        Values are 0 where nothing is wanted.
     forward : In(writes x ScalarWriteLayout)
         What may be written at the end of the cycle.
     written : In(writes)
@@ -80,8 +81,10 @@ class ScalarRegisters(wiring.Component):
 
         for operand, value in zip(self.operands, self.values, strict=True):
             port = memory.read_port(domain="comb")
-            m.d.comb += [port.addr.eq(Cat(operand.number, operand.thread)[:address_bits]), value.eq(port.data)]
-            for write in self.forward:
-                with m.If(write.valid & (write.number == operand.number) & (write.thread == operand.thread)):
-                    m.d.comb += value.eq(write.data)
+            m.d.comb += port.addr.eq(Cat(operand.number, operand.thread)[:address_bits])
+            with m.If(operand.valid):
+                m.d.comb += value.eq(port.data)
+                for write in self.forward:
+                    with m.If(write.valid & (write.number == operand.number) & (write.thread == operand.thread)):
+                        m.d.comb += value.eq(write.data)
         return m

@@ -17,14 +17,14 @@ class IssueLayout(data.StructLayout):
     first, its entry of the instruction queue, and its scalar operands."""
 
     def __init__(self):
-        super().__init__({"thread": 2, "position": 2, "entry": QueueEntry(), "rs1": 64, "rs2": 64})
+        super().__init__({"rs1": 64, "rs2": 64, "entry": QueueEntry(), "thread": 2, "position": 2})
 
 
 class ScalarWriteLayout(data.StructLayout):
     """A write of a scalar register at the end of the cycle. Writes to x0 are never valid."""
 
     def __init__(self):
-        super().__init__({"valid": 1, "thread": 2, "number": 5, "data": 64})
+        super().__init__({"data": 64, "valid": 1, "thread": 2, "number": 5})
 
 
 class CommitLayout(data.StructLayout):
@@ -33,14 +33,14 @@ class CommitLayout(data.StructLayout):
     def __init__(self):
         super().__init__(
             {
+                "pc": 64,
+                "value": 64,
+                "insn": 32,
                 "valid": 1,
                 "thread": 2,
                 "position": 2,
-                "pc": 64,
-                "insn": 32,
                 "trap": 1,
                 "cause": 6,
-                "value": 64,
                 "late": 1,
                 "writes": data.ArrayLayout(ScalarWriteLayout(), 2),
             }

@@ -63,6 +63,7 @@ def test_scalar_registers_show_what_is_being_written_and_keep_what_is_written(cy
                     written |= happens << port
             context.set(registers.written, written)
             for operand, number in zip(registers.operands, reads, strict=True):
+                context.set(operand.valid, 1)
                 context.set(operand.number, number % 32)
                 context.set(operand.thread, number // 32)
             for value, number in zip(registers.values, reads, strict=True):
