@@ -19,23 +19,11 @@ from rtl.frontend.frontend import FrontEnd
 from rtl.frontend.icache import InstructionCache
 from rtl.frontend.predictor import BranchPredictor
 from verif.formal.proof import check_bounded, check_reachable
+from verif.rtl.frontend.stub import Stub
 
 #: Code repeats after so many words; each is one of the kinds below, with an offset of -2 to 1 words.
 WORDS = 4
 PLAIN, JAL, BRANCH, TAKEN, NEVER, JALR = range(6)
-
-
-class Stub(wiring.Component):
-    """Has the members of another component and leaves its outputs to whoever made it."""
-
-    def __init__(self, component: wiring.Component):
-        super().__init__(component.signature)
-        self.statements: list[Any] = []
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.d.comb += self.statements
-        return m
 
 
 class Order(wiring.Component):
