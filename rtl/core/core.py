@@ -343,7 +343,7 @@ class Core(wiring.Component):
             scalars_busy = self._late_registers(m, thread)
             state = grouping.state
             m.d.comb += [
-                grouping.heads.eq(front.heads),
+                *(head.eq(shown) for head, shown in zip(grouping.heads, front.heads, strict=True)),
                 grouping.valid.eq(front.valid),
                 grouping.runs.eq(control.run & ~control.hold & ~self._clearing & ~(store.exiting & self._mine(store, thread))),
                 state.scalars.eq(scalars_busy),

@@ -107,7 +107,7 @@ class Grouping(wiring.Component):
         width = config.issue_width
         super().__init__(
             {
-                "heads": In(data.ArrayLayout(QueueEntry(), width)),
+                "heads": In(QueueEntry()).array(width),
                 "valid": In(width),
                 "runs": In(1),
                 "state": In(ThreadState(config)),

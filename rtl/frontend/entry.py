@@ -38,12 +38,12 @@ class QueueEntry(data.StructLayout):
     def __init__(self):
         super().__init__(
             {
-                "pc": unsigned(WORD_ADDRESS_BITS),
                 "insn": unsigned(32),
+                "decoded": DecodedLayout(),
+                "pc": unsigned(WORD_ADDRESS_BITS),
+                "follows": unsigned(WORD_ADDRESS_BITS),
                 "fault": unsigned(1),
                 "predicted": unsigned(1),
-                "follows": unsigned(WORD_ADDRESS_BITS),
-                "decoded": DecodedLayout(),
             }
         )
 

@@ -2,7 +2,7 @@
 """The front end: from SRAM to the instructions that threads may issue next."""
 
 from amaranth.hdl import C, Cat, Module
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
@@ -72,7 +72,7 @@ class FrontEnd(wiring.Component):
                 "run": In(1),
                 "redirect": In(1),
                 "target": In(64),
-                "heads": Out(data.ArrayLayout(QueueEntry(), config.issue_width)),
+                "heads": Out(QueueEntry()).array(config.issue_width),
                 "valid": Out(config.issue_width),
                 "take": In(range(config.issue_width + 1)),
                 "next_pc": Out(64),
@@ -136,7 +136,7 @@ class FrontEnd(wiring.Component):
                 queue.group_b.eq(decode.group_b),
                 queue.take.eq(thread.take),
                 queue.drop.eq(thread.redirect),
-                thread.heads.eq(queue.heads),
+                *(shown.eq(head) for shown, head in zip(thread.heads, queue.heads, strict=True)),
                 thread.valid.eq(queue.valid),
                 thread.upper.eq(fetched.upper),
                 thread.next_pc.eq(Cat(C(0, 2), fetched.fetch_pc, fetched.upper)),

@@ -2,7 +2,7 @@
 """The instruction queue of one thread."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -52,7 +52,7 @@ class InstructionQueue(wiring.Component):
                 "enter_b": In(1),
                 "group_b": In(InstructionGroup(width_b)),
                 "valid": Out(config.issue_width),
-                "heads": Out(data.ArrayLayout(QueueEntry(), config.issue_width)),
+                "heads": Out(QueueEntry()).array(config.issue_width),
                 "take": In(range(config.issue_width + 1)),
                 "drop": In(1),
             }

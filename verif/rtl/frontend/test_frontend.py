@@ -125,7 +125,7 @@ def test_heads_follow_the_program_and_show_memory(config: NodeConfig, cycles: li
                 port = front_end.threads[number]
                 runs = not (kind == "stop" and which == number)
                 context.set(port.run, runs)
-                valid, heads = context.get(port.valid), context.get(port.heads)
+                valid, heads = context.get(port.valid), [context.get(head) for head in port.heads]
                 assert valid & valid + 1 == 0
                 assert context.get(port.next_pc) == thread.next_pc
                 upper = context.get(port.upper)

@@ -62,7 +62,7 @@ def taken_per_thread(config: NodeConfig, starts: Sequence[int], length: int, cyc
                 context.set(port.redirect, redirected)
                 context.set(port.target, SRAM_BASE + 4 * start)
                 context.set(port.take, count)
-                heads = context.get(port.heads)
+                heads = [context.get(head) for head in port.heads]
                 for head in (heads[i] for i in range(count)):
                     taken[thread] += cycle >= training
                     if head.pc in last_words:
