@@ -175,23 +175,30 @@ class BoardArray:
 
     def run(self, max_cycles: int) -> BoardOutcome:
         """Wait until all threads have stopped, the limit is reached, or nothing can move any more."""
+        return self.run_served(max_cycles, lambda: False)
+
+    def run_served(self, max_cycles: int, serve: Callable[[], bool]) -> BoardOutcome:
+        """As ``run``, and calls ``serve`` at each look, which says whether it has answered somebody, who can go on then."""
         start = self._states()[0]
         before: list[tuple[int, int]] = []
         still = 0
         while True:
             cycle, states = self._states()
             passed = cycle - start
+            # After the states, so that nothing is left unanswered where no thread is active any more.
+            answered = serve()
             active = [status for status, _ in states if status & 0xFF]
-            if not active:
+            if not active and not answered:
                 return BoardOutcome("ended", passed)
             waits = not any(status & 0xF for status in active)
-            still = still + 1 if waits and states == before else 0
+            still = still + 1 if waits and states == before and not answered else 0
             if still == _STILL_POLLS:
                 return BoardOutcome("deadlock", passed)
             if passed >= max_cycles:
                 return BoardOutcome("limit", passed)
             before = states
-            self._pause(_POLL_SECONDS)
+            if not answered:
+                self._pause(_POLL_SECONDS)
 
     def thread_states(self) -> Sequence[BoardThread]:
         """State of every thread, row by row."""

@@ -7,11 +7,11 @@ It drives any backend: the golden array, the compiled one, a board.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
+from golden.config import CONTROL_PAGE_OFFSET
 from golden.layout import (
     SRAM_BASE,
     THREAD_BLOCK,
@@ -24,9 +24,41 @@ from golden.layout import (
     thread_offset,
 )
 from golden.program import Program
+from sw.backend import (
+    ArrayBackend,
+    BatchBackend,
+    HostError,
+    RunOutcome,
+    Site,
+    ThreadSnapshot,
+    all_sites,
+    read_blocks,
+    write_blocks,
+)
+from sw.console import Console, Output, serves
 
-#: Coordinates of a node: x (column), y (row).
-Site = tuple[int, int]
+__all__ = [
+    "PLACEMENT_SYMBOL",
+    "ArrayBackend",
+    "BatchBackend",
+    "HostError",
+    "NodeOutput",
+    "NodeReport",
+    "RunOutcome",
+    "RunReport",
+    "Site",
+    "ThreadReport",
+    "ThreadSnapshot",
+    "TrapReport",
+    "all_sites",
+    "control_registers",
+    "load_program",
+    "placement",
+    "read_blocks",
+    "run_program",
+    "start",
+    "write_blocks",
+]
 
 #: STATUS: the node's program ended by ``tohost``.
 _EXITED = 1 << 12
@@ -34,95 +66,8 @@ _EXITED = 1 << 12
 #: Bytes of the control page that hold registers of the node.
 _NODE_REGISTERS_BYTES = max(ControlRegister) + 8
 
-
 #: Symbol of a program's table of the nodes that it is meant for.
 PLACEMENT_SYMBOL = "d1_placement"
-
-
-class HostError(ValueError):
-    """Something was asked for that the array does not have; the message names it and what there is."""
-
-
-class RunOutcome(Protocol):
-    """How a backend's run ended."""
-
-    @property
-    def reason(self) -> str:
-        """ "ended", "limit" or "deadlock"."""
-
-    @property
-    def cycles(self) -> int:
-        """Cycles that passed in this run."""
-
-
-class ThreadSnapshot(Protocol):
-    """State of one thread, as a backend sees it without packets.
-
-    A backend that knows them also has ``semaphore``, ``needed`` and ``value`` of a waiting thread.
-    """
-
-    @property
-    def x(self) -> int: ...
-
-    @property
-    def y(self) -> int: ...
-
-    @property
-    def thread(self) -> int: ...
-
-    @property
-    def state(self) -> ThreadState: ...
-
-    @property
-    def pc(self) -> int: ...
-
-
-class ArrayBackend(Protocol):
-    """An array of nodes that a host reaches by packets. ``x`` is the column, ``y`` the row; offsets lie in a node's window."""
-
-    @property
-    def config(self) -> NodeConfig: ...
-
-    @property
-    def rows(self) -> int: ...
-
-    @property
-    def columns(self) -> int: ...
-
-    def write(self, x: int, y: int, offset: int, data: bytes) -> None:
-        """Write bytes into a node's window."""
-
-    def read(self, x: int, y: int, offset: int, length: int) -> bytes:
-        """Read bytes of a node's window."""
-
-    def write_register(self, x: int, y: int, offset: int, value: int) -> None:
-        """Write a 64-bit register of the control page."""
-
-    def read_register(self, x: int, y: int, offset: int) -> int:
-        """Read a 64-bit register of the control page."""
-
-    def peek(self, x: int, y: int, offset: int, length: int) -> bytes:
-        """Read SRAM through the back door, for tests and debuggers."""
-
-    def poke(self, x: int, y: int, offset: int, data: bytes) -> None:
-        """Write SRAM through the back door."""
-
-    def run(self, max_cycles: int) -> RunOutcome:
-        """Run until all threads have stopped, the limit is reached, or nothing can move any more."""
-
-    def thread_states(self) -> Sequence[ThreadSnapshot]:
-        """State of every thread, row by row."""
-
-
-@runtime_checkable
-class BatchBackend(Protocol):
-    """A backend that has several packets under way at a time."""
-
-    def write_many(self, blocks: Iterable[tuple[int, int, int, bytes]]) -> None:
-        """Write blocks (x, y, offset, contents), in this order."""
-
-    def read_many(self, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
-        """Read blocks (x, y, offset, length)."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +164,22 @@ class ThreadReport:
 
 
 @dataclass(frozen=True)
+class NodeOutput:
+    """What a node's program wrote through the host.
+
+    Attributes
+    ----------
+    row, column : int
+    text : str
+        All of it, to whichever descriptor; what is no UTF-8 is replaced.
+    """
+
+    row: int
+    column: int
+    text: str
+
+
+@dataclass(frozen=True)
 class RunReport:
     """How a run ended.
 
@@ -232,12 +193,15 @@ class RunReport:
         In the order of the sites.
     threads : tuple of ThreadReport
         State of every thread if the run was given up, else empty.
+    console : tuple of NodeOutput
+        Of the nodes that wrote something, in the order of the sites.
     """
 
     reason: str
     cycles: int
     nodes: tuple[NodeReport, ...]
     threads: tuple[ThreadReport, ...] = ()
+    console: tuple[NodeOutput, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -261,28 +225,8 @@ class RunReport:
             "cycles": self.cycles,
             "nodes": [asdict(node) for node in self.nodes],
             "threads": [asdict(thread) for thread in self.threads],
+            "console": [asdict(output) for output in self.console],
         }
-
-
-def all_sites(array: ArrayBackend) -> list[Site]:
-    """Every node of an array, row by row."""
-    return [(x, y) for y in range(array.rows) for x in range(array.columns)]
-
-
-def write_blocks(array: ArrayBackend, blocks: Iterable[tuple[int, int, int, bytes]]) -> None:
-    """Write blocks (x, y, offset, contents) in this order, all at once if the backend can."""
-    if isinstance(array, BatchBackend):
-        array.write_many(list(blocks))
-        return
-    for x, y, offset, contents in blocks:
-        array.write(x, y, offset, contents)
-
-
-def read_blocks(array: ArrayBackend, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
-    """Read blocks (x, y, offset, length), all at once if the backend can."""
-    if isinstance(array, BatchBackend):
-        return list(array.read_many(list(blocks)))
-    return [array.read(x, y, offset, length) for x, y, offset, length in blocks]
 
 
 def control_registers(array: ArrayBackend, sites: Sequence[Site], registers: Sequence[ControlRegister]) -> list[tuple[int, ...]]:
@@ -369,9 +313,17 @@ def start(array: ArrayBackend, x: int, y: int, thread: int, pc: int) -> None:
 
 
 def run_program(
-    array: ArrayBackend, program: Program, max_cycles: int, sites: Sequence[Site] | None = None, *, load: bool = True
+    array: ArrayBackend,
+    program: Program,
+    max_cycles: int,
+    sites: Sequence[Site] | None = None,
+    *,
+    load: bool = True,
+    output: Output | None = None,
 ) -> RunReport:
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
+
+    What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`).
 
     Parameters
     ----------
@@ -383,6 +335,8 @@ def run_program(
         Nodes that run it; those of :func:`placement` if left out.
     load : bool
         False if the program has been loaded already.
+    output : callable, optional
+        Gets what a node writes as it comes: its site, 1 or 2 (standard output or errors), bytes.
 
     Raises
     ------
@@ -390,6 +344,8 @@ def run_program(
         If the program does not fit into a node.
     HostError
         If a site is not in the array, or the limit is below 1.
+    sw.console.RequestError
+        If a program asks for something that the host does not do.
     """
     if max_cycles < 1:
         raise HostError(f"a limit of {max_cycles} cycles is not allowed; it must be at least 1")
@@ -398,7 +354,8 @@ def run_program(
         load_program(array, program, chosen)
     entry = program.entry.to_bytes(8, "little")
     write_blocks(array, [(x, y, thread_offset(0, ThreadRegister.PC), entry) for x, y in chosen])
-    outcome = array.run(max_cycles)
+    console = Console(array, program, chosen, output) if serves(program) else None
+    outcome = array.run(max_cycles) if console is None else console.run(max_cycles)
     ended = outcome.reason == "ended"
     threads = () if ended else tuple(_thread_report(snapshot) for snapshot in array.thread_states())
 
@@ -413,12 +370,17 @@ def run_program(
     states = read_blocks(
         array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in chosen]
     )
+    exit_codes = console.exit_codes if console else {}
     nodes = tuple(
-        _node_report(site, status, tohost, retired, state)
+        _node_report(site, status, tohost, retired, state, exit_codes.get(site))
         for site, (status, tohost, retired, _, _), state in zip(chosen, values, states, strict=True)
     )
-    cycles = max(v[4] for v in values) - min(v[3] for v in values) if ended and values else outcome.cycles
-    return RunReport(outcome.reason, cycles, nodes, threads)
+    starts = console.first_starts if console else {}
+    first_start = min((starts.get(site, each[3]) for site, each in zip(chosen, values, strict=True)), default=0)
+    cycles = max(each[4] for each in values) - first_start if ended and values else outcome.cycles
+    written = console.written if console else {}
+    texts = tuple(NodeOutput(y, x, bytes(written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in written)
+    return RunReport(outcome.reason, cycles, nodes, threads, texts)
 
 
 def _checked(array: ArrayBackend, sites: Sequence[Site] | None) -> list[Site]:
@@ -443,8 +405,11 @@ def _thread_report(snapshot: ThreadSnapshot) -> ThreadReport:
     )
 
 
-def _node_report(site: Site, status: int, tohost: int, retired: int, threads: bytes) -> NodeReport:
-    """A node's report from its registers; ``threads`` are the bytes of all its threads' registers."""
+def _node_report(site: Site, status: int, tohost: int, retired: int, threads: bytes, asked: int | None) -> NodeReport:
+    """A node's report from its registers.
+
+    ``threads`` are the bytes of all its threads' registers, ``asked`` the exit code with which it asked the host to end it.
+    """
     x, y = site
     trap, active, first_code = None, False, 0
     for thread in range(len(threads) // THREAD_STRIDE):
@@ -460,5 +425,6 @@ def _node_report(site: Site, status: int, tohost: int, retired: int, threads: by
         if state == ThreadState.TRAPPED and trap is None:
             trap = TrapReport(thread, pc, cause, value)
         active |= state in (ThreadState.RUNNING, ThreadState.WAITING)
-    code = None if active else tohost >> 1 if status & _EXITED else first_code
+    ended_with = asked if asked is not None else tohost >> 1 if status & _EXITED else first_code
+    code = None if active else ended_with
     return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap)

@@ -65,6 +65,10 @@ class Stage:
         """
         self._stages.show(self._title, fraction, note, self._quiet())
 
+    def leave_screen(self) -> None:
+        """Show nothing more until the stage ends: something else writes to the same screen."""
+        self._stages.leave_screen()
+
     def _quiet(self) -> bool:
         now = time.monotonic()
         if now - self._last < LINE_INTERVAL_SECONDS:
@@ -104,10 +108,14 @@ class Stages:
         try:
             yield stage
         finally:
-            if self._live is not None:
-                self._live.stop()
-                self._live = None
+            self.leave_screen()
         self._console.print(f"{title}: {stage.seconds:.1f} s{', ' + stage.note if stage.note else ''}", soft_wrap=True)
+
+    def leave_screen(self) -> None:
+        """Take the bar away, if there is one."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     @contextmanager
     def follow(self, titles: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:

@@ -30,6 +30,7 @@ from sw.host import ArrayBackend, BatchBackend, run_program
 from verif.fpga.board_model import GoldenBoard, serve_terminal
 from verif.fpga.noisy_line import PATIENCE, STEP_BYTES, NoisyLine
 from verif.scripts.command import d1, refused
+from verif.sw.host_requests import DATA, call, put
 
 CONFIG = preset("tiny")
 BAUD = 1_000_000
@@ -125,6 +126,23 @@ def test_threads_of_a_board_are_told_with_what_they_wait_for() -> None:
     first, second = array.thread_states()
     assert (first.state, first.semaphore, first.needed, first.value) == (ThreadState.WAITING, 1, 3, 0)
     assert (second.state, second.semaphore) == (ThreadState.HALTED, None)
+
+
+def test_programs_on_a_board_are_answered_as_on_the_golden_array() -> None:
+    text = 'text: .ascii "hello\\n"\n'
+    program = assemble(call(64, "1", "@text", "6") + put(ord("A")) + put(ord("b")) + call(93, "3") + text + DATA, config=CONFIG)
+    array, _ = connect(GoldenBoard(CONFIG, 1, 2))
+    for report in (run_program(array, program, 10_000_000), run_program(GoldenArray(CONFIG, 1, 2), program, 10_000_000)):
+        assert [(output.column, output.text) for output in report.console] == [(0, "hello\nAb"), (1, "hello\nAb")]
+        assert [node.exit_code for node in report.nodes] == [3, 3]
+
+
+def test_deadlock_and_limit_are_recognised_in_programs_that_ask_the_host() -> None:
+    array, _ = connect(GoldenBoard(CONFIG))
+    ask = call(64, "1", "@text", "1")
+    for end, reason in (("li a0, 3\n swait 1, a0\n", "deadlock"), ("j 1b\n", "limit")):
+        report = run_program(array, assemble(f'1: {ask}{end}text: .ascii "x"\n{DATA}', config=CONFIG), 100_000)
+        assert (report.reason, report.console[0].text[0]) == (reason, "x")
 
 
 def test_a_program_that_runs_for_ever_ends_at_the_limit_and_reset_stops_it() -> None:

@@ -16,6 +16,7 @@ import pytest
 from golden.isa import INSTRUCTIONS
 from golden.layout import SRAM_BASE, Cause
 from verif.scripts.command import ROOT, Outcome, d1, refused
+from verif.sw.host_requests import DATA, call
 
 BACKENDS = pytest.mark.parametrize("backend", ["golden", pytest.param("rtl", marks=pytest.mark.rtl)])
 EXAMPLES = sorted((ROOT / "sw" / "examples").glob("*.s"))
@@ -172,6 +173,29 @@ def test_cycle_limit_ends_an_endless_program(tmp_path: Path, backend: str) -> No
     assert (outcome.code, outcome.json["passed"], outcome.json["reason"]) == (1, False, "limit")
     assert outcome.json["nodes"][0]["exit_code"] is None
     assert "RUNNING" in outcome.stderr
+
+
+@BACKENDS
+def test_what_a_program_writes_comes_before_the_report_and_is_in_the_json(tmp_path: Path, backend: str) -> None:
+    file = tmp_path / "program.s"
+    file.write_text(
+        call(64, "1", "@text", "6") + call(64, "2", "@text", "4") + "halt zero\n" + 'text: .ascii "hello\\n"\n' + DATA
+    )
+    options = ("--config", "tiny", "--backend", backend)
+    one = d1("run", file, *options, timeout=BUILD_SECONDS)
+    assert one.stdout.startswith("hello\n")
+    assert "hell\n" in one.stderr
+    two = d1("run", file, *options, "--array", "1x2")
+    assert two.stdout.splitlines()[:2] == ["row 0, column 0: hello", "row 0, column 1: hello"]
+    assert "row 0, column 1: hell\n" in two.stderr
+    described = d1("run", file, *options, "--json")
+    assert described.json["console"] == [{"row": 0, "column": 0, "text": "hello\nhell"}]
+    assert "hell" not in described.stderr
+
+
+def test_a_request_that_the_host_does_not_know_fails_the_run_with_one_error(tmp_path: Path) -> None:
+    outcome = run(tmp_path, call(1024, "0") + "halt zero\n" + DATA, "golden")
+    refused(outcome, 1, "node row 0, column 0 (thread 0 at pc 0x8000", "system call 1024", "write (64)")
 
 
 @BACKENDS

@@ -57,11 +57,14 @@ def run(
     A program names nodes by a table of 16-bit numbers at the symbol d1_placement: how many, then row and column of each.
     Thread 0 of each node starts at the program's entry. It ends with the halt instruction or by a store to tohost. The
     exit code is 0 only if every node ended with success, which means exit code 0 and no trap.
+
+    What a program writes through the host, as Spike has it, appears as it comes, and is in the JSON object as "console".
     """
     from scripts.d1.backends import open_array
     from scripts.d1.boards import open_board
+    from scripts.d1.output import ProgramOutput
     from scripts.d1.programs import load_program_file
-    from sw.host import run_program
+    from sw.host import placement, run_program
 
     check_board_options(backend, baud, trace=trace, waves=waves)
     stages = Stages()
@@ -78,7 +81,12 @@ def run(
             )
             opened = stack.enter_context(simulated)
         with stages.stage(f"run {program.name} on {opened.description}") as stage:
-            report = run_program(opened.array, contents, max_cycles)
+            sites = placement(opened.array, contents)
+            output = ProgramOutput(len(sites), stage.leave_screen)
+            try:
+                report = run_program(opened.array, contents, max_cycles, sites, output=None if as_json else output.write)
+            finally:
+                output.close()
             seconds = stage.seconds
             stage.note = f"{report.cycles} cycles"
     result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict(), "seconds": seconds}
