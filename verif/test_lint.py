@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "sw", "verif", "fpga", "scripts")
-SOURCES = {".py", ".cpp", ".h", ".hpp", ".v", ".s", ".ld"}
+SOURCES = {".py", ".c", ".cpp", ".h", ".hpp", ".v", ".s", ".S", ".ld"}
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
 

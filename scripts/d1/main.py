@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "build": "scripts.d1.commands.build",
     "run": "scripts.d1.commands.run",
     "matmul": "scripts.d1.commands.matmul",
+    "cc": "scripts.d1.commands.cc",
     "asm": "scripts.d1.commands.asm",
     "disasm": "scripts.d1.commands.disasm",
     "isa": "scripts.d1.commands.isa",

