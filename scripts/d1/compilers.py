@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -55,15 +56,16 @@ class Compiler:
     @property
     def target(self) -> tuple[str, ...]:
         """Arguments that name the processor: RV64 with what nodes have of it, no operating system below."""
-        letters = "".join(each for each in _EXTENSIONS if len(each) == 1)
-        words = "".join(f"_{each}" for each in _EXTENSIONS if len(each) > 1)
-        machine: tuple[str, ...] = (f"-march=rv64i{letters}{words}",)
         if self.kind == "zig":
             # Zig takes -march for its own -mcpu.
-            machine = ("-target", "riscv64-freestanding-none", f"-mcpu=generic_rv64{''.join(f'+{each}' for each in _EXTENSIONS)}")
-        elif self.kind == "clang":
-            machine = ("--target=riscv64-unknown-elf", *machine)
-        return (*machine, "-mabi=lp64", "-mcmodel=medany")
+            features = "".join(f"+{each}" for each in _EXTENSIONS)
+            return ("-target", "riscv64-freestanding-none", f"-mcpu=generic_rv64{features}", "-mabi=lp64", "-mcmodel=medany")
+        machine = ("--target=riscv64-unknown-elf",) if self.kind == "clang" else ()
+        base = f"-march=rv64i{''.join(each for each in _EXTENSIONS if len(each) == 1)}"
+        full = base + "".join(f"_{each}" for each in _EXTENSIONS if len(each) > 1)
+        # Older compilers count CSR instructions and fence.i to the base, and do not know the extensions' names.
+        known = _accepts((*self.command, *machine, full, "-mabi=lp64"))
+        return (*machine, full if known else base, "-mabi=lp64", "-mcmodel=medany")
 
     @property
     def code_options(self) -> tuple[str, ...]:
@@ -90,7 +92,9 @@ class Compiler:
         options += ("-nostdlib",)
         if self.kind == "clang":
             return (*options, "-fuse-ld=lld")
-        return (*options, "-no-pie", *(("-Wl,--no-warn-rwx-segments",) if self._knows_rwx_segments() else ()))
+        # Small programs are one segment that is written and executed, of which newer linkers warn.
+        quiet = "-Wl,--no-warn-rwx-segments"
+        return (*options, "-no-pie", *((quiet,) if quiet.rpartition("-no-")[2] in _output((*self.command, "-Wl,--help")) else ()))
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -104,10 +108,6 @@ class Compiler:
             folder = cache_folder().absolute() / "zig"
             environment |= {"ZIG_GLOBAL_CACHE_DIR": str(folder), "ZIG_LOCAL_CACHE_DIR": str(folder)}
         return environment
-
-    def _knows_rwx_segments(self) -> bool:
-        """Whether the linker warns of segments that are written and executed, which is how small programs are."""
-        return "warn-rwx-segments" in _output([*self.command, "-Wl,--help"])
 
     def __str__(self) -> str:
         return self.version
@@ -155,7 +155,7 @@ def _gcc() -> Compiler | None:
 def _clang() -> Compiler | None:
     found = shutil.which("clang")
     # A clang without the target, or without a linker for it, is none for nodes.
-    if found is None or shutil.which("ld.lld") is None or "riscv64" not in _output([found, "--print-targets"]):
+    if found is None or shutil.which("ld.lld") is None or "riscv64" not in _output((found, "--print-targets")):
         return None
     return _described(found)
 
@@ -163,18 +163,26 @@ def _clang() -> Compiler | None:
 def _described(program: str) -> Compiler:
     """The compiler that a program is."""
     if Path(program).stem == "zig":
-        return Compiler("zig", (program, "cc"), f"zig {_output([program, 'version']).strip()}")
-    version = _output([program, "--version"]).partition("\n")[0].strip()
+        return Compiler("zig", (program, "cc"), f"zig {_output((program, 'version')).strip()}")
+    version = _output((program, "--version")).partition("\n")[0].strip()
     if "clang" in version:
         return Compiler("clang", (program,), version)
-    machine = _output([program, "-dumpmachine"]).strip()
+    machine = _output((program, "-dumpmachine")).strip()
     if not machine.startswith("riscv64"):
         found = f"compiles for {machine}" if machine else "is no C compiler"
         raise CommandError(f"--compiler {program} {found}, but nodes execute riscv64; {_INSTALL}")
     return Compiler("gcc", (program,), version)
 
 
-def _output(command: Sequence[str]) -> str:
+@functools.cache
+def _accepts(command: tuple[str, ...]) -> bool:
+    """Whether a compiler takes its arguments."""
+    done = subprocess.run([*command, "-x", "c", "-fsyntax-only", "-"], input=b"", capture_output=True, timeout=60, check=False)
+    return done.returncode == 0
+
+
+@functools.cache
+def _output(command: tuple[str, ...]) -> str:
     """What a program prints, or nothing if it does not run."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout

@@ -6,19 +6,16 @@
 int main(int count, char **arguments);
 
 extern char _start[];
-extern char d1_bss[], d1_bss_end[];
 
 /* What threads other than 0 are to run. */
 static int (*volatile functions[D1_THREADS])(void);
 
-/* Begins thread 0. */
+/*
+ * Begins thread 0. Zeros have been loaded with the rest, as an ELF file says: storing them here could destroy what another node,
+ * whose main has begun sooner, has written already.
+ */
 __attribute__((noreturn)) void d1_run_main(void)
 {
-    uintptr_t line = (uintptr_t)d1_bss;
-
-    d1_vxor(0, 0, 0);
-    while (line < (uintptr_t)d1_bss_end)
-        d1_vst_p(0, line, D1_LINE_BYTES);
     exit(main(0, NULL));
 }
 
