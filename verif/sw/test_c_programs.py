@@ -232,7 +232,7 @@ def check_product(array: ArrayBackend, program: Program, rows: int, columns: int
 
 
 @COMPILER
-@pytest.mark.parametrize("name, level", [("tiny", "2"), ("tiny", "0"), ("medium", "2"), ("d1", "3")])
+@pytest.mark.parametrize("name, level", [("tiny", "2"), ("small", "0"), ("medium", "2"), ("d1", "3")])
 def test_the_matrix_product_in_c_has_the_bits_of_the_golden_model(
     compiler: Compiler, name: str, level: str, tmp_path: Path
 ) -> None:
@@ -242,10 +242,10 @@ def test_the_matrix_product_in_c_has_the_bits_of_the_golden_model(
 
 def test_the_matrix_product_in_c_takes_other_shapes(tmp_path: Path) -> None:
     config = preset("medium")
-    extra = ["-DROWS=8", "-DCOLUMNS=24", "-DDEPTH=16"]
-    check_product(GoldenArray(config, 1, 1), compile_c(tmp_path, EXAMPLES / "matmul.c", config, extra=extra), 8, 24, 16)
+    extra = ["-DROWS=8", "-DCOLUMNS=24", "-DDEPTH=64"]
+    check_product(GoldenArray(config, 1, 1), compile_c(tmp_path, EXAMPLES / "matmul.c", config, extra=extra), 8, 24, 64)
     with pytest.raises(CommandError, match="whole tiles"):
-        compile_c(tmp_path, EXAMPLES / "matmul.c", config, extra=["-DROWS=9", "-DCOLUMNS=24", "-DDEPTH=16"])
+        compile_c(tmp_path, EXAMPLES / "matmul.c", config, extra=["-DROWS=9", *extra[1:]])
 
 
 @pytest.mark.rtl
