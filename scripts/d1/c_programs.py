@@ -131,7 +131,7 @@ def build_program(
 
 def _call(compiler: Compiler, arguments: Sequence[str], waiting: Waiting) -> str:
     """Run the compiler; returns what it prints."""
-    with tempfile.TemporaryFile("w+", errors="replace") as printed:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as printed:
         with subprocess.Popen(
             [*compiler.command, *arguments], stdout=printed, stderr=subprocess.STDOUT, env=compiler.environment()
         ) as process:

@@ -26,8 +26,9 @@ COMPILER_CHOICES = ("auto", "zig", "gcc", "clang")
 #: GCC for RISC-V by the names that distributions give it, those for bare machines first.
 _GCC_NAMES = ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-none-elf-gcc", "riscv64-linux-gnu-gcc")
 
-#: Extensions of RISC-V that nodes have, beyond the base.
-_EXTENSIONS = (*(("m",) if "mul" in INSTRUCTIONS else ()), "zicsr", "zifencei")
+#: What nodes have of RISC-V, as compilers name it: the base with its letters, and extensions that have longer names.
+_BASE = "rv64im" if "mul" in INSTRUCTIONS else "rv64i"
+_EXTENSIONS = ("zicsr", "zifencei")
 
 _INSTALL = (
     "install Zig's with: pip install 'opend1[cc]' (or: pip install ziglang), or a system's: "
@@ -58,14 +59,13 @@ class Compiler:
         """Arguments that name the processor: RV64 with what nodes have of it, no operating system below."""
         if self.kind == "zig":
             # Zig takes -march for its own -mcpu.
-            features = "".join(f"+{each}" for each in _EXTENSIONS)
+            features = "".join(f"+{each}" for each in (*_BASE.removeprefix("rv64i"), *_EXTENSIONS))
             return ("-target", "riscv64-freestanding-none", f"-mcpu=generic_rv64{features}", "-mabi=lp64", "-mcmodel=medany")
         machine = ("--target=riscv64-unknown-elf",) if self.kind == "clang" else ()
-        base = f"-march=rv64i{''.join(each for each in _EXTENSIONS if len(each) == 1)}"
-        full = base + "".join(f"_{each}" for each in _EXTENSIONS if len(each) > 1)
+        full = f"-march={'_'.join((_BASE, *_EXTENSIONS))}"
         # Older compilers count CSR instructions and fence.i to the base, and do not know the extensions' names.
         known = _accepts((*self.command, *machine, full, "-mabi=lp64"))
-        return (*machine, full if known else base, "-mabi=lp64", "-mcmodel=medany")
+        return (*machine, full if known else f"-march={_BASE}", "-mabi=lp64", "-mcmodel=medany")
 
     @property
     def code_options(self) -> tuple[str, ...]:
@@ -92,9 +92,10 @@ class Compiler:
         options += ("-nostdlib",)
         if self.kind == "clang":
             return (*options, "-fuse-ld=lld")
+        options += ("-no-pie",)
         # Small programs are one segment that is written and executed, of which newer linkers warn.
-        quiet = "-Wl,--no-warn-rwx-segments"
-        return (*options, "-no-pie", *((quiet,) if quiet.rpartition("-no-")[2] in _output((*self.command, "-Wl,--help")) else ()))
+        warns = "warn-rwx-segments" in _output((*self.command, "-Wl,--help"))
+        return (*options, "-Wl,--no-warn-rwx-segments") if warns else options
 
     @property
     def libraries(self) -> tuple[str, ...]:

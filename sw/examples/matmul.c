@@ -18,9 +18,12 @@
 #define DEPTH 32
 #endif
 
-enum { STEP_DEPTH = 4, STEPS = DEPTH / STEP_DEPTH, M = D1_MATRIX_M, N = D1_MATRIX_N };
+enum { STEP_DEPTH = 4, STEPS = DEPTH / STEP_DEPTH, UNROLLED = 8 };
+enum { M = D1_MATRIX_M, N = D1_MATRIX_N, TILE_ROWS = ROWS / M, TILE_COLUMNS = COLUMNS / N };
+enum { DONE = 0 }; /* semaphore */
 
-_Static_assert(ROWS % M == 0 && COLUMNS % N == 0 && DEPTH % (2 * STEP_DEPTH) == 0, "the shape must be one of whole tiles");
+_Static_assert(ROWS % M == 0 && COLUMNS % N == 0, "C must be one of whole tiles");
+_Static_assert(STEPS % UNROLLED == 0, "DEPTH must be a multiple of 32");
 
 typedef uint16_t Bf16;
 typedef uint32_t Fp32;
@@ -28,9 +31,13 @@ typedef uint32_t Fp32;
 Bf16 a[ROWS][DEPTH], b[DEPTH][COLUMNS];
 Fp32 c[ROWS][COLUMNS];
 
-static Bf16 a_panels[ROWS / M][STEPS][M][STEP_DEPTH] D1_ALIGNED;
-static Bf16 b_panels[COLUMNS / N][STEPS][STEP_DEPTH][N] D1_ALIGNED;
-static Fp32 c_tiles[ROWS / M][COLUMNS / N][M][N] D1_ALIGNED;
+/* Neighbouring lines lie in different banks. With a line between A and B, so do the two lines of a step, as a rule. */
+static struct {
+    Bf16 a[TILE_ROWS][STEPS][M][STEP_DEPTH];
+    uint8_t gap[D1_LINE_BYTES];
+    Bf16 b[TILE_COLUMNS][STEPS][STEP_DEPTH][N];
+} panels D1_ALIGNED;
+static Fp32 c_tiles[TILE_ROWS][TILE_COLUMNS][M][N] D1_ALIGNED;
 
 /* Operands between 1/4 and 4 of both signs, by shifts and xors (Marsaglia's generator). */
 static Bf16 next_operand(void)
@@ -40,7 +47,7 @@ static Bf16 next_operand(void)
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;
-    return (Bf16)((state & 0x81ff) | (125 << 7)) + (Bf16)(state >> 16 & 1) * 0x80;
+    return (Bf16)(((state & 0x81ff) | 125 << 7) + ((state >> 16 & 1) << 7));
 }
 
 static void make_operands(void)
@@ -57,26 +64,34 @@ static void pack(void)
 {
     for (unsigned row = 0; row < ROWS; row++)
         for (unsigned k = 0; k < DEPTH; k++)
-            a_panels[row / M][k / STEP_DEPTH][row % M][k % STEP_DEPTH] = a[row][k];
+            panels.a[row / M][k / STEP_DEPTH][row % M][k % STEP_DEPTH] = a[row][k];
     for (unsigned k = 0; k < DEPTH; k++)
         for (unsigned column = 0; column < COLUMNS; column++)
-            b_panels[column / N][k / STEP_DEPTH][k % STEP_DEPTH][column % N] = b[k][column];
+            panels.b[column / N][k / STEP_DEPTH][k % STEP_DEPTH][column % N] = b[k][column];
 }
 
-static void multiply(void)
+/* Every thread computes its share of the tiles. A step waits for the pointers of the one before, while other threads step. */
+static int multiply(void)
 {
-    for (unsigned i = 0; i < ROWS / M; i++) {
-        for (unsigned j = 0; j < COLUMNS / N; j++) {
-            const void *left = a_panels[i], *right = b_panels[j];
+    for (unsigned tile = d1_thread(); tile < TILE_ROWS * TILE_COLUMNS; tile += D1_THREADS) {
+        unsigned i = tile / TILE_COLUMNS, j = tile % TILE_COLUMNS;
+        const void *left = panels.a[i], *right = panels.b[j];
 
-            d1_mzero(0);
-            for (unsigned step = 0; step < STEPS; step += 2) {
-                d1_mstep_bf16_pp(0, left, right);
-                d1_mstep_bf16_pp(0, left, right);
-            }
-            d1_mst_f32(0, c_tiles[i][j]);
+        d1_mzero(0);
+        for (unsigned step = 0; step < STEPS; step += UNROLLED) {
+            d1_mstep_bf16_pp(0, left, right);
+            d1_mstep_bf16_pp(0, left, right);
+            d1_mstep_bf16_pp(0, left, right);
+            d1_mstep_bf16_pp(0, left, right);
+            d1_mstep_bf16_pp(0, left, right);
+            d1_mstep_bf16_pp(0, left, right);
+            d1_mstep_bf16_pp(0, left, right);
+            d1_mstep_bf16_pp(0, left, right);
         }
+        d1_mst_f32(0, c_tiles[i][j]);
     }
+    d1_spost(DONE, 1);
+    return 0;
 }
 
 static void unpack(void)
@@ -94,13 +109,16 @@ int main(void)
     make_operands();
     pack();
     start = d1_cycles();
+    for (unsigned thread = 1; thread < D1_THREADS; thread++)
+        d1_start_thread(thread, multiply);
     multiply();
+    d1_swait(DONE, D1_THREADS);
     end = d1_cycles();
     unpack();
     for (unsigned row = 0; row < ROWS; row++)
         for (unsigned column = 0; column < COLUMNS; column++)
             check ^= c[row][column];
     printf("%d x %d x %d: %lu cycles for %d steps, xor of the results %#010x\n", ROWS, COLUMNS, DEPTH, end - start,
-           ROWS / M * (COLUMNS / N) * STEPS, check);
+           TILE_ROWS * TILE_COLUMNS * STEPS, check);
     return 0;
 }

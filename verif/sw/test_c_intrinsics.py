@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from golden.config import NodeConfig, preset
-from golden.isa import CUSTOM_0, CUSTOM_1, CUSTOM_2, CUSTOM_3, INSTRUCTIONS, Extension
+from golden.isa import CUSTOM_0, CUSTOM_1, CUSTOM_2, CUSTOM_3, INSTRUCTIONS, Extension, Unit
 from golden.program import Program
 from scripts.d1.compilers import Compiler
 from scripts.d1.errors import CommandError
@@ -28,6 +28,9 @@ CUSTOM = (CUSTOM_0, CUSTOM_1, CUSTOM_2, CUSTOM_3)
 SCALARS = {"rs1": ("x", 10), "rs2": ("y", 11)}
 #: Registers of pointers, where an instruction advances two.
 PAIR = {"rs1": 30, "rs2": 31}
+
+#: Units whose instructions access memory, this node's or another's, or order accesses to it.
+TOUCHING_MEMORY = (Unit.VECTOR_LOAD, Unit.VECTOR_STORE, Unit.ACCUMULATOR_STORE, Unit.NETWORK, Unit.SYNC)
 
 #: Sets of operand values for each intrinsic.
 VARIANTS = 4
@@ -105,6 +108,16 @@ def test_there_is_an_intrinsic_for_every_instruction_of_the_extension() -> None:
     names = [each.name for each in INTRINSICS]
     assert len(set(names)) == len(names)
     assert {each.name for each in INTRINSICS if each.row.optional_operands} >= {"d1_vadd_f32", "d1_vadd_f32_m"}
+
+
+def test_compilers_are_told_which_intrinsics_touch_memory() -> None:
+    # Not all compilers take advantage of what they are not told, so programs cannot show it.
+    for each in INTRINSICS:
+        if "__asm__" not in each.text:
+            continue
+        row = each.row
+        touches = row.unit in TOUCHING_MEMORY or (row.unit is Unit.MATRIX and "rs1" in row.operands)
+        assert ('"memory"' in each.text) == touches, each.name
 
 
 def test_the_header_has_the_constants_of_assembler_source() -> None:
