@@ -2,7 +2,7 @@
 """The instruction table: every instruction once, with syntax, encoding, operands, function, unit and latency.
 
 Assembler, disassembler, RTL decoder, golden model, program generators and the instruction reference all read this table.
-RV64I, Zicsr and fence.i follow the RISC-V specification; Xd1, in the custom-0 to custom-3 opcodes, is this project's own.
+RV64I, M, Zicsr and fence.i follow the RISC-V specification; Xd1, in the custom-0 to custom-3 opcodes, is this project's own.
 
 Syntax strings name operands and write punctuation literally: ``rd, imm_i(rs1)``. Operand names double as field names:
 
@@ -50,6 +50,8 @@ class Unit(Enum):
 
     ALU = "alu"
     BRANCH = "branch"
+    MULTIPLY = "multiply"
+    DIVIDE = "divide"
     LOAD = "load"
     STORE = "store"
     CSR = "csr"
@@ -69,6 +71,7 @@ class Extension(Enum):
     """Where an instruction comes from."""
 
     RV64I = "RV64I"
+    RV64M = "M"
     ZICSR = "Zicsr"
     ZIFENCEI = "Zifencei"
     PRIVILEGED = "Privileged"
@@ -140,6 +143,10 @@ class Instruction:
 
 
 _TABLE: list[Instruction] = []
+
+#: Latencies of M. A divider makes a bit of the quotient per cycle and passes over zeros that lead the dividend: these are the
+#: longest.
+MULTIPLY_CYCLES, DIVIDE_CYCLES, DIVIDE_WORD_CYCLES = 4, 67, 35
 
 _OPCODE, _FUNCT3, _FUNCT7 = 0x7F, 0x7 << 12, 0x7F << 25
 
@@ -230,6 +237,37 @@ def _rv64i() -> None:
     )  # fmt: skip
     _row("mret", "", 0x3020_0073, Unit.SYSTEM, Extension.PRIVILEGED, 1, "pc = mepc; MIE = MPIE; MPIE = 1")
     _row("wfi", "", 0x1050_0073, Unit.SYSTEM, Extension.PRIVILEGED, 1, "does nothing: there are no interrupts")
+
+
+def _rv64m() -> None:
+    by_zero = "; by 0 all ones"
+    kept = "; by 0 rs1"
+    for name, funct3, function in (
+        ("mul", 0, "rd = low half of rs1 * rs2"),
+        ("mulh", 1, "rd = high half of signed rs1 * signed rs2"),
+        ("mulhsu", 2, "rd = high half of signed rs1 * unsigned rs2"),
+        ("mulhu", 3, "rd = high half of unsigned rs1 * rs2"),
+    ):
+        _row(name, "rd, rs1, rs2", _word(0x33, funct3, 1), Unit.MULTIPLY, Extension.RV64M, MULTIPLY_CYCLES, function)
+    for name, funct3, function in (
+        ("div", 4, f"rd = signed rs1 / rs2, towards zero{by_zero}; -2**63 / -1 is -2**63"),
+        ("divu", 5, f"rd = unsigned rs1 / rs2{by_zero}"),
+        ("rem", 6, f"rd = signed rs1 - (rs1 / rs2) * rs2{kept}; -2**63 by -1 leaves 0"),
+        ("remu", 7, f"rd = unsigned rs1 modulo rs2{kept}"),
+    ):
+        _row(name, "rd, rs1, rs2", _word(0x33, funct3, 1), Unit.DIVIDE, Extension.RV64M, DIVIDE_CYCLES, function)
+    _row(
+        "mulw", "rd, rs1, rs2", _word(0x3B, 0, 1), Unit.MULTIPLY, Extension.RV64M, MULTIPLY_CYCLES,
+        "rd = sext32(rs1 * rs2)",
+    )  # fmt: skip
+    for name, funct3, function in (
+        ("divw", 4, f"signed rs1 / rs2, towards zero{by_zero}; -2**31 / -1 is -2**31"),
+        ("divuw", 5, f"unsigned rs1 / rs2{by_zero}"),
+        ("remw", 6, f"signed rs1 - (rs1 / rs2) * rs2{kept}; -2**31 by -1 leaves 0"),
+        ("remuw", 7, f"unsigned rs1 modulo rs2{kept}"),
+    ):
+        function = f"rd = sext32 of the low 32 bits' {function}"
+        _row(name, "rd, rs1, rs2", _word(0x3B, funct3, 1), Unit.DIVIDE, Extension.RV64M, DIVIDE_WORD_CYCLES, function)
 
 
 def _zicsr() -> None:
@@ -570,6 +608,7 @@ def _network() -> None:
 
 
 _rv64i()
+_rv64m()
 _zicsr()
 _vector_memory()
 _simd_float()

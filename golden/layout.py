@@ -276,7 +276,7 @@ class Csr(IntEnum):
     MSTATUS = 0x300
     """MIE (bit 3) and MPIE (bit 7) are writable, MPP (11-12) reads 3, the rest 0."""
     MISA = 0x301
-    """Reads RV64I with X (non-standard extension): 1<<63 | 1<<8 | 1<<23. Writes are ignored."""
+    """Reads RV64IM with X (non-standard extension): 1<<63 | 1<<8 | 1<<12 | 1<<23. Writes are ignored."""
     MIE = 0x304
     """Reads 0, writes are ignored: there are no interrupts."""
     MTVEC = 0x305
@@ -373,7 +373,7 @@ class FormatDescriptor:
 GOLDEN_RATIO = 0x9E37_79B9
 ZERO_STATE = 0x6D2B_79F5
 
-MISA_VALUE = 1 << 63 | 1 << 8 | 1 << 23
+MISA_VALUE = 1 << 63 | 1 << 8 | 1 << 12 | 1 << 23
 
 
 class Cause(IntEnum):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What RV64I, Zicsr, fence.i and the privileged instructions do to a thread.
+"""What RV64I, M, Zicsr, fence.i and the privileged instructions do to a thread.
 
 Each semantic function binds one decoded instruction to a thread and an address, and returns what executes it (see
 ``golden.instruction.Operation``). Source: The RISC-V Instruction Set Manual, volumes I and II.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from golden.instruction import MASK_64, Fields, Operation, Trap, defer, signed
 from golden.layout import SRAM_BASE, Cause
+from golden.multiply_divide import MULTIPLY_DIVIDE
 
 if TYPE_CHECKING:
     from golden.thread import Thread
@@ -262,7 +263,7 @@ def _mret(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation
 
 
 def _table() -> dict[str, Semantics]:
-    table: dict[str, Semantics] = {name: _alu(compute) for name, compute in _ALU.items()}
+    table: dict[str, Semantics] = {name: _alu(compute) for name, compute in (_ALU | MULTIPLY_DIVIDE).items()}
     table |= {name: _alu_immediate(_ALU[shared], shift=False) for name, shared in _ALU_IMMEDIATE.items()}
     table |= {name: _alu_immediate(_ALU[shared], shift=True) for name, shared in _ALU_SHIFT.items()}
     table |= {name: _branch(condition) for name, condition in _CONDITIONS.items()}

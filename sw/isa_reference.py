@@ -296,7 +296,7 @@ def _concepts_as_markdown() -> Iterator[str]:
 _INTRODUCTION = """# Instruction reference
 
 Generated from [`golden/isa.py`](../golden/isa.py) by `d1 isa --markdown`; a test keeps it current. All instructions are
-32 bits wide. RV64I, Zicsr and Zifencei follow the RISC-V specification; Xd1 is this project's own.
+32 bits wide. RV64I, M, Zicsr and Zifencei follow the RISC-V specification; Xd1 is this project's own.
 
 *Latency*: cycles from an instruction's issue to that of one of the same thread that needs its result, without conflicts.
 *Encoding*: fields from bit 31 down to bit 0; `-` is ignored. Traps are described in [architecture.md](architecture.md).

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What LLVM's assembler makes of RV64I, Zicsr, Zifencei and their pseudo-instructions: an oracle that knows nothing of us.
+"""What LLVM's assembler makes of RV64I, M, Zicsr, Zifencei and their pseudo-instructions: an oracle that knows nothing of us.
 
-Made with llvm-mc 14.0.6, ``-triple=riscv64``, operands at random and at the ends of their ranges; distances of jumps were given
-to it as numbers.
+Made with llvm-mc 14.0.6, ``-triple=riscv64 -mattr=+m``, operands at random and at the ends of their ranges; distances of jumps
+were given to it as numbers.
 """
 
 from __future__ import annotations
@@ -107,6 +107,32 @@ LLVM_WORDS: dict[str, tuple[int, ...]] = {
     "srlw ra, x23, x6": (0x006BD0BB,),
     "sraw s6, x19, x19": (0x4139DB3B,),
     "sraw x17, zero, x20": (0x414058BB,),
+    "mul a6, ra, x15": (0x02F08833,),
+    "mul x10, s7, a5": (0x02FB8533,),
+    "mulh x6, x0, s10": (0x03A01333,),
+    "mulh a1, x10, s0": (0x028515B3,),
+    "mulhsu x8, x0, x13": (0x02D02433,),
+    "mulhsu x10, s2, x12": (0x02C92533,),
+    "mulhu x11, s8, ra": (0x021C35B3,),
+    "mulhu x26, s1, tp": (0x0244BD33,),
+    "mulw x19, x21, s3": (0x033A89BB,),
+    "mulw s3, x20, t5": (0x03EA09BB,),
+    "div x11, x16, s6": (0x036845B3,),
+    "div ra, s7, zero": (0x020BC0B3,),
+    "divu x2, x12, a5": (0x02F65133,),
+    "divu s6, a6, t1": (0x02685B33,),
+    "rem x18, x27, a3": (0x02DDE933,),
+    "rem x23, s5, t0": (0x025AEBB3,),
+    "remu s4, x11, s1": (0x0295FA33,),
+    "remu x30, x3, x25": (0x0391FF33,),
+    "divw a5, a6, x26": (0x03A847BB,),
+    "divw x3, t6, x13": (0x02DFC1BB,),
+    "divuw s0, x6, s11": (0x03B3543B,),
+    "divuw x9, s10, s1": (0x029D54BB,),
+    "remw a0, t6, t5": (0x03EFE53B,),
+    "remw s2, x25, t2": (0x027CE93B,),
+    "remuw a1, x21, t0": (0x025AF5BB,),
+    "remuw a7, tp, sp": (0x022278BB,),
     "fence o, rw": (0x0430000F,),
     "fence i, r": (0x0820000F,),
     "ecall ": (0x00000073,),
