@@ -271,16 +271,22 @@ def semaphore_offset(semaphore: int) -> int:
 
 
 class Csr(IntEnum):
-    """CSRs of a thread. Any other number is an illegal instruction, and so is a write to a read-only one."""
+    """CSRs of a thread, beside those of PERFORMANCE_COUNTERS.
+
+    Any other number is an illegal instruction, and so is a write to a read-only one. A write takes effect after the writing
+    instruction. Registers of the privileged specification, version 1.13, are those of a hart with machine mode alone.
+    """
 
     MSTATUS = 0x300
-    """MIE (bit 3) and MPIE (bit 7) are writable, MPP (11-12) reads 3, the rest 0."""
+    """MIE (bit 3) and MPIE (bit 7) are writable, MPP (11-12) reads 3, machine mode, the rest 0."""
     MISA = 0x301
     """Reads RV64IM with X (non-standard extension): 1<<63 | 1<<8 | 1<<12 | 1<<23. Writes are ignored."""
     MIE = 0x304
     """Reads 0, writes are ignored: there are no interrupts."""
     MTVEC = 0x305
     """Direct mode only: bits 0 and 1 read 0. 0 means that there is no handler."""
+    MCOUNTINHIBIT = 0x320
+    """Bits CY (0) and IR (2), see CountInhibit, stop mcycle and minstret while they are set; the others read 0. 0 after reset."""
     MSCRATCH = 0x340
     MEPC = 0x341
     """Bits 0 and 1 read 0."""
@@ -303,10 +309,11 @@ class Csr(IntEnum):
     """Seed of stochastic rounding, 32 bits. Writing it, also with the same value, starts the generators anew; it reads as it
     was written."""
     MCYCLE = 0xB00
-    """The cycle count that comes in from outside; writes are ignored."""
+    """Cycles: after reset the count that comes in from outside. Writable; goes on from what is written, which is what an
+    instruction in the next cycle reads."""
     MINSTRET = 0xB02
     """Instructions retired by the thread before this one; writable. A write takes effect after the writing
-    instruction, which itself does not count on top of it."""
+    instruction, which itself does not count on top of it. One that writes mcountinhibit counts if IR was clear before."""
     MNODE = 0xFC0
     """Read only. The node's own global address with offset 0."""
     MCONFIG = 0xFC1
@@ -316,6 +323,34 @@ class Csr(IntEnum):
     MIMPID = 0xF13
     MHARTID = 0xF14
     """Read only: hart_id(x, y, thread). MVENDORID, MARCHID, MIMPID read 0."""
+    MCONFIGPTR = 0xF15
+    """Read only. 0: there is no such data structure."""
+
+
+class CountInhibit(IntFlag):
+    """Bits of MCOUNTINHIBIT."""
+
+    CY = 1
+    IR = 4
+
+
+#: Numbers n of performance counters: mhpmcounter<n> and mhpmevent<n> are the CSRs MHPMCOUNTER_BASE + n and MHPMEVENT_BASE + n.
+#: They read 0, and writes are ignored.
+PERFORMANCE_COUNTERS = range(3, 32)
+MHPMCOUNTER_BASE = 0xB00
+MHPMEVENT_BASE = 0x320
+
+#: Numbers of all CSRs by name, in the order of the numbers.
+CSR_NUMBERS: dict[str, int] = dict(
+    sorted(
+        (
+            *((csr.name.lower(), int(csr)) for csr in Csr),
+            *((f"mhpmevent{n}", MHPMEVENT_BASE + n) for n in PERFORMANCE_COUNTERS),
+            *((f"mhpmcounter{n}", MHPMCOUNTER_BASE + n) for n in PERFORMANCE_COUNTERS),
+        ),
+        key=lambda named: named[1],
+    )
+)
 
 
 class Flag(IntFlag):

@@ -11,7 +11,7 @@ from golden.config import NodeConfig
 from golden.descriptors import FormatDescriptors
 from golden.instruction import MASK_64, Executable, Fields, IllegalInstruction, Operation, Retirement, Trap
 from golden.isa import INSTRUCTIONS, decode
-from golden.layout import MISA_VALUE, SRAM_BASE, Cause, Csr, Flag, ThreadState, hart_id
+from golden.layout import CSR_NUMBERS, MISA_VALUE, SRAM_BASE, Cause, CountInhibit, Csr, Flag, ThreadState, hart_id
 from golden.random import RandomLanes
 from golden.semantics_scalar import SCALAR_SEMANTICS
 from golden.semantics_xd1 import XD1_SEMANTICS
@@ -30,10 +30,11 @@ _MSTATUS_MPP = 3 << 11
 #: CSR numbers from here on are read-only.
 _READ_ONLY_CSRS = 0xC00
 
-_CSR_NUMBERS = frozenset(Csr)
+_CSR_NUMBERS = frozenset(CSR_NUMBERS.values())
 
 _FORMAT_CSRS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
 _ALL_FLAGS = sum(Flag)
+_ALL_INHIBITS = sum(CountInhibit)
 _SEED_MASK = 0xFFFF_FFFF
 
 _PREDICATES = 8
@@ -66,6 +67,8 @@ class Thread:
         Generators of stochastic rounding.
     state : ThreadState
     pc, exit_code, minstret, mepc, mcause, mtval, mtvec, mscratch, mstatus, mflags : int
+    count_inhibit, cycle_offset : int
+        mcountinhibit; what mcycle has beyond the clock's count, or all of mcycle while it is inhibited.
     retired, matrix_steps, lines_loaded, lines_stored : int
         Counts since reset, which no instruction can write.
     network_error : int or None
@@ -92,6 +95,7 @@ class Thread:
         self.network_error: int | None = None
         self.mstatus = _MSTATUS_MPP
         self.mtvec = self.mscratch = self.mepc = self.mcause = self.mtval = self.minstret = self.mflags = 0
+        self.count_inhibit = self.cycle_offset = 0
         #: Semaphore and count that the thread waits for, meaningful while it is WAITING.
         self.awaited: tuple[int, int] = (0, 0)
         #: Vector register whose nread the next instruction needs.
@@ -234,7 +238,8 @@ class Thread:
             Csr.MTVAL: lambda: self.mtval,
             Csr.MFLAGS: lambda: self.mflags,
             Csr.MSEED: lambda: self.random.seed,
-            Csr.MCYCLE: lambda: node.clock.cycle,
+            Csr.MCOUNTINHIBIT: lambda: self.count_inhibit,
+            Csr.MCYCLE: self._cycles,
             Csr.MINSTRET: lambda: self.minstret,
             Csr.MNODE: lambda: node.address,
             Csr.MCONFIG: lambda: self.config.descriptor,
@@ -262,9 +267,29 @@ class Thread:
             self.mflags = value & _ALL_FLAGS
         elif number == Csr.MSEED:
             self.random.reseed(value & _SEED_MASK)
+        elif number == Csr.MCOUNTINHIBIT:
+            self._inhibit(value & _ALL_INHIBITS)
+        elif number == Csr.MCYCLE:
+            # The writing instruction takes a cycle, which must not show on top of the value.
+            self.cycle_offset = value - (0 if self.count_inhibit & CountInhibit.CY else self.node.clock.cycle + 1)
         elif number == Csr.MINSTRET:
             # The writing instruction is counted when it retires, and must not show on top of the value.
-            self.minstret = value - 1
+            self.minstret = value - (0 if self.count_inhibit & CountInhibit.IR else 1)
+
+    def _cycles(self) -> int:
+        """Value of mcycle."""
+        now = 0 if self.count_inhibit & CountInhibit.CY else self.node.clock.cycle
+        return self.cycle_offset + now & MASK_64
+
+    def _inhibit(self, inhibit: int) -> None:
+        """Write mcountinhibit; for the writing instruction itself, what it was before holds."""
+        changed = self.count_inhibit ^ inhibit
+        if changed & CountInhibit.CY:
+            end = self.node.clock.cycle + 1
+            self.cycle_offset += end if inhibit & CountInhibit.CY else -end
+        if changed & CountInhibit.IR:
+            self.minstret = self.minstret + (1 if inhibit & CountInhibit.IR else -1) & MASK_64
+        self.count_inhibit = inhibit
 
     # -- execution ----------------------------------------------------------------------------------------------------
 
@@ -353,7 +378,8 @@ class Thread:
     def _retire(self, count: int, pc: int) -> None:
         self.pc = pc
         self.retired += count
-        self.minstret = self.minstret + count & MASK_64
+        if not self.count_inhibit & CountInhibit.IR:
+            self.minstret = self.minstret + count & MASK_64
 
     def _bind(self, pc: int) -> Executable:
         """Fetch, decode and bind the instruction at an address, and keep it."""

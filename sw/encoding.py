@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from golden.isa import SCALAR_REGISTERS, Instruction, decode
-from golden.layout import FORMAT_DESCRIPTORS, Csr
+from golden.layout import CSR_NUMBERS, FORMAT_DESCRIPTORS
 
 
 class OperandKind(Enum):
@@ -136,9 +136,6 @@ OPERANDS: dict[str, Operand] = {
 
 #: Letters of ``pred`` and ``succ`` and their bits.
 ORDER_LETTERS: dict[str, int] = {"i": 8, "o": 4, "r": 2, "w": 1}
-
-#: CSR name in lower case -> number.
-CSR_NUMBERS: dict[str, int] = {csr.name.lower(): int(csr) for csr in Csr}
 
 #: CSR number -> name in lower case.
 CSR_NAMES: dict[int, str] = {number: name for name, number in CSR_NUMBERS.items()}

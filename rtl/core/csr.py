@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Control and status registers of one thread."""
 
-from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
-from golden.layout import GLOBAL_ADDRESS_BITS, MISA_VALUE, Csr, Flag
+from golden.layout import (
+    GLOBAL_ADDRESS_BITS,
+    MHPMCOUNTER_BASE,
+    MHPMEVENT_BASE,
+    MISA_VALUE,
+    PERFORMANCE_COUNTERS,
+    Csr,
+    Flag,
+)
 from rtl.core.selector import select_register
 
 __all__ = ["FLAG_BITS", "CsrOp", "ThreadCsrs", "TrapLayout"]
@@ -50,7 +59,7 @@ class ThreadCsrs(wiring.Component):
         Unstacks MIE.
     retired : In(1)
         Counts minstret at the end of the cycle: an instruction leaves X, and will retire. One that writes minstret is not
-        counted, since the written value must not show it.
+        counted, since the written value must not show it; one that writes mcountinhibit counts as it was before.
     raise_flags : In(6)
         Sets bits of mflags; never in the cycle in which an instruction writes it.
     formats : In(64)
@@ -59,7 +68,8 @@ class ThreadCsrs(wiring.Component):
         One of mformat0 to mformat3, or mseed, is written with this value at the end of the cycle; where ``op`` is NONE, the
         value is ``operand``.
     hart : In(64), node : In(GLOBAL_ADDRESS_BITS), config : In(64), cycle : In(64)
-        Values from outside for mhartid, mnode, mconfig and mcycle.
+        Values from outside for mhartid, mnode and mconfig, and the cycle count, which mcycle follows. Nothing here counts
+        time: mcycle is a base plus the cycles since a mark.
     vector : Out(64), exception_pc : Out(64), cause : Out(64), value : Out(64), instret : Out(64)
         mtvec, mepc, mcause, mtval, minstret.
     """
@@ -97,6 +107,8 @@ class ThreadCsrs(wiring.Component):
         m = Module()
         enable, enable_before = Signal(), Signal()
         scratch = Signal(64)
+        cycles_stopped, instret_stopped = Signal(), Signal()
+        base, mark, cycles = Signal(64), Signal(64, init=-1), Signal(64)
         flags, seed = Signal(FLAG_BITS), Signal(32)
         format_csrs = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
         mstatus = Cat(C(0, 3), enable, C(0, 3), enable_before, C(0, 3), C(3, 2))
@@ -106,6 +118,7 @@ class ThreadCsrs(wiring.Component):
             Csr.MISA: C(MISA_VALUE, 64),
             Csr.MIE: C(0, 64),
             Csr.MTVEC: self.vector,
+            Csr.MCOUNTINHIBIT: Cat(cycles_stopped, C(0, 1), instret_stopped),
             Csr.MSCRATCH: scratch,
             Csr.MEPC: self.exception_pc,
             Csr.MCAUSE: self.cause,
@@ -114,7 +127,7 @@ class ThreadCsrs(wiring.Component):
             **dict.fromkeys(format_csrs, self.formats),
             Csr.MFLAGS: flags,
             Csr.MSEED: seed,
-            Csr.MCYCLE: self.cycle,
+            Csr.MCYCLE: cycles,
             Csr.MINSTRET: self.instret,
             Csr.MNODE: self.node,
             Csr.MCONFIG: self.config,
@@ -122,12 +135,23 @@ class ThreadCsrs(wiring.Component):
             Csr.MARCHID: C(0, 64),
             Csr.MIMPID: C(0, 64),
             Csr.MHARTID: self.hart,
+            Csr.MCONFIGPTR: C(0, 64),
         }
         assert set(readable) == set(Csr)
         selected, exists = select_register(
             m, self.number, {number.value: value for number, value in readable.items()}, self.gates
         )
-        m.d.comb += [self.read.eq(selected), self.exists.eq(exists)]
+        # Performance counters and their events read 0, as what is not there does.
+        counter = self.number[: ceil_log2(PERFORMANCE_COUNTERS.stop)]
+        above = self.number[len(counter) :]
+        has_counter = (counter >= PERFORMANCE_COUNTERS.start) & (
+            (above == MHPMCOUNTER_BASE >> len(counter)) | (above == MHPMEVENT_BASE >> len(counter))
+        )
+        m.d.comb += [self.read.eq(selected), self.exists.eq(exists | has_counter)]
+
+        # The cycle of a write is not counted on top of it: the mark is the cycle before the first one that counts. What is
+        # kept while mcountinhibit stands still is what the next cycle would show.
+        m.d.comb += cycles.eq(base + Mux(cycles_stopped, 0, self.cycle + ~mark) + (self.number == Csr.MCOUNTINHIBIT))
 
         written = self.written
         with m.Switch(self.op):
@@ -139,7 +163,7 @@ class ThreadCsrs(wiring.Component):
                 m.d.comb += written.eq(self.operand)
 
         m.d.sync += flags.eq(flags | self.raise_flags)
-        with m.If(self.retired):
+        with m.If(self.retired & ~instret_stopped):
             m.d.sync += self.instret.eq(self.instret + 1)
         with m.If(self.op != CsrOp.NONE):
             with m.Switch(self.number):
@@ -162,6 +186,14 @@ class ThreadCsrs(wiring.Component):
                 with m.Case(Csr.MSEED):
                     m.d.sync += seed.eq(written)
                     m.d.comb += self.reseed.eq(1)
+                with m.Case(Csr.MCOUNTINHIBIT):
+                    m.d.sync += [cycles_stopped.eq(written[0]), instret_stopped.eq(written[2])]
+                    with m.If(cycles_stopped):
+                        m.d.sync += mark.eq(self.cycle)
+                    with m.Elif(written[0]):
+                        m.d.sync += base.eq(cycles)
+                with m.Case(Csr.MCYCLE):
+                    m.d.sync += [base.eq(written), mark.eq(self.cycle)]
                 with m.Case(Csr.MINSTRET):
                     m.d.sync += self.instret.eq(written)
         with m.If(self.mret):

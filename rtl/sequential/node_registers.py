@@ -13,6 +13,7 @@ from amaranth.utils import ceil_log2
 from golden.config import NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
+    CSR_NUMBERS,
     MISA_VALUE,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
@@ -21,7 +22,6 @@ from golden.layout import (
     THREAD_BLOCK,
     THREAD_STRIDE,
     ControlRegister,
-    Csr,
     ThreadRegister,
     ThreadState,
 )
@@ -60,6 +60,8 @@ class _Word(enum.IntEnum, shape=5):
     TOHOST_ADDRESS = ControlRegister.TOHOST_ADDRESS // 8
     TOHOST = ControlRegister.TOHOST // 8
     STATUS = ControlRegister.STATUS // 8
+    #: One word for both: the page alone shows the one, and the core alone asks for the other.
+    MCOUNTINHIBIT = ControlRegister.STATUS // 8
     FIRST_START = ControlRegister.FIRST_START // 8
     LAST_STOP = ControlRegister.LAST_STOP // 8
     MATRIX_STEPS = ControlRegister.MATRIX_STEPS // 8
@@ -93,7 +95,7 @@ _WORDS = 32
 
 #: Registers that are in memory.
 _STORED = (
-    _Word.TOHOST_ADDRESS, _Word.TOHOST, _Word.FIRST_START, _Word.LAST_STOP, _Word.MATRIX_STEPS, _Word.RETIRED,
+    _Word.CYCLE, _Word.TOHOST_ADDRESS, _Word.TOHOST, _Word.FIRST_START, _Word.LAST_STOP, _Word.MATRIX_STEPS, _Word.RETIRED,
     _Word.REQUESTS_SENT, _Word.REQUESTS_RECEIVED, _Word.BANK_CONFLICTS, _Word.LINES_LOADED, _Word.LINES_STORED, _Word.MINSTRET,
     _Word.CAUSE, _Word.VALUE, _Word.EXIT_CODE, _Word.MTVEC, _Word.MSCRATCH, _Word.MEPC, _Word.MSEED,
 )  # fmt: skip
@@ -105,26 +107,34 @@ _COUNTERS = _Word.MATRIX_STEPS
 #: each of the CSR instructions that follow one another, ten cycles apart.
 _TURN_CYCLES = 60
 
-#: Words of CSRs, by bits 11, 10, 6, 2, 1 and 0 of their numbers.
+#: Words of CSRs, by bits 11, 10, 6 and 5 of their numbers, bit 3 or 4, and bits 2, 1 and 0.
 _CSR_PATTERNS = {
-    "0-00-0": _Word.MSTATUS,
-    "0-00-1": _Word.MISA,
-    "0-01-0": _Word.ZERO,
-    "0-01-1": _Word.MTVEC,
-    "001000": _Word.MSCRATCH,
-    "001001": _Word.MEPC,
-    "001010": _Word.CAUSE,
-    "001011": _Word.VALUE,
-    "0011--": _Word.ZERO,
-    "0110--": _Word.MFORMAT,
-    "0111-0": _Word.MFLAGS,
-    "0111-1": _Word.MSEED,
-    "10--0-": _Word.CYCLE,
-    "10--1-": _Word.MINSTRET,
-    "111--0": _Word.COORDINATES,
-    "111--1": _Word.CONFIG,
-    "1100--": _Word.ZERO,
-    "1101--": _Word.MHARTID,
+    "0-00-0-0": _Word.MSTATUS,
+    "0-00-0-1": _Word.MISA,
+    "0-00-1-0": _Word.ZERO,
+    "0-00-1-1": _Word.MTVEC,
+    "0-01000-": _Word.MCOUNTINHIBIT,
+    "0-01001-": _Word.ZERO,
+    "0-0101--": _Word.ZERO,
+    "0-011---": _Word.ZERO,
+    "001--000": _Word.MSCRATCH,
+    "001--001": _Word.MEPC,
+    "001--010": _Word.CAUSE,
+    "001--011": _Word.VALUE,
+    "001--1--": _Word.ZERO,
+    "011--0--": _Word.MFORMAT,
+    "011--1-0": _Word.MFLAGS,
+    "011--1-1": _Word.MSEED,
+    "10--000-": _Word.CYCLE,
+    "10--0010": _Word.MINSTRET,
+    "10--0011": _Word.ZERO,
+    "10--01--": _Word.ZERO,
+    "10--1---": _Word.ZERO,
+    "111----0": _Word.COORDINATES,
+    "111----1": _Word.CONFIG,
+    "110--0--": _Word.ZERO,
+    "110--1-0": _Word.MHARTID,
+    "110--1-1": _Word.ZERO,
 }
 
 _HALF = 32
@@ -137,6 +147,9 @@ class NodeRegisters(wiring.Component):
     are shown, changed and written. In between the counters are brought up to date, one after the other, while they count; so a
     command may have to wait for three cycles, after a start for eight more, and an access of the page until each counter has
     had its turn. A read shows all events of the cycles before it was asked for.
+
+    Memory has of mcycle how far it is behind the cycle count, or, while mcountinhibit stops it, all of it; what a CSR instruction
+    writes there is brought into that form afterwards, which takes four cycles more, and so does a change of mcountinhibit.
 
     After reset, memory is cleared for 128 cycles.
 
@@ -154,7 +167,8 @@ class NodeRegisters(wiring.Component):
     semaphore_overflow : In(1), a level
     dropped : In(1), a strobe
     stepped, retired, sent, received, lines_stored : In(1); conflicts : In(3); lines_loaded : In(2)
-        Events of the cycle. A CSR instruction retires in the cycle of ``done`` or later, but before the next ``go``.
+        Events of the cycle. A CSR instruction retires in the cycle of ``done`` or later, but before the next ``go``; one that
+        writes mcountinhibit counts as it was before.
     start, stop : Out(1), start_pc : Out(64)
         The page starts or stops the thread at the end of this cycle. ``state`` is active then for as long as it takes to do a
         command or another stop.
@@ -169,7 +183,8 @@ class NodeRegisters(wiring.Component):
         Of a command, from ``go`` until ``done``: the CSR, the value if it is one of mformat0 to mformat3, and what a trap
         leaves in mepc.
     done : Out(1), read : Out(64), exists : Out(1)
-        The command is done: six cycles after ``go`` at the earliest, 18 for TRAP. ``read`` and ``exists`` stay until the next
+        The command is done: six cycles after ``go`` at the earliest, 10 for CSR where mcycle or mcountinhibit is written, 18 for
+        TRAP. ``read`` and ``exists`` stay until the next
         ``go``: of CSR the value before, and whether there is such a register; of TRAP mtvec; of MRET mepc.
     write_formats, reseed : Out(1), written : Out(64)
         One of mformat0 to mformat3, or mseed, is written with this value at the end of the cycle, the one before ``done``.
@@ -247,6 +262,11 @@ class NodeRegisters(wiring.Component):
         self._copies = Signal()
         # A command that waits, and how far a trap has come.
         self._commanded, self._step = Signal(), Signal(2)
+        # mcycle and minstret stand still; the latter does from the retirement of the instruction on that says so.
+        self._cycle_stopped, self._instret_stopped, self._instret_stands = Signal(), Signal(), Signal()
+        # The second step of a command for mcycle or mcountinhibit; mcycle stood still before; the core's mcycle has to do with
+        # the clock.
+        self._second, self._was_stopped, self._clocked = Signal(), Signal(), Signal()
         self._kind, self._csr_op = Signal(NodeCommand), Signal(CsrOp)
         self._operand, self._cause = Signal(64, reset_less=True), Signal(6, reset_less=True)
         # The clock as it was when something was asked for or had to be noted.
@@ -278,13 +298,13 @@ class NodeRegisters(wiring.Component):
         # Which CSR it is is known by few bits of its number.
         number = self.number
         self._csr, self._csr_writes, exists = Signal(_Word), Signal(), Signal()
-        with m.Switch(Cat(number[:3], number[6], number[10:])):
+        with m.Switch(Cat(number[:3], number[3:5].any(), number[5:7], number[10:])):
             for pattern, word in _CSR_PATTERNS.items():
                 with m.Case(pattern):
                     m.d.comb += self._csr.eq(word)
         groups: dict[int, list[int]] = {}
-        for csr in Csr:
-            groups.setdefault(csr >> 3, []).append(csr & 7)
+        for existing in CSR_NUMBERS.values():
+            groups.setdefault(existing >> 3, []).append(existing & 7)
         with m.Switch(number[3:]):
             for group, members in groups.items():
                 with m.Case(group), m.Switch(number[:3]):
@@ -342,7 +362,7 @@ class NodeRegisters(wiring.Component):
         with m.If(self._high):
             m.d.sync += [self._of_core.eq(0), self._of_page.eq(0)]
 
-        def begin(word, *, copies=0, writes=1, op=CsrOp.WRITE, semaphore=0):
+        def begin(word, *, copies=0, writes=1, op=CsrOp.WRITE, semaphore=0, second=0, clocked=0):
             m.d.comb += begins.eq(1)
             m.d.sync += [
                 self._word.eq(word),
@@ -350,6 +370,8 @@ class NodeRegisters(wiring.Component):
                 self._copies.eq(copies),
                 self._writes.eq(writes),
                 self._op.eq(op),
+                self._second.eq(second),
+                self._clocked.eq(clocked),
             ]
 
         # Between two accesses of the page every counter has its turn.
@@ -407,7 +429,14 @@ class NodeRegisters(wiring.Component):
         m.d.sync += [self._commanded.eq(0), self._of_core.eq(1)]
         with m.Switch(self._kind):
             with m.Case(NodeCommand.CSR):
-                begin(self._csr, writes=self._csr_writes, op=self._csr_op)
+                stopped, of_cycle = self._cycle_stopped, self._csr == _Word.CYCLE
+                with m.If(self._step == 3):
+                    begin(self._csr, writes=self._csr_writes, op=self._csr_op, clocked=~stopped)
+                    two_steps = self._csr_writes & (of_cycle | (self._csr == _Word.MCOUNTINHIBIT))
+                    m.d.sync += [self._step.eq(2), self._commanded.eq(two_steps), self._was_stopped.eq(stopped)]
+                with m.Else():
+                    changes = Mux(of_cycle, ~stopped, stopped ^ self._was_stopped)
+                    begin(_Word.CYCLE, writes=changes, op=CsrOp.NONE, second=1, clocked=1)
             with m.Case(NodeCommand.TRAP):
                 m.d.sync += [self._step.eq(self._step - 1), self._commanded.eq(self._step != 0)]
                 with m.Switch(self._step):
@@ -457,14 +486,14 @@ class NodeRegisters(wiring.Component):
             _Word.BANK_CONFLICTS: self.conflicts,
             _Word.LINES_LOADED: self.lines_loaded,
             _Word.LINES_STORED: self.lines_stored,
-            _Word.MINSTRET: self.retired & ~self._writer,
+            _Word.MINSTRET: self.retired & ~self._writer & ~self._instret_stands,
         }
         assert list(events) == list(range(_COUNTERS, _COUNTERS + 8))
         m.submodules.counts = self._counts = counts = RecentCounts(tuple(len(event) for event in events.values()), _TURN_CYCLES)
         self._events = counts.any
         m.d.comb += [counts.events.eq(Cat(events.values())), counts.number.eq(self._word)]
         with m.If(self.retired):
-            m.d.sync += self._writer.eq(0)
+            m.d.sync += [self._writer.eq(0), self._instret_stands.eq(self._instret_stopped)]
 
     def _show(self, m):
         """The word's halves, one after the other, in the cycles of ``low`` and ``high``.
@@ -500,7 +529,10 @@ class NodeRegisters(wiring.Component):
         ):
             show(choice, value[:_HALF], value[_HALF:])
         for choice, value in (
-            (at(_Word.CYCLE) | (self._copies & at(_Word.FIRST_START, _Word.LAST_STOP)), self._time),
+            (
+                (at(_Word.CYCLE) & (self._clocked | ~self._of_core)) | (self._copies & at(_Word.FIRST_START, _Word.LAST_STOP)),
+                self._time,
+            ),
             (at(_Word.PC) | (self._copies & at(_Word.MEPC)), self.pc),
         ):
             show(choice, value[:_HALF], later(value))
@@ -513,7 +545,8 @@ class NodeRegisters(wiring.Component):
         flags = Cat(self.exited, self.semaphore_overflow, undeliverable, C(0, 1))
         self._enable, self._enable_before, self._flags = Signal(), Signal(), Signal(FLAG_BITS)
         for choice, value in (
-            (at(_Word.STATUS), Cat(states, flags, self.links)),
+            (at(_Word.STATUS) & ~self._of_core, Cat(states, flags, self.links)),
+            (at(_Word.MCOUNTINHIBIT) & self._of_core, Cat(self._cycle_stopped, C(0, 1), self._instret_stopped)),
             (at(_Word.STATE), self.state),
             (at(_Word.WAIT), Cat(self.wait[:5], C(0, 11), self.wait[16:])),
             (at(_Word.MHARTID), Cat(C(0, 2), self.x, self.y)),
@@ -538,11 +571,14 @@ class NodeRegisters(wiring.Component):
         stored, hidden = Signal(_HALF, reset_less=True), Signal()
         # These two are 0 if nothing has come since what clears them.
         empty = ((word == _Word.TOHOST) & ~self.exited) | ((word == _Word.EXIT_CODE) & ~self._halted)
+        # The page's cycle count is none of memory's business; the core's is what the clock has beyond memory.
+        empty |= (word == _Word.CYCLE) & ~self._of_core
+        behind = (word == _Word.CYCLE) & self._of_core & self._clocked
         m.d.sync += hidden.eq(~((self._read_low | self._read_high) & ~self._semaphore & ~self._copies & ~empty))
         with m.If(hidden):
             m.d.sync += stored.eq(0)
         with m.Else():
-            m.d.sync += stored.eq(read_port.data)
+            m.d.sync += stored.eq(read_port.data ^ behind.replicate(_HALF))
 
         # A counter's low bits are not those in memory, and its upper bits those or one more.
         selection.join(self._counts.complement)
@@ -556,7 +592,7 @@ class NodeRegisters(wiring.Component):
         for bit, chosen in enumerate(kept):
             with m.If(chosen):
                 m.d.comb += self._value[bit].eq(~other[bit])
-        m.d.sync += [kept.eq(self._counts.kept), carry.eq(total[_HALF] & self._low)]
+        m.d.sync += [kept.eq(self._counts.kept), carry.eq(Mux(self._low, total[_HALF], behind))]
 
     def _change(self, m):
         """What is written: the halves as they are shown, modified by the core's operand, or what the page is given."""
@@ -602,8 +638,9 @@ class NodeRegisters(wiring.Component):
             self.post.amount.eq(self.control.write_data),
         ]
         m.d.sync += [self.done.eq(self._finishes), self._flags.eq(self._flags | self.raise_flags)]
-        with m.If(self._finishes):
+        with m.If(self._high & self._of_core & ~self._second):
             m.d.sync += self.read.eq(self.control.read_data)
+        with m.If(self._finishes):
             with m.Switch(self._kind):
                 with m.Case(NodeCommand.TRAP):
                     m.d.sync += [self._enable_before.eq(self._enable), self._enable.eq(0)]
@@ -617,6 +654,8 @@ class NodeRegisters(wiring.Component):
             with m.Switch(word):
                 with m.Case(_Word.MSTATUS):
                     m.d.sync += [self._enable.eq(self._changed[3]), self._enable_before.eq(self._changed[7])]
+                with m.Case(_Word.MCOUNTINHIBIT):
+                    m.d.sync += [self._cycle_stopped.eq(self._changed[0]), self._instret_stopped.eq(self._changed[2])]
                 with m.Case(_Word.MFLAGS):
                     m.d.sync += self._flags.eq(self._changed)
                 with m.Case(_Word.MINSTRET):

@@ -11,11 +11,12 @@ from functools import cache
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction
+from golden.layout import CSR_NUMBERS
 from golden.permute import transpose_group
 from sw.assembler.errors import Defect, Unresolved
 from sw.assembler.expressions import Scope, evaluate, reachable_offset
 from sw.assembler.syntax import Memory, Name, Node, Number, Register
-from sw.encoding import CSR_NUMBERS, OPERANDS, ORDER_LETTERS, REGISTER_KINDS, REGISTERS, Operand, OperandKind, defect, encode
+from sw.encoding import OPERANDS, ORDER_LETTERS, REGISTER_KINDS, REGISTERS, Operand, OperandKind, defect, encode
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,17 @@ import pytest
 from golden.config import preset
 from golden.instruction import Retirement
 from golden.isa import INSTRUCTIONS
-from golden.layout import MISA_VALUE, SRAM_BASE, Cause, Csr, GlobalAddress, ThreadState, hart_id
+from golden.layout import (
+    MHPMCOUNTER_BASE,
+    MHPMEVENT_BASE,
+    MISA_VALUE,
+    SRAM_BASE,
+    Cause,
+    Csr,
+    GlobalAddress,
+    ThreadState,
+    hart_id,
+)
 from golden.node import GoldenNode
 from verif.golden.encoding import encode, load_constant, program, run_words
 
@@ -79,7 +89,14 @@ TRAPS = {
     "nsd bit 63": (encode("nsd", 1, 5), {5: 1 << 63}, Cause.STORE_ACCESS_FAULT, 1 << 63),
     "swait": (encode("swait", TINY.semaphores, 5), {}, Cause.ILLEGAL_INSTRUCTION, encode("swait", TINY.semaphores, 5)),
     "spost": (encode("spost", 31, 5), {}, Cause.ILLEGAL_INSTRUCTION, encode("spost", 31, 5)),
-    "unknown CSR": (encode("csrrs", 1, 0x302, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0x302, 0)),
+    "CSR of supervisors": (encode("csrrs", 1, 0x302, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0x302, 0)),
+    "mcounteren": (encode("csrrs", 1, 0x306, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0x306, 0)),
+    "no event of mcycle": (encode("csrrs", 1, 0x321, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0x321, 0)),
+    "no counter 1": (encode("csrrs", 1, 0xB01, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0xB01, 0)),
+    "behind counter 31": (encode("csrrs", 1, 0xB20, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0xB20, 0)),
+    "mconfigptr written": (
+        encode("csrrw", 1, Csr.MCONFIGPTR, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrw", 1, Csr.MCONFIGPTR, 0),
+    ),
     "user counter": (encode("csrrs", 1, 0xC00, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 1, 0xC00, 0)),
     "csrrw read-only": (encode("csrrw", 0, Csr.MHARTID, 0), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrw", 0, Csr.MHARTID, 0)),
     "csrrs read-only": (encode("csrrs", 0, Csr.MNODE, 5), {}, Cause.ILLEGAL_INSTRUCTION, encode("csrrs", 0, Csr.MNODE, 5)),
@@ -168,11 +185,19 @@ def test_whole_accumulator_must_lie_in_sram() -> None:
 
 WRITABLE = {
     Csr.MSTATUS: 0x1888, Csr.MISA: MISA_VALUE, Csr.MIE: 0, Csr.MTVEC: MINUS_1 - 3, Csr.MSCRATCH: MINUS_1,
-    Csr.MEPC: MINUS_1 - 3, Csr.MCAUSE: MINUS_1, Csr.MTVAL: MINUS_1, Csr.MIP: 0, Csr.MINSTRET: MINUS_1,
+    Csr.MEPC: MINUS_1 - 3, Csr.MCAUSE: MINUS_1, Csr.MTVAL: MINUS_1, Csr.MIP: 0, Csr.MINSTRET: MINUS_1, Csr.MCYCLE: MINUS_1,
+    Csr.MCOUNTINHIBIT: 5,
     # Kind 7 is written as 0.
     Csr.MFORMAT0: 0x003F_003F_003F_003F, Csr.MFORMAT1: 0x003F_003F_003F_003F, Csr.MFORMAT2: 0x003F_003F_003F_003F,
     Csr.MFORMAT3: 0x003F_003F_003F_003F, Csr.MFLAGS: 0x3F, Csr.MSEED: 0xFFFF_FFFF,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [base + n for base in (MHPMCOUNTER_BASE, MHPMEVENT_BASE) for n in (3, 17, 31)])
+def test_performance_counters_exist_and_read_zero(number: int) -> None:
+    words = [encode("csrrw", 6, number, 5), encode("csrrs", 7, number, 0), encode("csrrs", 8, number, 5)]
+    thread = run_words(TINY, *words, HALT, x={5: MINUS_1, 6: 1, 7: 1, 8: 1}).threads[0]
+    assert (thread.state, thread.x[6:9]) == (ThreadState.HALTED, [0, 0, 0])
 
 
 @pytest.mark.parametrize("csr", WRITABLE)
@@ -225,10 +250,54 @@ def test_trapping_instruction_does_not_count_as_retired() -> None:
     assert thread.x[10] == 1
 
 
-def test_mcycle_grows_and_ignores_writes() -> None:
-    words = [encode("csrrs", 10, Csr.MCYCLE, 0), encode("csrrw", 11, Csr.MCYCLE, 5), encode("csrrs", 12, Csr.MCYCLE, 0), HALT]
-    thread = run_words(TINY, *words, x={5: 1 << 40}).threads[0]
-    assert thread.x[10] < thread.x[11] < thread.x[12] < 100
+def test_mcycle_grows_by_a_cycle_per_instruction_and_goes_on_from_what_is_written() -> None:
+    words = [
+        encode("csrrs", 10, Csr.MCYCLE, 0), encode("csrrs", 11, Csr.MCYCLE, 0), encode("csrrw", 12, Csr.MCYCLE, 5),
+        encode("csrrs", 13, Csr.MCYCLE, 0), encode("addi", 0, 0, 0), encode("csrrs", 14, Csr.MCYCLE, 6),
+        encode("csrrs", 15, Csr.MCYCLE, 0),
+    ]  # fmt: skip
+    node = run_words(TINY, *words, HALT, x={5: 1 << 40, 6: 1})
+    first = node.threads[0].x[10]
+    assert node.threads[0].x[11:16] == [first + 1, first + 2, 1 << 40, (1 << 40) + 2, (1 << 40) + 3]
+    assert node.clock.cycle < 100, "the cycle count from outside is not the thread's to write"
+
+
+def test_mcycle_wraps() -> None:
+    words = [encode("csrrw", 0, Csr.MCYCLE, 5), encode("csrrs", 10, Csr.MCYCLE, 0), encode("csrrs", 11, Csr.MCYCLE, 0), HALT]
+    assert run_words(TINY, *words, x={5: MINUS_1}).threads[0].x[10:12] == [MINUS_1, 0]
+
+
+def test_inhibited_mcycle_stands_still_keeps_writes_and_goes_on_from_there() -> None:
+    cycle, inhibit = Csr.MCYCLE, Csr.MCOUNTINHIBIT
+    words = [
+        encode("csrrw", 0, cycle, 5), encode("csrrwi", 0, inhibit, 1), encode("csrrs", 10, cycle, 0),
+        encode("csrrs", 11, cycle, 0), encode("csrrw", 12, cycle, 6), encode("csrrs", 13, cycle, 0),
+        encode("csrrsi", 14, inhibit, 0x1F), encode("csrrs", 15, cycle, 0), encode("csrrwi", 16, inhibit, 0),
+        encode("csrrs", 17, cycle, 0), encode("csrrs", 18, cycle, 0),
+    ]  # fmt: skip
+    thread = run_words(TINY, *words, HALT, x={5: 1000, 6: 77}).threads[0]
+    assert thread.x[10:19] == [1001, 1001, 1001, 77, 1, 77, 5, 77, 78]
+
+
+def test_inhibited_minstret_stands_still_while_everything_else_counts() -> None:
+    instret, inhibit = Csr.MINSTRET, Csr.MCOUNTINHIBIT
+    words = [
+        encode("csrrw", 0, instret, 5), encode("csrrwi", 0, inhibit, 4), encode("csrrs", 10, instret, 0), encode("addi", 1, 1, 1),
+        encode("csrrs", 11, instret, 0), encode("csrrw", 12, instret, 6), encode("csrrs", 13, instret, 0),
+        encode("csrrwi", 0, inhibit, 0), encode("csrrs", 14, instret, 0), encode("csrrs", 15, instret, 0), HALT,
+    ]  # fmt: skip
+    thread = run_words(TINY, *words, x={5: 1000, 6: MINUS_1}).threads[0]
+    assert thread.x[10:16] == [1001, 1001, 1001, MINUS_1, MINUS_1, 0], "the writer of mcountinhibit counts as it was before"
+    assert thread.retired == len(words)
+
+
+def test_threads_inhibit_and_write_their_own_counters() -> None:
+    node = GoldenNode(TINY)
+    node.load(program([encode("csrrwi", 0, Csr.MCOUNTINHIBIT, 5), encode("csrrwi", 0, Csr.MCYCLE, 7), HALT]))
+    node.threads[0].start(SRAM_BASE)
+    node.run()
+    assert node.threads[0].read_csr(Csr.MCYCLE) == 7
+    assert (node.threads[1].count_inhibit, node.threads[1].read_csr(Csr.MCYCLE)) == (0, node.clock.cycle)
 
 
 def test_retirement_stream_shows_every_write_once_even_register_first() -> None:

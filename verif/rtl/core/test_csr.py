@@ -9,23 +9,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.layout import MISA_VALUE, Csr
+from golden.layout import CSR_NUMBERS, MISA_VALUE, Csr
 from rtl.core.csr import CsrOp, ThreadCsrs
 from verif.rtl.simulate import Simulation, property_settings
 
 SIMULATIONS = {gates: Simulation(ThreadCsrs(gates)) for gates in (False, True)}
 VALUES = st.one_of(st.sampled_from((0, 1, 8, 0x88, 2**64 - 1)), st.integers(0, 2**64 - 1))
 FORMATS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
-NUMBERS = st.sampled_from([*(int(csr) for csr in Csr), 0x7C6, 0x7FF, 0xC00, 0x310])
+#: What is there, and its neighbours.
+NUMBERS = st.sampled_from(
+    [*Csr, *CSR_NUMBERS.values(), 0x7C6, 0x7FF, 0xC00, 0x310, 0x321, 0x322, 0x340 | 31, 0xB01, 0xB20, 0xF16]
+)
 
 CYCLE = st.one_of(
     st.tuples(st.just("csr"), NUMBERS, st.sampled_from(list(CsrOp)), VALUES),
     st.tuples(st.just("csr"), st.sampled_from((*FORMATS, Csr.MFLAGS, Csr.MSEED)), st.sampled_from(list(CsrOp)), VALUES),
+    st.tuples(st.just("csr"), st.sampled_from((Csr.MCYCLE, Csr.MINSTRET)), st.sampled_from(list(CsrOp)), VALUES),
+    st.tuples(st.just("csr"), st.just(Csr.MCOUNTINHIBIT), st.sampled_from(list(CsrOp)), st.integers(0, 7)),
     st.tuples(st.just("trap"), st.integers(0, 63), VALUES, VALUES),
     st.tuples(st.just("mret"), st.just(0), st.just(0), st.just(0)),
     st.tuples(st.just("nothing"), st.just(0), st.just(0), st.just(0)),
 )
-OUTSIDE = {"hart": 0x1234, "node": 0x20_0000, "config": 0x5566, "cycle": 0x7788, "formats": 0x99AA}
+OUTSIDE = {"hart": 0x1234, "node": 0x20_0000, "config": 0x5566, "formats": 0x99AA}
+FIRST_CYCLE = 0x7788
 
 
 @pytest.mark.parametrize("gates", [False, True])
@@ -34,27 +40,29 @@ OUTSIDE = {"hart": 0x1234, "node": 0x20_0000, "config": 0x5566, "cycle": 0x7788,
 def test_registers_read_what_the_contract_says(gates: bool, cycles: list[Any]) -> None:
     csrs = SIMULATIONS[gates].component
     state = {csr: 0 for csr in (Csr.MTVEC, Csr.MSCRATCH, Csr.MEPC, Csr.MCAUSE, Csr.MTVAL, Csr.MINSTRET, Csr.MFLAGS, Csr.MSEED)}
-    enable = enable_before = 0
+    enable = enable_before = inhibit = 0
+    state[Csr.MCYCLE] = FIRST_CYCLE
 
     def read(number: int) -> int | None:
         if number == Csr.MSTATUS:
             return 3 << 11 | enable_before << 7 | enable << 3
-        if number == Csr.MINSTRET:
-            return state[Csr.MINSTRET]
+        if number == Csr.MCOUNTINHIBIT:
+            return inhibit
         if number in FORMATS:
             return OUTSIDE["formats"]
-        constants = {Csr.MISA: MISA_VALUE, Csr.MCYCLE: OUTSIDE["cycle"], Csr.MNODE: OUTSIDE["node"]}
+        constants = {Csr.MISA: MISA_VALUE, Csr.MNODE: OUTSIDE["node"]}
         constants |= {Csr.MCONFIG: OUTSIDE["config"], Csr.MHARTID: OUTSIDE["hart"]}
-        zeros = (Csr.MIE, Csr.MIP, Csr.MVENDORID, Csr.MARCHID, Csr.MIMPID)
-        if number in zeros:
+        zeros = (Csr.MIE, Csr.MIP, Csr.MVENDORID, Csr.MARCHID, Csr.MIMPID, Csr.MCONFIGPTR)
+        if number in zeros or 0xB03 <= number <= 0xB1F or 0x323 <= number <= 0x33F:
             return 0
         return {**constants, **state}.get(number)  # type: ignore[call-overload]
 
     async def check(context: Any) -> None:
-        nonlocal enable, enable_before, state
+        nonlocal enable, enable_before, inhibit, state
         for name, value in OUTSIDE.items():
             context.set(getattr(csrs, name), value)
-        for (kind, first, second, third), retired, raised in cycles:
+        for time, ((kind, first, second, third), retired, raised) in enumerate(cycles, FIRST_CYCLE):
+            context.set(csrs.cycle, time)
             number = first if kind == "csr" else Csr.MSCRATCH
             op = second if kind == "csr" else CsrOp.NONE
             if number == Csr.MFLAGS and op is not CsrOp.NONE:
@@ -79,17 +87,21 @@ def test_registers_read_what_the_contract_says(gates: bool, cycles: list[Any]) -
                 assert context.get(csrs.written) == written
             await context.tick()
 
-            if retired:
+            if retired and not inhibit & 4:
                 state[Csr.MINSTRET] = (state[Csr.MINSTRET] + 1) % 2**64
+            if not inhibit & 1:
+                state[Csr.MCYCLE] = (state[Csr.MCYCLE] + 1) % 2**64
             state[Csr.MFLAGS] |= raised
             if kind == "csr" and op is not CsrOp.NONE and before is not None:
                 if number == Csr.MSTATUS:
                     enable, enable_before = written >> 3 & 1, written >> 7 & 1
                 elif number in (Csr.MTVEC, Csr.MEPC):
                     state[Csr(number)] = written & ~3
-                elif number == Csr.MINSTRET:
+                elif number in (Csr.MINSTRET, Csr.MCYCLE):
                     # Whatever leaves X in this cycle is the instruction that writes.
-                    state[Csr.MINSTRET] = written
+                    state[Csr(number)] = written
+                elif number == Csr.MCOUNTINHIBIT:
+                    inhibit = written & 5
                 elif number == Csr.MFLAGS:
                     state[Csr.MFLAGS] = written & 0x3F
                 elif number == Csr.MSEED:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction, Unit
-from golden.layout import SRAM_BASE, Csr, semaphore_offset
+from golden.layout import MHPMCOUNTER_BASE, MHPMEVENT_BASE, PERFORMANCE_COUNTERS, SRAM_BASE, Csr, semaphore_offset
 from verif.golden.encoding import encode, load_constant
 
 DATA_REGISTERS = (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)
@@ -126,7 +126,12 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
     in_registers = [m for m in steps if "vs1" in INSTRUCTIONS[m].operands]
     tiles = [m for m in INSTRUCTIONS if m.startswith(("mld", "mst."))]
 
-    csrs = [int(csr) for csr in Csr if csr is not Csr.MCYCLE and csr is not Csr.MTVEC] + [0x7FF, 0xC00]
+    # Cycles are no matter of the program, and the handler stays.
+    csrs = st.one_of(
+        st.sampled_from([int(csr) for csr in Csr if csr is not Csr.MCYCLE and csr is not Csr.MTVEC]),
+        st.sampled_from((0x7FF, 0xC00, 0x321, 0xB01, 0xB20, 0x306)),
+        st.sampled_from([base + n for base in (MHPMCOUNTER_BASE, MHPMEVENT_BASE) for n in PERFORMANCE_COUNTERS]),
+    )
     predicate, descriptor = st.integers(0, 7), st.integers(0, 15)
     lane_operands = {
         "vd": vector, "vs1": vector, "vs2": vector, "pd": predicate, "pm": st.one_of(st.just(0), predicate),
@@ -170,8 +175,15 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
                 rd=register,
                 rs1=register,
                 zimm=st.integers(0, 31),
-                csr=st.sampled_from(csrs),
+                csr=csrs,
             )
+        ),
+        # While mcycle is inhibited, it is what it has been written.
+        words(
+            st.just([encode("csrrwi", 0, Csr.MCOUNTINHIBIT, 5), encode("csrrw", 0, Csr.MCYCLE, 1)]),
+            plain(["csrrw", "csrrs", "csrrc"], rd=register, rs1=register, csr=st.just(Csr.MCYCLE)),
+            register.map(lambda rd: [encode("csrrs", rd, Csr.MCYCLE, 0)]),
+            st.sampled_from((0, 1, 4, 5)).map(lambda inhibit: [encode("csrrwi", 0, Csr.MCOUNTINHIBIT, inhibit)]),
         ),
         words(plain(["vld", "vst"], vd=vector, vs2=vector, rs1=st.just(DATA), imm_i=line_offset, imm_s=line_offset)),
         words(plain(["vld", "vst"], vd=vector, vs2=vector, rs1=st.just(DATA), imm_i=tile_offset.map(lambda o: o + 4),

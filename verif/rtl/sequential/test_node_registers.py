@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from golden.config import CONTROL_PAGE_BYTES, preset
 from golden.layout import (
+    CSR_NUMBERS,
     MISA_VALUE,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
@@ -51,6 +52,10 @@ KINDS = {kind.name.lower(): kind for kind in list(NodeCommand)}
 PC_PAGE, STATE_PAGE = THREAD_BLOCK + ThreadRegister.PC, THREAD_BLOCK + ThreadRegister.STATE
 
 
+#: Cycles from the one that counts for a write of mcycle or mcountinhibit until it is done.
+CONVERTED = 5
+
+
 class Model:
     """The registers, and what of the node the page shows."""
 
@@ -67,6 +72,10 @@ class Model:
         self.state = ThreadState.HALTED
         self.cycle = self.pc = self.wait = 0
         self.semaphores = [0] * semaphores
+        #: mcountinhibit as written, and IR as it holds for the next instruction that retires.
+        self.inhibit = self.inhibits_instret = 0
+        #: mcycle less the cycle count, or all of it while it is inhibited.
+        self.mcycle = 0
         #: The instruction that has written minstret is still to retire.
         self.wrote_minstret = False
 
@@ -76,17 +85,25 @@ class Model:
         values: dict[int, int] = {
             Csr.MSTATUS: 3 << 11 | self.enable_before << 7 | self.enable << 3,
             Csr.MISA: MISA_VALUE,
-            Csr.MCYCLE: self.cycle,
+            Csr.MCOUNTINHIBIT: self.inhibit,
+            Csr.MCYCLE: self.mcycle + (0 if self.inhibit & 1 else self.cycle) & MASK,
             Csr.MNODE: int(GlobalAddress(X, Y)),
             Csr.MCONFIG: CONFIG.replace(semaphores=len(self.semaphores)).descriptor,
             Csr.MHARTID: hart_id(X, Y, 0),
-            **dict.fromkeys((Csr.MIE, Csr.MIP, Csr.MVENDORID, Csr.MARCHID, Csr.MIMPID), 0),
+            **dict.fromkeys((Csr.MIE, Csr.MIP, Csr.MVENDORID, Csr.MARCHID, Csr.MIMPID, Csr.MCONFIGPTR), 0),
+            **dict.fromkeys((*range(0xB03, 0xB20), *range(0x323, 0x340)), 0),
             **self.csrs,
         }
         return values.get(number)
 
     def write_csr(self, number: int, value: int) -> None:
-        if number == Csr.MSTATUS:
+        if number == Csr.MCYCLE:
+            self.mcycle = value if self.inhibit & 1 else value - (self.cycle - CONVERTED)
+        elif number == Csr.MCOUNTINHIBIT:
+            goes_on_or_stops = (value & 1) - (self.inhibit & 1)
+            self.mcycle += goes_on_or_stops * (self.cycle - CONVERTED)
+            self.inhibit = value & 5
+        elif number == Csr.MSTATUS:
             self.enable, self.enable_before = value >> 3 & 1, value >> 7 & 1
         elif number in FORMATS:
             self.formats[number - Csr.MFORMAT0] = value
@@ -268,9 +285,10 @@ class Driver:
         for name, register, _ in EVENTS:
             model.counts[register] += int(events[name])
         if events["retired"]:
-            if not model.wrote_minstret:
+            if not model.wrote_minstret and not model.inhibits_instret:
                 model.csrs[Csr.MINSTRET] = (model.csrs[Csr.MINSTRET] + 1) & MASK
             model.wrote_minstret = False
+            model.inhibits_instret = model.inhibit & 4
         if self.retires_in is not None:
             self.retires_in = self.retires_in - 1 if self.retires_in else None
         model.csrs[Csr.MFLAGS] |= raised
@@ -314,7 +332,7 @@ class Driver:
             return
         number, written = command.get("number", -1), None
         if command["kind"] == "csr" and command["op"] is not CsrOp.NONE and command["before"] is not None:
-            before = command["before"]
+            before = self.get("read") if number == Csr.MCYCLE else command["before"]
             value = command["operand"]
             written = {CsrOp.WRITE: value, CsrOp.SET: before | value, CsrOp.CLEAR: before & ~value}[command["op"]]
         for strobe, numbers, mask in (("write_formats", FORMATS, MASK), ("reseed", (Csr.MSEED,), 2**32 - 1)):
@@ -333,8 +351,8 @@ class Driver:
             assert command["strobes"] == (written is not None and number in (*FORMATS, Csr.MSEED))
             if command["before"] is not None:
                 if number != Csr.MCYCLE:
-                    assert read == command["before"], f"{Csr(number).name} reads {read:#x}, not {command['before']:#x}"
-                assert read in command["seen"], f"{Csr(number).name} reads {read:#x}"
+                    assert read == command["before"], f"{number:#x} reads {read:#x}, not {command['before']:#x}"
+                assert read in command["seen"], f"{number:#x} reads {read:#x}"
                 if written is not None:
                     model.write_csr(command["number"], written)
                 # At the latest before the next command, and maybe now.
@@ -402,7 +420,14 @@ class Driver:
 
 
 VALUES = st.one_of(st.sampled_from((0, 1, 8, 0x88, 2**32 - 1, 2**32, MASK, MASK - 2)), st.integers(0, MASK))
-NUMBERS = st.sampled_from([*(int(csr) for csr in Csr), Csr.MINSTRET, Csr.MINSTRET, 0x7C6, 0x7FF, 0xC00, 0x310, 0x306, 0x303])
+#: What is there, those that count more often, and what is not.
+NUMBERS = st.one_of(
+    st.sampled_from([int(csr) for csr in Csr]),
+    st.sampled_from([int(csr) for csr in Csr]),
+    st.sampled_from((Csr.MINSTRET, Csr.MINSTRET, Csr.MCYCLE, Csr.MCOUNTINHIBIT)).map(int),
+    st.sampled_from(list(CSR_NUMBERS.values())),
+    st.sampled_from((0x7C6, 0x7FF, 0xC00, 0x310, 0x306, 0x303, 0x321, 0x322, 0xB01, 0xB20, 0xF16)),
+)
 READ_ONLY = 0xC00
 COMMANDS = st.one_of(
     st.tuples(st.just("csr"), NUMBERS, st.sampled_from(list(CsrOp)), VALUES).filter(
@@ -446,7 +471,7 @@ def test_registers_read_what_the_contract_says(name: str, core: Any, host: Any, 
         offsets = {*(int(register) for register in ControlRegister), *(THREAD_BLOCK + register for register in ThreadRegister)}
         await driver.run(host=[("read", offset) for offset in sorted(offsets)])
         # What follows counts itself in minstret.
-        await driver.run(core=[("csr", int(csr), CsrOp.NONE, 0) for csr in Csr])
+        await driver.run(core=[("csr", number, CsrOp.NONE, 0) for number in CSR_NUMBERS.values()])
         await driver.rest()
 
     SIMULATIONS[name].run(check)
@@ -504,6 +529,33 @@ def test_the_instruction_that_writes_minstret_is_not_counted_and_the_next_one_is
     run(check)
 
 
+@pytest.mark.parametrize("written", [0, 77, 2**32 - 3, 2**32, 2**63, MASK])
+def test_mcycle_goes_on_from_what_is_written_and_stands_while_it_is_inhibited(written: int) -> None:
+    async def check(driver: Driver) -> None:
+        def write(csr: Csr, value: int) -> tuple[Any, ...]:
+            return "csr", int(csr), CsrOp.WRITE, value
+
+        assert driver.model.cycle - 10 <= await read_csr(driver, Csr.MCYCLE) < driver.model.cycle
+        await driver.run(core=[write(Csr.MCYCLE, written)])
+        end = driver.model.cycle
+        shown = await read_csr(driver, Csr.MCYCLE)
+        assert shown - written & MASK <= 25
+        await driver.run(core=[("rest", 500)])
+        later = await read_csr(driver, Csr.MCYCLE) - shown & MASK
+        assert 500 <= later <= driver.model.cycle - end
+        await driver.run(core=[write(Csr.MCOUNTINHIBIT, 1)])
+        stands = await read_csr(driver, Csr.MCYCLE)
+        await driver.run(core=[("rest", 100), write(Csr.MCOUNTINHIBIT, 5), ("rest", 100)])
+        assert await read_csr(driver, Csr.MCYCLE) == stands
+        await driver.run(core=[write(Csr.MCYCLE, written), ("rest", 100)])
+        assert await read_csr(driver, Csr.MCYCLE) == written
+        assert abs(await read_page(driver, ControlRegister.CYCLE) - driver.model.cycle) < 20
+        await driver.run(core=[write(Csr.MCOUNTINHIBIT, 0)])
+        assert (await read_csr(driver, Csr.MCYCLE) - written) & MASK <= 25
+
+    run(check)
+
+
 @pytest.mark.parametrize("commands", [False, True])
 def test_no_event_is_lost_or_counted_twice_at_the_highest_rates(commands: bool) -> None:
     async def check(driver: Driver) -> None:
@@ -552,10 +604,14 @@ def test_commands_take_as_long_as_they_should() -> None:
     async def check(driver: Driver) -> None:
         for action, cycles in (
             (("csr", int(Csr.MTVEC), CsrOp.SET, 9), 6),
+            (("csr", int(Csr.MCYCLE), CsrOp.NONE, 0), 6),
+            (("csr", int(Csr.MCYCLE), CsrOp.WRITE, 9), 10),
+            (("csr", int(Csr.MCOUNTINHIBIT), CsrOp.SET, 1), 10),
             (("trap", 2, 7), 18),
             (("mret",), 6),
             (("halt", 1), 6),
         ):
+            await driver.run()
             await driver.rest()
             core = [action]
             await driver.cycle(core, [])
@@ -572,7 +628,7 @@ def test_commands_take_as_long_as_they_should() -> None:
 def test_every_place_of_the_page_shows_its_register_or_0(name: str) -> None:
     async def check(context: Any) -> None:
         driver = Driver(context, SIMULATIONS[name].component, seed=1, density=0.2)
-        written = [("csr", int(csr), CsrOp.WRITE, MASK) for csr in Csr if csr < READ_ONLY]
+        written = [("csr", number, CsrOp.WRITE, MASK) for number in CSR_NUMBERS.values() if number < READ_ONLY]
         await driver.run([*written, ("trap", 63, MASK), ("halt", MASK), ("exit", MASK)])
         await driver.run(host=[("read", offset) for offset in range(0, CONTROL_PAGE_BYTES, 8)])
 
@@ -588,13 +644,13 @@ def test_reset_clears_memory() -> None:
     async def check(context: Any) -> None:
         driver = Driver(context, RESETTABLE)
         driver.density = 0.5
-        writable = [csr for csr in Csr if csr < READ_ONLY]
+        writable = [number for number in CSR_NUMBERS.values() if number < READ_ONLY]
         await driver.run(
-            [*(("csr", int(csr), CsrOp.WRITE, MASK) for csr in writable), ("trap", 63, MASK), ("halt", MASK)],
+            [*(("csr", number, CsrOp.WRITE, MASK) for number in writable), ("trap", 63, MASK), ("halt", MASK)],
             [("write", int(ControlRegister.TOHOST_ADDRESS), MASK), ("write", PC_PAGE, 0), ("write", STATE_PAGE, 0)],
         )
         await driver.run([("exit", MASK)])
-        await driver.run([("csr", int(csr), CsrOp.NONE, 0) for csr in Csr])
+        await driver.run([("csr", number, CsrOp.NONE, 0) for number in CSR_NUMBERS.values()])
         await driver.rest()
         context.set(RESET, 1)
         await context.tick()
@@ -605,6 +661,6 @@ def test_reset_clears_memory() -> None:
         registers = [*ControlRegister, *(THREAD_BLOCK + register for register in ThreadRegister)]
         # The page is asked at once, and has to wait.
         await driver.run(host=[("read", int(register)) for register in registers])
-        await driver.run(core=[("csr", int(csr), CsrOp.NONE, 0) for csr in Csr])
+        await driver.run(core=[("csr", number, CsrOp.NONE, 0) for number in CSR_NUMBERS.values()])
 
     RESET_SIMULATION.run(check)
