@@ -144,8 +144,8 @@ class Instruction:
 
 _TABLE: list[Instruction] = []
 
-#: Latencies of M. A divider makes a bit of the quotient per cycle and passes over zeros that lead the dividend: these are the
-#: longest.
+#: Latencies of M. A divider makes a bit of the quotient per cycle and passes over zeros that lead the dividend: those of
+#: divisions are the longest.
 MULTIPLY_CYCLES, DIVIDE_CYCLES, DIVIDE_WORD_CYCLES = 4, 67, 35
 
 _OPCODE, _FUNCT3, _FUNCT7 = 0x7F, 0x7 << 12, 0x7F << 25
