@@ -63,7 +63,7 @@ _FLAGS = (
     "reads_vs1", "reads_vs2", "writes_vd",
     "post_rs1", "post_rs2",
     "source_pc", "source_immediate", "word",
-    "branch", "jal", "jalr", "load", "store", "csr",
+    "branch", "jal", "jalr", "load", "store", "csr", "multiply", "divide",
     "ecall", "ebreak", "mret", "fence_i",
     "vector_load", "vector_store", "simd", "accumulator_store",
     "step", "step_memory", "clear", "accumulator_load",
@@ -103,6 +103,8 @@ _UNIT_FLAG = {
     Unit.LOAD: "load",
     Unit.STORE: "store",
     Unit.CSR: "csr",
+    Unit.MULTIPLY: "multiply",
+    Unit.DIVIDE: "divide",
     Unit.VECTOR_LOAD: "vector_load",
     Unit.VECTOR_STORE: "vector_store",
     Unit.SIMD: "simd",
@@ -159,9 +161,12 @@ def _flags(row: Instruction) -> set[str]:
         flags.add("nwrite")
     if row.unit is Unit.BRANCH and "imm_b" in operands:
         flags.add("branch")
-    adds_rs2 = "branch" in flags or row.unit in (Unit.ALU, Unit.SIMD) or "gather_stride" in _gather_flags(row)
+    takes_rs2 = (Unit.ALU, Unit.MULTIPLY, Unit.DIVIDE, Unit.SIMD)
+    adds_rs2 = "branch" in flags or row.unit in takes_rs2 or "gather_stride" in _gather_flags(row)
     if not ("rs2" in operands and adds_rs2):
         flags.add("source_immediate")
+    if row.unit in (Unit.MULTIPLY, Unit.DIVIDE) and row.mnemonic.endswith("w"):
+        flags.add("word")
     if row.unit is Unit.ALU:
         if row.mnemonic == "auipc":
             flags.add("source_pc")

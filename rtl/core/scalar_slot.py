@@ -26,7 +26,9 @@ from rtl.core.alu import Alu
 from rtl.core.bundles import IssueLayout, RetireLayout, write_scalar
 from rtl.core.csr import CsrOp, TrapLayout
 from rtl.core.decoder import TRANSPOSE_OPERATIONS, AluOp, transpose_group
+from rtl.core.divider import DivideOp, Divider
 from rtl.core.format_table import FormatLayout
+from rtl.core.multiplier import Multiplier, MultiplyOp
 from rtl.core.registered_grant import of_last_cycle, registers_grants
 from rtl.core.result_slots import ResultSlots
 from rtl.core.scalar_registers import ScalarWrites
@@ -41,10 +43,10 @@ class ScalarSlot(wiring.Component):
     """Executes one instruction at a time per stage, in order.
 
     X takes one cycle, or more while SRAM does not grant, the SIMD unit is occupied, the cycle of the result is taken, or the
-    instruction is one of several accesses (accumulator stores, gathers, transposes); ``stall`` tells. Where grants are
-    registered, so are checks of addresses, conditions of branches, what CSRs read and the operands of shifts: instructions
-    that use them wait for a cycle. What an instruction
-    does to its thread (trap, redirect, halt, park, exit, flush, mret, CSR write) strobes in its last cycle in X.
+    instruction is one of several accesses (accumulator stores, gathers, transposes), or multiplies or divides; ``stall`` tells.
+    Where grants are registered, so are checks of addresses, conditions of branches, what CSRs read and the operands of shifts:
+    instructions that use them wait for a cycle. What an instruction does to its thread (trap, redirect, halt, park, exit, flush,
+    mret, CSR write) strobes in its last cycle in X.
 
     Members
     -------
@@ -269,6 +271,18 @@ class ScalarSlot(wiring.Component):
             alu.b[32:].eq(Mux(decoded.source_immediate | decoded.gather_stride, extension.replicate(32), x.rs2[32:])),
             total.eq(alu.total),
         ]
+        m.submodules.multiplier = multiplier = Multiplier()
+        m.submodules.divider = divider = Divider()
+        # Whatever is in X leaves it with its result, also when its thread has been stopped, so nothing is killed.
+        entered, unfinished = Signal(), Signal()
+        m.d.sync += entered.eq(self.stall)
+        for unit, op in ((multiplier, MultiplyOp), (divider, DivideOp)):
+            m.d.comb += [unit.op.eq(op(funct3[:2])), unit.word.eq(decoded.word), unit.a.eq(x.rs1), unit.b.eq(x.rs2)]
+        m.d.comb += [
+            multiplier.valid.eq(self.x_valid & decoded.multiply & ~entered),
+            divider.start.eq(self.x_valid & decoded.divide & ~entered),
+            unfinished.eq((decoded.multiply & ~multiplier.result_valid) | (decoded.divide & ~divider.done)),
+        ]
         condition = Signal()
         with m.Switch(funct3[1:]):
             with m.Case(0b00):
@@ -458,6 +472,7 @@ class ScalarSlot(wiring.Component):
                 self.x_valid
                 & (
                     awaits
+                    | unfinished
                     | (
                         ~bad_local
                         & (
@@ -565,6 +580,10 @@ class ScalarSlot(wiring.Component):
             m.d.comb += elsewhere.eq(next_pc)
         with m.Elif(decoded.predicate):
             m.d.comb += elsewhere.eq(self.predicate[0])
+        with m.Elif(decoded.multiply):
+            m.d.comb += elsewhere.eq(multiplier.result)
+        with m.Elif(decoded.divide):
+            m.d.comb += elsewhere.eq(divider.result)
         m.d.comb += result.eq(alu.result | elsewhere)
         register = Mux(decoded.post_rs1, rs1_field, rd_field)
         writes_register = finishes & (decoded.writes_rd | decoded.post_rs1)

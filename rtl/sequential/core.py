@@ -17,6 +17,7 @@ from rtl.interfaces import GlobalAddressLayout
 from rtl.matrix.array import MatrixOp, matrix_name
 from rtl.sequential.access_states import access, gather
 from rtl.sequential.dispatch import execute, ready
+from rtl.sequential.multiply_states import multiply_divide
 from rtl.sequential.parts import Parts
 from rtl.sequential.scalar_states import ask_registers, jump, scalar, trap
 from rtl.sequential.vector_states import enter_simd, load_accumulator, step, store_accumulator
@@ -67,8 +68,8 @@ class SequentialCore(wiring.Component):
         self._connect_outside(m, p)
         with m.FSM(name="phase") as phase:
             for add_states in (
-                ready, execute, scalar, jump, ask_registers, access, gather, load_accumulator, store_accumulator, step,
-                enter_simd, trap,
+                ready, execute, scalar, multiply_divide, jump, ask_registers, access, gather, load_accumulator,
+                store_accumulator, step, enter_simd, trap,
             ):  # fmt: skip
                 add_states(m, p)
         m.d.comb += self.quiet.eq(
@@ -118,6 +119,11 @@ class SequentialCore(wiring.Component):
             datapath.load_line.eq(self.load0.data),
             datapath.outside.eq(p.registers.read),
             datapath.plain.eq(1),
+            p.multiply_divide.insn.eq(insn),
+            p.multiply_divide.decoded.eq(decoded),
+            p.multiply_divide.rs1.eq(datapath.rs1),
+            p.multiply_divide.carry.eq(datapath.carry),
+            p.multiply_divide.b_sign.eq(datapath.b_sign),
             datapath.number.eq(Mux(decoded.post_rs1, insn[15:20], p.rd)),
             checks.insn.eq(insn),
             checks.decoded.eq(decoded),

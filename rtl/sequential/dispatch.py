@@ -6,7 +6,7 @@ from amaranth.hdl import Mux
 from golden.layout import Cause, FormatKind, ThreadState
 from rtl.core.decoder import AluOp
 from rtl.sequential.parts import Shown
-from rtl.sequential.steps import advance_b, compute, traps
+from rtl.sequential.steps import advance_b, choose_rs2, compute, traps
 
 __all__ = ["execute", "ready"]
 
@@ -35,6 +35,8 @@ def execute(m, p):
     datapath, decoded, insn = p.datapath, p.decoded, p.insn
     line_bytes = p.config.line_bytes
     gathers = decoded.gather_stride | decoded.gather_index
+    # Their result is 0 at first.
+    bit_by_bit = decoded.multiply | decoded.divide
     from_memory = decoded.step_memory | decoded.accumulator_load
     shifts = (decoded.alu == AluOp.SLL) | (decoded.alu == AluOp.SRL) | (decoded.alu == AluOp.SRA)
     writes_read_only = decoded.csr & insn[30:32].all() & ((insn[12:14] == 1) | insn[15:20].any())
@@ -42,11 +44,11 @@ def execute(m, p):
         # Scalar registers have been read.
         m.d.comb += [
             p.reads_first.eq(1),
-            datapath.from_rs1.eq(decoded.reads_rs1),
+            datapath.from_rs1.eq(decoded.reads_rs1 & ~bit_by_bit),
             datapath.from_pc.eq(decoded.source_pc | decoded.jal | decoded.fence_i),
             # Accesses use the pointer as it is before it advances.
             datapath.from_immediate.eq(decoded.source_immediate & ~decoded.post_rs1 & ~decoded.halt),
-            datapath.rs2_parts.eq((~decoded.source_immediate & ~gathers).replicate(4)),
+            datapath.rs2_parts.eq((~decoded.source_immediate & ~gathers & ~bit_by_bit).replicate(4)),
         ]
         with m.If(from_memory):
             # The pointer to A as it advances.
@@ -59,11 +61,15 @@ def execute(m, p):
         compute(m, p)
         m.d.comb += [
             p.lines.start.eq(1),
+            p.multiply_divide.begin.eq(1),
+            p.multiply_divide.reset.eq(1),
             datapath.plain.eq(decoded.alu == AluOp.NONE),
             datapath.set_shift.eq(shifts),
         ]
         with m.If(from_memory):
             advance_b(m, p)
+        with m.Elif(bit_by_bit):
+            choose_rs2(m, p)
         with m.Else():
             # The way back from a jump.
             m.d.comb += [datapath.from_pc.eq(1), datapath.extra.eq(4)]
@@ -85,6 +91,7 @@ def execute(m, p):
             "OPERAND_B": decoded.simd | decoded.step,
             "COMBINE": decoded.predicate,
             "SHIFT": shifts,
+            "FIRST_BIT": bit_by_bit,
         }  # fmt: skip
         m.next = "WRITE"
         for state, taken in ways.items():

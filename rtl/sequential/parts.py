@@ -14,6 +14,7 @@ from rtl.core.semaphores import Semaphores
 from rtl.sequential.checks import AccessChecks
 from rtl.sequential.fetch import SequentialFetch
 from rtl.sequential.matrix_feed import MatrixFeed
+from rtl.sequential.multiply_divide import MultiplyDivide
 from rtl.sequential.node_registers import NodeRegisters
 from rtl.sequential.operands import OperandLines
 from rtl.sequential.outgoing import Outgoing
@@ -49,6 +50,7 @@ class Parts:
 
         self.fetch = SequentialFetch(config)
         self.datapath = ScalarDatapath(config.line_bytes)
+        self.multiply_divide = MultiplyDivide()
         self.checks = AccessChecks(config)
         self.lines = OperandLines(config)
         self.outgoing = Outgoing(config)
@@ -60,14 +62,17 @@ class Parts:
         self.slots = ResultSlots(config)
         self.feed = MatrixFeed(config)
         self.components = (
-            "fetch", "datapath", "checks", "lines", "outgoing", "vectors", "predicates", "formats", "semaphores", "registers",
-            "slots", "feed",
+            "fetch", "datapath", "multiply_divide", "checks", "lines", "outgoing", "vectors", "predicates", "formats",
+            "semaphores", "registers", "slots", "feed",
         )  # fmt: skip
 
         # The instruction, and the result of its scalar side.
         self.insn, self.decoded, self.result = self.fetch.insn, self.fetch.decoded, self.datapath.result
         # The register that a result goes to; jumps outlive their instruction register.
         self.rd = Signal(5, reset_less=True)
+
+        # A bit above those of the result: of what a division has left over, or of a sum that goes into a product.
+        self.beyond = Signal(reset_less=True)
 
         # The thread; whether a semaphore holds what it waits for; what waits makes way for a start, a stop and a network error.
         self.state = Signal(ThreadState, init=ThreadState.HALTED)

@@ -45,8 +45,11 @@ class ScalarDatapath(wiring.Component):
     from_immediate : In(1), rs2_parts : In(4), rs2_word : In(1), extra : In(32)
         Operand B of the next cycle: the immediate; rs2, its bits 0 to 7, 8 to 15, 16 to 31 and 32 to 63 on their own, or its
         low half as a signed word; ``extra``. Only one of them is asked for, or ``extra`` beside an immediate of 0.
-    plain : In(1)
-        The sum of A and B instead of what the instruction asks for.
+    plain : In(1), subtracts : In(1)
+        The sum of A and B, or their difference, instead of what the instruction asks for. Without ``plain`` an instruction whose
+        ALU function is NONE gets the sum too, sign-extended if it is one of words.
+    carry, a_sign, b_sign : Out(1)
+        Of that sum, or that of A and the complement of B and one; and of its operands.
     source : In(ResultSource), outside : In(64)
     result : Out(64), zero : Out(1)
         The result register, and whether it is 0.
@@ -55,6 +58,8 @@ class ScalarDatapath(wiring.Component):
     set_shift : In(1), set_extension : In(1)
         Set the places to shift by at the end of the cycle: as a shift instruction asks, by operand B; or as a load does, of
         the low bits of the address that is the result. ``shifts`` : Out(1) says that there are places left.
+    shift_left : In(1), fill : In(1)
+        If there are none, a step goes one place to the left, or to the right for a multiplication; ``fill`` comes in.
     load_line : In(line)
         A line as SRAM gives it.
     write : In(1), number : In(5)
@@ -83,6 +88,10 @@ class ScalarDatapath(wiring.Component):
                 "rs2_word": In(1),
                 "extra": In(32),
                 "plain": In(1),
+                "subtracts": In(1),
+                "carry": Out(1),
+                "a_sign": Out(1),
+                "b_sign": Out(1),
                 "source": In(ResultSource),
                 "outside": In(64),
                 "result": Out(64),
@@ -91,6 +100,8 @@ class ScalarDatapath(wiring.Component):
                 "set_shift": In(1),
                 "set_extension": In(1),
                 "shifts": Out(1),
+                "shift_left": In(1),
+                "fill": In(1),
                 "load_line": In(8 * line_bytes),
                 "write": In(1),
                 "number": In(5),
@@ -134,8 +145,11 @@ class ScalarDatapath(wiring.Component):
         compares = (op == AluOp.SLT) | (op == AluOp.SLTU)
         subtract, total = Signal(), Signal(65)
         m.d.comb += [
-            subtract.eq(~plain & (compares | (op == AluOp.SUB))),
+            subtract.eq(self.subtracts | (~plain & (compares | (op == AluOp.SUB)))),
             total.eq(a + (b ^ subtract.replicate(64)) + subtract),
+            self.carry.eq(total[64]),
+            self.a_sign.eq(a[63]),
+            self.b_sign.eq(b[63]),
         ]
         unsigned = Mux(decoded.branch, funct3[1], op == AluOp.SLTU)
         less = Signal()
@@ -143,7 +157,7 @@ class ScalarDatapath(wiring.Component):
         m.d.sync += self.less.eq(less)
 
         calculated = Signal(64)
-        with m.If(plain | (op == AluOp.ADD) | (op == AluOp.SUB)):
+        with m.If(plain | (op == AluOp.ADD) | (op == AluOp.SUB) | (op == AluOp.NONE)):
             word = decoded.word & ~plain
             m.d.comb += calculated.eq(Cat(total[:32], Mux(word, total[31].replicate(32), total[32:64])))
         with m.Else(), m.Switch(op):
@@ -206,11 +220,11 @@ class ScalarDatapath(wiring.Component):
             m.d.sync += right.eq(Mux(right[3:].any(), right - _BYTE_SHIFT, right - 1))
         m.d.comb += self.shifts.eq(left.any() | right.any())
 
-        shifted, fill = Signal(64), arithmetic & result[-1]
+        shifted, fill = Signal(64), Mux(decoded.multiply, self.fill, arithmetic & result[-1])
         with m.If(left[3:].any()):
             m.d.comb += shifted.eq(result << _BYTE_SHIFT)
-        with m.Elif(left.any()):
-            m.d.comb += shifted.eq(result << 1)
+        with m.Elif(left.any() | self.shift_left):
+            m.d.comb += shifted.eq(Cat(self.fill, result))
         with m.Elif(right[3:].any()):
             m.d.comb += shifted.eq(Cat(result[_BYTE_SHIFT:], fill.replicate(_BYTE_SHIFT)))
         with m.Else():

@@ -6,11 +6,11 @@ the datapath are chosen in the cycle before they are used, by the state and the 
 becomes of them may come late.
 """
 
-from amaranth.hdl import C, Mux
+from amaranth.hdl import C, Cat, Mux
 
 from rtl.sequential.scalar import ResultSource
 
-__all__ = ["advance", "advance_b", "compute", "end", "end_access", "give_way", "traps"]
+__all__ = ["advance", "advance_b", "choose_rs2", "compute", "end", "end_access", "give_way", "traps"]
 
 
 def compute(m, p):
@@ -33,6 +33,15 @@ def advance_b(m, p):
     """Choose operands for the pointer to operand B of a matrix step after its use, for the next cycle."""
     line_bytes = p.config.line_bytes
     m.d.comb += [p.datapath.rs2_parts.eq(~0), p.datapath.step.eq(Mux(p.wide_b, 2 * line_bytes, line_bytes))]
+
+
+def choose_rs2(m, p):
+    """Choose the second operand of a multiplication or division, for the next cycle: of words, their half with its sign."""
+    word = p.decoded.word
+    m.d.comb += [
+        p.datapath.rs2_parts.eq(Cat(C(0b111, 3), ~word)),
+        p.datapath.rs2_word.eq(word & ~p.insn[12]),
+    ]
 
 
 def end(m, p):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from golden.config import NodeConfig, preset
-from golden.isa import INSTRUCTIONS, Instruction, Unit, decode
+from golden.isa import INSTRUCTIONS, Extension, Instruction, Unit, decode
 from golden.simd import random_steps, transpose_group
 from rtl.core.decoder import Decoder
 from sw.encoding import OPERANDS
@@ -111,7 +111,7 @@ def test_immediates_and_registers_are_those_of_the_operand_fields() -> None:
 
 
 def flags_by_function(row: Instruction) -> dict[str, bool]:
-    """Flags of SIMD operations, predicates, formats, gathers and accumulators, as the reference describes a row."""
+    """Flags of words, M, SIMD operations, predicates, formats, gathers and accumulators, as the reference describes a row."""
     simd, function = row.unit is Unit.SIMD, row.function
     gather = row.unit is Unit.VECTOR_LOAD and "granule" in function
     step = row.mnemonic.startswith("mstep")
@@ -119,6 +119,12 @@ def flags_by_function(row: Instruction) -> dict[str, bool]:
     steps = random_steps(row.mnemonic) if simd else 0
     return {
         "simd": simd,
+        "multiply": row.extension is Extension.RV64M and row.mnemonic.startswith("mul"),
+        "divide": row.extension is Extension.RV64M and row.mnemonic.startswith(("div", "rem")),
+        "word": row.mnemonic.endswith("w")
+        and row.extension in (Extension.RV64I, Extension.RV64M)
+        and ("sext32" in function)
+        and row.unit is not Unit.LOAD,
         "predicate": row.unit is Unit.PREDICATE,
         "setfmt": row.unit is Unit.FORMAT,
         "transpose": simd and "transpose" in function,

@@ -92,6 +92,7 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
         return st.one_of([words_of(row) for row in rows])
 
     alu = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.ALU]
+    multiply_divide = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit in (Unit.MULTIPLY, Unit.DIVIDE)]
     scalar = {
         "rd": register,
         "rs1": register,
@@ -165,6 +166,7 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
     one = [encode("addi", 16, 0, 1), encode("swait", own_semaphore - 1, 16)]
     straight = st.one_of(
         words(plain(alu, **scalar)),
+        words(plain(multiply_divide, **scalar)),
         words(access(Unit.LOAD)),
         words(access(Unit.STORE)),
         words(plain(["ecall", "ebreak", "fence", "fence.i", "wfi"], pred=st.just(15), succ=st.just(15))),

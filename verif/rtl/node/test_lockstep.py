@@ -40,7 +40,7 @@ async def lockstep(dut: Any) -> None:
             both.write(data_address(config, thread) - SRAM_BASE, (data * DATA_BYTES)[:DATA_BYTES])
         for thread in range(config.threads):
             both.start_thread(thread, SRAM_BASE + thread * CODE_BYTES)
-        await both.run(traffic, scratch=data_address(config, config.threads) - SRAM_BASE)
+        await both.run(traffic, scratch=data_address(config, config.threads) - SRAM_BASE, limit=200_000)
 
         both.compare_execution(range(config.threads))
         await both.compare_memory(data_address(config, 0) - SRAM_BASE, config.threads * DATA_BYTES)
