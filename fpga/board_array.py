@@ -191,7 +191,7 @@ class BoardArray:
             if not active and not answered:
                 return BoardOutcome("ended", passed)
             waits = not any(status & 0xF for status in active)
-            still = still + 1 if waits and states == before and not answered else 0
+            still = still + 1 if waits and states == before else 0
             if still == _STILL_POLLS:
                 return BoardOutcome("deadlock", passed)
             if passed >= max_cycles:

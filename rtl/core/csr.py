@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Control and status registers of one thread."""
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Signal
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -102,7 +102,7 @@ class ThreadCsrs(wiring.Component):
         m = Module()
         enable, enable_before = Signal(), Signal()
         scratch = Signal(64)
-        cycles_stopped, instret_stopped = Signal(), Signal()
+        cycles_stopped, instret_stopped, stands = Signal(), Signal(), Signal()
         base, mark, cycles = Signal(64), Signal(64, init=-1), Signal(64)
         flags, seed = Signal(FLAG_BITS), Signal(32)
         format_csrs = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
@@ -142,9 +142,17 @@ class ThreadCsrs(wiring.Component):
         )
         m.d.comb += [self.read.eq(selected), self.exists.eq(exists | has_counter)]
 
-        # The cycle of a write is not counted on top of it: the mark is the cycle before the first one that counts. What is
-        # kept while mcountinhibit stands still is what the next cycle would show.
-        m.d.comb += cycles.eq(base + Mux(cycles_stopped, 0, self.cycle + ~mark) + (self.number == Csr.MCOUNTINHIBIT))
+        # The cycle of a write is not counted on top of it: the mark is the cycle before the first one that counts. A base is
+        # what mcycle stands at, from the cycle after the one in which it has been stopped.
+        with m.If(cycles_stopped & ~stands):
+            m.d.sync += base.eq(cycles)
+        elapsed = Signal(64)
+        m.d.comb += elapsed.eq(self.cycle + ~mark)
+        with m.If(stands):
+            m.d.comb += cycles.eq(base)
+        with m.Else():
+            m.d.comb += cycles.eq(base + elapsed)
+        m.d.sync += stands.eq(cycles_stopped)
 
         written = self.written
         with m.Switch(self.op):
@@ -183,8 +191,6 @@ class ThreadCsrs(wiring.Component):
                     m.d.sync += [cycles_stopped.eq(written[0]), instret_stopped.eq(written[2])]
                     with m.If(cycles_stopped):
                         m.d.sync += mark.eq(self.cycle)
-                    with m.Elif(written[0]):
-                        m.d.sync += base.eq(cycles)
                 with m.Case(Csr.MCYCLE):
                     m.d.sync += [base.eq(written), mark.eq(self.cycle)]
                 with m.Case(Csr.MINSTRET):

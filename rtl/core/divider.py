@@ -108,10 +108,15 @@ class Divider(wiring.Component):
         bits_left = Signal(range(width + 1), reset_less=True)
         dividing, finishing = Signal(), Signal()
 
-        shifted, difference = Signal(width + 1), Signal(width + 2)
-        m.d.comb += [shifted.eq(Cat(dividend[-1], remainder)), difference.eq(shifted - divisor)]
+        # More than a register holds is more than any divisor.
+        shifted, difference = Signal(width), Signal(width)
         fits, last = Signal(), Signal()
-        m.d.comb += [fits.eq(~difference[-1]), last.eq(bits_left == 1)]
+        m.d.comb += [
+            shifted.eq(Cat(dividend[-1], remainder)),
+            difference.eq(shifted - divisor),
+            fits.eq(remainder[-1] | (shifted >= divisor)),
+            last.eq(bits_left == 1),
+        ]
         with m.If(dividing):
             m.d.sync += [
                 dividend.eq(Cat(fits, dividend)),

@@ -82,57 +82,56 @@ class Multiplier(wiring.Component):
         m = Module()
         half = self.width // 2
 
-        def register(value):
+        def register(enters, value):
             held = Signal.like(value, reset_less=True)
-            m.d.sync += held.eq(value)
+            with m.If(enters):
+                m.d.sync += held.eq(value)
             return held
 
-        # Which operation is where.
-        valid, thread, tag, op, word = self.valid, self.thread, self.tag, self.op, self.word
-        under_way = []
-        for _ in range(self.stages):
-            valid, entering = Signal(), valid & ~self.kill.bit_select(thread, 1)
-            m.d.sync += valid.eq(entering)
-            under_way.append(valid)
-            thread, tag = register(thread), register(tag)
+        # Which operation is where. Where none is, nothing changes.
+        present = [self.valid]
+        thread, tag, op, word = self.thread, self.tag, self.op, self.word
+        for stage in range(self.stages):
+            following = Signal(name=f"valid{stage}")
+            m.d.sync += following.eq(present[-1] & ~self.kill.bit_select(thread, 1))
+            thread, tag = register(present[-1], thread), register(present[-1], tag)
+            present.append(following)
         m.d.comb += [
-            self.busy.eq(Cat(under_way).any()),
-            self.result_valid.eq(valid),
+            self.busy.eq(Cat(present[1:]).any()),
+            self.result_valid.eq(present[-1]),
             self.result_thread.eq(thread),
             self.result_tag.eq(tag),
         ]
 
-        # Operands as signed numbers of one bit more: low halves without a sign, upper ones with theirs.
-        a_signed, b_signed = (op != MultiplyOp.HIGH_UNSIGNED), (op == MultiplyOp.HIGH)
-        low_a, low_b = self.a[:half], self.b[:half]
-        high_a, high_b = (Signal(half + 1, name=name) for name in ("high_a", "high_b"))
-        m.d.comb += [
-            high_a.eq(Cat(self.a[half:], self.a[-1] & a_signed)),
-            high_b.eq(Cat(self.b[half:], self.b[-1] & b_signed)),
-        ]
+        a, b = self.a, self.b
         if self.stages == 3:
-            low_a, low_b, high_a, high_b, op, word = map(register, (low_a, low_b, high_a, high_b, op, word))
+            a, b, op, word = (register(present[0], value) for value in (a, b, op, word))
 
+        # Products of halves without signs. What the sign of an operand counts less than as another bit is the other operand, in
+        # the upper half.
         products = []
-        for name, x, y in (
-            ("low", low_a, low_b),
-            ("first", high_a.as_signed(), low_b),
-            ("second", low_a, high_b.as_signed()),
-            ("high", high_a.as_signed(), high_b.as_signed()),
-        ):
-            product = Signal((x * y).shape(), name=f"{name}_product")
+        for name, x, y in (("low", a[:half], b[:half]), ("first", a[half:], b[:half]), ("second", a[:half], b[half:]),
+                           ("high", a[half:], b[half:])):  # fmt: skip
+            product = Signal(self.width, name=f"{name}_product")
             m.d.comb += product.eq(x * y)
             products.append(product)
+        a_negative, b_negative = (op != MultiplyOp.HIGH_UNSIGNED) & a[-1], (op == MultiplyOp.HIGH) & b[-1]
+        excess = Signal(self.width)
+        m.d.comb += excess.eq(Mux(a_negative, b, 0) + Mux(b_negative, a, 0))
         if self.stages >= 2:
-            *products, op, word = map(register, (*products, op, word))
+            *products, excess, op, word = (register(present[-3], value) for value in (*products, excess, op, word))
 
         low, first, second, high = products
-        total = Signal(2 * self.width)
-        # Beside the low product there is room for the upper one.
-        m.d.comb += total.eq(Cat(low, high[: self.width]).as_signed() + ((first + second) << half))
-        wanted = Signal(self.width)
-        m.d.comb += wanted.eq(Mux(op == MultiplyOp.LOW, total[: self.width], total[self.width :]))
+        middle, without_excess = Signal(half + 2), Signal(self.width)
+        lower, upper, wanted = (Signal(self.width, name=name) for name in ("lower", "upper", "wanted"))
+        m.d.comb += [
+            middle.eq(low[half:] + first[:half] + second[:half]),
+            lower.eq(Cat(low[:half], middle[:half])),
+            without_excess.eq(high - excess),
+            upper.eq(without_excess + (first[half:] + second[half:] + middle[half:])),
+            wanted.eq(Mux(op == MultiplyOp.LOW, lower, upper)),
+        ]
         with m.If(word):
-            m.d.comb += wanted[half:].eq(total[half - 1].replicate(half))
-        m.d.comb += self.result.eq(register(wanted))
+            m.d.comb += wanted[half:].eq(lower[half - 1].replicate(half))
+        m.d.comb += self.result.eq(register(present[-2], wanted))
         return m

@@ -46,6 +46,19 @@ PROGRAMS = {
     "write to a csr between those of formats and seed": "csrw 0x7c6, a0",
     "write to a read-only csr": "csrw mhartid, a0",
     "read of a read-only csr": "csrr a0, mhartid\n csrr a1, mconfig\n csrr a2, mnode\n halt a0",
+    "counter that is not there": "csrr a0, 0xb01",
+    "event of a counter that has none": "csrr a0, 0x321",
+    "csr of another mode": "csrr a0, 0x306",
+    "view of a user": "csrr a0, 0xc00",
+    "write to mconfigptr": "csrr a0, mconfigptr\n csrw mconfigptr, a0",
+    "performance counters": "li a0, -1\n csrrw a1, mhpmcounter3, a0\n csrrw a2, mhpmevent31, a0\n csrr a3, mhpmcounter3\n"
+    " csrrs a4, mhpmevent31, a0\n csrr a5, mhpmcounter31\n halt a3",
+    "mcycle inhibited": "csrwi mcountinhibit, 5\n li a0, -2\n csrw mcycle, a0\n csrr a1, mcycle\n csrrs a2, mcycle, a0\n"
+    " csrrwi a3, mcountinhibit, 1\n csrrwi a4, mcycle, 9\n csrr a5, mcycle\n csrwi mcountinhibit, 0\n halt a5",
+    "minstret inhibited": "csrwi mcountinhibit, 4\n csrr a0, minstret\n nop\n csrr a1, minstret\n csrwi minstret, 9\n"
+    " csrr a2, minstret\n csrci mcountinhibit, 4\n csrr a3, minstret\n csrr a4, minstret\n csrsi mcountinhibit, 4\n"
+    " csrr a5, minstret\n halt a3",
+    "wait for an interrupt": "csrr a0, mie\n csrr a1, mip\n wfi\n csrr a2, mstatus\n halt a2",
     "accumulator that is not there": f".word 0x205b | {CONFIG.accumulators} << 7",
     "semaphore that is not there": ".word 0x0005307b | 31 << 7",
     "post to a semaphore that is not there": "csrr a0, mnode\n .word 0x0200007b | 31 << 7 | 10 << 15",
