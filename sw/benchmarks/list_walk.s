@@ -2,6 +2,7 @@
 # A singly linked list whose elements (next, value) lie in random order is reversed in place and walked along, several times.
 # Result: h = 31 * h + value over all elements of all walks, from h = 0, modulo 2**64.
 # Data: expected, result, first element, rounds.
+# Each loop lies in one window of fetch: of four threads, only one fetches in a cycle.
 
 run:
     ld a1, 16(a0)
@@ -11,6 +12,7 @@ run:
 round:
     mv t0, a1
     li a1, 0
+    .balign 32
 reverse:
     ld t1, 0(t0)
     sd a1, 0(t0)
@@ -19,6 +21,7 @@ reverse:
     bnez t1, reverse
 
     mv t0, a1
+    .balign 32
 walk:
     ld t1, 8(t0)
     slli t2, a3, 5

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from scripts.d1.baselines import read_baselines
+from scripts.d1.baselines import SMALL_SHAPES, read_baselines
 from scripts.d1.core_baselines import (
     CASES,
     FILE,
@@ -17,6 +19,7 @@ from scripts.d1.core_baselines import (
     measure,
 )
 from scripts.d1.report import Stages
+from sw.benchmarks.scalar import SCALAR_BENCHMARKS
 
 
 def kept(case: CoreCase) -> dict[str, int]:
@@ -65,6 +68,20 @@ def test_a_tile_exchange_of_a_line_per_cycle_each_way_costs_the_computing_thread
     # Lines go both ways for as long as steps are made.
     assert beside["send_cycles"] > beside["step_cycles"]
     assert beside["bank_conflicts"] <= 10
+
+
+def test_the_readme_has_the_baselines() -> None:
+    lines = (Path(__file__).parents[2] / "README.md").read_text().split("\n")
+    for case in SMALL_SHAPES:
+        counts = read_baselines()[case.name]
+        busy = 100 * counts["steps_per_node"][0] / counts["cycles"]
+        start = f"| {case.m}×{case.n}×{case.k} | {counts['cycles']:,} | {busy:.1f} %"
+        assert [line for line in lines if line.startswith(start)], start
+    for title, alone, together in zip(
+        (benchmark.title for benchmark in SCALAR_BENCHMARKS), SCALAR_CASES[::2], SCALAR_CASES[1::2], strict=True
+    ):
+        end = f" | {instructions_per_cycle(alone):.2f} | {instructions_per_cycle(together):.2f} |"
+        assert [line for line in lines if line.startswith(f"| {title}") and line.endswith(end)], title + end
 
 
 def test_rates_are_counts_over_their_own_cycles() -> None:
