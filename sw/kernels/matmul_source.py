@@ -131,7 +131,7 @@ def _start(config: NodeConfig, operands: Operands, length: int) -> str:
     lines = ["code:", ".globl _start", "_start:"]
     lines += _start_thread(last, "sender") if last else ["j sender", "worker:"]
     # tp is what a thread waits for at its end.
-    lines += ["la s0, tables", *prepare, f"li tp, {last}", "ld t0, 8(s0)", "jal taken", "jr t2"]
+    lines += ["la s0, tables", *prepare, *[f"li tp, {last}"] * bool(last), "ld t0, 8(s0)", "jal taken", "jr t2"]
     if last:
         lines += ["computing:", "li s1, 1", f"spost {STARTED}, s1"]
         lines += ["worker:", "la s0, tables", *prepare, "li tp, 0", "jal take", "jr t2"]
@@ -162,7 +162,7 @@ def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShap
     of two steps interleave.
     """
     a, b, c = ("a0", "a2"), ("a1", "a3"), ("a4", "a5")
-    # A loop that the line buffer holds is not fetched again; one that is too long for it is fetched ahead of need.
+    # A loop that a thread's part of the instruction cache holds is not read again; one that is too long is read ahead of need.
     unrolled = max(_MIN_RUN, min(_MAX_RUN, _buffered(config) - 1)) // (shape.rows * shape.columns)
     peeled = (length - 1) % unrolled + 1
     mnemonics, formats = ("x", ", f0") if operands.named else ("bf16", "")
@@ -266,5 +266,5 @@ def _sender(config: NodeConfig, sends: Sequence[tuple[int, int]]) -> str:
 
 
 def _buffered(config: NodeConfig) -> int:
-    """Instructions of a loop that stays in a thread's line buffer, in which one line is read ahead."""
+    """Instructions of a loop that stays in a thread's part of the instruction cache, in which one line is read ahead."""
     return (config.fetch_lines - 1) * config.line_bytes // 4
