@@ -26,8 +26,11 @@ from scripts.d1.report import Stages
 from scripts.simulator import SimulatedArray
 from sw.kernels.matmul import MatmulResult, run_matmul
 
-#: Where they are kept: beside the test that compares them.
-FILE = Path(__file__).resolve().parents[2] / "verif" / "baselines" / "matmul.json"
+#: Where baselines are kept: beside the test that compares them.
+FOLDER = Path(__file__).resolve().parents[2] / "verif" / "baselines"
+
+#: Those of matrix products.
+FILE = FOLDER / "matmul.json"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class Case:
 
 
 ONE_NODE = Case("d1", 1, 1, 256, 256, 256)
+SMALL_CUBE = Case("d1", 1, 1, 64, 64, 64)
+#: What a full-size node makes of small shapes, on which start and end weigh most.
+SMALL_SHAPES = (
+    *(Case("d1", 1, 1, length, length, length) for length in (8, 16, 32)),
+    SMALL_CUBE,
+    Case("d1", 1, 1, 128, 128, 128),
+    *(Case("d1", 1, 1, 64, 64, depth) for depth in (8, 256)),
+)
 FOUR_NODES = Case("d1", 2, 2, 256, 256, 256)
 EIGHT_BITS = Case(
     "d1", 1, 1, 256, 256, 256, FormatDescriptor(FormatKind.CFP8_143, 7), FormatDescriptor(FormatKind.CFP8_152, 15)
@@ -62,6 +73,7 @@ CASES = (
     Case("tiny", 2, 2, 33, 17, 21),
     Case("nano", 1, 1, 16, 16, 16),
     Case("nano", 2, 2, 33, 17, 21),
+    *SMALL_SHAPES,
     ONE_NODE,
     FOUR_NODES,
     EIGHT_BITS,
@@ -101,13 +113,13 @@ def record(result: MatmulResult) -> dict[str, Any]:
     }
 
 
-def read_baselines() -> dict[str, Any]:
+def read_baselines(file: Path = FILE) -> dict[str, Any]:
     """The checked-in counts by case."""
-    baselines: dict[str, Any] = json.loads(FILE.read_text())
+    baselines: dict[str, Any] = json.loads(file.read_text())
     return baselines
 
 
-def write_baselines(records: Mapping[str, Any]) -> None:
+def write_baselines(records: Mapping[str, Any], file: Path = FILE) -> None:
     """Replace the checked-in counts."""
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(json.dumps(records, indent=2) + "\n")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(records, indent=2) + "\n")

@@ -399,7 +399,7 @@ class _Tables:
         for rectangle in self.grid.rectangles(part):
             if rectangle.wait:
                 handler, panels = rectangle.wait
-                yield ITEM.pack(panels * self.lines[handler.removeprefix("wait_")], 0, 0, 1, self._handler(handler))
+                yield ITEM.pack(panels * self.lines[handler.removeprefix("wait_")], 0, 0, 0, self._handler(handler))
             items = self.grid.rows_of_blocks(rectangle.tile_columns)
             for row in range(rectangle.tile_rows.start, rectangle.tile_rows.stop, height):
                 shape_rows = min(height, rectangle.tile_rows.stop - row)
@@ -411,7 +411,8 @@ class _Tables:
                         blocks,
                         self._handler(BlockShape(shape_rows, width).label),
                     )
-        yield ITEM.pack(0, 0, 0, 1, self._handler("end"))
+        end = self._handler("end")
+        yield ITEM.pack(0, 0, 0, 1, end) * (self.grid.config.threads - 1) + ITEM.pack(0, 0, 0, 0, end)
 
 
 def run_matmul(

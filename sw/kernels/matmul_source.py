@@ -6,12 +6,17 @@ All nodes run the same code; what differs is in the node's tables, which the hos
 - The *header*: next item, first item, bytes of a row of C tiles, first job (8 bytes each).
 - *Jobs* of the last thread, which sends the node's own panels to the other nodes before it computes. A job is source address,
   lines, handler (4 bytes each), 4 bytes unused, and a global address (8 bytes) per receiver.
-- *Items*, which all threads take in order, each under the lock: addresses of the first A panel, first B panel and first C tile
-  (4 bytes each), blocks and handler (2 bytes each). A handler is a distance from the start of the code.
+- *Items*, which all threads take in order, the pointer to the next one under the lock: addresses of the first A panel, first B
+  panel and first C tile (4 bytes each), blocks and handler (2 bytes each). A handler is a distance from the start of the code.
 
-An item is a row of *blocks*, each of R x S tiles in as many accumulators. A *wait* item has a number of lines for the address of
-A; whoever takes it keeps the lock until so many have arrived, so nobody starts what lies behind it.
-All semaphores are zero again at the end. The code may lie anywhere.
+An item is a row of *blocks*, each of R x S tiles in as many accumulators. Who takes an item of no blocks keeps the lock: a
+*wait* item has a number of lines for the address of A, and whoever took it waits until so many have arrived, so nobody starts
+what lies behind it. Behind the others lies an *end* item for each thread, and with the last one the lock is kept for good.
+
+What comes before the first step and behind the last one is all that a node's matrix unit stands still. So the first thread
+takes its item before the others run, with the lock that it has from the beginning; a thread takes its next item while the last
+steps are under way, before it stores; and each thread ends by itself. The first one only makes sure that the others have begun,
+so that a node has ended when no thread runs. All semaphores are zero again then. The code may lie anywhere.
 """
 
 from __future__ import annotations
@@ -32,8 +37,8 @@ ITEM = struct.Struct("<3I2H")
 #: Items count blocks in 16 bits.
 MAX_BLOCKS = 0xFFFF
 
-#: Semaphores of the kernel: who may take an item, lines of A and of B that arrived, threads that finished.
-LOCK, A_ARRIVED, B_ARRIVED, FINISHED = range(4)
+#: Semaphores of the kernel: who may take an item, lines of A and of B that arrived, threads that have begun beside the first.
+LOCK, A_ARRIVED, B_ARRIVED, STARTED = range(4)
 
 #: Registers for receivers' addresses: most receivers that a line is sent to after one load.
 _RECEIVERS = ("a1", "a2", "a3", "a4", "a5", "a6", "a7", "s8")
@@ -99,86 +104,54 @@ def _a_panel_register(operands: Operands) -> str:
     return "s2" if operands.a_lines == operands.b_lines else "s9"
 
 
-def _start(config: NodeConfig, operands: Operands, length: int) -> str:
-    last = config.threads - 1
-    starts = ""
-    if last:
-        starts = f"""
-    csrr t1, mnode
-    li t2, {CONTROL_PAGE_OFFSET + THREAD_BLOCK}
-    add t1, t1, t2
-    la t3, sender
-    addi t2, t1, {last * THREAD_STRIDE}
-    nsd t3, (t2)
-    la t3, worker"""
-        for thread in range(1, last):
-            starts += f"""
-    addi t2, t1, {thread * THREAD_STRIDE}
-    nsd t3, (t2)"""
-    prepared = ""
+def _prepare(config: NodeConfig, operands: Operands, length: int) -> list[str]:
+    """With the tables in s0, what else stays as it is: s1 one, s2 and s9 bytes of panels, s3 of a row of C tiles, s4 the code."""
+    lines = ["ld s3, 16(s0)", "la s4, code", "li s1, 1", f"li s2, {length * operands.b_lines * config.line_bytes}"]
     if operands.a_lines != operands.b_lines:
-        prepared += f"""
-    li {_a_panel_register(operands)}, {length * operands.a_lines * config.line_bytes}"""
+        lines += [f"li {_a_panel_register(operands)}, {length * operands.a_lines * config.line_bytes}"]
     if operands.named:
         for name, descriptor in (("f0", operands.a), ("f1", operands.b)):
-            prepared += f"""
-    li t0, {int(descriptor)}
-    setfmt {name}, t0"""
-    return f"""
-code:
-    .globl _start
-_start:
-    la s0, tables
-    ld t0, 8(s0)
-    sd t0, 0(s0)
-    li s1, 1
-    spost {LOCK}, s1{starts}
-    {"j worker" if last else "j sender"}
-worker:
-    la s0, tables
-    li s1, 1
-    li s2, {length * operands.b_lines * config.line_bytes}
-    ld s3, 16(s0)
-    la s4, code{prepared}"""
+            lines += [f"li t0, {int(descriptor)}", f"setfmt {name}, t0"]
+    return lines
+
+
+def _start_thread(thread: int, label: str) -> list[str]:
+    """Starts a thread of this node."""
+    offset = CONTROL_PAGE_OFFSET + THREAD_BLOCK + thread * THREAD_STRIDE
+    return ["csrr t1, mnode", f"li t2, {offset}", "add t1, t1, t2", f"la t3, {label}", "nsd t3, (t1)"]
+
+
+def _start(config: NodeConfig, operands: Operands, length: int) -> str:
+    """Where threads start: the first one at ``_start``, the last one at ``sender``, those between at ``computing``.
+
+    The first one starts the last one and computes; the last one starts the others and sends before it computes.
+    """
+    last = config.threads - 1
+    prepare = _prepare(config, operands, length)
+    lines = ["code:", ".globl _start", "_start:"]
+    lines += _start_thread(last, "sender") if last else ["j sender", "worker:"]
+    # tp is what a thread waits for at its end.
+    lines += ["la s0, tables", *prepare, *[f"li tp, {last}"] * bool(last), "ld t0, 8(s0)", "jal taken", "jr t2"]
+    if last:
+        lines += ["computing:", "li s1, 1", f"spost {STARTED}, s1"]
+        lines += ["worker:", "la s0, tables", *prepare, "li tp, 0", "jal take", "jr t2"]
+    return "\n".join(lines)
 
 
 def _take(config: NodeConfig) -> str:
-    finish = ""
-    if config.threads > 1:
-        finish = f"""
-    csrr t0, mhartid
-    andi t0, t0, 3
-    beqz t0, first
-    spost {FINISHED}, s1
-    halt zero
-first:
-    li t1, {config.threads - 1}
-    swait {FINISHED}, t1"""
-    return f"""
-take:
-    swait {LOCK}, s1
-locked:
-    ld t0, 0(s0)
-    lwu s5, 0(t0)
-    lwu a1, 4(t0)
-    lwu a4, 8(t0)
-    lhu s6, 12(t0)
-    lhu t2, 14(t0)
-    addi t1, t0, {ITEM.size}
-    sd t1, 0(s0)
-    add t2, t2, s4
-    jr t2
-wait_a:
-    swait {A_ARRIVED}, s5
-    j locked
-wait_b:
-    swait {B_ARRIVED}, s5
-    j locked
-end:
-    sd t0, 0(s0)
-    spost {LOCK}, s1{finish}
-    swait {LOCK}, s1
-    halt zero"""
+    """Subroutine with the next item: s5, a1, a6 its addresses of A, B and C, s6 blocks, t2 the handler to jump to.
+
+    ``taken`` is where the first thread, which has the lock already, enters with its item in t0.
+    """
+    several = config.threads > 1
+    lines = ["take:", *[f"swait {LOCK}, s1"] * several, "locked:", "ld t0, 0(s0)", "taken:"]
+    lines += ["lhu s6, 12(t0)", "lhu t2, 14(t0)", f"addi t1, t0, {ITEM.size}", "sd t1, 0(s0)"]
+    lines += ["snez t1, s6", f"spost {LOCK}, t1"] * several
+    lines += ["lwu s5, 0(t0)", "lwu a1, 4(t0)", "lwu a6, 8(t0)", "add t2, t2, s4", "ret"]
+    for handler, semaphore in (("wait_a", A_ARRIVED), ("wait_b", B_ARRIVED)):
+        lines += [f"{handler}:", f"swait {semaphore}, s5", "jal locked", "jr t2"]
+    lines += ["end:", *[f"swait {STARTED}, tp"] * several, "halt zero"]
+    return "\n".join(lines)
 
 
 def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShape) -> str:
@@ -189,16 +162,16 @@ def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShap
     of two steps interleave.
     """
     a, b, c = ("a0", "a2"), ("a1", "a3"), ("a4", "a5")
-    # A loop that the line buffer holds is not fetched again; one that is too long for it is fetched ahead of need.
+    # A loop that a thread's part of the instruction cache holds is not read again; one that is too long is read ahead of need.
     unrolled = max(_MIN_RUN, min(_MAX_RUN, _buffered(config) - 1)) // (shape.rows * shape.columns)
     peeled = (length - 1) % unrolled + 1
     mnemonics, formats = ("x", ", f0") if operands.named else ("bf16", "")
 
-    lines = [f"    spost {LOCK}, s1"]
+    lines = ["    mv a4, a6"]
     if shape.columns == 2:
         lines += ["    add a3, a1, s2"]
     if shape.rows == 2:
-        lines += ["    add a5, a4, s3"]
+        lines += ["    add a5, a6, s3"]
     lines += [f"{shape.label}_next:", "    mv a0, s5", f"    add t3, s5, {_a_panel_register(operands)}"]
     if shape.rows == 2:
         lines += ["    mv a2, t3"]
@@ -224,21 +197,27 @@ def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShap
         for _ in range(unrolled):
             lines += step(zero=False)
         lines += [f"    bne a0, t3, {shape.label}_loop"]
-    lines += [
+    stores = [
         f"    mst.f32.p m{row * shape.columns + column}, ({c[row]})+"
         for row in range(shape.rows)
         for column in range(shape.columns)
     ]
-    lines += ["    addi s6, s6, -1", "    beqz s6, take"]
+    lines += ["    addi s6, s6, -1", f"    beqz s6, {shape.label}_last", *stores]
     if shape.columns == 2:
         lines += ["    mv a1, a3", "    add a3, a3, s2"]
-    lines += [f"    j {shape.label}_next"]
+    # The next item is taken in the cycles that the last steps need to reach their accumulators.
+    lines += [f"    j {shape.label}_next", f"{shape.label}_last:", "    jal take", *stores, "    jr t2"]
     return "\n".join(lines)
 
 
 def _sender(config: NodeConfig, sends: Sequence[tuple[int, int]]) -> str:
-    lines = [
-        "sender:",
+    last = config.threads - 1
+    lines = ["sender:"]
+    for thread in range(1, last):
+        lines += _start_thread(thread, "computing")
+    if last:
+        lines += ["li s1, 1", f"spost {STARTED}, s1"]
+    lines += [
         "    la s7, tables",
         "    ld s7, 24(s7)",
         "    la s4, code",
@@ -287,5 +266,5 @@ def _sender(config: NodeConfig, sends: Sequence[tuple[int, int]]) -> str:
 
 
 def _buffered(config: NodeConfig) -> int:
-    """Instructions of a loop that stays in a thread's line buffer, in which one line is read ahead."""
+    """Instructions of a loop that stays in a thread's part of the instruction cache, in which one line is read ahead."""
     return (config.fetch_lines - 1) * config.line_bytes // 4

@@ -106,7 +106,7 @@ class Grid:
     def tables_bytes(self, part: Part) -> int:
         """Bytes of a node's tables."""
         height = BlockShape.largest(self.config).rows
-        items = 1
+        items = self.config.threads
         for rectangle in self.rectangles(part):
             items += rectangle.wait is not None
             items += tiles(len(rectangle.tile_rows), height) * len(self.rows_of_blocks(rectangle.tile_columns))

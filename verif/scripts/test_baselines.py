@@ -7,7 +7,18 @@ import pytest
 
 from golden.config import PRESETS
 from scripts.d1 import benchmarks
-from scripts.d1.baselines import CASES, EIGHT_BITS, FOUR_NODES, ONE_NODE, Case, measure, read_baselines, record
+from scripts.d1.baselines import (
+    CASES,
+    EIGHT_BITS,
+    FOUR_NODES,
+    ONE_NODE,
+    SMALL_CUBE,
+    SMALL_SHAPES,
+    Case,
+    measure,
+    read_baselines,
+    record,
+)
 from scripts.d1.benchmarks import network_figures
 from scripts.d1.report import Stages
 
@@ -44,8 +55,19 @@ def test_a_multiply_add_of_all_lanes_and_a_matrix_step_are_issued_in_every_cycle
     assert rates["fp32_flop_per_cycle"] > 0.99 * 32
 
 
-def test_one_node_with_everything_in_its_sram_keeps_its_matrix_unit_busy_97_percent() -> None:
-    assert min(utilisation_per_node(ONE_NODE)) >= 0.97
+def test_one_node_with_everything_in_its_sram_keeps_its_matrix_unit_busy_99_percent() -> None:
+    assert min(utilisation_per_node(ONE_NODE)) >= 0.99
+
+
+def test_a_cube_of_64_keeps_the_matrix_unit_busy_91_percent() -> None:
+    assert min(utilisation_per_node(SMALL_CUBE)) >= 0.91
+
+
+def test_what_is_not_a_step_costs_a_cube_of_any_size_at_most_110_cycles() -> None:
+    for case in SMALL_SHAPES:
+        counts = read_baselines()[case.name]
+        if case.m == case.n == case.k:
+            assert counts["cycles"] - counts["steps_per_node"][0] <= 110
 
 
 def test_golden_figures_name_every_format_and_product(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,5 +94,5 @@ def test_operands_of_eight_bits_are_read_with_half_the_lines_of_bf16() -> None:
     assert (eight.lines_loaded_per_step, sixteen.lines_loaded_per_step) == (1.0, 2.0)
 
 
-def test_four_nodes_that_exchange_tiles_keep_their_matrix_units_busy_90_percent() -> None:
-    assert min(utilisation_per_node(FOUR_NODES)) >= 0.90
+def test_four_nodes_that_exchange_tiles_keep_their_matrix_units_busy_97_percent() -> None:
+    assert min(utilisation_per_node(FOUR_NODES)) >= 0.97

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``d1 bench``: speed of everything, and cycles of the main job against their baselines."""
+"""``d1 bench``: speed of everything, and cycles of matrix products and of the core's benchmarks against their baselines."""
 
 from __future__ import annotations
 
@@ -24,23 +24,27 @@ from scripts.d1.report import Stages, print_json, print_table
 @reporting
 @click.pass_context
 def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: bool) -> None:
-    """Measure simulation speed, golden model, build times, and utilisation of the matrix unit.
+    """Measure simulation speed, golden model, build times, utilisation of the matrix unit, and instructions per cycle.
 
     Ends with 1 if a cycle count differs from its checked-in baseline.
     """
-    from scripts.d1 import baselines
+    from scripts.d1 import baselines, core_baselines
 
     stages = Stages()
     if write_baselines:
         records = {case.name: baselines.record(baselines.measure(case, stages)) for case in baselines.CASES}
+        core_records = {case.name: core_baselines.measure(case, stages).record() for case in core_baselines.CASES}
         baselines.write_baselines(records)
+        baselines.write_baselines(core_records, core_baselines.FILE)
         if as_json:
-            print_json({"file": str(baselines.FILE), "baselines": records})
+            core = {"file": str(core_baselines.FILE), "baselines": core_records}
+            print_json({"file": str(baselines.FILE), "baselines": records, "core": core})
         else:
             click.echo(f"{baselines.FILE}: {len(records)} baselines")
+            click.echo(f"{core_baselines.FILE}: {len(core_records)} baselines")
         return
     figures, rows = _measure(arithmetic, stages)
-    passed = all(each["as_baseline"] for each in figures["products"].values())
+    passed = all(each["as_baseline"] for kind in ("products", "core") for each in figures[kind].values())
     figures = {"passed": passed, **figures}
     if as_json:
         print_json(figures)
@@ -51,10 +55,10 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
 
 def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
     """All figures, for JSON and as rows of (what, figure, remark)."""
-    from scripts.d1 import baselines, benchmarks
+    from scripts.d1 import baselines, benchmarks, core_baselines
 
     rows: list[tuple[str, str, str]] = []
-    figures: dict[str, Any] = {"engine": {}, "products": {}}
+    figures: dict[str, Any] = {"engine": {}, "products": {}, "core": {}}
     for each in ("macro", "rtl") if arithmetic == "both" else (arithmetic,):
         speed = benchmarks.engine_speed(each, stages)
         figures["engine"][each] = speed
@@ -102,4 +106,12 @@ def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tupl
         remark = f"{result.cycles:,} cycles, {'as its baseline' if equal else 'NOT as its baseline'}"
         remark += f", {result.lines_loaded_per_step:.2f} lines loaded per step"
         rows.append((f"matrix unit busy: {case.name}", f"{100 * result.utilisation:.2f} %", remark))
+    known = baselines.read_baselines(core_baselines.FILE)
+    for each_case in core_baselines.CASES:
+        measured = core_baselines.measure(each_case, stages)
+        equal = measured.record() == known.get(each_case.name)
+        figures["core"][each_case.name] = {**measured.record(), **measured.rates(), "as_baseline": equal}
+        remark = f"{measured.cycles:,} cycles, {'as its baseline' if equal else 'NOT as its baseline'}"
+        rate = ", ".join(f"{rate:.3f} {what.replace('_', ' ')}" for what, rate in measured.rates().items())
+        rows.append((each_case.name, rate, remark))
     return figures, rows
