@@ -28,7 +28,12 @@ class FrontEnd(wiring.Component):
     | heads | the oldest instructions of each queue can be issued |
 
     After a redirection in cycle t, F is in t + 1, D in t + 2, heads show in t + 3, if the line is in the cache and no other
-    thread goes before. A line that is not takes three cycles more, if SRAM grants at once.
+    thread goes before. A line that is not takes three cycles more, if SRAM grants at once. A correction by decoders in cycle t is
+    followed by F in t + 1 as well.
+
+    All threads together get one window per cycle. Where ``issue_width`` is at most half of ``decode_width`` and of a window, one
+    thread gets ``issue_width`` instructions per cycle in a loop whose branches are predicted, unless its turn touches more
+    windows (those with more words than ``decode_width`` counted as several) than it takes cycles to issue.
 
     Heads of a thread follow each other as the program does, as far as predictions are right: behind a head that is ``predicted``
     comes the one at ``follows``, behind any other the next in memory. Who issues a branch or jump that goes elsewhere redirects.
@@ -47,7 +52,7 @@ class FrontEnd(wiring.Component):
     flush : In(1)
         Cache and predictor forget everything. Words already fetched are dropped by redirections only.
     update : In(BranchUpdate)
-        How a branch or jump went.
+        How a branch or jump went, whether it was ``predicted`` or not: what decoders correct is not learnt otherwise.
     busy : Out(1)
         A line is under way, or something changes in the next cycle though no thread runs and no input is set.
     threads : array of

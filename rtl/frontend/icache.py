@@ -37,7 +37,7 @@ class InstructionCache(wiring.Component):
     port : Out(ReadPort)
         ``req`` and ``address`` are flip-flops.
     flush : In(1)
-        Forget all lines, those under way too.
+        Forget all lines, those under way too; who waits for one waits for it to be read again.
     lookup : In(threads), at most one-hot
         The thread that looks up ``address``; it does not wait.
     address : In(word address in the node's window), in SRAM if there is a lookup
@@ -151,7 +151,7 @@ class InstructionCache(wiring.Component):
             # A line that arrives in this cycle hits in the next one.
             with m.If(self.lookup[thread] & ~self.hit & ~(arriving & (arriving_line == line))):
                 m.d.sync += [waits.eq(1), waited[thread].eq(line)]
-            with m.If(self.drop[thread] | self.flush):
+            with m.If(self.drop[thread]):
                 m.d.sync += waits.eq(0)
         m.d.sync += self.first.eq(arrived)
 

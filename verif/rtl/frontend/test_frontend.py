@@ -29,12 +29,17 @@ def sized(line_bytes: int, fetch_bytes: int, decode_width: int, issue_width: int
     )
 
 
+#: Any two of window, issue width and number of threads meet.
 CONFIGS = [
-    sized(16, 8, 1, 1, 2),
-    sized(16, 8, 8, 4, 1),
+    sized(16, 8, 1, 1, 1),
+    sized(16, 8, 2, 2, 2),
+    sized(32, 8, 8, 4, 4),
+    sized(32, 16, 3, 1, 2, sram_blocks=3),
     sized(16, 16, 2, 2, 4, fetch_lines=4),
-    sized(32, 16, 3, 2, 2, sram_blocks=3),
-    sized(32, 32, 4, 4, 1, btb_entries=8),
+    sized(32, 16, 8, 4, 1),
+    sized(32, 32, 1, 1, 4),
+    sized(64, 32, 3, 2, 1),
+    sized(32, 32, 4, 4, 2, btb_entries=8),
     sized(64, 32, 8, 2, 4),
 ]
 

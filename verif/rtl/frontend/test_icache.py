@@ -239,3 +239,14 @@ def test_a_thread_that_does_not_run_asks_for_nothing() -> None:
         assert bench.granted == [2, 6]
 
     directed(CONFIGS[1], check)
+
+
+def test_a_thread_that_goes_on_elsewhere_does_not_wait_and_asks_no_more() -> None:
+    async def check(bench: Bench) -> None:
+        await missing(bench, (0, 2), (1, 6))
+        await bench.cycle(grants=False, drop=2)
+        assert bench.context.get(bench.cache.waits) == 1
+        await bench.settle()
+        assert bench.granted == [2]
+
+    directed(CONFIGS[1], check)
