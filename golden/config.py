@@ -250,17 +250,18 @@ class NodeConfig:
 PRESETS: dict[str, NodeConfig] = {
     config.name: config
     for config in (
-        NodeConfig(name="d1"),
+        NodeConfig(name="d1", fetch_lines=16),
         NodeConfig(
-            name="medium", line_bytes=32, sram_blocks=4, sram_ways=2, bank_lines=512, threads=4, semaphores=16
+            name="medium", line_bytes=32, sram_blocks=4, sram_ways=2, bank_lines=512, threads=4, semaphores=16,
+            fetch_lines=8, fetch_bytes=16, decode_width=4, btb_entries=16,
         ),
         NodeConfig(
-            name="small", line_bytes=16, sram_blocks=4, sram_ways=1, bank_lines=512, threads=2, fetch_lines=4,
-            accumulators=4, semaphores=8,
+            name="small", line_bytes=16, sram_blocks=4, sram_ways=1, bank_lines=512, threads=2, fetch_lines=8,
+            fetch_bytes=16, decode_width=3, issue_width=1, btb_entries=8, accumulators=4, semaphores=8,
         ),
         NodeConfig(
-            name="tiny", line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=256, threads=2, fetch_lines=2,
-            accumulators=2, semaphores=8, simd_passes=2,
+            name="tiny", line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=256, threads=2, fetch_lines=4,
+            fetch_bytes=8, decode_width=2, btb_entries=4, accumulators=2, semaphores=8, simd_passes=2,
         ),
         NodeConfig(
             name="nano", line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=1024, threads=1, fetch_lines=2,
