@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which threads' instructions go to which pipes in a cycle."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,7 +21,9 @@ class Allocation(wiring.Component):
     """Threads choose in turn, each as many of its oldest instructions as find their pipes free, in order.
 
     Whose turn it is goes round with every cycle in which anybody is ready. So in any ``threads`` such cycles every thread chooses
-    first once, and an instruction that stays ready is issued at the latest in that cycle, if its pipe is free in it.
+    first once, and an instruction that stays ready is issued at the latest in that cycle, if its pipe is free in it. The others
+    follow in the order of their numbers in one round, against it in the next: so each of two threads goes before the other as
+    often as behind it, wherever the rest of the threads may be.
 
     Parameters
     ----------
@@ -63,15 +65,17 @@ class Allocation(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         threads, width = self.threads, self.width
-        first = Signal(range(threads))
+        first, backwards = Signal(range(threads)), Signal()
         if threads > 1:
             with m.If(Cat(self.ready[thread].any() for thread in range(threads)).any()):
-                m.d.sync += first.eq(first + 1)
+                m.d.sync += Cat(first, backwards).eq(Cat(first, backwards) + 1)
 
         # The threads' requests in the order in which they choose.
         request_layout = data.StructLayout({"ready": width, "kinds": data.ArrayLayout(PipeKind(), width), "random": width})
         requests = [Signal(request_layout, name=f"request{place}") for place in range(threads)]
-        numbers = [(first + place)[: len(first)] if threads > 1 else first for place in range(threads)]
+        numbers = [Signal.like(first, name=f"number{place}") for place in range(threads)]
+        for place, number in enumerate(numbers):
+            m.d.comb += number.eq(Mux(backwards, first - place, first + place))
         for request, number in zip(requests, numbers, strict=True):
             with m.Switch(number):
                 for thread in range(threads):
