@@ -14,12 +14,26 @@ from rtl.export import TOP, export_node
 from rtl.macros.verilog import MACRO_SOURCES
 from verif.bench import bench_parameters, run_bench
 
-__all__ = ["WIDE", "WIDE_SEQUENTIAL", "bench_config", "run_node_bench"]
+__all__ = ["NARROW", "WIDE", "WIDE_SEQUENTIAL", "bench_config", "run_node_bench"]
 
-#: Four threads, accumulators of several lines, groups of other sizes, and the numbers of passes that tiny and nano do not have.
+#: Four threads that issue four instructions each, accumulators of several lines, groups of other sizes, and the numbers of passes
+#: that tiny and nano do not have.
 WIDE = preset("medium").replace(
-    name="wide", sram_blocks=2, sram_ways=2, bank_lines=256, fetch_lines=2, accumulators=2, semaphores=8, matrix_passes=2
+    name="wide",
+    sram_blocks=2,
+    sram_ways=2,
+    bank_lines=256,
+    fetch_lines=2,
+    fetch_bytes=32,
+    decode_width=8,
+    issue_width=4,
+    accumulators=2,
+    semaphores=8,
+    matrix_passes=2,
 )
+
+#: A pipelined core that does one thing at a time.
+NARROW = preset("tiny").replace(name="narrow", threads=1, fetch_lines=2, fetch_bytes=8, decode_width=1, issue_width=1)
 
 #: A sequential core with larger lines and accumulators than nano has.
 WIDE_SEQUENTIAL = preset("medium").replace(

@@ -13,13 +13,13 @@ from golden.config import NodeConfig, preset
 from golden.layout import SRAM_BASE
 from verif.bench import bench_parameters, check_property, start
 from verif.rtl.node.comparison import Access, Comparison
-from verif.rtl.node.node_bench import WIDE, WIDE_SEQUENTIAL, bench_config, run_node_bench
+from verif.rtl.node.node_bench import NARROW, WIDE, WIDE_SEQUENTIAL, bench_config, run_node_bench
 from verif.rtl.node.programs import CODE_BYTES, DATA_BYTES, Item, assemble, data_address, memory, programs
 
 
 @pytest.mark.parametrize(
     "config, arithmetic",
-    [(preset("nano"), "rtl"), (preset("tiny"), "rtl"), (WIDE, "macro"), (WIDE_SEQUENTIAL, "macro")],
+    [(preset("nano"), "rtl"), (preset("tiny"), "rtl"), (WIDE, "macro"), (WIDE_SEQUENTIAL, "macro"), (NARROW, "macro")],
     ids=lambda p: getattr(p, "name", p),
 )
 def test_node_runs_random_programs_as_the_golden_node_does(config: NodeConfig, arithmetic: str) -> None:
