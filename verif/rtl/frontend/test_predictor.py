@@ -109,7 +109,7 @@ def test_it_equals_the_model(config: NodeConfig, cycles: list[Any]) -> None:
     simulation.run(check)
 
 
-@pytest.mark.parametrize("outcomes", itertools.product((True, False), repeat=5))
+@pytest.mark.parametrize("outcomes", list(itertools.product((True, False), repeat=5)))
 def test_two_outcomes_alike_decide_after_any_history(outcomes: tuple[bool, ...]) -> None:
     simulation = SIMULATIONS[CONFIGS[0]]
     predictor = simulation.component
