@@ -213,6 +213,20 @@ def test_of_two_lines_the_one_used_longer_ago_is_replaced(config: NodeConfig) ->
     directed(config, check)
 
 
+@pytest.mark.parametrize("config", CONFIGS[:3], ids=lambda config: f"line{config.line_bytes}-threads{config.threads}")
+def test_of_two_lines_not_used_the_one_that_arrived_first_is_replaced(config: NodeConfig) -> None:
+    line_words, sets = config.line_bytes // 4, config.threads * config.fetch_lines // 2
+
+    async def check(bench: Bench) -> None:
+        for line in (1, 1 + sets, 1 + 2 * sets):
+            await missing(bench, (0, line))
+            await bench.settle()
+        assert await bench.cycle((0, (1 + sets) * line_words)) is not None
+        assert await bench.cycle((0, line_words)) is None
+
+    directed(config, check)
+
+
 def test_no_line_behind_sram_is_asked_for() -> None:
     config = CONFIGS[1]
 
