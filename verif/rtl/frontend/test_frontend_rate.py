@@ -184,3 +184,29 @@ def test_a_jump_at_the_end_of_a_line_does_not_wait_for_the_line_behind() -> None
         assert taken[:3] == [line_words - 1, 0, 1]
 
     simulation.run(bench)
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_flush_forgets_what_branches_did(flush: bool) -> None:
+    simulation = simulation_of(ONE)
+    front_end = simulation.component
+    port = front_end.threads[0]
+
+    async def bench(context: Any) -> None:
+        context.set(port.run, 1)
+        context.set(port.target, SRAM_BASE)
+        context.set(front_end.update, {"valid": 1, "pc": 0, "conditional": 1, "taken": 1, "target": 2})
+        await context.tick()
+        context.set(front_end.update, {"valid": 0})
+        context.set(front_end.flush, flush)
+        context.set(port.redirect, 1)
+        await context.tick()
+        context.set(front_end.flush, 0)
+        context.set(port.redirect, 0)
+        context.set(front_end.port.grant, 1)
+        context.set(front_end.port.data, branch("bne", 5, 6, 8))
+        while not context.get(port.valid):
+            await context.tick()
+        assert context.get(port.heads)[0].predicted == (not flush)
+
+    simulation.run(bench)
