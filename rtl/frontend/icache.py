@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The instruction cache that all threads share."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -96,10 +96,7 @@ class InstructionCache(wiring.Component):
         oldest = Signal(sets)
         replaced = Signal()
         fill_set, looked_set = arriving_line[:set_bits], line[:set_bits]
-        with m.If(Cat(bits.bit_select(fill_set, 1) for bits in valid).all()):
-            m.d.comb += replaced.eq(oldest.bit_select(fill_set, 1))
-        with m.Else():
-            m.d.comb += replaced.eq(valid[0].bit_select(fill_set, 1))
+        m.d.comb += replaced.eq(oldest.bit_select(fill_set, 1))
         hits, ahead_hits = Signal(_WAYS), Signal(_WAYS)
         for way in range(_WAYS):
             m.submodules[f"tags{way}"] = tags = Memory(shape=line_bits - set_bits, depth=sets, init=[])

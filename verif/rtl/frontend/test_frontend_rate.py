@@ -13,7 +13,7 @@ import pytest
 from golden.config import NodeConfig
 from golden.layout import SRAM_BASE
 from rtl.frontend.frontend import FrontEnd
-from verif.rtl.frontend.program import branch, line_data, plain
+from verif.rtl.frontend.program import branch, jal, line_data, plain
 from verif.rtl.simulate import Simulation
 
 SMALLEST = NodeConfig(sram_blocks=1, sram_ways=1, bank_lines=64, fetch_lines=8, btb_entries=8)
@@ -151,5 +151,62 @@ def test_heads_show_three_cycles_after_a_redirection_and_six_if_the_line_is_miss
         # A line that does not come is nothing to wait for any more after the next redirection.
         assert await cycles_until_heads(context, 0x400, patience=5, grants=False) is None
         assert await cycles_until_heads(context, 0x100, grants=False) == 3
+
+    simulation.run(bench)
+
+
+def test_a_jump_at_the_end_of_a_line_does_not_wait_for_the_line_behind() -> None:
+    simulation = simulation_of(ONE)
+    front_end = simulation.component
+    port = front_end.threads[0]
+    line_words = ONE.line_bytes // 4
+
+    def code(address: int, _: int) -> int:
+        return jal(4 - ONE.line_bytes) if address % ONE.line_bytes == ONE.line_bytes - 4 else plain(address // 4)
+
+    async def bench(context: Any) -> None:
+        context.set(port.run, 1)
+        context.set(port.target, SRAM_BASE + ONE.line_bytes - 4)
+        granted, taken = 0, []
+        for cycle in range(12):
+            context.set(port.redirect, cycle == 0)
+            context.set(front_end.port.data, granted)
+            requested, address = context.get(front_end.port.req), context.get(front_end.port.address)
+            # Only the first line ever comes.
+            grants = requested and address == 0
+            context.set(front_end.port.grant, grants)
+            count = context.get(port.valid).bit_count()
+            context.set(port.take, count)
+            heads = context.get(port.heads)
+            taken += [heads[i].pc for i in range(count)]
+            await context.tick()
+            granted = line_data(ONE, code, address, 0) if grants else 0
+        assert taken[:3] == [line_words - 1, 0, 1]
+
+    simulation.run(bench)
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_flush_forgets_what_branches_did(flush: bool) -> None:
+    simulation = simulation_of(ONE)
+    front_end = simulation.component
+    port = front_end.threads[0]
+
+    async def bench(context: Any) -> None:
+        context.set(port.run, 1)
+        context.set(port.target, SRAM_BASE)
+        context.set(front_end.update, {"valid": 1, "pc": 0, "conditional": 1, "taken": 1, "target": 2})
+        await context.tick()
+        context.set(front_end.update, {"valid": 0})
+        context.set(front_end.flush, flush)
+        context.set(port.redirect, 1)
+        await context.tick()
+        context.set(front_end.flush, 0)
+        context.set(port.redirect, 0)
+        context.set(front_end.port.grant, 1)
+        context.set(front_end.port.data, branch("bne", 5, 6, 8))
+        while not context.get(port.valid):
+            await context.tick()
+        assert context.get(port.heads)[0].predicted == (not flush)
 
     simulation.run(bench)

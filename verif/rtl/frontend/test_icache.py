@@ -156,6 +156,19 @@ def test_a_line_that_two_threads_miss_is_asked_for_once_and_ends_the_waiting_of_
     directed(CONFIGS[1], check)
 
 
+def test_a_line_that_is_missed_while_it_arrives_hits_in_the_next_cycle_and_is_not_asked_for_again() -> None:
+    async def check(bench: Bench) -> None:
+        await missing(bench, (0, 5))
+        await bench.cycle()
+        assert await bench.cycle((1, 5 * 8)) is None
+        assert not bench.context.get(bench.cache.waits)
+        assert await bench.cycle((1, 5 * 8)) is not None
+        await bench.settle()
+        assert bench.granted.count(5) == 1
+
+    directed(CONFIGS[1], check)
+
+
 def test_lines_that_threads_wait_for_go_before_the_one_behind_and_round_robin() -> None:
     async def check(bench: Bench) -> None:
         # Thread 3 misses while line 2 is asked for, so that nothing is asked for ahead.
@@ -178,6 +191,38 @@ def test_the_line_behind_is_asked_for_ahead_and_does_not_replace_the_one_looked_
         assert bench.granted == [6, 7]
         assert await bench.cycle((0, 6 * line_words)) is not None
         assert await bench.cycle((0, 7 * line_words)) is not None
+
+    directed(config, check)
+
+
+@pytest.mark.parametrize("config", CONFIGS[:3], ids=lambda config: f"line{config.line_bytes}-threads{config.threads}")
+def test_of_two_lines_the_one_used_longer_ago_is_replaced(config: NodeConfig) -> None:
+    line_words, sets = config.line_bytes // 4, config.threads * config.fetch_lines // 2
+
+    async def check(bench: Bench) -> None:
+        for line in (1, 1 + sets):
+            await missing(bench, (0, line))
+            await bench.settle()
+        assert await bench.cycle((0, line_words)) is not None
+        await bench.settle()
+        await missing(bench, (0, 1 + 2 * sets))
+        await bench.settle()
+        assert await bench.cycle((0, line_words)) is not None
+        assert await bench.cycle((0, (1 + sets) * line_words)) is None
+
+    directed(config, check)
+
+
+@pytest.mark.parametrize("config", CONFIGS[:3], ids=lambda config: f"line{config.line_bytes}-threads{config.threads}")
+def test_of_two_lines_not_used_the_one_that_arrived_first_is_replaced(config: NodeConfig) -> None:
+    line_words, sets = config.line_bytes // 4, config.threads * config.fetch_lines // 2
+
+    async def check(bench: Bench) -> None:
+        for line in (1, 1 + sets, 1 + 2 * sets):
+            await missing(bench, (0, line))
+            await bench.settle()
+        assert await bench.cycle((0, (1 + sets) * line_words)) is not None
+        assert await bench.cycle((0, line_words)) is None
 
     directed(config, check)
 

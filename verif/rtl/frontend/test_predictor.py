@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,15 +72,15 @@ SIMULATIONS = {config: Simulation(BranchPredictor(config)) for config in CONFIGS
 
 #: Few addresses that differ in word, set and tag, so that they meet.
 ADDRESS = st.builds(
-    lambda tag, low: tag << 8 | low, st.sampled_from((0, 2047)), st.sampled_from((0, 1, 2, 3, 4, 7, 8, 15, 16, 32, 33))
+    lambda tag, low: tag << 8 | low, st.sampled_from((0, 0, 2047)), st.sampled_from((0, 1, 2, 3, 5, 7, 8, 16, 33))
 )
-UPDATE = st.none() | st.tuples(ADDRESS, st.booleans(), st.booleans(), st.integers(0, 2**19 - 1))
-CYCLE = st.tuples(ADDRESS, UPDATE, st.sampled_from((0,) * 15 + (1,)))
+UPDATE = st.none() | st.tuples(ADDRESS, st.booleans(), st.sampled_from((True, True, False)), st.integers(0, 2**19 - 1))
+CYCLE = st.tuples(ADDRESS, UPDATE, st.sampled_from((0,) * 20 + (1,)))
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"window{config.window_bytes}-entries{config.btb_entries}")
-@property_settings(60)
-@given(cycles=st.lists(CYCLE, min_size=1, max_size=60))
+@property_settings(40)
+@given(cycles=st.lists(CYCLE, min_size=20, max_size=80))
 def test_it_equals_the_model(config: NodeConfig, cycles: list[Any]) -> None:
     simulation = SIMULATIONS[config]
     predictor = simulation.component
@@ -104,5 +105,21 @@ def test_it_equals_the_model(config: NodeConfig, cycles: list[Any]) -> None:
                 model.update(pc, conditional, taken, target)
             if flush:
                 model = Model(config)
+
+    simulation.run(check)
+
+
+@pytest.mark.parametrize("outcomes", list(itertools.product((True, False), repeat=5)))
+def test_two_outcomes_alike_decide_after_any_history(outcomes: tuple[bool, ...]) -> None:
+    simulation = SIMULATIONS[CONFIGS[0]]
+    predictor = simulation.component
+
+    async def check(context: Any) -> None:
+        context.set(predictor.address, 4)
+        for taken in (True, *outcomes, outcomes[-1]):
+            update = {"valid": 1, "pc": 5, "conditional": 1, "taken": taken, "target": 77}
+            context.set(predictor.update, update)
+            await context.tick()
+        assert context.get(predictor.taken) == outcomes[-1]
 
     simulation.run(check)
