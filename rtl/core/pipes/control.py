@@ -102,13 +102,10 @@ class ControlPipe(wiring.Component):
         ]
         following = Signal.like(entry.pc)
         m.d.comb += following.eq(entry.pc + 1)
-        mispredicted, parks = Signal(), Signal()
+        mispredicted, parks, leaves_window = Signal(), Signal(), Signal()
+        m.d.comb += leaves_window.eq(jump & (jumps_to[OFFSET_BITS:] != SRAM_BASE >> OFFSET_BITS))
         with m.If(jump):
-            m.d.comb += mispredicted.eq(
-                ~entry.predicted
-                | (entry.follows != jumps_to[2:OFFSET_BITS])
-                | (jumps_to[OFFSET_BITS:] != SRAM_BASE >> OFFSET_BITS)
-            )
+            m.d.comb += mispredicted.eq(~entry.predicted | (entry.follows != jumps_to[2:OFFSET_BITS]) | leaves_window)
         with m.Else():
             m.d.comb += mispredicted.eq(entry.predicted)
         m.d.comb += [
@@ -144,7 +141,7 @@ class ControlPipe(wiring.Component):
         m.d.comb += [
             good.eq(self.first & ~self.killed & ~trap),
             self.bad.eq(self.first & (trap | self.redirect)),
-            self.update.valid.eq(good & (decoded.branch | decoded.jal | decoded.jalr)),
+            self.update.valid.eq(good & (decoded.branch | decoded.jal | decoded.jalr) & ~leaves_window),
             self.update.pc.eq(entry.pc),
             self.update.conditional.eq(decoded.branch),
             self.update.taken.eq(jump),
