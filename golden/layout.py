@@ -175,6 +175,11 @@ def phit_bits(config: NodeConfig) -> int:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+#: What is stored to ``tohost`` names a device and a command for the host in the bits above these, and ends the program if it
+#: has none there and bit 0 set.
+TOHOST_PAYLOAD_BITS = 48
+
+
 class ControlRegister(IntEnum):
     """Byte offsets in the control page of registers that exist once per node."""
 
@@ -185,9 +190,10 @@ class ControlRegister(IntEnum):
     CYCLE = 0x010
     """Read only. The cycle count that comes in from outside."""
     TOHOST_ADDRESS = 0x018
-    """Address (0x8000_0000 based, 8-byte aligned) whose store with bit 0 set ends the node's program; 0 disables."""
+    """Address (0x8000_0000 based, 8-byte aligned) whose store with bit 0 set and bits 48-63 clear ends the node's program;
+    0 disables."""
     TOHOST = 0x020
-    """Read only. The value stored there; 0 as long as there was none. Writing TOHOST_ADDRESS clears it."""
+    """Read only. The value that ended the program; 0 as long as there was none. Writing TOHOST_ADDRESS clears it."""
     STATUS = 0x028
     """Read only. Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
     13 a semaphore overflowed, 14 a packet was dropped (an undeliverable response, or a kind that does not belong to its class),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from golden.instruction import MASK_64, Fields, Operation, Trap, defer, signed
-from golden.layout import SRAM_BASE, Cause
+from golden.layout import SRAM_BASE, TOHOST_PAYLOAD_BITS, Cause
 from golden.multiply_divide import MULTIPLY_DIVIDE
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Semantics = Callable[["Thread", Fields, int], tuple[Operation, Operation | None]]
 
 _SIGN = 1 << 63
+
+#: A value stored to ``tohost`` ends the program if of these bits only bit 0 is set.
+_ENDS = MASK_64 << TOHOST_PAYLOAD_BITS & MASK_64 | 1
 
 
 def _sext32(value: int) -> int:
@@ -192,7 +195,7 @@ def _store(size: int) -> Semantics:
             if not 0 <= start < limit:
                 raise Trap(Cause.STORE_ACCESS_FAULT, address)
             value = x[rs2] & mask
-            if address == node.tohost_address and value & 1:
+            if address == node.tohost_address and value & _ENDS == 1:
                 return None
             sram[start : start + size] = value.to_bytes(size, "little")
             thread.lines_stored += 1

@@ -7,10 +7,7 @@ device and command):
 - the address of eight double words, {number, argument 0, argument 1, ...}: system call ``write`` (64) of bytes to descriptor 1
   or 2, or ``exit`` (93). The host puts the result over the number, sets ``tohost`` to 0 and then ``fromhost`` to 1;
 - 1 << 56 | 1 << 48 | character: the character is written, and ``tohost`` becomes 0;
-- exit code << 1 | 1: ends the node's program, which the node itself does.
-
-A character whose code is odd ends the program as well, as far as the node can tell. The host starts thread 0 again where it
-was; threads that the program has started besides stay halted.
+- exit code << 1 | 1, with the upper 16 bits clear: ends the node's program, which the node itself does.
 
 Source: fesvr of riscv-isa-sim (htif, syscall and device), and syscalls.c of riscv-tests for the program's side.
 """
@@ -21,7 +18,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from golden.layout import SRAM_BASE, ControlRegister, ThreadRegister, ThreadState, control_offset, thread_offset
+from golden.layout import SRAM_BASE, TOHOST_PAYLOAD_BITS, ThreadRegister, ThreadState, thread_offset
 from golden.program import Program
 from sw.backend import ArrayBackend, HostError, RunOutcome, ServedBackend, Site, read_blocks, write_blocks
 
@@ -85,8 +82,6 @@ class Console:
         What each node has written so far; nodes that have written nothing are not there.
     exit_codes : dict of (x, y) to int
         Exit codes of nodes that asked for their end by system call.
-    first_starts : dict of (x, y) to int
-        The cycle in which a node was started first, of nodes that the host has started again since.
 
     Raises
     ------
@@ -110,7 +105,6 @@ class Console:
         self._fromhost = fromhost
         self.written: dict[Site, bytearray] = {}
         self.exit_codes: dict[Site, int] = {}
-        self.first_starts: dict[Site, int] = {}
 
     def run(self, max_cycles: int) -> RunOutcome:
         """As ``ArrayBackend.run``, with what programs ask for done.
@@ -138,12 +132,13 @@ class Console:
         """Answer every node that asks for something; returns whether one did."""
         asking = [(site, value) for site, value in zip(self._sites, self._requests(), strict=True) if _is_request(value)]
         for site, value in asking:
-            if value >> 48 == _PUT_CHARACTER:
+            target = value >> TOHOST_PAYLOAD_BITS
+            if target == _PUT_CHARACTER:
                 self._put_character(site, value)
-            elif value >> 48 == _SYSTEM_CALL:
+            elif target == _SYSTEM_CALL:
                 self._system_call(site, value)
             else:
-                raise self._refusal(site, value, f"device {value >> 56}, command {value >> 48 & 0xFF}")
+                raise self._refusal(site, value, f"device {target >> 8}, command {target & 0xFF}")
         return bool(asking)
 
     def _requests(self) -> list[int]:
@@ -158,17 +153,6 @@ class Console:
     def _put_character(self, site: Site, value: int) -> None:
         self._write(site, 1, bytes([value & 0xFF]))
         self._store(site, {self._tohost: 0})
-        if value & 1:
-            self._go_on(site)
-
-    def _go_on(self, site: Site) -> None:
-        """Undo the end of the program: TOHOST is cleared, and thread 0 starts where it was."""
-        array, (x, y) = self._array, site
-        start = array.read_register(x, y, control_offset(ControlRegister.FIRST_START))
-        self.first_starts.setdefault(site, start)
-        array.write_register(x, y, control_offset(ControlRegister.TOHOST_ADDRESS), self._tohost)
-        counter = thread_offset(0, ThreadRegister.PC)
-        array.write_register(x, y, counter, array.read_register(x, y, counter))
 
     def _system_call(self, site: Site, address: int) -> None:
         if not self._inside(address, _CALL.size) or address % 8:
@@ -228,5 +212,5 @@ class Console:
 
 
 def _is_request(value: int) -> bool:
-    """Whether ``tohost`` holds something for the host to do. Of the odd values, which end the program, only odd characters."""
-    return value != 0 and (value & 1 == 0 or value >> 48 == _PUT_CHARACTER)
+    """Whether ``tohost`` holds something for the host to do; odd values without device and command end the program."""
+    return value != 0 and (value & 1 == 0 or value >> TOHOST_PAYLOAD_BITS != 0)

@@ -375,8 +375,7 @@ def run_program(
         _node_report(site, status, tohost, retired, state, exit_codes.get(site))
         for site, (status, tohost, retired, _, _), state in zip(chosen, values, states, strict=True)
     )
-    starts = console.first_starts if console else {}
-    first_start = min((starts.get(site, each[3]) for site, each in zip(chosen, values, strict=True)), default=0)
+    first_start = min((each[3] for each in values), default=0)
     cycles = max(each[4] for each in values) - first_start if ended and values else outcome.cycles
     written = console.written if console else {}
     texts = tuple(NodeOutput(y, x, bytes(written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in written)

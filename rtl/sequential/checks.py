@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, Port
+from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, TOHOST_PAYLOAD_BITS, Port
 from rtl.core.addresses import in_sram
 from rtl.core.decoder import DecodedLayout
 from rtl.interfaces import GlobalAddressLayout
@@ -26,7 +26,7 @@ class AccessChecks(wiring.Component):
     misaligned, bad : Out(1)
         It is not aligned; it lies outside of SRAM, or is no global address.
     tohost_enabled : In(1), tohost_offset : In(21), ends : Out(1)
-        The access covers the address that ends the program, and what is stored (``b``) has its lowest bit set.
+        The access covers the address that ends the program, and what is stored (of ``b``) is a value that does.
     a, b : In(64), wide_a, wide_b : In(1)
         Operands of a matrix operation in SRAM, which may be wide: two lines.
     a_misaligned, a_bad, b_misaligned, b_bad : Out(1)
@@ -82,13 +82,16 @@ class AccessChecks(wiring.Component):
                 for log in range(3):
                     with m.Case(log):
                         m.d.comb += inside.eq(in_sram(config, address, quarter_tile << log))
+        # Only double words have the bits of device and command.
+        asks = Signal()
+        m.d.comb += asks.eq((self.insn[12:14] == 3) & self.b[TOHOST_PAYLOAD_BITS:].any())
         exit_ = GlobalAddressLayout()(address[:GLOBAL_ADDRESS_BITS]).exit
         remote = decoded.nwrite | decoded.nread | decoded.nsd
         m.d.sync += [
             self.misaligned.eq((address[:byte_bits] & low_bits).any()),
             self.bad.eq(Mux(remote, address[GLOBAL_ADDRESS_BITS:].any() | (exit_ > max(Port)), ~inside)),
             # An access that is good lies in SRAM, so its upper bits are those of the address that is compared.
-            self.ends.eq(self.tohost_enabled & self.b[0] & (address[:OFFSET_BITS] == self.tohost_offset)),
+            self.ends.eq(self.tohost_enabled & self.b[0] & ~asks & (address[:OFFSET_BITS] == self.tohost_offset)),
         ]
 
         def operand(address, wide):

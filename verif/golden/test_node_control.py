@@ -141,9 +141,17 @@ def test_threads_take_turns() -> None:
 # -- tohost -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("store, value", [("sb", 0x0B), ("sh", 0x8A0B), ("sw", 0xFEDC_8A0B), ("sd", 0x8123_4567_FEDC_8A0B)])
-def test_odd_store_to_tohost_ends_all_threads(store: str, value: int) -> None:
-    node = started(encode(store, 6, 0, 5), SPIN, SPIN, x={5: SRAM_BASE + 0x100, 6: 0x8123_4567_FEDC_8A0B})
+@pytest.mark.parametrize(
+    "store, register, value",
+    [
+        ("sb", 0x8123_4567_FEDC_8A0B, 0x0B),
+        ("sh", 0x8123_4567_FEDC_8A0B, 0x8A0B),
+        ("sw", 0x8123_4567_FEDC_8A0B, 0xFEDC_8A0B),
+        ("sd", 0x0000_FFFF_FFFF_FFFF, 0x0000_FFFF_FFFF_FFFF),
+    ],
+)
+def test_odd_store_to_tohost_without_device_and_command_ends_all_threads(store: str, register: int, value: int) -> None:
+    node = started(encode(store, 6, 0, 5), SPIN, SPIN, x={5: SRAM_BASE + 0x100, 6: register})
     node.threads[1].start(SRAM_BASE + 8)
     node.write_register(ControlRegister.TOHOST_ADDRESS, SRAM_BASE + 0x100)
     node.run(1000)
@@ -163,6 +171,15 @@ def test_other_stores_around_tohost_only_store(store: str, offset: int, value: i
     node.run()
     assert (node.exited, node.threads[0].minstret) == (False, 2)
     assert node.sram[0x100 + offset] == value
+
+
+@pytest.mark.parametrize("value", [*(1 << bit | 1 for bit in range(48, 64)), (1 << 64) - 1, 1 << 56 | 1 << 48 | ord("A")])
+def test_odd_store_to_tohost_with_a_device_or_command_only_stores(value: int) -> None:
+    node = started(encode("sd", 6, 0, 5), HALT, x={5: SRAM_BASE + 0x100, 6: value})
+    node.write_register(ControlRegister.TOHOST_ADDRESS, SRAM_BASE + 0x100)
+    node.run()
+    assert (node.exited, node.tohost, node.threads[0].minstret) == (False, 0, 2)
+    assert int.from_bytes(node.sram[0x100:0x108], "little") == value
 
 
 def test_tohost_leaves_a_trapped_thread_trapped() -> None:

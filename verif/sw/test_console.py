@@ -67,8 +67,14 @@ def test_every_character_arrives_also_those_that_look_like_the_end_of_the_progra
     report = run(source, heard=heard)
     assert b"".join(contents for _, _, contents in heard) == characters
     assert report.passed
-    # Counted from the first start, not from the last time that the host has started it again.
-    assert report.cycles > 10 * len(characters)
+
+
+def test_a_character_with_an_odd_code_leaves_all_threads_running() -> None:
+    start = "csrr t0, mnode\nli t1, CONTROL_PAGE + 0x140\nadd t0, t0, t1\nla t1, second\nnsd t1, (t0)\n"
+    second = "second: la t3, stop\n1: ld t4, 0(t3)\nbeqz t4, 1b\nli t4, 5\nsd t4, 8(t3)\nhalt zero\n"
+    end = "la t3, stop\nli t4, 1\nsd t4, 0(t3)\n2: ld a0, 8(t3)\nbeqz a0, 2b\nhalt a0\n"
+    report = run(start + put(ord("A")) + end + second + ".balign 8\nstop: .dword 0, 0\n")
+    assert (report.reason, report.nodes[0].exit_code, report.console[0].text) == ("ended", 5, "A")
 
 
 def test_exit_by_system_call_ends_all_threads_with_its_code() -> None:
@@ -120,6 +126,8 @@ def test_text_that_is_no_utf_8_is_shown_as_far_as_it_is() -> None:
         (ask("0x1000"), "no double words"),
         (ask("1 << 56 | 2"), "device 1, command 0"),
         (ask("2 << 56 | 1 << 48"), "device 2, command 1"),
+        (ask("1 << 48 | 1"), "device 0, command 1"),
+        (ask("-1"), "device 255, command 255"),
     ],
 )
 def test_what_the_host_does_not_do_is_refused_with_who_asked_and_what_there_is(source: str, what: str) -> None:

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, SRAM_BASE, TAG_BITS, Cause, FormatKind, Port
+from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, SRAM_BASE, TAG_BITS, TOHOST_PAYLOAD_BITS, Cause, FormatKind, Port
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.format_table import FormatLayout
 from rtl.core.pipes.bundles import commit, enter_x, in_window, pipe_members, write_scalar
@@ -248,7 +248,8 @@ class StorePipe(wiring.Component):
             self.stall.eq(good & ~finishes),
             exits.eq(
                 decoded.store
-                & x.rs2[0]
+                & self.exit_value[0]
+                & ~self.exit_value[TOHOST_PAYLOAD_BITS:].any()
                 & (address[:OFFSET_BITS] == self.tohost[:OFFSET_BITS])
                 & (self.tohost[OFFSET_BITS:] == SRAM_BASE >> OFFSET_BITS)
             ),

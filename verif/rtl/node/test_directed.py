@@ -39,6 +39,12 @@ PROGRAMS = {
     "halt with a code": "li a0, 42\n halt a0",
     "tohost ends all threads": "la t0, tohost\n li t1, 7\n sd t1, 0(t0)\n 1: j 1b\n .align 3\n tohost: .dword 0",
     "tohost by a word": "la t0, tohost\n li t1, -1\n sw t1, 0(t0)\n 1: j 1b\n .align 3\n tohost: .dword 0",
+    "tohost by half a word": "la t0, tohost\n li t1, -1\n sh t1, 0(t0)\n 1: j 1b\n .align 3\n tohost: .dword 0",
+    "tohost by a byte": "la t0, tohost\n li t1, -1\n sb t1, 0(t0)\n 1: j 1b\n .align 3\n tohost: .dword 0",
+    "tohost with the largest code": "la t0, tohost\n li t1, -1\n srli t1, t1, 16\n sd t1, 0(t0)\n 1: j 1b\n .align 3\n"
+    " tohost: .dword 0",
+    "tohost with each bit of device and command": "la t0, tohost\n li t1, 1 << 48\n 1: ori t2, t1, 1\n sd t2, 0(t0)\n"
+    " slli t1, t1, 1\n bnez t1, 1b\n li a0, 3\n halt a0\n .align 3\n tohost: .dword 0",
     "tohost without bit 0": "la t0, tohost\n li t1, 6\n sd t1, 0(t0)\n li a0, 3\n halt a0\n .align 3\n tohost: .dword 0",
     "illegal": ".word 0xffffffff",
     "illegal zero": ".word 0",
