@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from golden.layout import PIPE_EVENTS, STALL_EVENTS, Event
-from scripts.d1.counters import MOST_NODES, counter_table
+from scripts.d1.counters import MOST_NODES, CounterTable, counter_tables
 from sw.counters import ThreadCounters
 from verif.scripts.command import d1
 
@@ -19,32 +19,39 @@ def counters(column: int = 0, thread: int = 0, cycles: int = 200, **stalls: int)
     return ThreadCounters(0, column, thread, cycles, 100, dict.fromkeys(PIPE_EVENTS, 20), lost)
 
 
-def cell(table: tuple[tuple[str, ...], list[tuple[str, ...]]], row: int, column: str) -> str:
-    header, rows = table
-    return rows[row][header.index(column)]
+def cell(tables: list[CounterTable], row: int, column: str) -> str:
+    """A cell of whichever table has that column."""
+    for _, header, rows in tables:
+        if column in header:
+            return rows[row][header.index(column)]
+    raise AssertionError(f"no table has a column {column}")
 
 
 def test_a_thread_has_a_row_with_rate_pipes_and_stalls_in_percent() -> None:
-    table = counter_table([counters(thread=1, bank=50, semaphore=3)])
-    assert all(len(row) == len(table[0]) for row in table[1])
-    assert [cell(table, 0, name) for name in ("node", "thread", "IPC", "load")] == ["0,0", "1", "0.50", "20"]
-    assert [cell(table, 0, f"{name} stalls") for name in ("bank", "semaphore", "fetch")] == ["50 (25.0%)", "3 (1.5%)", "0 (0.0%)"]
+    tables = counter_tables([counters(thread=1, bank=50, semaphore=3)])
+    assert all(len(row) == len(header) for _, header, rows in tables for row in rows)
+    assert [cell(tables, 0, name) for name in ("node", "thread", "IPC", "load")] == ["0,0", "1", "0.50", "20"]
+    assert [cell(tables, 0, name) for name in ("bank", "semaphore", "fetch")] == ["50 (25.0%)", "3 (1.5%)", "0 (0.0%)"]
 
 
 def test_of_many_nodes_the_sum_and_the_slowest_are_shown() -> None:
     many = [counters(column, thread, 200 + column % 5, credit=10) for column in range(MOST_NODES + 2) for thread in range(2)]
-    table = counter_table(many)
-    assert [row[0] for row in table[1]] == [f"all {MOST_NODES + 2}", "0,4", "0,4"]
-    assert cell(table, 0, "retired") == str(100 * len(many))
-    assert cell(table, 0, "credit stalls").startswith(f"{10 * len(many)} (")
-    few = counter_table(many[: 2 * MOST_NODES])
-    assert len(few[1]) == 2 * MOST_NODES
+    tables = counter_tables(many)
+    assert all([row[0] for row in rows] == [f"all {MOST_NODES + 2}", "0,4", "0,4"] for _, _, rows in tables)
+    assert cell(tables, 0, "retired") == str(100 * len(many))
+    assert cell(tables, 0, "credit").startswith(f"{10 * len(many)} (")
+    assert all(len(rows) == 2 * MOST_NODES for _, _, rows in counter_tables(many[: 2 * MOST_NODES]))
 
 
 def test_a_core_that_counts_no_events_has_columns_for_none() -> None:
-    header, rows = counter_table([ThreadCounters(0, 0, 0, 10, 4, None, None)])
+    ((title, header, rows),) = counter_tables([ThreadCounters(0, 0, 0, 10, 4, None, None)])
+    assert title == "Instructions"
     assert rows == [("0,0", "0", "10", "4", "0.40")]
     assert len(header) == 5
+
+
+def test_threads_that_did_nothing_make_no_table() -> None:
+    assert counter_tables([]) == []
 
 
 @pytest.mark.rtl
