@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.layout import (
-    EVENT_INHIBITS,
     GLOBAL_ADDRESS_BITS,
     MHPMCOUNTER_BASE,
     MHPMEVENT_BASE,
@@ -223,7 +222,7 @@ class ThreadCsrs(wiring.Component):
                     m.d.sync += [
                         cycles_stopped.eq(written[0]),
                         instret_stopped.eq(written[2]),
-                        events_stopped.eq(written & EVENT_INHIBITS),
+                        events_stopped.eq(written),
                     ]
                     with m.If(cycles_stopped):
                         m.d.sync += mark.eq(self.cycle)

@@ -65,6 +65,12 @@ def test_an_instruction_counts_once_where_it_retires(name: str) -> None:
     assert counters(node) == expected
 
 
+@pytest.mark.parametrize("word", [encode("nsd", 0, 6), encode("nread", 1, 6), encode("nwrite.s", 1, 6, 0)])
+def test_a_request_to_the_network_counts_once_as_a_store(word: int) -> None:
+    node = run_words(TINY, word, HALT, x={6: 0x400})
+    assert counters(node) == dict.fromkeys(Event, 0) | {Event.INTEGER: 1, Event.STORE: 1}
+
+
 def test_every_instruction_has_one_event_and_moves_from_predicates_are_integer() -> None:
     assert {event_of(row) for row in INSTRUCTIONS.values()} == set(PIPE_EVENTS)
     of_predicates = {row.mnemonic: event_of(row) for row in INSTRUCTIONS.values() if row.unit.value == "predicate"}
