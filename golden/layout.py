@@ -247,6 +247,12 @@ SEMAPHORE_STRIDE = 0x08
 """Semaphore s lies at SEMAPHORE_BLOCK + s * SEMAPHORE_STRIDE. Read: its value. Write: add the low 16 bits."""
 
 
+COUNTER_BLOCK = 0x300
+COUNTER_STRIDE = 0x80
+"""Counters of thread t lie at COUNTER_BLOCK + t * COUNTER_STRIDE, number n at 8 * n: 0 is mcycle, 2 minstret, and those of Event
+follow. Read only. A node with a sequential core has none of them: they read 0."""
+
+
 class ThreadState(IntEnum):
     """What a thread does."""
 
@@ -271,6 +277,11 @@ def semaphore_offset(semaphore: int) -> int:
     return CONTROL_PAGE_OFFSET + SEMAPHORE_BLOCK + semaphore * SEMAPHORE_STRIDE
 
 
+def counter_offset(thread: int, number: int) -> int:
+    """Offset in the node's window of a counter of a thread: 0 for mcycle, 2 for minstret, else an Event."""
+    return CONTROL_PAGE_OFFSET + COUNTER_BLOCK + thread * COUNTER_STRIDE + 8 * number
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # CSRs and traps
 # ---------------------------------------------------------------------------------------------------------------------
@@ -292,7 +303,8 @@ class Csr(IntEnum):
     MTVEC = 0x305
     """Direct mode only: bits 0 and 1 read 0. 0 means that there is no handler."""
     MCOUNTINHIBIT = 0x320
-    """Bits CY (0) and IR (2), see CountInhibit, stop mcycle and minstret while they are set; the others read 0. 0 after reset."""
+    """Bits CY (0) and IR (2), see CountInhibit, stop mcycle and minstret while they are set, and the bit of an Event's number its
+    counter; the others read 0, on a sequential core those of events too. 0 after reset."""
     MSCRATCH = 0x340
     MEPC = 0x341
     """Bits 0 and 1 read 0."""
@@ -340,8 +352,43 @@ class CountInhibit(IntFlag):
     IR = 4
 
 
+class Event(IntEnum):
+    """What a pipelined core counts of each thread, by the number of the counter.
+
+    The first ones count instructions that retire, by pipe. The others count cycles in which the thread is WAITING, or is RUNNING
+    and issues nothing, each such cycle once: by the first that applies, in the order SEMAPHORE, FETCH, CREDIT, BANK, OPERAND,
+    STRUCTURAL, of what holds back the thread's oldest instruction.
+    """
+
+    INTEGER = 3
+    """Retired by the pipes alu and control."""
+    LOAD = 4
+    STORE = 5
+    SIMD = 6
+    MATRIX = 7
+    FETCH = 8
+    """No instruction is there, or what is there is not to be executed: the thread goes on elsewhere."""
+    OPERAND = 9
+    """A register, predicate or accumulator, or an earlier access to memory, is waited for; or the instruction has to be alone."""
+    BANK = 10
+    """It has to wait for an access of its thread to SRAM, which waits for its grant."""
+    CREDIT = 11
+    """No room in the network, or a read response needs the port by which vector loads write."""
+    SEMAPHORE = 12
+    """The thread is WAITING."""
+    STRUCTURAL = 13
+    """Its pipe, the divider or the generators of random bits are occupied, or another thread has taken them."""
+
+
+#: Events that are instructions retired, and those that are cycles lost.
+PIPE_EVENTS = (Event.INTEGER, Event.LOAD, Event.STORE, Event.SIMD, Event.MATRIX)
+STALL_EVENTS = (Event.FETCH, Event.OPERAND, Event.BANK, Event.CREDIT, Event.SEMAPHORE, Event.STRUCTURAL)
+
+#: Bits of MCOUNTINHIBIT that stop the counters of events.
+EVENT_INHIBITS = sum(1 << event for event in Event)
+
 #: Numbers n of performance counters: mhpmcounter<n> and mhpmevent<n> are the CSRs MHPMCOUNTER_BASE + n and MHPMEVENT_BASE + n.
-#: They read 0, and writes are ignored.
+#: Counters of an Event are writable, and their mhpmevent<n> read n; all others read 0. Other writes are ignored.
 PERFORMANCE_COUNTERS = range(3, 32)
 MHPMCOUNTER_BASE = 0xB00
 MHPMEVENT_BASE = 0x320

@@ -14,6 +14,8 @@ from golden.clock import QUANTUM, Clock, run_round
 from golden.config import CONTROL_PAGE_BYTES, CONTROL_PAGE_OFFSET, NodeConfig
 from golden.instruction import MASK_64, Retirement
 from golden.layout import (
+    COUNTER_BLOCK,
+    COUNTER_STRIDE,
     LINK_PORTS,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
@@ -22,6 +24,7 @@ from golden.layout import (
     THREAD_BLOCK,
     THREAD_STRIDE,
     ControlRegister,
+    Event,
     GlobalAddress,
     Kind,
     NetworkError,
@@ -36,6 +39,7 @@ from golden.thread import Thread
 
 _REGISTER_BYTES = 8
 _SEMAPHORE_MAX = (1 << SEMAPHORE_VALUE_BITS) - 1
+_EVENTS = frozenset(Event)
 
 #: Takes a packet that leaves a node: (node, packet).
 Transport = Callable[["GoldenNode", Packet], None]
@@ -302,8 +306,11 @@ class GoldenNode:
         if register < SEMAPHORE_BLOCK:
             thread, field = divmod(register - THREAD_BLOCK, THREAD_STRIDE)
             return self._read_thread_register(self.threads[thread], field) if thread < len(self.threads) else 0
-        semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
-        return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
+        if register < COUNTER_BLOCK:
+            semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
+            return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
+        number, field = divmod(register - COUNTER_BLOCK, COUNTER_STRIDE)
+        return self._read_counter(self.threads[number], field // _REGISTER_BYTES) if number < len(self.threads) else 0
 
     def write_register(self, register: int, value: int) -> None:
         """Write the register at a byte offset in the control page; read-only and missing ones ignore it."""
@@ -342,6 +349,14 @@ class GoldenNode:
             ControlRegister.LINES_STORED: sum(thread.lines_stored for thread in self.threads),
         }
         return values.get(register, 0)
+
+    @staticmethod
+    def _read_counter(thread: Thread, number: int) -> int:
+        if thread.events is None:
+            return 0
+        if number in _EVENTS:
+            return thread.read_counter(Event(number))
+        return {0: thread.cycles, 2: thread.minstret}.get(number, 0)
 
     @staticmethod
     def _read_thread_register(thread: Thread, field: int) -> int:

@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING, NoReturn
 from golden.accumulators import Accumulators
 from golden.config import NodeConfig
 from golden.descriptors import FormatDescriptors
+from golden.event_counts import EventCounts, event_of
 from golden.instruction import MASK_64, Executable, Fields, IllegalInstruction, Operation, Retirement, Trap
 from golden.isa import INSTRUCTIONS, decode
-from golden.layout import CSR_NUMBERS, MISA_VALUE, SRAM_BASE, Cause, CountInhibit, Csr, Flag, ThreadState, hart_id
+from golden.layout import (
+    CSR_NUMBERS,
+    MHPMCOUNTER_BASE,
+    MHPMEVENT_BASE,
+    MISA_VALUE,
+    SRAM_BASE,
+    Cause,
+    CountInhibit,
+    Csr,
+    Event,
+    Flag,
+    ThreadState,
+    hart_id,
+)
 from golden.random import RandomLanes
 from golden.semantics_scalar import SCALAR_SEMANTICS
 from golden.semantics_xd1 import XD1_SEMANTICS
@@ -36,6 +50,8 @@ _FORMAT_CSRS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
 _ALL_FLAGS = sum(Flag)
 _ALL_INHIBITS = sum(CountInhibit)
 _SEED_MASK = 0xFFFF_FFFF
+_COUNTER_CSRS = {MHPMCOUNTER_BASE + event: event for event in Event}
+_EVENT_CSRS = {MHPMEVENT_BASE + event: event for event in Event}
 
 _PREDICATES = 8
 
@@ -69,6 +85,8 @@ class Thread:
     pc, exit_code, minstret, mepc, mcause, mtval, mtvec, mscratch, mstatus, mflags : int
     count_inhibit, cycle_offset : int
         mcountinhibit; what mcycle has beyond the clock's count, or all of mcycle while it is inhibited.
+    events : EventCounts or None
+        Performance counters; a sequential core has none.
     retired, matrix_steps, lines_loaded, lines_stored : int
         Counts since reset, which no instruction can write.
     network_error : int or None
@@ -96,6 +114,7 @@ class Thread:
         self.mstatus = _MSTATUS_MPP
         self.mtvec = self.mscratch = self.mepc = self.mcause = self.mtval = self.minstret = self.mflags = 0
         self.count_inhibit = self.cycle_offset = 0
+        self.events = EventCounts() if self.config.core == "pipelined" else None
         #: Semaphore and count that the thread waits for, meaningful while it is WAITING.
         self.awaited: tuple[int, int] = (0, 0)
         #: Vector register whose nread the next instruction needs.
@@ -227,6 +246,10 @@ class Thread:
         """Value of a CSR that exists."""
         if number in _FORMAT_CSRS:
             return self.formats.read_csr(number - Csr.MFORMAT0)
+        if self.events is not None and number in _EVENT_CSRS:
+            return _EVENT_CSRS[number]
+        if number in _COUNTER_CSRS:
+            return self.read_counter(_COUNTER_CSRS[number])
         node = self.node
         values: dict[int, Callable[[], int]] = {
             Csr.MSTATUS: lambda: self.mstatus,
@@ -238,8 +261,8 @@ class Thread:
             Csr.MTVAL: lambda: self.mtval,
             Csr.MFLAGS: lambda: self.mflags,
             Csr.MSEED: lambda: self.random.seed,
-            Csr.MCOUNTINHIBIT: lambda: self.count_inhibit,
-            Csr.MCYCLE: self._cycles,
+            Csr.MCOUNTINHIBIT: lambda: self.count_inhibit | (self.events.inhibit if self.events else 0),
+            Csr.MCYCLE: lambda: self.cycles,
             Csr.MINSTRET: lambda: self.minstret,
             Csr.MNODE: lambda: node.address,
             Csr.MCONFIG: lambda: self.config.descriptor,
@@ -269,6 +292,10 @@ class Thread:
             self.random.reseed(value & _SEED_MASK)
         elif number == Csr.MCOUNTINHIBIT:
             self._inhibit(value & _ALL_INHIBITS)
+            if self.events is not None:
+                self.events.set_inhibit(value, self.retired)
+        elif self.events is not None and number in _COUNTER_CSRS:
+            self.events.write(_COUNTER_CSRS[number], value, self.retired)
         elif number == Csr.MCYCLE:
             # The writing instruction takes a cycle, which must not show on top of the value.
             self.cycle_offset = value - (0 if self.count_inhibit & CountInhibit.CY else self.node.clock.cycle + 1)
@@ -276,7 +303,12 @@ class Thread:
             # The writing instruction is counted when it retires, and must not show on top of the value.
             self.minstret = value - (0 if self.count_inhibit & CountInhibit.IR else 1)
 
-    def _cycles(self) -> int:
+    def read_counter(self, event: Event) -> int:
+        """Value of a performance counter."""
+        return self.events.read(event, self.retired) if self.events is not None else 0
+
+    @property
+    def cycles(self) -> int:
         """Value of mcycle."""
         now = 0 if self.count_inhibit & CountInhibit.CY else self.node.clock.cycle
         return self.cycle_offset + now & MASK_64
@@ -392,6 +424,10 @@ class Thread:
         if row is not None:
             try:
                 operation, complete = _SEMANTICS[row.mnemonic](self, Fields(word), pc)
+                if self.events is not None:
+                    event = event_of(row)
+                    operation = self.events.counting(event, operation)
+                    complete = complete and self.events.counting(event, complete)
                 executable = Executable(word, row, operation, complete)
             except IllegalInstruction:
                 pass

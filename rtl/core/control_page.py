@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from golden.layout import (
+    COUNTER_BLOCK,
+    COUNTER_STRIDE,
     SEMAPHORE_BLOCK,
     SEMAPHORE_ID_BITS,
     SEMAPHORE_VALUE_BITS,
@@ -24,10 +26,11 @@ __all__ = ["ControlPage", "ThreadStatus"]
 
 
 class ThreadStatus(data.StructLayout):
-    """What the control page shows of a thread."""
+    """What the control page shows of a thread; ``counted`` is the counter that the page asks for."""
 
     def __init__(self):
-        super().__init__({"pc": 64, "state": 2, "cause": 64, "value": 64, "exit_code": 64, "retired": 64, "wait": 32})
+        sizes = {"pc": 64, "state": 2, "cause": 64, "value": 64, "exit_code": 64, "retired": 64, "wait": 32, "counted": 64}
+        super().__init__(sizes)
 
 
 class ControlPage(wiring.Component):
@@ -43,6 +46,8 @@ class ControlPage(wiring.Component):
         Events of the cycle (``semaphore_overflow`` is a level).
     exit : In(1), exit_value : In(64)
         A store has ended the program.
+    counter : Out(4)
+        The counter of each thread that ``threads`` is to show.
     tohost : Out(64)
         Address of that store, 0 if there is none.
     start, stop : Out(threads), start_pc : Out(64)
@@ -75,6 +80,7 @@ class ControlPage(wiring.Component):
                 "retired": In(3),
                 "exit": In(1),
                 "exit_value": In(64),
+                "counter": Out(4),
                 "tohost": Out(64),
                 "start": Out(threads),
                 "stop": Out(threads),
@@ -146,7 +152,11 @@ class ControlPage(wiring.Component):
         for number in range(self.config.semaphores):
             registers[SEMAPHORE_BLOCK // 8 + number] = self.semaphores[number]
         selected, _ = select_register(m, port.register, registers)
-        m.d.comb += [port.read_data.eq(selected), port.ready.eq(1)]
+        m.d.comb += [port.read_data.eq(selected), port.ready.eq(1), self.counter.eq(port.register)]
+        with m.Switch(port.register[len(self.counter) :]):
+            for number in range(threads):
+                with m.Case(COUNTER_BLOCK // COUNTER_STRIDE + number):
+                    m.d.comb += port.read_data.eq(self.threads[number].counted)
 
         semaphore = port.register - SEMAPHORE_BLOCK // 8
         m.d.comb += [

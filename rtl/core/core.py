@@ -240,7 +240,7 @@ class Core(wiring.Component):
             front = self._frontend.threads[thread]
             in_control = Signal(name=f"in_control{thread}")
             in_store = Signal(name=f"in_store{thread}")
-            retired = Signal(range(len(PIPES) + 1), name=f"retired{thread}")
+            retired = {name: Signal(name=f"retired_{name}{thread}") for name in PIPES}
             raised = [Signal(FLAG_BITS, name=f"raised{source}_{thread}") for source in ("simd", "convert")]
             uncertain = [pipe.first & self._mine(pipe, thread) for pipe in self._pipes]
             uncertain.append(self._load.gathers & self._mine(self._load, thread))
@@ -248,7 +248,10 @@ class Core(wiring.Component):
             m.d.comb += [
                 in_control.eq(control_pipe.first & ~control_pipe.killed & self._mine(control_pipe, thread)),
                 in_store.eq(store.first & ~store.killed & self._mine(store, thread)),
-                retired.eq(sum(pipe.commit.valid & ~pipe.commit.trap & (pipe.commit.thread == thread) for pipe in self._pipes)),
+                *(
+                    retired[name].eq(pipe.commit.valid & ~pipe.commit.trap & (pipe.commit.thread == thread))
+                    for name, pipe in zip(PIPES, self._pipes, strict=True)
+                ),
                 control.start.eq(page.start[thread]),
                 control.start_pc.eq(page.start_pc),
                 control.stop.eq(page.stop[thread]),
@@ -273,7 +276,11 @@ class Core(wiring.Component):
                 csr.operand.eq(control_pipe.csr_operand),
                 csr.trap.eq(control.taken),
                 csr.mret.eq(in_control & control_pipe.mret),
-                csr.retired.eq(retired),
+                csr.retired.eq(sum(retired.values())),
+                csr.retired_by.integer.eq(retired["alu"] + retired["control"]),
+                *(csr.retired_by[name].eq(retired[name]) for name in PIPES[2:]),
+                csr.waits.eq(control.state == ThreadState.WAITING),
+                csr.counter.eq(page.counter),
                 csr.hart.eq(Cat(C(thread, 2), self._x, self._y)),
                 csr.node.eq(Cat(C(0, OFFSET_BITS), self._x, self._y)),
                 csr.config.eq(self.config.descriptor),
@@ -361,6 +368,12 @@ class Core(wiring.Component):
                 state.held_operands.eq((staying["simd"] & simd.x.entry.decoded.transpose) | (staying["matrix"] & in_matrix.step)),
                 state.occupying.eq(Cat(staying.values()).any()),
                 state.simd_pending.eq(simd.pending[thread]),
+                state.ungranted.load.eq(staying["load"] & load.read.req & ~load.read.grant),
+                state.ungranted.store.eq(staying["store"] & store.write.req & ~store.write.grant),
+                state.ungranted.matrix.eq(matrix.ungranted[thread]),
+                state.loading.scalar.eq(state.ungranted.load & load.x.entry.decoded.load & load.x.entry.insn[7:12].any()),
+                state.loading.vector.eq(state.ungranted.load & load.x.entry.decoded.vector_load),
+                state.loading.number.eq(load.x.entry.insn[7:12]),
                 grouping.response_waiting.eq(self.network.rx_valid),
                 grouping.network_room.eq(self.network.tx_room),
                 grouping.division_room.eq(
@@ -370,6 +383,12 @@ class Core(wiring.Component):
                 allocation.kinds[thread].eq(grouping.kinds),
                 front.take.eq(allocation.take[thread]),
             ]
+            # What would be issued in the cycle of a redirection is not to be executed.
+            with m.If(control.run & (control.redirect | ~allocation.take[thread].any())):
+                with m.If(control.redirect):
+                    m.d.comb += self._csrs[thread].stall.fetch.eq(1)
+                with m.Else():
+                    m.d.comb += self._csrs[thread].stall.eq(grouping.stall)
             for slot in range(width):
                 head = front.heads[slot]
                 m.d.comb += allocation.random[thread][slot].eq(
@@ -596,6 +615,7 @@ class Core(wiring.Component):
                 shown.exit_code.eq(control.exit_code),
                 shown.retired.eq(csr.instret),
                 shown.wait.eq(control.wait),
+                shown.counted.eq(csr.counted),
             ]
 
     def _retire(self, m):

@@ -13,8 +13,10 @@ from golden.layout import (
     MISA_VALUE,
     PERFORMANCE_COUNTERS,
     Csr,
+    Event,
     Flag,
 )
+from rtl.core.event_counts import EventCounts, RetiredLayout, StallLayout
 from rtl.core.selector import select_register
 
 __all__ = ["FLAG_BITS", "CsrOp", "ThreadCsrs", "TrapLayout"]
@@ -52,10 +54,14 @@ class ThreadCsrs(wiring.Component):
         Writes mepc, mcause, mtval and stacks MIE.
     mret : In(1)
         Unstacks MIE.
-    retired : In(3)
-        What is added to minstret at the end of the cycle: instructions that retire. One that writes minstret is not counted,
-        since the written value must not show it, and no other retires in its cycle; one that writes mcountinhibit counts as it
-        was before.
+    retired : In(3), retired_by : In(RetiredLayout)
+        What is added to minstret, and to counters of events, at the end of the cycle: instructions that retire. One that writes
+        such a counter is not counted, since the written value must not show it, and no other retires in its cycle; one that
+        writes mcountinhibit counts as it was before.
+    stall : In(StallLayout), waits : In(1)
+        Why the thread issues nothing in this cycle; it is WAITING.
+    counter : In(4), counted : Out(64)
+        Number of a counter as the control page has it, and its value.
     raise_flags : In(6)
         Sets bits of mflags; never in the cycle in which an instruction writes it.
     formats : In(64)
@@ -81,6 +87,11 @@ class ThreadCsrs(wiring.Component):
                 "trap": In(TrapLayout()),
                 "mret": In(1),
                 "retired": In(3),
+                "retired_by": In(RetiredLayout()),
+                "stall": In(StallLayout()),
+                "waits": In(1),
+                "counter": In(4),
+                "counted": Out(64),
                 "raise_flags": In(FLAG_BITS),
                 "formats": In(64),
                 "write_formats": Out(1),
@@ -103,6 +114,7 @@ class ThreadCsrs(wiring.Component):
         enable, enable_before = Signal(), Signal()
         scratch = Signal(64)
         cycles_stopped, instret_stopped, stands = Signal(), Signal(), Signal()
+        events_stopped = Signal(max(Event) + 1)
         base, mark, cycles = Signal(64), Signal(64, init=-1), Signal(64)
         flags, seed = Signal(FLAG_BITS), Signal(32)
         format_csrs = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
@@ -113,7 +125,7 @@ class ThreadCsrs(wiring.Component):
             Csr.MISA: C(MISA_VALUE, 64),
             Csr.MIE: C(0, 64),
             Csr.MTVEC: self.vector,
-            Csr.MCOUNTINHIBIT: Cat(cycles_stopped, C(0, 1), instret_stopped),
+            Csr.MCOUNTINHIBIT: Cat(cycles_stopped, C(0, 1), instret_stopped, events_stopped[3:]),
             Csr.MSCRATCH: scratch,
             Csr.MEPC: self.exception_pc,
             Csr.MCAUSE: self.cause,
@@ -133,14 +145,33 @@ class ThreadCsrs(wiring.Component):
             Csr.MCONFIGPTR: C(0, 64),
         }
         assert set(readable) == set(Csr)
-        selected, exists = select_register(m, self.number, {number.value: value for number, value in readable.items()})
-        # Performance counters and their events read 0, as what is not there does.
+        m.submodules.events = events = EventCounts()
+        counts = dict(zip(Event, events.values, strict=True))
+        registers = {number.value: value for number, value in readable.items()}
+        for event, value in counts.items():
+            registers |= {MHPMCOUNTER_BASE + event: value, MHPMEVENT_BASE + event: C(event, 64)}
+        selected, exists = select_register(m, self.number, registers)
+        by_number = {0: cycles, 2: self.instret} | {event.value: value for event, value in counts.items()}
+        on_page, _ = select_register(m, self.counter, by_number)
+        # The other performance counters and their events read 0, as what is not there does.
         counter = self.number[: ceil_log2(PERFORMANCE_COUNTERS.stop)]
         above = self.number[len(counter) :]
         has_counter = (counter >= PERFORMANCE_COUNTERS.start) & (
             (above == MHPMCOUNTER_BASE >> len(counter)) | (above == MHPMEVENT_BASE >> len(counter))
         )
-        m.d.comb += [self.read.eq(selected), self.exists.eq(exists | has_counter)]
+        m.d.comb += [
+            self.read.eq(selected),
+            self.exists.eq(exists | has_counter),
+            self.counted.eq(on_page),
+            events.retired.eq(self.retired_by),
+            events.stall.eq(self.stall),
+            events.waits.eq(self.waits),
+            events.cycle.eq(self.cycle),
+            events.inhibit.eq(events_stopped),
+            events.write.eq((self.op != CsrOp.NONE) & (self.number[4:] == MHPMCOUNTER_BASE >> 4)),
+            events.number.eq(self.number),
+            events.written.eq(self.written),
+        ]
 
         # The cycle of a write is not counted on top of it: the mark is the cycle before the first one that counts. A base is
         # what mcycle stands at, from the cycle after the one in which it has been stopped.
@@ -188,7 +219,11 @@ class ThreadCsrs(wiring.Component):
                     m.d.sync += seed.eq(written)
                     m.d.comb += self.reseed.eq(1)
                 with m.Case(Csr.MCOUNTINHIBIT):
-                    m.d.sync += [cycles_stopped.eq(written[0]), instret_stopped.eq(written[2])]
+                    m.d.sync += [
+                        cycles_stopped.eq(written[0]),
+                        instret_stopped.eq(written[2]),
+                        events_stopped.eq(written),
+                    ]
                     with m.If(cycles_stopped):
                         m.d.sync += mark.eq(self.cycle)
                 with m.Case(Csr.MCYCLE):

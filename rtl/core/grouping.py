@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
+from rtl.core.event_counts import StallLayout
 from rtl.core.predicate_registers import PREDICATES
 from rtl.frontend.entry import QueueEntry
 
@@ -34,6 +35,8 @@ class ThreadState(data.StructLayout):
     ``accumulators_closed`` not to be operated on. ``reading``: an SRAM read of the thread has not been granted yet, or comes
     later. ``writing``: a write, likewise. ``gathering``: a gather is in X. ``held_operands``: an instruction in X still reads
     vector registers. ``occupying``: something stays in X. ``simd_pending``: a SIMD operation may still raise flags.
+    ``ungranted``: accesses to SRAM that wait for their grant, by pipe. ``loading``: the register of that one in the load pipe, a
+    scalar or a vector.
     """
 
     def __init__(self, config: NodeConfig):
@@ -50,6 +53,8 @@ class ThreadState(data.StructLayout):
                 "held_operands": 1,
                 "occupying": 1,
                 "simd_pending": 1,
+                "ungranted": data.StructLayout({"load": 1, "store": 1, "matrix": 1}),
+                "loading": data.StructLayout({"scalar": 1, "vector": 1, "number": 5}),
             }
         )
 
@@ -58,20 +63,46 @@ class ThreadState(data.StructLayout):
 class _Slot:
     """Signals of one of the oldest instructions.
 
-    ``free``: nothing under way holds it back. ``reads``, ``writes``: SRAM. ``holds``: it may go on reading vector registers.
+    ``free``: nothing under way holds it back. What does: ``for_operand``, ``for_accumulator`` among others, ``for_network``.
+    ``reads``, ``writes``: SRAM. ``holds``: it may go on reading vector registers.
     """
 
-    SIGNALS: ClassVar = ("free", "serial", "gather", "reads", "writes", "accumulator", "holds")
+    SIGNALS: ClassVar = (
+        "free", "for_operand", "for_accumulator", "for_network", "serial", "gather", "reads", "writes", "accumulator", "holds",
+    )  # fmt: skip
 
     decoded: data.View
     insn: Signal
     free: Signal
+    for_operand: Signal
+    for_accumulator: Signal
+    for_network: Signal
     serial: Signal
     gather: Signal
     reads: Signal
     writes: Signal
     accumulator: Signal
     holds: Signal
+
+
+def _touches_scalar(slot, register):
+    """Whether an instruction reads or writes a scalar register."""
+    decoded, insn = slot.decoded, slot.insn
+    return (
+        (decoded.reads_rs1 & (insn[15:20] == register))
+        | (decoded.reads_rs2 & (insn[20:25] == register))
+        | (decoded.writes_rd & (insn[7:12] == register))
+    )
+
+
+def _touches_vector(slot, register):
+    """Whether an instruction reads or writes a vector register; a transpose, which reads its whole group, might read any."""
+    decoded, insn = slot.decoded, slot.insn
+    return (
+        (decoded.reads_vs1 & ((insn[15:20] == register) | decoded.transpose))
+        | (decoded.reads_vs2 & (insn[20:25] == register))
+        | (decoded.writes_vd & (insn[7:12] == register))
+    )
 
 
 class Grouping(wiring.Component):
@@ -100,6 +131,8 @@ class Grouping(wiring.Component):
         No division is under way.
     ready : Out(issue_width)
     kinds : Out(issue_width x PipeKind)
+    stall : Out(StallLayout)
+        Why nothing is issued in this cycle, if nothing is.
     """
 
     def __init__(self, config: NodeConfig):
@@ -116,6 +149,7 @@ class Grouping(wiring.Component):
                 "division_room": In(1),
                 "ready": Out(width),
                 "kinds": Out(data.ArrayLayout(PipeKind(), width)),
+                "stall": Out(StallLayout()),
             }
         )
 
@@ -126,7 +160,30 @@ class Grouping(wiring.Component):
             before = slots[:number]
             together = ~Cat(self._conflict(older, slot) for older in before).any() if before else 1
             m.d.comb += self.ready[number].eq(self.valid[number] & self.runs & slot.free & together)
+        self._explain(m, slots[0])
         return m
+
+    def _explain(self, m, oldest):
+        """The first cause that applies to the oldest instruction."""
+        stall, kind, ungranted, loading = self.stall, self.kinds[0], self.state.ungranted, self.state.loading
+        awaits_load = (loading.scalar & _touches_scalar(oldest, loading.number)) | (
+            loading.vector & _touches_vector(oldest, loading.number)
+        )
+        for_bank = (
+            (ungranted.load & (self.state.gathering | oldest.serial | oldest.writes | kind.load | awaits_load))
+            | (ungranted.store & (oldest.serial | oldest.reads | kind.store | oldest.for_accumulator))
+            | (ungranted.matrix & (oldest.serial | oldest.writes | kind.matrix))
+        )
+        with m.If(~self.valid[0] | ~self.runs):
+            m.d.comb += stall.fetch.eq(1)
+        with m.Elif(oldest.for_network):
+            m.d.comb += stall.credit.eq(1)
+        with m.Elif(for_bank):
+            m.d.comb += stall.bank.eq(1)
+        with m.Elif(oldest.for_operand):
+            m.d.comb += stall.operand.eq(1)
+        with m.Else():
+            m.d.comb += stall.structural.eq(1)
 
     def _slot(self, m, number):
         """Signals of one of the oldest instructions."""
@@ -181,51 +238,39 @@ class Grouping(wiring.Component):
             | (decoded.writes_pd & state.predicates.bit_select(rd[:3], 1))
         )
         accumulator = rd[: ceil_log2(config.accumulators)]
-        waits_for_accumulator = (decoded.accumulator_store & state.accumulators_busy.bit_select(accumulator, 1)) | (
-            decoded.matrix_slot & state.accumulators_closed.bit_select(accumulator, 1)
+        m.d.comb += slot.for_accumulator.eq(
+            (decoded.accumulator_store & state.accumulators_busy.bit_select(accumulator, 1))
+            | (decoded.matrix_slot & state.accumulators_closed.bit_select(accumulator, 1))
         )
         waits_for_memory = (slot.reads & state.writing) | (slot.writes & state.reading)
         waits_for_others = slot.serial & (state.occupying | state.reading | (decoded.csr & state.simd_pending))
         waits_for_divider = decoded.divide & ~self.division_room
-        waits_for_network = (remote & ~self.network_room) | (decoded.vector_load & self.response_waiting)
-        m.d.comb += slot.free.eq(
-            ~(
+        m.d.comb += [
+            slot.for_network.eq((remote & ~self.network_room) | (decoded.vector_load & self.response_waiting)),
+            slot.for_operand.eq(
                 state.gathering
                 | waits_for_scalar
                 | waits_for_vector
                 | waits_for_group
                 | waits_for_predicate
-                | waits_for_accumulator
+                | slot.for_accumulator
                 | waits_for_memory
                 | waits_for_others
-                | waits_for_divider
-                | waits_for_network
-            )
-        )
+            ),
+            slot.free.eq(~(slot.for_operand | waits_for_divider | slot.for_network)),
+        ]
         return slot
 
     def _conflict(self, older, younger):
         """Whether two instructions may not be issued in one cycle."""
         mine, his = younger.decoded, older.decoded
-        rd, rs1, rs2 = younger.insn[7:12], younger.insn[15:20], younger.insn[20:25]
-        older_rd = older.insn[7:12]
-
-        def touches(register):
-            return (
-                (mine.reads_rs1 & (rs1 == register)) | (mine.reads_rs2 & (rs2 == register)) | (mine.writes_rd & (rd == register))
-            )
-
+        rd, older_rd = younger.insn[7:12], older.insn[7:12]
         scalar = (
-            (his.writes_rd & older_rd.any() & touches(older_rd))
-            | (his.post_rs1 & touches(older.insn[15:20]))
-            | (his.post_rs2 & touches(older.insn[20:25]))
+            (his.writes_rd & older_rd.any() & _touches_scalar(younger, older_rd))
+            | (his.post_rs1 & _touches_scalar(younger, older.insn[15:20]))
+            | (his.post_rs2 & _touches_scalar(younger, older.insn[20:25]))
         )
-        # A transpose reads its whole group.
-        vector = his.writes_vd & (
-            (mine.reads_vs1 & ((rs1 == older_rd) | mine.transpose))
-            | (mine.reads_vs2 & (rs2 == older_rd))
-            | (mine.writes_vd & (rd == older_rd))
-        )
+        vector = his.writes_vd & _touches_vector(younger, older_rd)
         predicate = his.writes_pd & (mine.reads_pm | mine.reads_ps1 | mine.reads_ps2 | mine.writes_pd)
         return (
             scalar

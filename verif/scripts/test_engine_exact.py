@@ -10,11 +10,14 @@ import pytest
 
 from golden.config import preset
 from golden.isa import INSTRUCTIONS
-from golden.layout import SRAM_BASE, ThreadRegister, ThreadState, semaphore_offset, thread_offset
+from golden.layout import OFFSET_BITS, SRAM_BASE, Event, ThreadRegister, ThreadState, semaphore_offset, thread_offset
 from golden.matrix import matmul
 from golden.mesh import ThreadReport
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
+from sw.assembler import assemble
+from sw.counters import ThreadCounters, read_counters
 from sw.encoding import encode
+from sw.host import run_program
 from sw.kernels.matmul import run_matmul
 from verif.scripts.flat import compile_flat, run_flat
 from verif.scripts.standin import StandInNode, job
@@ -81,6 +84,40 @@ def test_skipping_idle_nodes_changes_no_register_in_a_matrix_product(tiny_macro:
     all_records, all_evaluations = matrix_product(tiny_macro, threads=1, skipping=False)
     assert_equal_in_every_cycle(records, all_records["nodes"])
     assert evaluations < all_evaluations == 4 * len(records)
+
+
+@pytest.mark.rtl
+def test_skipping_idle_nodes_changes_no_counter_of_a_thread_that_waits_meanwhile(tiny_macro: SimulatorLibrary) -> None:
+    source = f"""
+    _start: csrr t0, mnode
+            srli t1, t0, {OFFSET_BITS}
+            bnez t1, waits
+            li a0, 1000
+    1:      addi a0, a0, -1
+            bnez a0, 1b
+            li t2, {1 << OFFSET_BITS | semaphore_offset(3)}
+            add t0, t0, t2
+            li a0, 1
+            nsd a0, (t0)
+            halt zero
+    waits:  li a0, 1
+            swait 3, a0
+            halt zero
+    """
+
+    def counted(skipping: bool) -> tuple[list[ThreadCounters], int]:
+        with SimulatedArray(CONFIG, 1, 2, library=tiny_macro) as array:
+            array.set_skipping(skipping)
+            assert run_program(array, assemble(source, config=CONFIG), 10_000).passed
+            evaluated = array.node_cycles
+            return read_counters(array, [(0, 0), (1, 0)]), evaluated
+
+    (busy, waiting), evaluations = counted(True)
+    all_counters, all_evaluations = counted(False)
+    assert [busy, waiting] == all_counters
+    assert evaluations < all_evaluations * 2 / 3
+    assert waiting.stalls is not None
+    assert waiting.stalls[Event.SEMAPHORE] > 1000
 
 
 @pytest.mark.rtl

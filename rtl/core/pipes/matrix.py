@@ -87,6 +87,8 @@ class MatrixPipe(wiring.Component):
         An operation on this accumulator that is issued now would come too early.
     reads_later : Out(threads)
         An instruction of the thread may still read SRAM: nothing of the thread that could change it may be issued.
+    ungranted : Out(threads)
+        An access of the thread to SRAM waits for its grant.
     stepped : Out(1)
         A matrix step enters the array.
     busy : Out(1)
@@ -119,6 +121,7 @@ class MatrixPipe(wiring.Component):
                 "accumulators_busy": Out(entries),
                 "accumulators_closed": Out(entries),
                 "reads_later": Out(config.threads),
+                "ungranted": Out(config.threads),
                 "stepped": Out(1),
                 "busy": Out(1),
             }
@@ -362,6 +365,10 @@ class MatrixPipe(wiring.Component):
             m.d.comb += self.accumulators_closed[number].eq(Cat(active & (where == number) for active, where in not_sent).any())
         threads_of = [(step.valid & (step.wide_a | step.wide_b), step.entry) for step in (early, due)]
         entry_bits = ceil_log2(config.accumulators)
+        refused = Signal()
+        m.d.comb += refused.eq((self.load0.req & ~self.load0.grant) | (self.load1.req & ~self.load1.grant))
+        with m.If(refused):
+            m.d.comb += self.ungranted.bit_select(Mux(due.valid, due.entry, x_entry)[entry_bits:], 1).eq(1)
         for thread in range(config.threads):
             m.d.comb += self.reads_later[thread].eq(
                 (self.x_valid & pair & (x.thread == thread))

@@ -59,11 +59,15 @@ def run(
     exit code is 0 only if every node ended with success, which means exit code 0 and no trap.
 
     What a program writes through the host, as Spike has it, appears as it comes, and is in the JSON object as "console".
+    Then follows what each thread has counted, "counters" in JSON: instructions by pipe, and the cycles that it issued nothing in,
+    by cause. The golden model does not model cycles.
     """
     from scripts.d1.backends import open_array
     from scripts.d1.boards import open_board
+    from scripts.d1.counters import print_counters
     from scripts.d1.output import ProgramOutput
     from scripts.d1.programs import load_program_file
+    from sw.counters import read_counters
     from sw.host import placement, run_program
 
     check_board_options(backend, baud, trace=trace, waves=waves)
@@ -87,9 +91,11 @@ def run(
                 report = run_program(opened.array, contents, max_cycles, sites, output=None if as_json else output.write)
             finally:
                 output.close()
+            counters = read_counters(opened.array, sites, report.first_starts, models_cycles=backend != "golden")
             seconds = stage.seconds
             stage.note = f"{report.cycles} cycles"
     result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict(), "seconds": seconds}
+    result["counters"] = [each.as_dict() for each in counters]
     if as_json:
         print_json(result)
     else:
@@ -99,6 +105,10 @@ def run(
             for node in report.nodes
         ]  # fmt: skip
         print_table(f"{program.name} on {opened.description}", ("row", "column", "exit code", "retired", "trap"), rows)
+        if backend == "golden":
+            click.echo("counters: cycles are not modelled by the golden model; run with --backend rtl to see where they go")
+        else:
+            print_counters(counters)
         click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.reason} after {report.cycles} cycles")
     if not report.passed:
         click.echo(f"d1: {report.summary()}", err=True)

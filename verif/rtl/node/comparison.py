@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 from golden.config import NodeConfig
 from golden.instruction import Retirement
 from golden.isa import decode
-from golden.layout import SRAM_BASE, ControlRegister, Kind, ThreadRegister, control_offset, thread_offset
+from golden.layout import (
+    PIPE_EVENTS,
+    SRAM_BASE,
+    STALL_EVENTS,
+    ControlRegister,
+    Csr,
+    Kind,
+    ThreadRegister,
+    control_offset,
+    counter_offset,
+    thread_offset,
+)
 from golden.node import GoldenNode
 from sw.disassembler import disassemble
 from verif.rtl.node.host import NodeHost
@@ -147,6 +158,29 @@ class Comparison:
         for offset in where:
             seen, expected = await self.host.read_register(offset), self.golden.read_register(offset % 0x1000)
             assert seen == expected, f"{_name_of(offset)}: {seen:#x}, expected {expected:#x}"
+
+    async def compare_counters(self) -> None:
+        """Fail if a counter of instructions differs, or if a cycle of a thread's activity counts as anything but one thing.
+
+        What threads have done to counters of stalls is not known, nor for how long they were inhibited: after a program that
+        names mcountinhibit these are not looked at.
+        """
+        for thread in range(self.config.threads):
+            for number in (2, *PIPE_EVENTS):
+                offset = counter_offset(thread, number)
+                seen, expected = await self.host.read_register(offset), self.golden.read_register(offset % 0x1000)
+                assert seen == expected, f"thread {thread} counter {number}: {seen}, expected {expected}"
+            words = [record.word for record in self._retired[thread]]
+            if any(word & 0x7F == 0x73 and word >> 20 == Csr.MCOUNTINHIBIT for word in words):
+                continue
+            stalls = {event.name: await self.host.read_register(counter_offset(thread, event)) for event in STALL_EVENTS}
+            active, issuing = self.host.active_cycles[thread], self.host.issue_cycles[thread]
+            if self.config.core == "sequential":
+                assert not any(stalls.values())
+            else:
+                assert active == issuing + sum(stalls.values()), (
+                    f"thread {thread} was active for {active} cycles and issued in {issuing}; the others are {stalls}"
+                )
 
     def _a_gather_trapped(self) -> bool:
         """Whether a gather trapped: the hardware has read some of its granules then, and the golden node none."""

@@ -40,6 +40,8 @@ class NodeHost:
     vector_writes : dict of (thread, register) to list of bytes
     received : deque of dict
         Flits that came out of the west link.
+    active_cycles, issue_cycles : list of int
+        Per thread, cycles in which it ran or waited, and those in which it issued anything that did not have to be dropped.
     """
 
     def __init__(self, dut: Any, config: NodeConfig, x: int = 0, y: int = 0):
@@ -48,6 +50,8 @@ class NodeHost:
         self.retired: list[list[Retirement]] = [[] for _ in range(config.threads)]
         self.vector_writes: dict[tuple[int, int], list[bytes]] = {}
         self.received: deque[dict[str, int]] = deque()
+        self.active_cycles, self.issue_cycles = [0] * config.threads, [0] * config.threads
+        self._waiting = 0
         self._queues: tuple[deque[int], ...] = (deque(), deque())
         self._credits = [config.channel_depth, config.channel_depth]
         #: Phits of the flit that goes to the node, each with its class, and of the one that comes.
@@ -107,6 +111,17 @@ class NodeHost:
             self.received.append(unpack(self.config, join_phits(self.config, self._coming)))
             self._coming.clear()
         self._record()
+        self._tally()
+
+    def _tally(self) -> None:
+        """Of what is issued together, the oldest instruction always retires, traps, or is a ``swait`` that parks its thread."""
+        running, waiting = int(self.dut.running.value), int(self.dut.waiting.value)
+        for thread in range(self.config.threads):
+            oldest = self._ports[thread * retirement_width(self.config)]
+            parks = (waiting & ~self._waiting) >> thread & 1
+            self.active_cycles[thread] += (running | waiting) >> thread & 1
+            self.issue_cycles[thread] += int(oldest["valid"].value) + parks
+        self._waiting = waiting
 
     def _record(self) -> None:
         for port in self._late_ports:

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction, Unit
-from golden.layout import MHPMCOUNTER_BASE, MHPMEVENT_BASE, PERFORMANCE_COUNTERS, SRAM_BASE, Csr, semaphore_offset
+from golden.layout import (
+    MHPMCOUNTER_BASE,
+    MHPMEVENT_BASE,
+    PERFORMANCE_COUNTERS,
+    SRAM_BASE,
+    STALL_EVENTS,
+    Csr,
+    semaphore_offset,
+)
 from verif.golden.encoding import encode, load_constant
 
 DATA_REGISTERS = (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)
@@ -127,11 +135,14 @@ def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
     in_registers = [m for m in steps if "vs1" in INSTRUCTIONS[m].operands]
     tiles = [m for m in INSTRUCTIONS if m.startswith(("mld", "mst."))]
 
-    # Cycles are no matter of the program, and the handler stays.
+    # Cycles, also lost ones, are no matter of the program, and the handler stays.
+    stalls = {MHPMCOUNTER_BASE + event for event in STALL_EVENTS}
     csrs = st.one_of(
         st.sampled_from([int(csr) for csr in Csr if csr is not Csr.MCYCLE and csr is not Csr.MTVEC]),
         st.sampled_from((0x7FF, 0xC00, 0x321, 0xB01, 0xB20, 0x306)),
-        st.sampled_from([base + n for base in (MHPMCOUNTER_BASE, MHPMEVENT_BASE) for n in PERFORMANCE_COUNTERS]),
+        st.sampled_from(
+            [base + n for base in (MHPMCOUNTER_BASE, MHPMEVENT_BASE) for n in PERFORMANCE_COUNTERS if base + n not in stalls]
+        ),
     )
     predicate, descriptor = st.integers(0, 7), st.integers(0, 15)
     lane_operands = {

@@ -45,6 +45,7 @@ async def lockstep(dut: Any) -> None:
         both.compare_execution(range(config.threads))
         await both.compare_memory(data_address(config, 0) - SRAM_BASE, config.threads * DATA_BYTES)
         await both.compare_registers()
+        await both.compare_counters()
 
     await check_property(
         same_as_golden,
