@@ -15,6 +15,7 @@ from golden.instruction import Retirement
 from golden.isa import decode
 from golden.layout import OFFSET_BITS, SRAM_BASE
 from golden.node import GoldenNode
+from golden.packet import Packet
 from rtl.core.decoder import Decoder
 
 __all__ = ["Entering", "Executed", "Model", "PipeBench", "check_commit", "enter", "with_operands", "written"]
@@ -100,10 +101,20 @@ class Executed(NamedTuple):
 
 
 class Model:
-    """A golden node that executes one instruction at a time."""
+    """A golden node that executes one instruction at a time.
+
+    Members
+    -------
+    node : GoldenNode
+    thread : Thread
+        The one that executes.
+    sent : list of Packet
+        What it has sent.
+    """
 
     def __init__(self, config: NodeConfig):
-        self.node = GoldenNode(config)
+        self.sent: list[Packet] = []
+        self.node = GoldenNode(config, transport=lambda node, packet: self.sent.append(packet))
         self.thread = self.node.threads[0]
         self._records: list[Retirement] = []
         self._vectors: list[bytes] = []
