@@ -82,7 +82,7 @@ async def differences(dut: Any, mistake: Mistake, source: str) -> list[str]:
     for thread in threads:
         both.start_thread(thread, SRAM_BASE)
     try:
-        await both.run(limit=3000)
+        await both.run(limit=1500)
         both.compare_execution(threads)
         await both.compare_memory(CODE_BYTES, CONFIG.threads * DATA_BYTES)
         await both.compare_registers()
