@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node with mistakes planted in its pipelined core, one of which is chosen while it runs."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+from unittest.mock import patch
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+import rtl.core.core
+import rtl.node
+from golden.config import NodeConfig
+from golden.layout import Cause
+from rtl.core.addresses import in_sram
+from rtl.core.core import Core
+from rtl.core.grouping import PIPES
+from rtl.core.pipes.load import LoadPipe
+
+__all__ = ["MISTAKE_BITS", "Mistake", "MistakenNode"]
+
+MISTAKE_BITS = 4
+
+
+class Mistake(IntEnum):
+    """What a core can do wrong."""
+
+    NONE = 0
+    #: What X writes is not forwarded to what is issued in that cycle.
+    X_NOT_FORWARDED = 1
+    #: Nor are results of loads, multiplications and divisions.
+    LATE_NOT_FORWARDED = 2
+    #: A register counts as there a cycle before it is.
+    LOAD_RELEASED_EARLY = 3
+    PRODUCT_RELEASED_EARLY = 4
+    #: A load looks whether its address is in SRAM before it looks whether it is aligned.
+    ACCESS_FAULT_FIRST = 5
+    X0_WRITTEN = 6
+    #: What was issued behind a trap or redirection goes on.
+    KILL_IGNORED = 7
+    #: Operands are those of the thread that had the pipe before.
+    OTHER_THREADS_OPERANDS = 8
+    BRANCH_NOT_REDIRECTED = 9
+    WRITE_BEFORE_OLDER_READ = 10
+    VECTOR_NOT_AWAITED = 11
+    PREDICATE_NOT_AWAITED = 12
+    ACCUMULATOR_NOT_AWAITED = 13
+    FLAGS_NOT_AWAITED = 14
+    #: What is chosen in the cycle of a redirection is issued.
+    ISSUED_IN_SPITE_OF_REDIRECTION = 15
+
+
+class _MistakenLoadPipe(LoadPipe):
+    """Loads whose traps can have the wrong priority."""
+
+    def __init__(self, config: NodeConfig, wrong: Value):
+        self._wrong = wrong
+        super().__init__(config)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = super().elaborate(platform)
+        with m.If(self._wrong & self.commit.trap & ~in_sram(self.config, self.commit.value)):
+            m.d.comb += [self.commit.cause.eq(Cause.LOAD_ACCESS_FAULT), self.trap.cause.eq(Cause.LOAD_ACCESS_FAULT)]
+        return m
+
+
+class _MistakenCore(Core):
+    """A core that overrides what its parts tell each other. ``mistake`` is a signal of the node around it."""
+
+    def __init__(self, config: NodeConfig, mistake: Signal):
+        self._mistake = mistake
+        super().__init__(config)
+
+    def elaborate(self, platform: Any) -> Module:
+        wrong = self._mistake == Mistake.ACCESS_FAULT_FIRST
+        with patch.object(rtl.core.core, "LoadPipe", lambda config: _MistakenLoadPipe(config, wrong)):
+            m = super().elaborate(platform)
+        self._spoil_operands(m)
+        self._spoil_waiting(m)
+        self._spoil_redirections(m)
+        return m
+
+    def _makes(self, mistake: Mistake) -> Value:
+        return self._mistake == mistake
+
+    def _spoil_operands(self, m: Any) -> None:
+        scalars = m.submodules.scalars
+        of_pipes = 2 * len(PIPES)
+        with m.If(self._makes(Mistake.X_NOT_FORWARDED)):
+            m.d.comb += [write.valid.eq(0) for write in list(scalars.forward)[:of_pipes]]
+        with m.If(self._makes(Mistake.LATE_NOT_FORWARDED)):
+            m.d.comb += [write.valid.eq(0) for write in list(scalars.forward)[of_pipes:]]
+        for name in ("alu", "control"):
+            pipe, port = self._pipes[PIPES.index(name)], 2 * PIPES.index(name)
+            writes_x0 = pipe.commit.valid & ~pipe.commit.trap & pipe.x.entry.decoded.writes_rd & ~pipe.x.entry.insn[7:12].any()
+            with m.If(self._makes(Mistake.X0_WRITTEN) & writes_x0):
+                m.d.comb += [scalars.forward[port].valid.eq(1), scalars.written[port].eq(1)]
+        for number, name in enumerate(PIPES):
+            before = Signal(2, name=f"thread_before_{name}")
+            pipe = self._pipes[number]
+            with m.If(pipe.issue_valid):
+                m.d.sync += before.eq(pipe.issue.thread)
+            with m.If(self._makes(Mistake.OTHER_THREADS_OPERANDS)):
+                m.d.comb += [scalars.operands[2 * number + port].thread.eq(before) for port in range(2)]
+
+    def _spoil_waiting(self, m: Any) -> None:
+        load, product = self._load, self._multiply_divide.coming[0]
+        for thread in range(self.config.threads):
+            state = m.submodules[f"grouping{thread}"].state
+            leaves = load.x_valid & ~load.stall & self._mine(load, thread) & load.x.entry.decoded.load
+            with m.If(self._makes(Mistake.LOAD_RELEASED_EARLY) & leaves):
+                m.d.comb += state.scalars.bit_select(load.x.entry.insn[7:12], 1).eq(0)
+            with m.If(self._makes(Mistake.PRODUCT_RELEASED_EARLY) & product.valid & (product.thread == thread)):
+                m.d.comb += state.scalars.bit_select(product.number, 1).eq(0)
+            for mistake, forgotten in (
+                (Mistake.WRITE_BEFORE_OLDER_READ, state.reading),
+                (Mistake.VECTOR_NOT_AWAITED, state.vectors),
+                (Mistake.PREDICATE_NOT_AWAITED, state.predicates),
+                (Mistake.ACCUMULATOR_NOT_AWAITED, state.accumulators_busy),
+                (Mistake.FLAGS_NOT_AWAITED, state.simd_pending),
+            ):
+                with m.If(self._makes(mistake)):
+                    m.d.comb += forgotten.eq(0)
+
+    def _spoil_redirections(self, m: Any) -> None:
+        with m.If(self._makes(Mistake.KILL_IGNORED)):
+            m.d.comb += [pipe.killed.eq(0) for pipe in self._pipes]
+        branches = self._control.x.entry.decoded.branch
+        with m.If(self._makes(Mistake.BRANCH_NOT_REDIRECTED) & branches):
+            m.d.comb += [control.jump.eq(0) for control in self._controls]
+        with m.If(self._makes(Mistake.ISSUED_IN_SPITE_OF_REDIRECTION)):
+            m.d.comb += [pipe.issue_valid.eq(self._chosen[name]) for name, pipe in zip(PIPES, self._pipes, strict=True)]
+
+
+class MistakenNode(wiring.Component):
+    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes."""
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        self._node = rtl.node.Node(config)
+        super().__init__({**self._node.signature.members, "mistake": In(MISTAKE_BITS)})
+
+    def elaborate(self, platform: Any) -> Module:
+        node: Any = self._node
+        with patch.object(rtl.node, "Core", lambda config: _MistakenCore(config, self.mistake)):
+            m = node.elaborate(platform)
+        for name, member in node.signature.members.items():
+            mine, its = getattr(self, name), getattr(node, name)
+            m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
+        return m

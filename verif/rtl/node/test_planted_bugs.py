@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparison with the golden node finds mistakes planted in the core: programs that pass without them fail with them.
+
+All mistakes are in one build; an input of the node chooses one. If a program passes with its mistake, benches that compare in
+the same way do not find such mistakes any more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import pytest
+
+from golden.config import preset
+from golden.layout import SRAM_BASE
+from rtl.export import TOP, export_node
+from rtl.macros.verilog import MACRO_SOURCES
+from verif.bench import run_bench, start
+from verif.rtl.node.comparison import Comparison
+from verif.rtl.node.mistakes import Mistake, MistakenNode
+from verif.rtl.node.test_hazards import CODE_BYTES, DATA_BYTES, EPILOGUE, PROLOGUE, all_vectors, load, operands, result
+
+CONFIG = preset("tiny")
+
+_MISPREDICTED = "mv a1, s0\n beq a1, s0, 1f\n addi a0, a0, 1\n addi a0, a0, 2\n 1: addi a2, a0, 1\n"
+
+#: What shows each mistake; every thread runs it on lines of its own, as in test_hazards.
+PROGRAMS = {
+    Mistake.X_NOT_FORWARDED: "li a0, 1\n addi a0, a0, 1\n add a1, a0, a0\n sub a1, a1, a0\n",
+    Mistake.LATE_NOT_FORWARDED: "ld a0, 0(s0)\n add a1, a0, a0\n mul a2, a1, a1\n add a3, a2, a2\n",
+    Mistake.LOAD_RELEASED_EARLY: "ld a0, 0(s0)\n add a1, a0, a0\n lb a0, 5(s0)\n add a1, a0, a0\n",
+    Mistake.PRODUCT_RELEASED_EARLY: "mul a0, s0, s0\n add a1, a0, a0\n",
+    Mistake.ACCESS_FAULT_FIRST: "li a0, 1\n ld a1, 0(a0)\n csrr a0, mcause\n",
+    Mistake.X0_WRITTEN: "addi zero, s0, 5\n add a0, zero, zero\n sub a1, zero, s0\n",
+    Mistake.KILL_IGNORED: "ld a0, 0(zero)\n addi a0, a0, 1\n addi a1, a1, 1\n" + _MISPREDICTED,
+    Mistake.OTHER_THREADS_OPERANDS: "add a0, s0, s1\n add a1, s1, s2\n sub a0, a0, a1\n",
+    Mistake.BRANCH_NOT_REDIRECTED: _MISPREDICTED,
+    Mistake.WRITE_BEFORE_OLDER_READ: f"{operands()} addi a0, s1, LINE_BYTES\n mstepz.x.mm m0, (s1), (s2), f8\n vst v7, 0(a0)\n"
+    + result(),
+    Mistake.VECTOR_NOT_AWAITED: "vexp2.f32 v9, v1\n vst v9, 0(s3)\n vld v10, 0(s3)\n",
+    Mistake.PREDICATE_NOT_AWAITED: "vlt.f32 p4, v1, v2\n pmv.x.p a0, p4\n vle.f32 p4, v1, v2\n pmv.x.p a0, p4\n",
+    Mistake.ACCUMULATOR_NOT_AWAITED: "mstep.bf16 m0, v0, v1\n" + result(),
+    Mistake.FLAGS_NOT_AWAITED: "csrw mflags, zero\n vexp2.f32 v9, v1\n csrr a0, mflags\n",
+    Mistake.ISSUED_IN_SPITE_OF_REDIRECTION: _MISPREDICTED,
+}  # fmt: skip
+
+
+def test_every_mistake_has_a_program() -> None:
+    assert [Mistake.NONE, *PROGRAMS] == list(Mistake)
+
+
+@pytest.mark.rtl
+def test_mistakes_planted_in_the_core_are_found() -> None:
+    files = export_node(CONFIG, arithmetic="macro", sram="macro", node=MistakenNode)
+    sources: list[str | Path] = [text for name, text in files.items() if name.endswith((".v", ".sv"))]
+    run_bench(toplevel=TOP, sources=[*sources, *MACRO_SOURCES], tests=["mistakes"])
+
+
+@cocotb.test()
+async def mistakes(dut: Any) -> None:
+    await start(dut)
+    unexpected = []
+    for mistake, body in PROGRAMS.items():
+        source = PROLOGUE + all_vectors() + body + EPILOGUE
+        unexpected += [
+            f"{mistake.name}: its program fails without it: {found}" for found in await differences(dut, Mistake.NONE, source)
+        ]
+        if not await differences(dut, mistake, source):
+            unexpected.append(f"{mistake.name}: its program passes with it")
+    assert not unexpected, "\n".join(unexpected)
+
+
+async def differences(dut: Any, mistake: Mistake, source: str) -> list[str]:
+    """What the comparison with the golden node finds: nothing, or the first difference."""
+    dut.mistake.value = mistake
+    both = Comparison(dut, CONFIG)
+    await both.reset()
+    load(both, source)
+    threads = range(CONFIG.threads)
+    for thread in threads:
+        both.start_thread(thread, SRAM_BASE)
+    try:
+        await both.run(limit=1500)
+        both.compare_execution(threads)
+        await both.compare_memory(CODE_BYTES, CONFIG.threads * DATA_BYTES)
+        await both.compare_registers()
+    # The bench knows of no late result that nobody waits for.
+    except (AssertionError, KeyError, IndexError) as error:
+        return [repr(error)]
+    return []
