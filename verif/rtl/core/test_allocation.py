@@ -48,11 +48,12 @@ class Cycle:
 
 
 def allocate(cycle: Cycle, turn: int) -> dict[int, tuple[int, int]]:
-    """Which pipe gets which place of which thread, if thread ``turn`` chooses first."""
+    """Which pipe gets which place of which thread; turns count through two rounds, the second one against the numbers."""
     free, random_free = set(cycle.free), cycle.random_free
     given_to: dict[int, tuple[int, int]] = {}
     count = len(cycle.threads)
-    for thread in ((turn + n) % count for n in range(count)):
+    step = 1 if turn < count else -1
+    for thread in ((turn + step * n) % count for n in range(count)):
         for place, candidate in enumerate(cycle.threads[thread]):
             fitting = [pipe for pipe in ((ALU, CONTROL) if candidate.pipe == ALU else (candidate.pipe,)) if pipe in free]
             if not candidate.ready or not fitting or (candidate.random and not random_free):
@@ -101,13 +102,34 @@ def test_threads_choose_in_turn_each_as_many_of_its_oldest_as_find_pipes(threads
                     taken = sum(1 for owner, _ in expected.values() if owner == thread)
                     assert context.get(allocation.take[thread]) == taken
                 if any(candidate.ready for candidates in cycle.threads for candidate in candidates):
-                    turn = (turn + 1) % threads
+                    turn = (turn + 1) % (2 * threads)
                 if threads > 1:
                     await context.tick()
 
         simulation.run(check)
 
     holds()
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (0, 3)])
+def test_two_threads_that_want_one_pipe_get_it_equally_often_whatever_the_others_want(pair: tuple[int, int]) -> None:
+    simulation = SIMULATIONS[4, 1]
+    allocation = simulation.component
+    matrix, load = PIPES.index("matrix"), PIPES.index("load")
+
+    async def check(context: Any) -> None:
+        context.set(allocation.free, (1 << len(PIPES)) - 1)
+        for thread in range(4):
+            context.set(allocation.ready[thread], 1)
+            context.set(allocation.random[thread], 0)
+            context.set(allocation.kinds[thread], [{PIPES[matrix if thread in pair else load]: 1}])
+        winners = []
+        for _ in range(8):
+            winners.append(context.get(allocation.choices[matrix].thread))
+            await context.tick()
+        assert sorted(winners) == [pair[0]] * 4 + [pair[1]] * 4
+
+    simulation.run(check)
 
 
 # -- proofs ------------------------------------------------------------------------------------------------------------
