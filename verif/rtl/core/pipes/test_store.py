@@ -18,6 +18,7 @@ from golden.layout import EXIT_BITS, GLOBAL_ADDRESS_BITS, SRAM_BASE, ControlRegi
 from golden.packet import Packet
 from rtl.core.pipes.store import StorePipe
 from rtl.matrix.timing import convert_cycles, convert_turns
+from verif.golden.encoding import encode
 from verif.rtl.core.pipes.pipe_bench import Entering, Executed, Model, PipeBench, check_commit, enter, with_operands
 from verif.rtl.simulate import Simulation, property_settings
 
@@ -368,3 +369,49 @@ def test_stores_and_requests_do_what_the_golden_node_does_however_late_memory_gr
         SIMULATIONS[line_bytes].run(check)
 
     holds()
+
+
+def store(config: NodeConfig, mnemonic: str, address: int, value: int = 0, descriptor: int = 0) -> Store:
+    """A store at an address; of a scalar, or of accumulator 1 in the format of a descriptor."""
+    row = INSTRUCTIONS[mnemonic]
+    fields = {"rs2": 11, "vs2": 11, "fmt": 5}
+    operands = (0 if name == "imm_s" else 1 if name == "md" else 10 if name == "rs1" else fields[name] for name in row.operands)
+    contents = bytes(range(config.accumulator_bytes))
+    entering = Entering(encode(mnemonic, *operands), SRAM_BASE, address, value)
+    return Store(entering, contents[: config.line_bytes], contents, descriptor, 0, False)
+
+
+@pytest.mark.parametrize("line_bytes", CONFIGS)
+def test_accumulators_at_the_end_of_memory_are_stored_as_a_whole_or_not_at_all(line_bytes: int) -> None:
+    """Every format, at every place there that is a multiple of an element."""
+    config = CONFIGS[line_bytes]
+    end = SRAM_BASE + config.sram_bytes
+    stimuli = [
+        store(config, mnemonic, end + distance, descriptor=kind << 6 | 5)
+        for kind in FormatKind
+        for mnemonic in ("mst.f32", "mst.bf16", "mst.x", "mst.x.sp")
+        if kind == 0 or "fmt" in INSTRUCTIONS[mnemonic].operands
+        for distance in range(-config.accumulator_bytes - line_bytes, line_bytes, line_bytes // 4)
+    ]
+
+    async def check(context: Any) -> None:
+        await Player(context, config, Model(config), 0, [True]).play(stimuli)
+
+    SIMULATIONS[line_bytes].run(check)
+
+
+def test_scalar_stores_to_tohost_exit_if_bit_0_is_set_with_what_they_store() -> None:
+    config = CONFIGS[16]
+    tohost = SRAM_BASE + 0x88
+    stimuli = [
+        store(config, mnemonic, tohost + distance, value)
+        for mnemonic in ("sb", "sh", "sw", "sd", "vst")
+        for value in (0, 1, 2, 0x8765_4321_8765_4321, 0xFFFF_FFFF_FFFF_FFFE, 0x100)
+        for distance in (0, 1, -8, 8)
+    ]
+
+    async def check(context: Any) -> None:
+        for grants in ([True], [False, False, True]):
+            await Player(context, config, Model(config), tohost, grants).play(stimuli)
+
+    SIMULATIONS[16].run(check)
