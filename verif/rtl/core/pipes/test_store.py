@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from golden.config import NodeConfig, preset
 from golden.isa import INSTRUCTIONS, Unit, decode
-from golden.layout import GLOBAL_ADDRESS_BITS, SRAM_BASE, ControlRegister, FormatKind, Kind
+from golden.layout import EXIT_BITS, GLOBAL_ADDRESS_BITS, SRAM_BASE, ControlRegister, FormatKind, Kind
 from golden.packet import Packet
 from rtl.core.pipes.store import StorePipe
 from rtl.matrix.timing import convert_cycles, convert_turns
+from verif.golden.encoding import encode
 from verif.rtl.core.pipes.pipe_bench import Entering, Executed, Model, PipeBench, check_commit, enter, with_operands
 from verif.rtl.simulate import Simulation, property_settings
 
@@ -60,17 +61,30 @@ def stores(config: NodeConfig, tohost: int) -> st.SearchStrategy[Store]:
         inside.map(lambda offset: SRAM_BASE + offset),
         st.integers(-6, 2).map(lambda lines: end + lines * line),
         st.integers(-line, line).map(lambda distance: end + distance),
-        st.sampled_from((tohost, tohost, tohost + 1, tohost + 8, 0, SRAM_BASE - 8, SRAM_BASE | 1 << 40, SRAM_BASE | 1 << 21)),
+        st.just(tohost),
+        st.just(tohost),
+        st.sampled_from((tohost + 1, tohost + 8, 0, SRAM_BASE - 8, SRAM_BASE | 1 << 40, SRAM_BASE | 1 << 21)),
     )
     elsewhere = st.one_of(
-        st.integers(0, 2**GLOBAL_ADDRESS_BITS - 1).map(lambda where: where // line * line),
+        # Every exit as often, also those that are no port.
+        st.builds(
+            lambda where, exit_: where // line * line | exit_ << GLOBAL_ADDRESS_BITS - EXIT_BITS,
+            st.integers(0, 2 ** (GLOBAL_ADDRESS_BITS - EXIT_BITS) - 1),
+            st.sampled_from(range(8)),
+        ),
         st.integers(0, 2**64 - 1).map(lambda where: where // 8 * 8),
         st.integers(0, 2**52 - 1),
     )
     contents = st.binary(min_size=line, max_size=line)
     corner = st.sampled_from((0, 1 << 31, 0x3F80_0000, 0x7F80_0000, 0x7F80_0001, 1, 0x7F7F_FFFF, 0xBF81_8181))
     elements = st.lists(corner | st.integers(0, 2**32 - 1), min_size=4, max_size=4)
-    accumulator = elements.map(lambda e: (b"".join(n.to_bytes(4, "little") for n in e) * 64)[: config.accumulator_bytes])
+
+    def different(chosen: list[int]) -> bytes:
+        """Elements of an accumulator that has no two lines alike."""
+        numbers = (chosen[n % 4] ^ n // 4 * 0x0101_0101 for n in range(config.accumulator_bytes // 4))
+        return b"".join(number.to_bytes(4, "little") for number in numbers)
+
+    accumulator = elements.map(different)
     descriptor = st.builds(lambda kind, bias: kind << 6 | bias, st.sampled_from(list(FormatKind)), st.integers(0, 63))
 
     def of_row(
@@ -95,7 +109,9 @@ def stores(config: NodeConfig, tohost: int) -> st.SearchStrategy[Store]:
 
     return st.builds(
         of_row,
-        st.one_of(st.sampled_from(ROWS), st.sampled_from(OF_ACCUMULATORS)),
+        st.sampled_from((Unit.STORE, Unit.VECTOR_STORE, Unit.ACCUMULATOR_STORE, Unit.ACCUMULATOR_STORE, Unit.NETWORK)).flatmap(
+            lambda unit: st.sampled_from([row for row in ROWS if row.unit is unit])
+        ),
         st.integers(0, 2**32 - 1),
         address,
         elsewhere,
@@ -124,6 +140,11 @@ class Converters:
         self._due.append((self.cycle + self.takes, codes))
         self._shown = None
         self.held = self.turns
+
+    @property
+    def ends(self) -> bool:
+        """Whether this is the last cycle of a conversion."""
+        return bool(self._due) and self._due[0][0] == self.cycle + 1
 
     def step(self) -> int | None:
         """The next cycle; what is there in it."""
@@ -255,6 +276,7 @@ class Player:
             assert context.get(pipe.convert_stochastic) == ("s" in row.mnemonic.split(".")[-1])
             self._held = self.addressed
             self.converters.accept(self.codes[number])
+        assert context.get(pipe.advance) == self.converters.ends
         self.draws += bool(context.get(pipe.draw) and context.get(pipe.advance))
         self.flags += context.get(pipe.convert_flags_valid)
 
@@ -335,7 +357,7 @@ def test_stores_and_requests_do_what_the_golden_node_does_however_late_memory_gr
     config = CONFIGS[line_bytes]
     model, tohost = Model(config), SRAM_BASE + 0x88
 
-    @property_settings(90)
+    @property_settings(100)
     @given(
         st.lists(stores(config, tohost), min_size=1, max_size=10),
         st.lists(st.booleans(), max_size=6).map(lambda some: [*some, True]),
@@ -347,3 +369,49 @@ def test_stores_and_requests_do_what_the_golden_node_does_however_late_memory_gr
         SIMULATIONS[line_bytes].run(check)
 
     holds()
+
+
+def store(config: NodeConfig, mnemonic: str, address: int, value: int = 0, descriptor: int = 0) -> Store:
+    """A store at an address; of a scalar, or of accumulator 1 in the format of a descriptor."""
+    row = INSTRUCTIONS[mnemonic]
+    fields = {"rs2": 11, "vs2": 11, "fmt": 5}
+    operands = (0 if name == "imm_s" else 1 if name == "md" else 10 if name == "rs1" else fields[name] for name in row.operands)
+    contents = bytes(range(config.accumulator_bytes))
+    entering = Entering(encode(mnemonic, *operands), SRAM_BASE, address, value)
+    return Store(entering, contents[: config.line_bytes], contents, descriptor, 0, False)
+
+
+@pytest.mark.parametrize("line_bytes", CONFIGS)
+def test_accumulators_at_the_end_of_memory_are_stored_as_a_whole_or_not_at_all(line_bytes: int) -> None:
+    """Every format, at every place there that is a multiple of an element."""
+    config = CONFIGS[line_bytes]
+    end = SRAM_BASE + config.sram_bytes
+    stimuli = [
+        store(config, mnemonic, end + distance, descriptor=kind << 6 | 5)
+        for kind in FormatKind
+        for mnemonic in ("mst.f32", "mst.bf16", "mst.x", "mst.x.sp")
+        if kind == 0 or "fmt" in INSTRUCTIONS[mnemonic].operands
+        for distance in range(-config.accumulator_bytes - line_bytes, line_bytes, line_bytes // 4)
+    ]
+
+    async def check(context: Any) -> None:
+        await Player(context, config, Model(config), 0, [True]).play(stimuli)
+
+    SIMULATIONS[line_bytes].run(check)
+
+
+def test_scalar_stores_to_tohost_exit_if_bit_0_is_set_with_what_they_store() -> None:
+    config = CONFIGS[16]
+    tohost = SRAM_BASE + 0x88
+    stimuli = [
+        store(config, mnemonic, tohost + distance, value)
+        for mnemonic in ("sb", "sh", "sw", "sd", "vst")
+        for value in (0, 1, 2, 0x8765_4321_8765_4321, 0xFFFF_FFFF_FFFF_FFFE, 0x100)
+        for distance in (0, 1, -8, 8)
+    ]
+
+    async def check(context: Any) -> None:
+        for grants in ([True], [False, False, True]):
+            await Player(context, config, Model(config), tohost, grants).play(stimuli)
+
+    SIMULATIONS[16].run(check)
