@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,9 +76,7 @@ class ThreadCounters:
         }
 
 
-def read_counters(
-    array: ArrayBackend, sites: Sequence[Site], first_starts: Mapping[Site, int] | None = None, *, models_cycles: bool = True
-) -> list[ThreadCounters]:
+def read_counters(array: ArrayBackend, sites: Sequence[Site], *, models_cycles: bool = True) -> list[ThreadCounters]:
     """Counters of those threads that have retired or lost anything, node by node.
 
     Parameters
@@ -86,8 +84,6 @@ def read_counters(
     array : ArrayBackend
     sites : sequence of (x, y)
         Nodes to ask.
-    first_starts : mapping of (x, y) to int, optional
-        First starts of nodes whose own register FIRST_START tells of a later one, as ``RunReport`` has them.
     models_cycles : bool
         False on the golden model, whose cycles mean nothing.
     """
@@ -104,8 +100,7 @@ def read_counters(
     for x, y in sites:
         node, state = next(contents), next(contents)
         counters = next(contents) if pipelined else b""
-        first_start = (first_starts or {}).get((x, y), _register(node, ControlRegister.FIRST_START))
-        cycles = _end(node) - first_start if models_cycles else None
+        cycles = _end(node) - _register(node, ControlRegister.FIRST_START) if models_cycles else None
         for thread in range(threads):
             retired = _register(state, thread * THREAD_STRIDE + ThreadRegister.RETIRED)
             pipes = stalls = None

@@ -7,8 +7,8 @@ It drives any backend: the golden array, the compiled one, a board.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET
@@ -195,8 +195,6 @@ class RunReport:
         State of every thread if the run was given up, else empty.
     console : tuple of NodeOutput
         Of the nodes that wrote something, in the order of the sites.
-    first_starts : mapping of (x, y) to int
-        Register FIRST_START as it was at first, of the nodes that the host has started again since. Not in the JSON object.
     """
 
     reason: str
@@ -204,7 +202,6 @@ class RunReport:
     nodes: tuple[NodeReport, ...]
     threads: tuple[ThreadReport, ...] = ()
     console: tuple[NodeOutput, ...] = ()
-    first_starts: Mapping[Site, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -382,7 +379,7 @@ def run_program(
     cycles = max(each[4] for each in values) - first_start if ended and values else outcome.cycles
     written = console.written if console else {}
     texts = tuple(NodeOutput(y, x, bytes(written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in written)
-    return RunReport(outcome.reason, cycles, nodes, threads, texts, starts)
+    return RunReport(outcome.reason, cycles, nodes, threads, texts)
 
 
 def _checked(array: ArrayBackend, sites: Sequence[Site] | None) -> list[Site]:

@@ -91,7 +91,7 @@ def run(
                 report = run_program(opened.array, contents, max_cycles, sites, output=None if as_json else output.write)
             finally:
                 output.close()
-            counters = read_counters(opened.array, sites, report.first_starts, models_cycles=backend != "golden")
+            counters = read_counters(opened.array, sites, models_cycles=backend != "golden")
             seconds = stage.seconds
             stage.note = f"{report.cycles} cycles"
     result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict(), "seconds": seconds}
