@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from golden.config import NodeConfig, preset
 from golden.isa import INSTRUCTIONS, Unit, decode
-from golden.layout import EXIT_BITS, GLOBAL_ADDRESS_BITS, SRAM_BASE, ControlRegister, FormatKind, Kind
+from golden.layout import EXIT_BITS, GLOBAL_ADDRESS_BITS, SRAM_BASE, TOHOST_PAYLOAD_BITS, ControlRegister, FormatKind, Kind
 from golden.packet import Packet
 from rtl.core.pipes.store import StorePipe
 from rtl.matrix.timing import convert_cycles, convert_turns
@@ -400,13 +400,14 @@ def test_accumulators_at_the_end_of_memory_are_stored_as_a_whole_or_not_at_all(l
     SIMULATIONS[line_bytes].run(check)
 
 
-def test_scalar_stores_to_tohost_exit_if_bit_0_is_set_with_what_they_store() -> None:
+def test_scalar_stores_to_tohost_exit_if_bit_0_of_what_they_store_is_set_and_device_and_command_are_0() -> None:
     config = CONFIGS[16]
     tohost = SRAM_BASE + 0x88
+    asking = [1 << bit | 1 for bit in range(TOHOST_PAYLOAD_BITS, 64)]
     stimuli = [
         store(config, mnemonic, tohost + distance, value)
         for mnemonic in ("sb", "sh", "sw", "sd", "vst")
-        for value in (0, 1, 2, 0x8765_4321_8765_4321, 0xFFFF_FFFF_FFFF_FFFE, 0x100)
+        for value in (0, 1, 2, 0x4321_8765_4321, 0x8765_4321_8765_4321, 0xFFFF_FFFF_FFFF_FFFE, 0x100, *asking)
         for distance in (0, 1, -8, 8)
     ]
 
