@@ -20,11 +20,15 @@ from rtl.macros.verilog import MACRO_SOURCES
 from verif.bench import run_bench, start
 from verif.rtl.node.comparison import Comparison
 from verif.rtl.node.mistakes import Mistake, MistakenNode
-from verif.rtl.node.test_hazards import CODE_BYTES, DATA_BYTES, EPILOGUE, PROLOGUE, all_vectors, load, operands, result
+from verif.rtl.node.test_hazards import CODE_BYTES, DATA_BYTES, EPILOGUE, PROLOGUE, all_vectors, load, nops, operands, result
 
 CONFIG = preset("tiny")
 
-_MISPREDICTED = "mv a1, s0\n beq a1, s0, 1f\n addi a0, a0, 1\n addi a0, a0, 2\n 1: addi a2, a0, 1\n"
+#: Again and again, at all places of a group, whatever the other thread leaves free.
+_MISPREDICTED = "".join(
+    nops(n % 3) + "mv a1, s0\n beq a1, s0, 1f\n addi a0, a0, 1\n addi a0, a0, 2\n 1: addi a2, a0, 1\n" for n in range(6)
+)
+_TRAPS = "".join(nops(n % 3) + "ld a0, 0(zero)\n addi a1, a1, 1\n addi a2, a2, 1\n" for n in range(6))
 
 #: What shows each mistake; every thread runs it on lines of its own, as in test_hazards.
 PROGRAMS = {
@@ -34,7 +38,7 @@ PROGRAMS = {
     Mistake.PRODUCT_RELEASED_EARLY: "mul a0, s0, s0\n add a1, a0, a0\n",
     Mistake.ACCESS_FAULT_FIRST: "li a0, 1\n ld a1, 0(a0)\n csrr a0, mcause\n",
     Mistake.X0_WRITTEN: "addi zero, s0, 5\n add a0, zero, zero\n sub a1, zero, s0\n",
-    Mistake.KILL_IGNORED: "ld a0, 0(zero)\n addi a0, a0, 1\n addi a1, a1, 1\n" + _MISPREDICTED,
+    Mistake.KILL_IGNORED: _TRAPS + _MISPREDICTED,
     Mistake.OTHER_THREADS_OPERANDS: "add a0, s0, s1\n add a1, s1, s2\n sub a0, a0, a1\n",
     Mistake.BRANCH_NOT_REDIRECTED: _MISPREDICTED,
     Mistake.WRITE_BEFORE_OLDER_READ: f"{operands()} addi a0, s1, LINE_BYTES\n mstepz.x.mm m0, (s1), (s2), f8\n vst v7, 0(a0)\n"
