@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core: fetch, issue, the scalar/vector slot and the matrix slot, thread control."""
+"""The core: issue, pipes, registers, thread control, control page."""
