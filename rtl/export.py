@@ -278,7 +278,7 @@ _RETIREMENT_MEANINGS = {
     "pc": "address of the instruction",
     "insn": "its word",
     "late": "its register rd is written later",
-    "rd_valid": "scalar registers written",
+    "rd_valid": "scalar registers written: bit 0 an even one, bit 1 an odd one",
     "rd_address": "their numbers, 5 bits each",
     "rd_data": "their new values, 64 bits each",
 }

@@ -206,8 +206,8 @@ class RetirementSignature(wiring.Signature):
     cause, value : mcause and mtval of that trap
     pc, insn             address and word of the instruction; after INSTRUCTION_ACCESS_FAULT there is no word
     late : Out(1)        its register rd is written later, as a late write of the core shows
-    rd_valid : Out(2)    scalar registers that it wrote (x0 never shows)
-    rd_address : Out(2x5), rd_data : Out(2x64)   which, and what
+    rd_valid : Out(2)    bit 0: an even scalar register was written, bit 1: an odd one (x0 never shows)
+    rd_address : Out(2x5), rd_data : Out(2x64)   the even write in element 0, the odd one in element 1
     """
 
     def __init__(self):

@@ -618,6 +618,20 @@ class Core(wiring.Component):
                 shown.counted.eq(csr.counted),
             ]
 
+    @staticmethod
+    def _shown_writes(port, record):
+        """The registers that an instruction writes, the even one first. Two of them are never alike in that."""
+        statements = []
+        for odd in range(2):
+            here = [write.valid & (write.number[0] == odd) for write in record.writes]
+            shown = [Mux(here[1], record.writes[1][field], record.writes[0][field]) for field in ("number", "data")]
+            statements += [
+                port.rd_valid[odd].eq(Cat(here).any() & ~record.trap),
+                port.rd_address[odd].eq(shown[0]),
+                port.rd_data[odd].eq(shown[1]),
+            ]
+        return statements
+
     def _retire(self, m):
         width = self.config.issue_width
         for thread in range(self.config.threads):
@@ -637,9 +651,7 @@ class Core(wiring.Component):
                             port.pc.eq(record.pc),
                             port.insn.eq(record.insn),
                             port.late.eq(record.late & ~record.trap),
-                            port.rd_valid.eq(Mux(record.trap, 0, Cat(record.writes[0].valid, record.writes[1].valid))),
-                            *(port.rd_address[number].eq(record.writes[number].number) for number in range(2)),
-                            *(port.rd_data[number].eq(record.writes[number].data) for number in range(2)),
+                            *self._shown_writes(port, record),
                         ]
         for port, late in zip(self.late_writes, self._late, strict=True):
             m.d.sync += port.valid.eq(late.valid)

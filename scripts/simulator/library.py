@@ -83,7 +83,7 @@ class Counters(Structure):
     _fields_ = [(name, c_uint64) for name in ("node_cycles", "hops", "host_sent", "host_received")]
 
 
-#: What a thread retired, one record each. ``rd_valid`` tells which of the registers were written.
+#: What a thread retired, one record each. ``rd_address`` and ``rd_data`` hold the even and the odd register.
 RETIREMENT = np.dtype(
     [
         ("cycle", "<u8"),

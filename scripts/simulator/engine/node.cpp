@@ -151,9 +151,10 @@ void Node::trace(uint64_t cycle, std::vector<Retirement>& retirements) {
         for (Open& open : open_[model.late##n##_thread]) {                                                     \
             if (!open.late || (open.record.insn >> 7 & 31) != model.late##n##_register) continue;              \
             open.late = false;                                                                                 \
-            open.record.rd_valid |= 1;                                                                         \
-            open.record.rd_address[0] = model.late##n##_register;                                              \
-            open.record.rd_data[0] = model.late##n##_data;                                                     \
+            const unsigned odd = model.late##n##_register & 1;                                                 \
+            open.record.rd_valid |= 1u << odd;                                                                 \
+            open.record.rd_address[odd] = model.late##n##_register;                                            \
+            open.record.rd_data[odd] = model.late##n##_data;                                                   \
             break;                                                                                             \
         }                                                                                                      \
     }

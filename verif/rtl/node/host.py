@@ -138,8 +138,6 @@ class NodeHost:
                 writes = [
                     (address >> 5 * half & 31, value >> 64 * half & (1 << 64) - 1) for half in range(2) if valid >> half & 1
                 ]
-                # The even register first, as the golden node has it.
-                writes.sort(key=lambda write: write[0] & 1)
                 if int(port["late"].value):
                     register = int(port["insn"].value) >> 7 & 31
                     self._late.setdefault((thread, register), deque()).append(len(self.retired[thread]))
