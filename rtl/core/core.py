@@ -161,7 +161,7 @@ class Core(wiring.Component):
             i_reseed=reseed,
             i_seed=seed,
             i_draw=store.draw | simd.draw,
-            i_advance=store.advance | simd.advance,
+            i_advance=(store.draw & store.advance) | (simd.draw & simd.advance),
             i_twice=simd.draw & simd.draws_twice,
             o_first=first,
             o_second=second,

@@ -148,6 +148,10 @@ def seeds() -> Iterator[str]:
     yield operands() + "mstep.bf16.mm m0, (s1), (s2)\n"
     for first, second in itertools.product(STOCHASTIC, STOCHASTIC[:7]):
         yield f"csrwi mseed, 5\n {first}\n {second}\n vcvt.bf16.f32.s v10, v1, v2\n csrwi mseed, 9\n {second}\n vld v11, 0(s3)\n"
+    # Operations that draw nothing, while a store does.
+    for store, distance in itertools.product(STOCHASTIC[6:], range(4)):
+        others = "".join(f"{nops(distance)} {name} v1{number}, v1, v2\n" for number, name in enumerate(("vadd.f32", "vadd.i8")))
+        yield f"csrwi mseed, 5\n {others} {store}\n {others} {store}\n vcvt.bf16.f32.s v9, v1, v2\n vld v9, 0(s3)\n"
 
 
 def formats() -> Iterator[str]:
