@@ -33,7 +33,12 @@ class Bench:
         """All that can be seen of the front end, but for a request."""
         context = self.context
         return [
-            (context.get(port.valid), context.get(port.next_pc), context.get(port.upper), context.get(port.heads).as_bits())
+            (
+                context.get(port.valid),
+                context.get(port.next_pc),
+                context.get(port.upper),
+                tuple(context.get(head).as_bits() for head in port.heads),
+            )
             for port in self.front_end.threads
         ]
 
@@ -49,7 +54,7 @@ class Bench:
             context.set(port.redirect, target is not None)
             context.set(port.target, target or 0)
             count = context.get(port.valid).bit_count() if run >> number & 1 and target is None else 0
-            heads, upper = context.get(port.heads), context.get(port.upper)
+            heads, upper = [context.get(head) for head in port.heads], context.get(port.upper)
             taken = 0
             while taken < count and number not in redirections:
                 head = heads[taken]

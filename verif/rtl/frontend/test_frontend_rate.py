@@ -177,7 +177,7 @@ def test_a_jump_at_the_end_of_a_line_does_not_wait_for_the_line_behind() -> None
             context.set(front_end.port.grant, grants)
             count = context.get(port.valid).bit_count()
             context.set(port.take, count)
-            heads = context.get(port.heads)
+            heads = [context.get(head) for head in port.heads]
             taken += [heads[i].pc for i in range(count)]
             await context.tick()
             granted = line_data(ONE, code, address, 0) if grants else 0
@@ -207,6 +207,6 @@ def test_a_flush_forgets_what_branches_did(flush: bool) -> None:
         context.set(front_end.port.data, branch("bne", 5, 6, 8))
         while not context.get(port.valid):
             await context.tick()
-        assert context.get(port.heads)[0].predicted == (not flush)
+        assert context.get(port.heads[0]).predicted == (not flush)
 
     simulation.run(bench)

@@ -146,7 +146,7 @@ async def stopping(dut: Any) -> None:
 
 @cocotb.test()
 async def sharing(dut: Any) -> None:
-    """The matrix slot is not held up by a division."""
+    """The other pipes are not held up by a division."""
     await start(dut)
     config = bench_config()
     dut.rst.value = 1
@@ -161,8 +161,8 @@ async def sharing(dut: Any) -> None:
     host.start_thread(1, program.symbols["second"])
     await host.until(lambda: bool(host.retired[1]), "the second thread's start")
     host.start_thread(0, program.entry)
-    await host.until(lambda: len(host.retired[0]) == 2, "the division")
+    await host.until(lambda: len(host.retired[0]) == 3, "the division")
     before = len(host.retired[1])
-    await host.until(lambda: len(host.retired[0]) == 3, "the quotient")
+    await host.until(lambda: len(host.retired[0]) == 4, "what needs the quotient")
     assert len(host.retired[1]) - before > 20
     await host.finish()
