@@ -405,10 +405,8 @@ class Core(wiring.Component):
 
         killed = Signal(config.threads)
         m.d.comb += killed.eq(Cat(control.redirect for control in self._controls))
-        self._chosen = {}
-        for number, (name, pipe) in enumerate(zip(PIPES, self._pipes, strict=True)):
+        for number, pipe in enumerate(self._pipes):
             choice, issue = allocation.choices[number], pipe.issue
-            self._chosen[name] = choice.valid
             with m.If(choice.valid), m.Switch(Cat(choice.slot, choice.thread)):
                 for thread in range(config.threads):
                     for slot in range(width):

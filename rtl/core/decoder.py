@@ -79,7 +79,7 @@ class DecodedLayout(data.StructLayout):
     """What the pipeline needs to know of an instruction; everything else it takes from the instruction's own fields.
 
     All members but ``alu`` (AluOp) and ``immediate`` (32 bits, to be sign-extended) are single bits named after what they say.
-    ``matrix_slot`` sends it to the matrix slot. ``source_pc`` and ``source_immediate`` choose the ALU's operands, which are
+    ``matrix_slot`` sends it to the matrix pipe. ``source_pc`` and ``source_immediate`` choose the ALU's operands, which are
     added where ``alu`` is NONE; where an instruction has no immediate, it is what a post-increment adds, or the way to the
     next instruction where the thread goes on at a redirection. Of SIMD
     operations, ``two_passes`` work on BF16 lanes, ``iterative`` use the iterative unit; ``stochastic`` ones draw random bits,

@@ -27,7 +27,7 @@ class Semaphores(wiring.Component):
     Members
     -------
     number : In(5), amount : In(16), take, post : In(1)
-        From the scalar slot; ``take`` and ``post`` never come together.
+        From the instruction that changes one; ``take`` and ``post`` never come together.
     covered : Out(1)
         Whether semaphore ``number`` holds ``amount``; any value with ``post``.
     outside : In(PostLayout)
@@ -56,7 +56,7 @@ class Semaphores(wiring.Component):
         values, outside = self.values, self.outside
         number_bits = ceil_log2(self.config.semaphores)
 
-        # One adder for the scalar slot's change and one for that from outside, which comes behind it on the same semaphore.
+        # One adder for that instruction's change and one for that from outside, which comes behind it on the same semaphore.
         inner, outer = (Signal(number_bits, name=name) for name in ("inner", "outer"))
         inner_total, outer_total = (Signal(SEMAPHORE_VALUE_BITS + 1, name=f"{name}_total") for name in ("inner", "outer"))
         inner_value, outer_value = (Signal(SEMAPHORE_VALUE_BITS, name=f"{name}_value") for name in ("inner", "outer"))

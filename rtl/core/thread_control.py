@@ -33,7 +33,7 @@ class ThreadControl(wiring.Component):
     error : In(1), error_address : In
         A request of this thread has failed.
     in_slot : In(1)
-        An instruction of this thread is in X.
+        An instruction of this thread is in X that has not committed yet.
     next_pc : In(64)
         Address of the next instruction to issue.
     vector : In(64)
