@@ -132,7 +132,8 @@ class _MistakenCore(Core):
         with m.If(self._makes(Mistake.BRANCH_NOT_REDIRECTED) & branches):
             m.d.comb += [control.jump.eq(0) for control in self._controls]
         with m.If(self._makes(Mistake.ISSUED_IN_SPITE_OF_REDIRECTION)):
-            m.d.comb += [pipe.issue_valid.eq(self._chosen[name]) for name, pipe in zip(PIPES, self._pipes, strict=True)]
+            choices = m.submodules.allocation.choices
+            m.d.comb += [pipe.issue_valid.eq(choice.valid) for pipe, choice in zip(self._pipes, choices, strict=True)]
 
 
 class MistakenNode(wiring.Component):
