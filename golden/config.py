@@ -28,7 +28,7 @@ CONTROL_PAGE_BYTES = 0x1000
 CORES = ("pipelined", "sequential")
 
 #: Version of the instruction set and of the control page, reported by every node.
-ISA_VERSION = 3
+ISA_VERSION = 4
 
 
 class ConfigError(ValueError):

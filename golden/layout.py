@@ -197,7 +197,7 @@ class ControlRegister(IntEnum):
     STATUS = 0x028
     """Read only. Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
     13 a semaphore overflowed, 14 a packet was dropped (an undeliverable response, or a kind that does not belong to its class),
-    16-19 links present (north, east, south, west)."""
+    16-19 links present (north, east, south, west), 20-23 threads stopped by a debugger."""
     FIRST_START = 0x030
     """Read only. Cycle in which a thread was started while none was active."""
     LAST_STOP = 0x038
@@ -227,7 +227,7 @@ class ThreadRegister(IntEnum):
 
     PC = 0x00
     """Write: start the thread at this address (a thread that runs is moved there). Read: address of the next
-    instruction; of a trapped thread, of the instruction that trapped."""
+    instruction; of a trapped thread, of the instruction that trapped. Of a STOPPED one: where RESUME goes on."""
     STATE = 0x08
     """Read: ThreadState. Write of any value: stop the thread; it becomes HALTED."""
     CAUSE = 0x10
@@ -253,6 +253,59 @@ COUNTER_STRIDE = 0x80
 follow. Read only. A node with a sequential core has none of them: they read 0."""
 
 
+DEBUG_BLOCK = 0x500
+DEBUG_STRIDE = 0x40
+
+
+class DebugRegister(IntEnum):
+    """Byte offsets in a thread's debug block, which lies at DEBUG_BLOCK + thread * DEBUG_STRIDE."""
+
+    COMMAND = 0x00
+    """Write: a DebugCommand; other values are ignored. Reads 0."""
+    CONTROL = 0x08
+    """Read and write: bits of DebugControl, the others read 0. 0 after reset."""
+    STATUS = 0x10
+    """Read only. Bits 0-2 DebugReason; DEBUG_BUSY: a STOP, a STEP or an injected instruction is under way; DEBUG_FAILED: the last
+    injected instruction trapped, with its mcause in bits DEBUG_CAUSE to DEBUG_CAUSE + 5, which are 0 otherwise."""
+    INSTRUCTION = 0x18
+    """Write: a STOPPED thread that is not busy executes the word in the low 32 bits; else the write is ignored. Reads 0."""
+    DATA = 0x20
+    """64 bits, read and write; also the CSR dscratch0 of injected instructions. 0 after reset."""
+
+
+class DebugCommand(IntEnum):
+    """What a debugger tells a thread."""
+
+    STOP = 1
+    RESUME = 2
+    STEP = 3
+
+
+class DebugControl(IntFlag):
+    """When a thread stops by itself."""
+
+    EBREAK = 1
+    """``ebreak`` stops it instead of trapping."""
+    TRAP = 2
+    """It stops behind every trap that its handler takes."""
+
+
+class DebugReason(IntEnum):
+    """Why a thread became STOPPED last."""
+
+    NONE = 0
+    REQUEST = 1
+    STEP = 2
+    EBREAK = 3
+    TRAP = 4
+
+
+#: Bits of the debug block's STATUS.
+DEBUG_BUSY = 8
+DEBUG_FAILED = 9
+DEBUG_CAUSE = 16
+
+
 class ThreadState(IntEnum):
     """What a thread does."""
 
@@ -260,6 +313,8 @@ class ThreadState(IntEnum):
     RUNNING = 1
     WAITING = 2
     TRAPPED = 3
+    STOPPED = 4
+    """By a debugger, which alone lets it go on."""
 
 
 def control_offset(register: ControlRegister) -> int:
@@ -280,6 +335,11 @@ def semaphore_offset(semaphore: int) -> int:
 def counter_offset(thread: int, number: int) -> int:
     """Offset in the node's window of a counter of a thread: 0 for mcycle, 2 for minstret, else an Event."""
     return CONTROL_PAGE_OFFSET + COUNTER_BLOCK + thread * COUNTER_STRIDE + 8 * number
+
+
+def debug_offset(thread: int, register: DebugRegister) -> int:
+    """Offset in the node's window of a register of a thread's debug block."""
+    return CONTROL_PAGE_OFFSET + DEBUG_BLOCK + thread * DEBUG_STRIDE + register
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -313,6 +373,8 @@ class Csr(IntEnum):
     MTVAL = 0x343
     MIP = 0x344
     """Reads 0, writes are ignored."""
+    DSCRATCH0 = 0x7B2
+    """DATA of the thread's debug block. It exists for injected instructions alone, see INJECTED_CSRS."""
     MFORMAT0 = 0x7C0
     """Format descriptors f0 to f3, 16 bits each, lowest first; see FormatDescriptor."""
     MFORMAT1 = 0x7C1
@@ -343,6 +405,10 @@ class Csr(IntEnum):
     """Read only: hart_id(x, y, thread). MVENDORID, MARCHID, MIMPID read 0."""
     MCONFIGPTR = 0xF15
     """Read only. 0: there is no such data structure."""
+
+
+#: CSRs that only an injected instruction of a debugger finds; elsewhere they are illegal.
+INJECTED_CSRS = frozenset({Csr.DSCRATCH0})
 
 
 class CountInhibit(IntFlag):

@@ -14,6 +14,7 @@ from golden.instruction import MASK_64, Executable, Fields, IllegalInstruction, 
 from golden.isa import INSTRUCTIONS, decode
 from golden.layout import (
     CSR_NUMBERS,
+    INJECTED_CSRS,
     MHPMCOUNTER_BASE,
     MHPMEVENT_BASE,
     MISA_VALUE,
@@ -44,7 +45,7 @@ _MSTATUS_MPP = 3 << 11
 #: CSR numbers from here on are read-only.
 _READ_ONLY_CSRS = 0xC00
 
-_CSR_NUMBERS = frozenset(CSR_NUMBERS.values())
+_CSR_NUMBERS = frozenset(CSR_NUMBERS.values()) - INJECTED_CSRS
 
 _FORMAT_CSRS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
 _ALL_FLAGS = sum(Flag)

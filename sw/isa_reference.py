@@ -10,7 +10,7 @@ from typing import Literal
 
 from golden.config import NodeConfig
 from golden.isa import CUSTOM_0, CUSTOM_1, INSTRUCTIONS, OPERAND_FIELDS, Extension, Instruction, Unit
-from golden.layout import BIAS_BITS, MHPMCOUNTER_BASE, MHPMEVENT_BASE, PERFORMANCE_COUNTERS, Csr, Flag, FormatKind
+from golden.layout import BIAS_BITS, INJECTED_CSRS, MHPMCOUNTER_BASE, MHPMEVENT_BASE, PERFORMANCE_COUNTERS, Csr, Flag, FormatKind
 from golden.permute import transpose_group
 from sw.assembler.instructions import MACROS, PSEUDO_INSTRUCTIONS, pieces
 from sw.assembler.syntax import Memory, Name, Node, Number, Register
@@ -366,7 +366,9 @@ def _markdown() -> Iterator[str]:
     yield ""
     yield "| number | name |"
     yield "|---|---|"
-    registers = [(f"{int(csr):#05x}", f"`{csr.name.lower()}`") for csr in Csr]
+    registers = [
+        (f"{int(csr):#05x}", f"`{csr.name.lower()}`" + (", for a debugger only" if csr in INJECTED_CSRS else "")) for csr in Csr
+    ]
     for name, base in (("mhpmevent", MHPMEVENT_BASE), ("mhpmcounter", MHPMCOUNTER_BASE)):
         first, last = PERFORMANCE_COUNTERS[0], PERFORMANCE_COUNTERS[-1]
         registers.append((f"{base + first:#05x}-{base + last:#05x}", f"`{name}{first}` to `{name}{last}`"))

@@ -14,6 +14,7 @@ from golden.config import NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
     CSR_NUMBERS,
+    INJECTED_CSRS,
     MISA_VALUE,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
@@ -303,7 +304,7 @@ class NodeRegisters(wiring.Component):
                 with m.Case(pattern):
                     m.d.comb += self._csr.eq(word)
         groups: dict[int, list[int]] = {}
-        for existing in CSR_NUMBERS.values():
+        for existing in (number for number in CSR_NUMBERS.values() if number not in INJECTED_CSRS):
             groups.setdefault(existing >> 3, []).append(existing & 7)
         with m.Switch(number[3:]):
             for group, members in groups.items():
