@@ -64,15 +64,15 @@ class EventCounts:
         return self._difference[event] + self._counted(event, retired) & MASK_64
 
     def write(self, event: Event, value: int, retired: int) -> None:
-        """Write a counter by a CSR instruction, which must not show on top of the value when it retires."""
-        self._difference[event] = value - self._counted(event, retired + 1)
+        """Write a counter. ``retired`` includes the CSR instruction that does it, which must not show on top of the value."""
+        self._difference[event] = value - self._counted(event, retired)
 
     def set_inhibit(self, inhibit: int, retired: int) -> None:
-        """Write the bits of mcountinhibit by a CSR instruction, for which what they were before holds."""
-        values = {event: self._difference[event] + self._counted(event, retired + 1) for event in Event}
+        """Write the bits of mcountinhibit; for the CSR instruction that does it, included in ``retired``, the old ones hold."""
+        values = {event: self._difference[event] + self._counted(event, retired) for event in Event}
         self.inhibit = inhibit & EVENT_INHIBITS
         for event, value in values.items():
-            self._difference[event] = value - self._counted(event, retired + 1)
+            self._difference[event] = value - self._counted(event, retired)
 
     def _counted(self, event: Event, retired: int) -> int:
         """Of that event since reset, as far as it shows."""

@@ -16,6 +16,8 @@ from golden.instruction import MASK_64, Retirement
 from golden.layout import (
     COUNTER_BLOCK,
     COUNTER_STRIDE,
+    DEBUG_BLOCK,
+    DEBUG_STRIDE,
     LINK_PORTS,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
@@ -40,6 +42,9 @@ from golden.thread import Thread
 _REGISTER_BYTES = 8
 _SEMAPHORE_MAX = (1 << SEMAPHORE_VALUE_BITS) - 1
 _EVENTS = frozenset(Event)
+
+#: Where STATUS shows thread 0 in these states; the others follow.
+_STATUS_BITS = {ThreadState.RUNNING: 0, ThreadState.WAITING: 4, ThreadState.TRAPPED: 8, ThreadState.STOPPED: 20}
 
 #: Takes a packet that leaves a node: (node, packet).
 Transport = Callable[["GoldenNode", Packet], None]
@@ -295,8 +300,8 @@ class GoldenNode:
         """Register STATUS."""
         value = self.exited << 12 | self._overflowed << 13 | self._response_lost << 14 | self.links << 16
         for thread in self.threads:
-            if thread.state is not ThreadState.HALTED:
-                value |= 1 << thread.number + 4 * (thread.state - ThreadState.RUNNING)
+            if thread.state in _STATUS_BITS:
+                value |= 1 << thread.number + _STATUS_BITS[thread.state]
         return value
 
     def read_register(self, register: int) -> int:
@@ -309,6 +314,9 @@ class GoldenNode:
         if register < COUNTER_BLOCK:
             semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
             return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
+        if register >= DEBUG_BLOCK:
+            number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
+            return self.threads[number].debug.read(field) if number < len(self.threads) else 0
         number, field = divmod(register - COUNTER_BLOCK, COUNTER_STRIDE)
         return self._read_counter(self.threads[number], field // _REGISTER_BYTES) if number < len(self.threads) else 0
 
@@ -326,6 +334,10 @@ class GoldenNode:
                     self.threads[number].start(value)
                 elif field == ThreadRegister.STATE:
                     self.threads[number].stop(ThreadState.HALTED)
+        elif register >= DEBUG_BLOCK:
+            number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
+            if number < len(self.threads):
+                self.threads[number].debug.write(field, value)
         else:
             semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
             if semaphore < len(self.semaphores):

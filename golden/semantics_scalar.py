@@ -56,7 +56,8 @@ _ALU_IMMEDIATE = {
 }  # fmt: skip
 _ALU_SHIFT = {"slli": "sll", "srli": "srl", "srai": "sra", "slliw": "sllw", "srliw": "srlw", "sraiw": "sraw"}
 
-_CONDITIONS: dict[str, Callable[[int, int], bool]] = {
+#: When branches are taken, by mnemonic.
+CONDITIONS: dict[str, Callable[[int, int], bool]] = {
     "beq": lambda a, b: a == b,
     "bne": lambda a, b: a != b,
     "blt": lambda a, b: a ^ _SIGN < b ^ _SIGN,
@@ -269,7 +270,7 @@ def _table() -> dict[str, Semantics]:
     table: dict[str, Semantics] = {name: _alu(compute) for name, compute in (_ALU | MULTIPLY_DIVIDE).items()}
     table |= {name: _alu_immediate(_ALU[shared], shift=False) for name, shared in _ALU_IMMEDIATE.items()}
     table |= {name: _alu_immediate(_ALU[shared], shift=True) for name, shared in _ALU_SHIFT.items()}
-    table |= {name: _branch(condition) for name, condition in _CONDITIONS.items()}
+    table |= {name: _branch(condition) for name, condition in CONDITIONS.items()}
     table |= {name: _load(size, extend) for name, (size, extend) in _LOADS.items()}
     table |= {name: _store(size) for name, size in _STORES.items()}
     combinations: dict[str, Callable[[int, int], int]] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from golden.accumulators import Accumulators
 from golden.config import NodeConfig
+from golden.debug import DebugBlock
 from golden.descriptors import FormatDescriptors
 from golden.event_counts import EventCounts, event_of
 from golden.instruction import MASK_64, Executable, Fields, IllegalInstruction, Operation, Retirement, Trap
@@ -22,6 +23,8 @@ from golden.layout import (
     Cause,
     CountInhibit,
     Csr,
+    DebugControl,
+    DebugReason,
     Event,
     Flag,
     ThreadState,
@@ -92,6 +95,7 @@ class Thread:
         Counts since reset, which no instruction can write.
     network_error : int or None
         Global address of a failed request whose trap is still to be taken.
+    debug : DebugBlock
     """
 
     def __init__(self, node: GoldenNode, number: int):
@@ -120,6 +124,7 @@ class Thread:
         self.awaited: tuple[int, int] = (0, 0)
         #: Vector register whose nread the next instruction needs.
         self.blocked: int | None = None
+        self.debug = DebugBlock(self, _SEMANTICS)
         self._reads: dict[int, bytes | None] = {}
         self._code: dict[int, Executable] = {}
 
@@ -137,6 +142,7 @@ class Thread:
         self.exit_code = 0
         self.network_error = None
         self.blocked = None
+        self.debug.abandon()
         self.pc = address
         self.forget_code()
         if address & 3:
@@ -147,10 +153,21 @@ class Thread:
         was_active = self.active
         self.state = state
         self.blocked = None
+        self.debug.abandon()
         if was_active:
             self.node.note_stop()
         if state is ThreadState.HALTED and self.network_error is not None:
             self._take_network_error()
+
+    def suspend(self, reason: DebugReason) -> None:
+        """Become STOPPED, whatever it does, with the next instruction at ``pc``."""
+        was_active = self.active
+        self.state = ThreadState.STOPPED
+        self.blocked = None
+        self.debug.reason = reason
+        self.debug.abandon()
+        if was_active:
+            self.node.note_stop()
 
     def fail_request(self, address: int, register: int | None) -> None:
         """A request failed: trap NETWORK_ERROR becomes pending, unless one is; a read's vector register is as before.
@@ -175,12 +192,13 @@ class Thread:
         if register in self._reads:
             del self._reads[register]
             self.v[register] = data
-            self._unblock(register)
             self.node.note_vector_write(self.number, register, data)
+            self._unblock(register)
 
     def _unblock(self, register: int) -> None:
         if self.blocked == register:
             self.blocked = None
+            self.debug.attempt()
 
     # -- what semantics use -------------------------------------------------------------------------------------------
 
@@ -240,6 +258,8 @@ class Thread:
 
     def check_csr(self, number: int, writes: bool) -> None:
         """The instruction being bound is illegal if there is no such CSR, or it writes a read-only one."""
+        if number in INJECTED_CSRS and self.debug.injecting:
+            return
         if number not in _CSR_NUMBERS or (writes and number >= _READ_ONLY_CSRS):
             self.reject()
 
@@ -263,6 +283,7 @@ class Thread:
             Csr.MFLAGS: lambda: self.mflags,
             Csr.MSEED: lambda: self.random.seed,
             Csr.MCOUNTINHIBIT: lambda: self.count_inhibit | (self.events.inhibit if self.events else 0),
+            Csr.DSCRATCH0: lambda: self.debug.data,
             Csr.MCYCLE: lambda: self.cycles,
             Csr.MINSTRET: lambda: self.minstret,
             Csr.MNODE: lambda: node.address,
@@ -294,15 +315,22 @@ class Thread:
         elif number == Csr.MCOUNTINHIBIT:
             self._inhibit(value & _ALL_INHIBITS)
             if self.events is not None:
-                self.events.set_inhibit(value, self.retired)
+                self.events.set_inhibit(value, self.retired + self._writer)
         elif self.events is not None and number in _COUNTER_CSRS:
-            self.events.write(_COUNTER_CSRS[number], value, self.retired)
+            self.events.write(_COUNTER_CSRS[number], value, self.retired + self._writer)
         elif number == Csr.MCYCLE:
             # The writing instruction takes a cycle, which must not show on top of the value.
-            self.cycle_offset = value - (0 if self.count_inhibit & CountInhibit.CY else self.node.clock.cycle + 1)
+            self.cycle_offset = value - (0 if self.count_inhibit & CountInhibit.CY else self.node.clock.cycle + self._writer)
         elif number == Csr.MINSTRET:
             # The writing instruction is counted when it retires, and must not show on top of the value.
-            self.minstret = value - (0 if self.count_inhibit & CountInhibit.IR else 1)
+            self.minstret = value - (0 if self.count_inhibit & CountInhibit.IR else self._writer)
+        elif number == Csr.DSCRATCH0:
+            self.debug.data = value
+
+    @property
+    def _writer(self) -> int:
+        """What an instruction that writes a counter adds to counters by itself: injected ones take no time and do not retire."""
+        return 0 if self.debug.injecting else 1
 
     def read_counter(self, event: Event) -> int:
         """Value of a performance counter."""
@@ -318,10 +346,10 @@ class Thread:
         """Write mcountinhibit; for the writing instruction itself, what it was before holds."""
         changed = self.count_inhibit ^ inhibit
         if changed & CountInhibit.CY:
-            end = self.node.clock.cycle + 1
+            end = self.node.clock.cycle + self._writer
             self.cycle_offset += end if inhibit & CountInhibit.CY else -end
         if changed & CountInhibit.IR:
-            self.minstret = self.minstret + (1 if inhibit & CountInhibit.IR else -1) & MASK_64
+            self.minstret = self.minstret + (self._writer if inhibit & CountInhibit.IR else -self._writer) & MASK_64
         self.count_inhibit = inhibit
 
     # -- execution ----------------------------------------------------------------------------------------------------
@@ -337,7 +365,7 @@ class Thread:
         node = self.node
         executed = 0
         while executed < budget and self._ready():
-            if node.observed:
+            if node.observed or self.debug.stepping:
                 executed += self._step()
             else:
                 executed += self._burst(budget - executed)
@@ -348,6 +376,9 @@ class Thread:
         """Whether an instruction can be executed now. Takes a pending NETWORK_ERROR, and wakes up if the wait is over."""
         if self.network_error is not None and self.active:
             self._take_network_error()
+        if self.pc & 3 and self.state is ThreadState.RUNNING:
+            # A debugger let it go on where a start had been misaligned.
+            self._enter_trap(Cause.INSTRUCTION_MISALIGNED, self.pc)
         if self.state is ThreadState.WAITING:
             semaphore, needed = self.awaited
             if self.node.semaphores[semaphore] < needed:
@@ -390,6 +421,9 @@ class Thread:
             if following is None:
                 following = executable.complete()
         except Trap as trap:
+            if trap.cause is Cause.BREAKPOINT and self.debug.control & DebugControl.EBREAK:
+                self.suspend(DebugReason.EBREAK)
+                return 0
             if node.observed:
                 node.note_retirement(Retirement(self.number, pc, word, trap.cause, trap.value))
             node.clock.cycle += 1
@@ -406,6 +440,8 @@ class Thread:
                 data = self.v[executable.vector_write]
                 assert data is not None, "only nread leaves a register busy"
                 node.note_vector_write(self.number, executable.vector_write, data)
+        if self.debug.stepping:
+            self.suspend(DebugReason.STEP)
         return 1
 
     def _retire(self, count: int, pc: int) -> None:
@@ -462,3 +498,7 @@ class Thread:
             self.stop(ThreadState.TRAPPED)
         else:
             self.pc = self.mtvec
+            if self.debug.control & DebugControl.TRAP:
+                self.suspend(DebugReason.TRAP)
+            elif self.debug.stepping:
+                self.suspend(DebugReason.STEP)
