@@ -39,13 +39,16 @@ _POLL_SECONDS = 0.005
 #: Times in a row that nothing may have changed while no thread runs, before that is a deadlock.
 _STILL_POLLS = 3
 
+#: STATUS: threads that a debugger has stopped.
+_STOPPED_BIT = 20
+
 #: A line of a node's window: x, y, offset.
 _Line = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class BoardOutcome:
-    """How a run ended: ``reason`` is "ended", "limit" or "deadlock"; ``cycles`` that passed in it."""
+    """How a run ended: ``reason`` is "ended", "limit", "deadlock" or "stopped"; ``cycles`` that passed in it."""
 
     reason: str
     cycles: int
@@ -188,12 +191,13 @@ class BoardArray:
             # After the states, so that nothing is left unanswered where no thread is active any more.
             answered = serve()
             active = [status for status, _ in states if status & 0xFF]
+            stopped = any(status >> _STOPPED_BIT & 0xF for status, _ in states)
             if not active and not answered:
-                return BoardOutcome("ended", passed)
+                return BoardOutcome("stopped" if stopped else "ended", passed)
             waits = not any(status & 0xF for status in active)
             still = still + 1 if waits and states == before else 0
             if still == _STILL_POLLS:
-                return BoardOutcome("deadlock", passed)
+                return BoardOutcome("stopped" if stopped else "deadlock", passed)
             if passed >= max_cycles:
                 return BoardOutcome("limit", passed)
             before = states

@@ -48,13 +48,14 @@ class RunResult:
 
     Attributes
     ----------
-    reason : "ended", "limit" or "deadlock"
-        No thread is RUNNING or WAITING any more; the cycle limit came first; threads are left, but nothing can move.
+    reason : "ended", "limit", "deadlock" or "stopped"
+        No thread is RUNNING, WAITING or STOPPED any more; the cycle limit came first; threads are left, but nothing can move;
+        nothing can move without a debugger, because it has stopped threads.
     cycles : int
         Cycles that passed in this run.
     """
 
-    reason: Literal["ended", "limit", "deadlock"]
+    reason: Literal["ended", "limit", "deadlock", "stopped"]
     cycles: int
 
 
@@ -203,6 +204,8 @@ class GoldenArray:
     def run(self, max_cycles: int | None = None, until: str = "ended") -> RunResult:
         """Run until every node has ended, ``max_cycles`` are over, or nothing can move any more.
 
+        With threads that a debugger has stopped nothing has ended, but what cannot move is no deadlock either.
+
         Parameters
         ----------
         max_cycles : int or None
@@ -220,8 +223,12 @@ class GoldenArray:
             if budget <= 0:
                 return RunResult("limit", self._clock.cycle - start)
             if run_round(self._threads, self._clock, budget) == 0 and any(thread.active for thread in self._threads):
-                return RunResult("deadlock", self._clock.cycle - start)
-        return RunResult("ended", self._clock.cycle - start)
+                return RunResult("stopped" if self._has_stopped() else "deadlock", self._clock.cycle - start)
+        return RunResult("stopped" if self._has_stopped() else "ended", self._clock.cycle - start)
+
+    def _has_stopped(self) -> bool:
+        """Whether a debugger has stopped a thread."""
+        return any(thread.state is ThreadState.STOPPED for thread in self._threads)
 
     def thread_states(self) -> list[ThreadReport]:
         """State of every thread, row by row."""

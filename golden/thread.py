@@ -143,7 +143,7 @@ class Thread:
         self.network_error = None
         self.blocked = None
         self.debug.abandon()
-        self.pc = address
+        self.pc = address & MASK_64 - 3
         self.forget_code()
         if address & 3:
             self._enter_trap(Cause.INSTRUCTION_MISALIGNED, address)
@@ -376,9 +376,6 @@ class Thread:
         """Whether an instruction can be executed now. Takes a pending NETWORK_ERROR, and wakes up if the wait is over."""
         if self.network_error is not None and self.active:
             self._take_network_error()
-        if self.pc & 3 and self.state is ThreadState.RUNNING:
-            # A debugger let it go on where a start had been misaligned.
-            self._enter_trap(Cause.INSTRUCTION_MISALIGNED, self.pc)
         if self.state is ThreadState.WAITING:
             semaphore, needed = self.awaited
             if self.node.semaphores[semaphore] < needed:
@@ -489,7 +486,7 @@ class Thread:
         self._enter_trap(Cause.NETWORK_ERROR, address)
 
     def _enter_trap(self, cause: Cause, value: int) -> None:
-        self.mepc = self.pc & MASK_64 - 3
+        self.mepc = self.pc
         self.mcause = cause
         self.mtval = value
         previous = _MSTATUS_MPIE if self.mstatus & _MSTATUS_MIE else 0

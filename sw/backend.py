@@ -22,7 +22,7 @@ class RunOutcome(Protocol):
 
     @property
     def reason(self) -> str:
-        """ "ended", "limit" or "deadlock"."""
+        """ "ended", "limit", "deadlock", or "stopped" if nothing can move and threads are STOPPED."""
 
     @property
     def cycles(self) -> int:

@@ -63,6 +63,13 @@ __all__ = [
 #: STATUS: the node's program ended by ``tohost``.
 _EXITED = 1 << 12
 
+#: What a run that did not end is called.
+_TITLES = {
+    "limit": "the cycle limit is reached",
+    "deadlock": "no thread can go on",
+    "stopped": "a debugger has stopped threads, and no other thread can go on,",
+}
+
 #: Bytes of the control page that hold registers of the node.
 _NODE_REGISTERS_BYTES = max(ControlRegister) + 8
 
@@ -186,7 +193,7 @@ class RunReport:
     Attributes
     ----------
     reason : str
-        "ended", "limit" or "deadlock".
+        "ended", "limit", "deadlock", or "stopped" where nothing moves any more and a debugger has stopped threads.
     cycles : int
         From the first start of a thread to the last stop in any of the nodes; if they did not end, the cycles that were run.
     nodes : tuple of NodeReport
@@ -213,7 +220,7 @@ class RunReport:
         if self.reason == "ended":
             failed = [str(node) for node in self.nodes if not node.passed]
             return "\n".join([f"{len(failed)} of {len(self.nodes)} nodes failed", *failed]) if failed else "every node passed"
-        title = "no thread can go on" if self.reason == "deadlock" else "the cycle limit is reached"
+        title = _TITLES[self.reason]
         trapped = [str(node) for node in self.nodes if node.trap]
         return "\n".join([f"{title} after {self.cycles} cycles", *trapped, *map(str, self.threads)])
 
@@ -410,7 +417,7 @@ def _node_report(site: Site, status: int, tohost: int, retired: int, threads: by
     ``threads`` are the bytes of all its threads' registers, ``asked`` the exit code with which it asked the host to end it.
     """
     x, y = site
-    trap, active, first_code = None, False, 0
+    trap, active, stopped, first_code = None, False, False, 0
     for thread in range(len(threads) // THREAD_STRIDE):
         registers = struct.unpack_from("<6Q", threads, thread * THREAD_STRIDE)
         pc, state, cause, value, exit_code = (
@@ -424,6 +431,8 @@ def _node_report(site: Site, status: int, tohost: int, retired: int, threads: by
         if state == ThreadState.TRAPPED and trap is None:
             trap = TrapReport(thread, pc, cause, value)
         active |= state in (ThreadState.RUNNING, ThreadState.WAITING)
-    ended_with = asked if asked is not None else tohost >> 1 if status & _EXITED else first_code
-    code = None if active else ended_with
+        stopped |= state == ThreadState.STOPPED
+    exited = asked is not None or bool(status & _EXITED)
+    ended_with = asked if asked is not None else tohost >> 1 if exited else first_code
+    code = None if active or (stopped and not exited) else ended_with
     return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap)

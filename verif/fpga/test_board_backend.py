@@ -23,7 +23,7 @@ from fpga.errors import LinkError, WrongBoard
 from fpga.frames import CHECK_BYTES, HEADER_BYTES, flit_bytes
 from fpga.link import HostLinkClient, open_port
 from golden.config import ISA_VERSION, NodeConfig, preset
-from golden.layout import SRAM_BASE, ControlRegister, ThreadState, control_offset
+from golden.layout import SRAM_BASE, ControlRegister, DebugCommand, DebugRegister, ThreadState, control_offset, debug_offset
 from golden.mesh import GoldenArray, NetworkAccessError
 from sw.assembler import assemble
 from sw.host import ArrayBackend, BatchBackend, run_program
@@ -143,6 +143,14 @@ def test_deadlock_and_limit_are_recognised_in_programs_that_ask_the_host() -> No
     for end, reason in (("li a0, 3\n swait 1, a0\n", "deadlock"), ("j 1b\n", "limit")):
         report = run_program(array, assemble(f'1: {ask}{end}text: .ascii "x"\n{DATA}', config=CONFIG), 100_000)
         assert (report.reason, report.console[0].text[0]) == (reason, "x")
+
+
+@pytest.mark.parametrize("end", ["halt zero", "li a0, 3\n swait 1, a0\n"])
+def test_stopped_threads_of_a_board_have_neither_ended_nor_locked_up(end: str) -> None:
+    array, _ = connect(GoldenBoard(CONFIG))
+    array.write_register(0, 0, debug_offset(1, DebugRegister.COMMAND), DebugCommand.STOP)
+    report = run_program(array, assemble(end, config=CONFIG), 1_000_000)
+    assert (report.reason, report.passed, report.threads[1].state) == ("stopped", False, "STOPPED")
 
 
 def test_a_program_that_runs_for_ever_ends_at_the_limit_and_reset_stops_it() -> None:

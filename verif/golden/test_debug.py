@@ -28,6 +28,7 @@ from golden.layout import (
     ThreadRegister,
     ThreadState,
     debug_offset,
+    thread_offset,
 )
 from golden.mesh import GoldenArray
 from golden.node import GoldenNode
@@ -363,24 +364,16 @@ def test_a_start_and_a_halt_end_a_step_that_is_under_way() -> None:
     assert debugged.where == (ThreadState.HALTED, 0, DebugReason.REQUEST)
 
 
-@pytest.mark.parametrize("command", [RESUME, STEP])
-def test_going_on_at_a_misaligned_pc_traps_as_the_start_did(command: int) -> None:
-    debugged = Debugged(start=False)
+def test_a_thread_goes_on_at_the_word_that_a_misaligned_start_points_into() -> None:
+    debugged = Debugged(SPIN, encode("halt", 5), start=False, x={5: 3})
     debugged.thread.start(SRAM_BASE + 6)
-    assert (debugged.thread.state, debugged.thread.pc) == (ThreadState.TRAPPED, SRAM_BASE + 6)
-    debugged.command(STOP)
-    debugged.thread.mcause = 63
-    debugged.command(command)
-    debugged.node.run()
     thread = debugged.thread
-    assert (thread.state, thread.pc, thread.mepc) == (ThreadState.TRAPPED, SRAM_BASE + 6, SRAM_BASE + 4)
-    assert (thread.mcause, thread.mtval) == (Cause.INSTRUCTION_MISALIGNED, SRAM_BASE + 6)
+    assert (thread.state, thread.pc, thread.mepc, thread.mtval) == (
+        ThreadState.TRAPPED, SRAM_BASE + 4, SRAM_BASE + 4, SRAM_BASE + 6,
+    )  # fmt: skip
     debugged.command(STOP)
-    thread.mtvec = SRAM_BASE
-    debugged.command(command)
-    debugged.node.run()
-    assert thread.state is (ThreadState.HALTED if command == RESUME else ThreadState.STOPPED)
-    assert thread.pc == SRAM_BASE + (4 if command == RESUME else 0)
+    debugged.step()
+    assert (thread.state, thread.exit_code) == (ThreadState.HALTED, 3)
 
 
 # -- CONTROL ----------------------------------------------------------------------------------------------------------
@@ -744,14 +737,24 @@ def test_writing_state_halts_a_stopped_thread() -> None:
     assert debugged.where == (ThreadState.HALTED, 0, DebugReason.REQUEST)
 
 
-def test_an_array_ends_with_stopped_threads_and_reports_them() -> None:
+def test_an_array_with_stopped_threads_neither_ends_nor_is_locked_up() -> None:
     array = GoldenArray(TINY, 1, 1)
-    array.node(0, 0).load(program([SPIN]))
-    array.write_register(0, 0, CONTROL_PAGE_OFFSET + THREAD_BLOCK + ThreadRegister.PC, SRAM_BASE)
+    array.node(0, 0).load(program([SPIN, encode("swait", 0, 5), HALT]))
+    array.node(0, 0).threads[1].x[5] = 1
+
+    def start(thread: int, word: int) -> None:
+        array.write_register(0, 0, thread_offset(thread, ThreadRegister.PC), SRAM_BASE + 4 * word)
+
+    start(0, 0)
     assert array.run(100).reason == "limit"
     array.write_register(0, 0, debug_offset(0, DebugRegister.COMMAND), STOP)
-    assert array.run(100).reason == "ended"
+    assert array.run(100).reason == "stopped"
     assert [report.state for report in array.thread_states()] == [ThreadState.STOPPED, ThreadState.HALTED]
+    start(1, 1)
+    assert array.run(100).reason == "stopped"
+    assert [report.state for report in array.thread_states()] == [ThreadState.STOPPED, ThreadState.WAITING]
+    array.write_register(0, 0, thread_offset(0, ThreadRegister.STATE), 0)
+    assert array.run(100).reason == "deadlock"
 
 
 def test_a_thread_stops_itself_and_another_by_packets() -> None:

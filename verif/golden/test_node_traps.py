@@ -170,7 +170,7 @@ def test_misaligned_start_traps_at_once() -> None:
     thread.exit_code = 5
     thread.start(SRAM_BASE + 6)
     assert (thread.state, thread.mcause, thread.mtval) == (ThreadState.TRAPPED, Cause.INSTRUCTION_MISALIGNED, SRAM_BASE + 6)
-    assert (thread.pc, thread.mepc, thread.exit_code) == (SRAM_BASE + 6, SRAM_BASE + 4, 0)
+    assert (thread.pc, thread.mepc, thread.exit_code) == (SRAM_BASE + 4, SRAM_BASE + 4, 0)
 
 
 def test_whole_accumulator_must_lie_in_sram() -> None:

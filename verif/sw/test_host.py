@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from golden.config import PRESETS, NodeConfig
-from golden.layout import SRAM_BASE, Cause, ControlRegister, control_offset
+from golden.layout import SRAM_BASE, Cause, ControlRegister, DebugCommand, DebugRegister, control_offset, debug_offset
 from golden.mesh import GoldenArray
 from golden.program import Program, ProgramError
 from sw.assembler import assemble
@@ -97,6 +97,25 @@ def test_deadlock_is_reported_with_every_thread_and_what_it_waits_for() -> None:
     assert (waiting.state, waiting.semaphore, waiting.needed, waiting.value) == ("WAITING", 2, 5, 3)
     assert "no thread can go on" in report.summary()
     assert "semaphore 2 holds 3 of 5" in report.summary()
+
+
+STOP_ITSELF = f"li t0, {debug_offset(0, DebugRegister.COMMAND)}\ncsrr t1, mnode\nor t0, t0, t1\nli t1, {DebugCommand.STOP:d}\nnsd t1, (t0)\n"
+
+
+def test_stopped_threads_are_named_and_have_not_passed() -> None:
+    report = run(f"{STOP_ITSELF}halt zero", columns=2)
+    assert (report.reason, report.passed) == ("stopped", False)
+    assert "a debugger has stopped threads" in report.summary()
+    assert "node row 0, column 0, thread 0: STOPPED at pc 0x80" in report.summary()
+    assert [node.exit_code for node in report.nodes] == [None, None]
+    assert len(report.threads) == 2 * TINY.threads
+
+
+def test_an_exit_by_tohost_counts_beside_a_stopped_thread_but_the_run_has_not_passed() -> None:
+    array = GoldenArray(TINY, 1, 1)
+    array.write_register(0, 0, debug_offset(1, DebugRegister.COMMAND), DebugCommand.STOP)
+    report = run_program(array, assemble((EXAMPLES / "exit.s").read_text()), 1000)
+    assert (report.reason, report.passed, report.nodes[0].exit_code) == ("stopped", False, 0)
 
 
 def test_report_is_valid_json_with_the_documented_keys() -> None:
