@@ -99,7 +99,13 @@ def test_deadlock_is_reported_with_every_thread_and_what_it_waits_for() -> None:
     assert "semaphore 2 holds 3 of 5" in report.summary()
 
 
-STOP_ITSELF = f"li t0, {debug_offset(0, DebugRegister.COMMAND)}\ncsrr t1, mnode\nor t0, t0, t1\nli t1, {DebugCommand.STOP:d}\nnsd t1, (t0)\n"
+STOP_ITSELF = f"""
+    li t0, {debug_offset(0, DebugRegister.COMMAND)}
+    csrr t1, mnode
+    or t0, t0, t1
+    li t1, {DebugCommand.STOP:d}
+    nsd t1, (t0)
+"""
 
 
 def test_stopped_threads_are_named_and_have_not_passed() -> None:
