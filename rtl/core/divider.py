@@ -35,7 +35,7 @@ class Divider(wiring.Component):
     skip : int
         Zeros of the dividend that are passed over in one cycle; 1 passes over none.
     threads : int
-        Threads that can be killed, one by one.
+        Threads whose number comes out with the result as it went in.
     tag_bits : int
         Bits that come out with the result as they went in.
 
@@ -45,8 +45,6 @@ class Divider(wiring.Component):
         An operation enters at the end of the cycle, in which the unit must not be busy.
     busy : Out(1)
         An operation is under way; no more so in the cycle of ``done``.
-    kill : In(threads)
-        An operation of one of these threads, also one that enters, is dropped at the end of the cycle.
     done : Out(1); result_thread : Out(range(threads)); result_tag : Out(tag_bits); result : Out(width)
         The result of the operation; it stays until that of the next one, the others until the next one enters.
 
@@ -74,7 +72,6 @@ class Divider(wiring.Component):
                 "a": In(width),
                 "b": In(width),
                 "busy": Out(1),
-                "kill": In(threads),
                 "done": Out(1),
                 "result_thread": Out(range(threads)),
                 "result_tag": Out(tag_bits),
@@ -156,11 +153,10 @@ class Divider(wiring.Component):
         with m.If(finishing):
             m.d.sync += self.result.eq(Cat(result[:half], Mux(word, result[half - 1].replicate(half), result[half:])))
 
-        killed = self.kill.bit_select(Mux(self.start, self.thread, self.result_thread), 1)
         m.d.comb += self.busy.eq(dividing | finishing)
         m.d.sync += [
-            dividing.eq((self.start | (dividing & ~last)) & ~killed),
-            finishing.eq(dividing & last & ~killed),
-            self.done.eq(finishing & ~killed),
+            dividing.eq(self.start | (dividing & ~last)),
+            finishing.eq(dividing & last),
+            self.done.eq(finishing),
         ]
         return m

@@ -15,7 +15,7 @@ from rtl.core.event_counts import StallLayout
 from rtl.core.predicate_registers import PREDICATES
 from rtl.frontend.entry import QueueEntry
 
-__all__ = ["PIPES", "Grouping", "PipeKind", "ThreadState"]
+__all__ = ["PIPES", "Grouping", "PipeKind", "ThreadHazards"]
 
 #: The pipes. A plain integer operation goes to ``alu`` or to ``control``, whichever is free.
 PIPES = ("alu", "control", "load", "store", "simd", "matrix")
@@ -28,7 +28,7 @@ class PipeKind(data.StructLayout):
         super().__init__(dict.fromkeys(PIPES, 1))
 
 
-class ThreadState(data.StructLayout):
+class ThreadHazards(data.StructLayout):
     """What of a thread's instructions under way holds back others.
 
     ``scalars``, ``vectors``, ``predicates``: registers that wait for a result. ``accumulators_busy`` are not to be stored yet,
@@ -123,7 +123,7 @@ class Grouping(wiring.Component):
         The thread's oldest instructions.
     runs : In(1)
         The thread may issue at all.
-    state : In(ThreadState)
+    state : In(ThreadHazards)
     response_waiting : In(1)
         A read response waits for the vector registers' write port: no load may claim it.
     network_room : In(1)
@@ -143,7 +143,7 @@ class Grouping(wiring.Component):
                 "heads": In(QueueEntry()).array(width),
                 "valid": In(width),
                 "runs": In(1),
-                "state": In(ThreadState(config)),
+                "state": In(ThreadHazards(config)),
                 "response_waiting": In(1),
                 "network_room": In(1),
                 "division_room": In(1),

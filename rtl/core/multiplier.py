@@ -23,7 +23,7 @@ class Multiplier(wiring.Component):
     """Takes two operands in each cycle, and shows half of their product ``stages`` cycles later.
 
     ``word`` asks for the low half of the product's low half, sign-extended; ``op`` is LOW then. Between issue and result nothing
-    waits; whatever is killed leaves no result.
+    waits.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Multiplier(wiring.Component):
         Registers on the way, 1 to 3: behind the sum; before it, where four products of halves wait; and before these, where
         operands wait.
     threads : int
-        Threads that can be killed, one by one.
+        Threads whose number comes out with the result as it went in.
     tag_bits : int
         Bits that come out with the result as they went in.
 
@@ -41,8 +41,6 @@ class Multiplier(wiring.Component):
     -------
     valid : In(1); thread : In(range(threads)); tag : In(tag_bits); op : In(MultiplyOp); word : In(1); a, b : In(width)
         An operation enters at the end of the cycle.
-    kill : In(threads)
-        Operations of these threads, with the one that enters, are dropped at the end of the cycle.
     result_valid : Out(1); result_thread : Out(range(threads)); result_tag : Out(tag_bits); result : Out(width)
         The operation that entered ``stages`` cycles ago; undefined without ``result_valid``.
     busy : Out(1)
@@ -69,7 +67,6 @@ class Multiplier(wiring.Component):
                 "word": In(1),
                 "a": In(width),
                 "b": In(width),
-                "kill": In(threads),
                 "result_valid": Out(1),
                 "result_thread": Out(range(threads)),
                 "result_tag": Out(tag_bits),
@@ -93,7 +90,7 @@ class Multiplier(wiring.Component):
         thread, tag, op, word = self.thread, self.tag, self.op, self.word
         for stage in range(self.stages):
             following = Signal(name=f"valid{stage}")
-            m.d.sync += following.eq(present[-1] & ~self.kill.bit_select(thread, 1))
+            m.d.sync += following.eq(present[-1])
             thread, tag = register(present[-1], thread), register(present[-1], tag)
             present.append(following)
         m.d.comb += [

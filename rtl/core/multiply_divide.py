@@ -17,7 +17,7 @@ MULTIPLY_CYCLES = 2
 
 
 class MultiplyDivide(wiring.Component):
-    """Takes a multiplication per cycle, and a division when the one before is done. What has entered is never killed.
+    """Takes a multiplication per cycle, and a division when the one before is done. What has entered comes out.
 
     Members
     -------

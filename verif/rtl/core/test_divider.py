@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The divider: every operation at small widths, hypothesis at the full one; how long it takes, and what a kill leaves."""
+"""The divider: every operation at small widths, hypothesis at the full one; and how long it takes."""
 
 from __future__ import annotations
 
@@ -84,8 +84,6 @@ def test_a_result_comes_with_its_tag_when_it_should_and_stays(skip: int, operati
             await start(context, unit, *operation)
             context.set(unit.thread, ~thread)
             context.set(unit.tag, ~tag)
-            # Nobody asks for those of other threads to be spared.
-            context.set(unit.kill, ~(1 << thread))
             for _ in range(cycles_taken(64, skip, *operation) - 1):
                 assert (context.get(unit.busy), context.get(unit.done)) == (1, 0)
                 await context.tick()
@@ -95,38 +93,8 @@ def test_a_result_comes_with_its_tag_when_it_should_and_stays(skip: int, operati
             await context.tick()
             assert not context.get(unit.done)
             assert context.get(unit.result) == divide(64, *operation), "it does not stay"
-            context.set(unit.kill, 0)
 
     SIMULATIONS[skip].run(check)
-
-
-@property_settings(60)
-@given(operation=OPERATION, following=OPERATION, after=st.integers(0, 70))
-def test_a_killed_operation_is_never_done_and_the_next_one_may_start_at_once(operation: Any, following: Any, after: int) -> None:
-    unit = SIMULATIONS[8].component
-
-    async def check(context: Any) -> None:
-        context.set(unit.thread, 2)
-        ends = cycles_taken(64, 8, *operation)
-        kill_in = min(after, ends - 1)
-        context.set(unit.kill, 0b0100 if kill_in == 0 else 0)
-        await start(context, unit, *operation)
-        for cycle in range(1, kill_in + 1):
-            assert context.get(unit.busy)
-            context.set(unit.kill, 0b0100 if cycle == kill_in else 0)
-            await context.tick()
-        context.set(unit.kill, 0)
-        assert (context.get(unit.busy), context.get(unit.done)) == (0, 0)
-        context.set(unit.thread, 1)
-        await start(context, unit, *following)
-        for _ in range(cycles_taken(64, 8, *following) - 1):
-            assert not context.get(unit.done)
-            await context.tick()
-        assert context.get(unit.done)
-        assert context.get(unit.result_thread) == 1
-        assert context.get(unit.result) == divide(64, *following)
-
-    SIMULATIONS[8].run(check)
 
 
 @pytest.mark.parametrize("arguments, told", [({"width": 7}, "width = 7"), ({"skip": 0}, "skip = 0"), ({"skip": 33}, "skip = 33")])

@@ -42,32 +42,27 @@ def test_every_operation_on_every_pair_of_small_operands(width: int, stages: int
 OPERATION = st.tuples(st.sampled_from(OPS), st.booleans(), operands(64), operands(64)).map(
     lambda operation: (MultiplyOp.LOW, *operation[1:]) if operation[1] else operation
 )
-#: What enters in a cycle (thread, tag, operation), and the threads that are killed in it.
+#: What enters in a cycle: thread, tag, operation.
 CYCLES = st.lists(
-    st.tuples(
-        st.one_of(st.none(), st.tuples(st.integers(0, THREADS - 1), st.integers(0, 2**TAG_BITS - 1), OPERATION)),
-        st.one_of(st.just(0), st.just(0), st.integers(0, 2**THREADS - 1)),
-    ),
-    max_size=30,
+    st.one_of(st.none(), st.tuples(st.integers(0, THREADS - 1), st.integers(0, 2**TAG_BITS - 1), OPERATION)), max_size=30
 )
 
 
 @pytest.mark.parametrize("stages", SIMULATIONS)
 @property_settings(150)
 @given(cycles=CYCLES)
-def test_results_come_with_their_tags_after_the_stages_unless_they_are_killed(stages: int, cycles: list[Any]) -> None:
+def test_results_come_with_their_tags_after_the_stages(stages: int, cycles: list[Any]) -> None:
     unit = SIMULATIONS[stages].component
 
     async def check(context: Any) -> None:
         under_way: list[Any] = [None] * stages
-        for entering, kill in cycles + [(None, 0)] * stages:
+        for entering in cycles + [None] * stages:
             context.set(unit.valid, entering is not None)
             if entering is not None:
                 thread, tag, operation = entering
                 values = (thread, tag, *operation)
                 for signal, value in zip((unit.thread, unit.tag, unit.op, unit.word, unit.a, unit.b), values, strict=True):
                     context.set(signal, value)
-            context.set(unit.kill, kill)
             assert context.get(unit.busy) == any(under_way)
             due = under_way[-1]
             assert context.get(unit.result_valid) == (due is not None)
@@ -76,7 +71,7 @@ def test_results_come_with_their_tags_after_the_stages_unless_they_are_killed(st
                 assert (context.get(unit.result_thread), context.get(unit.result_tag)) == (thread, tag)
                 assert context.get(unit.result) == multiply(64, *operation), operation
             await context.tick()
-            under_way = [one if one is None or not kill >> one[0] & 1 else None for one in (entering, *under_way[:-1])]
+            under_way = [entering, *under_way[:-1]]
 
     SIMULATIONS[stages].run(check)
 
