@@ -257,7 +257,8 @@ _MEANINGS = {
     "progress": "an instruction retired or a flit moved in the last cycle",
     "running": "threads that run",
     "waiting": "threads that wait for a semaphore",
-    "trapped": "threads stopped by a trap without handler",
+    "trapped": "threads ended by a trap without handler",
+    "stopped": "threads stopped by a debugger",
     "exited": "the program ended by a store to tohost",
 }
 

@@ -64,7 +64,7 @@ class Node(wiring.Component):
     <direction>_out_valid : Out(2), <direction>_out_flit : Out(flit or phit), <direction>_out_credit : In(2)
     <direction>_in_valid : In(2), <direction>_in_flit : In(flit or phit), <direction>_in_credit : Out(2)
         The links of LinkSignature; direction is north, east, south, west.
-    idle, progress, exited : Out(1); running, waiting, trapped : Out(4)
+    idle, progress, exited : Out(1); running, waiting, trapped, stopped : Out(4)
     retire<n>_<member> : Out
         RetirementSignature; thread t retires on ``retirement_width`` ports from t times that on, oldest first.
     late<n>_valid, late<n>_thread, late<n>_register, late<n>_data : Out
@@ -98,6 +98,7 @@ class Node(wiring.Component):
             "running": Out(4),
             "waiting": Out(4),
             "trapped": Out(4),
+            "stopped": Out(4),
             "exited": Out(1),
         }
         super().__init__(members | observation_members(config))
@@ -159,6 +160,7 @@ class Node(wiring.Component):
             self.running.eq(core.running),
             self.waiting.eq(core.waiting),
             self.trapped.eq(core.trapped),
+            self.stopped.eq(core.stopped),
             self.exited.eq(core.exited),
         ]
         # The registers above show the core one cycle late, so the node is at rest only when they agree with it.
@@ -167,6 +169,7 @@ class Node(wiring.Component):
             & (self.running == core.running)
             & (self.waiting == core.waiting)
             & (self.trapped == core.trapped)
+            & (self.stopped == core.stopped)
             & (self.exited == core.exited)
         )
         m.d.sync += self.idle.eq(quiet & settled)

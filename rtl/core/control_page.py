@@ -9,15 +9,20 @@ from golden.config import NodeConfig
 from golden.layout import (
     COUNTER_BLOCK,
     COUNTER_STRIDE,
+    DEBUG_BLOCK,
+    DEBUG_STRIDE,
     SEMAPHORE_BLOCK,
     SEMAPHORE_ID_BITS,
     SEMAPHORE_VALUE_BITS,
     THREAD_BLOCK,
     THREAD_STRIDE,
     ControlRegister,
+    DebugCommand,
+    DebugRegister,
     ThreadRegister,
     ThreadState,
 )
+from rtl.core.debug import CONTROL_BITS, DebugWriteLayout
 from rtl.core.selector import select_register
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import ControlPort
@@ -29,8 +34,21 @@ class ThreadStatus(data.StructLayout):
     """What the control page shows of a thread; ``counted`` is the counter that the page asks for."""
 
     def __init__(self):
-        sizes = {"pc": 64, "state": 2, "cause": 64, "value": 64, "exit_code": 64, "retired": 64, "wait": 32, "counted": 64}
-        super().__init__(sizes)
+        super().__init__(
+            {
+                "pc": 64,
+                "state": 3,
+                "cause": 64,
+                "value": 64,
+                "exit_code": 64,
+                "retired": 64,
+                "wait": 32,
+                "counted": 64,
+                "debug_control": CONTROL_BITS,
+                "debug_status": 64,
+                "debug_data": 64,
+            }
+        )
 
 
 class ControlPage(wiring.Component):
@@ -51,6 +69,8 @@ class ControlPage(wiring.Component):
     tohost : Out(64)
         Address of that store, 0 if there is none.
     start, stop : Out(threads), start_pc : Out(64)
+    debug : Out(threads x DebugWriteLayout), debug_written : Out(64)
+        What is written into the threads' debug blocks.
     post : Out(PostLayout)
     exited : Out(1)
     busy : Out(1)
@@ -85,6 +105,8 @@ class ControlPage(wiring.Component):
                 "start": Out(threads),
                 "stop": Out(threads),
                 "start_pc": Out(64),
+                "debug": Out(data.ArrayLayout(DebugWriteLayout(), threads)),
+                "debug_written": Out(64),
                 "post": Out(PostLayout()),
                 "exited": Out(1),
                 "busy": Out(1),
@@ -98,7 +120,9 @@ class ControlPage(wiring.Component):
         def mask(state: ThreadState):
             return Cat(self.threads[t].state == state for t in range(threads))
 
-        running, waiting, trapped = (mask(state) for state in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED))
+        running, waiting, trapped, stopped = (
+            mask(state) for state in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED, ThreadState.STOPPED)
+        )
         exit_value, first_start, last_stop = Signal(64), Signal(64), Signal(64)
         undeliverable = Signal()
         status = Signal(64)
@@ -110,6 +134,7 @@ class ControlPage(wiring.Component):
             status[13].eq(self.semaphore_overflow),
             status[14].eq(undeliverable),
             status[16:20].eq(self.links),
+            status[20:24].eq(stopped),
         ]
 
         readable = {
@@ -149,6 +174,12 @@ class ControlPage(wiring.Component):
                 (ThreadRegister.WAIT, thread.wait),
             ):
                 registers[(THREAD_BLOCK + number * THREAD_STRIDE + register) // 8] = value
+            for register, value in (
+                (DebugRegister.CONTROL, thread.debug_control),
+                (DebugRegister.STATUS, thread.debug_status),
+                (DebugRegister.DATA, thread.debug_data),
+            ):
+                registers[(DEBUG_BLOCK + number * DEBUG_STRIDE + register) // 8] = value
         for number in range(self.config.semaphores):
             registers[SEMAPHORE_BLOCK // 8 + number] = self.semaphores[number]
         selected, _ = select_register(m, port.register, registers)
@@ -161,6 +192,7 @@ class ControlPage(wiring.Component):
         semaphore = port.register - SEMAPHORE_BLOCK // 8
         m.d.comb += [
             self.start_pc.eq(port.write_data),
+            self.debug_written.eq(port.write_data),
             self.post.valid.eq(port.write & (semaphore >= 0) & (semaphore < self.config.semaphores)),
             self.post.sem.eq(semaphore[:SEMAPHORE_ID_BITS]),
             self.post.amount.eq(port.write_data[:SEMAPHORE_VALUE_BITS]),
@@ -171,6 +203,20 @@ class ControlPage(wiring.Component):
                 self.start[number].eq(port.write & (port.register == block + ThreadRegister.PC // 8)),
                 self.stop[number].eq(port.write & (port.register == block + ThreadRegister.STATE // 8)),
             ]
+            debug, block = self.debug[number], (DEBUG_BLOCK + number * DEBUG_STRIDE) // 8
+            with m.If(port.write), m.Switch(port.register):
+                with m.Case(block + DebugRegister.COMMAND // 8):
+                    m.d.comb += [
+                        debug.stop.eq(port.write_data == DebugCommand.STOP),
+                        debug.resume.eq(port.write_data == DebugCommand.RESUME),
+                        debug.step.eq(port.write_data == DebugCommand.STEP),
+                    ]
+                with m.Case(block + DebugRegister.CONTROL // 8):
+                    m.d.comb += debug.control.eq(1)
+                with m.Case(block + DebugRegister.INSTRUCTION // 8):
+                    m.d.comb += debug.instruction.eq(1)
+                with m.Case(block + DebugRegister.DATA // 8):
+                    m.d.comb += debug.data.eq(1)
 
         with m.If(self.exit):
             m.d.sync += [self.exited.eq(1), exit_value.eq(self.exit_value)]

@@ -12,6 +12,7 @@ from golden.layout import OFFSET_BITS, Csr, ThreadState
 from rtl.core.allocation import Allocation
 from rtl.core.control_page import ControlPage
 from rtl.core.csr import FLAG_BITS, ThreadCsrs
+from rtl.core.debug import ThreadDebug
 from rtl.core.format_table import FormatTable
 from rtl.core.grouping import PIPES, Grouping
 from rtl.core.multiply_divide import MultiplyDivide
@@ -68,7 +69,9 @@ class Core(wiring.Component):
         m.submodules.control_page = self._page = ControlPage(config)
         self._csrs = [ThreadCsrs() for _ in threads]
         self._controls = [ThreadControl(config.semaphores) for _ in threads]
+        self._debugs = [ThreadDebug() for _ in threads]
         for thread in threads:
+            m.submodules[f"debug{thread}"] = self._debugs[thread]
             m.submodules[f"csrs{thread}"] = self._csrs[thread]
             m.submodules[f"control{thread}"] = self._controls[thread]
 
@@ -95,6 +98,7 @@ class Core(wiring.Component):
         self._connect_multiply_divide(m)
         self._connect_kills(m)
         self._connect_threads(m)
+        self._connect_debug(m)
         self._connect_vectors(m)
         self._connect_issue(m)
         self._connect_predicates(m)
@@ -108,11 +112,13 @@ class Core(wiring.Component):
             self.running.eq(Cat(state == ThreadState.RUNNING for state in states)),
             self.waiting.eq(Cat(state == ThreadState.WAITING for state in states)),
             self.trapped.eq(Cat(state == ThreadState.TRAPPED for state in states)),
+            self.stopped.eq(Cat(state == ThreadState.STOPPED for state in states)),
             self.exited.eq(self._page.exited),
             self.retires.eq(Cat(pipe.commit.valid for pipe in self._pipes).any()),
             self.quiet.eq(
                 ~(
                     Cat(control.busy for control in self._controls).any()
+                    | Cat(debug.busy for debug in self._debugs).any()
                     | Cat(pipe.x_valid for pipe in self._pipes).any()
                     | self._frontend.busy
                     | self._load.busy
@@ -236,7 +242,13 @@ class Core(wiring.Component):
 
     def _connect_threads(self, m):
         control_pipe, store, page = self._control, self._store, self._page
-        for thread, (control, csr) in enumerate(zip(self._controls, self._csrs, strict=True)):
+        # What is injected does not retire.
+        injecting = Cat(debug.injecting for debug in self._debugs)
+        self._retires = {name: Signal(name=f"{name}_retires") for name in PIPES}
+        for name, pipe in zip(PIPES, self._pipes, strict=True):
+            injected = injecting.bit_select(pipe.x.thread[: ceil_log2(self.config.threads)], 1)
+            m.d.comb += self._retires[name].eq(pipe.commit.valid & ~pipe.commit.trap & ~injected)
+        for thread, (control, csr, debug) in enumerate(zip(self._controls, self._csrs, self._debugs, strict=True)):
             front = self._frontend.threads[thread]
             in_control = Signal(name=f"in_control{thread}")
             in_store = Signal(name=f"in_store{thread}")
@@ -244,12 +256,12 @@ class Core(wiring.Component):
             raised = [Signal(FLAG_BITS, name=f"raised{source}_{thread}") for source in ("simd", "convert")]
             uncertain = [pipe.first & self._mine(pipe, thread) for pipe in self._pipes]
             uncertain.append(self._load.gathers & self._mine(self._load, thread))
-            redirects = [in_control & control_pipe.redirect, in_store & store.redirect]
+            redirects = [in_control & control_pipe.redirect, in_store & store.redirect & ~debug.injecting]
             m.d.comb += [
                 in_control.eq(control_pipe.first & ~control_pipe.killed & self._mine(control_pipe, thread)),
                 in_store.eq(store.first & ~store.killed & self._mine(store, thread)),
                 *(
-                    retired[name].eq(pipe.commit.valid & ~pipe.commit.trap & (pipe.commit.thread == thread))
+                    retired[name].eq(self._retires[name] & self._mine(pipe, thread))
                     for name, pipe in zip(PIPES, self._pipes, strict=True)
                 ),
                 control.start.eq(page.start[thread]),
@@ -287,6 +299,8 @@ class Core(wiring.Component):
                 csr.cycle.eq(self._time),
                 csr.raise_flags.eq(raised[0] | raised[1]),
                 csr.formats.eq(self._formats.scalar_csr),
+                csr.injected.eq(debug.injecting),
+                csr.debug_data.eq(debug.data),
             ]
             # Of one thread, at most one instruction traps in a cycle: what is younger is killed.
             for pipe in self._pipes:
@@ -306,6 +320,8 @@ class Core(wiring.Component):
                     control_pipe.csr_exists.eq(csr.exists),
                     control_pipe.exception_pc.eq(csr.exception_pc),
                     control_pipe.upper.eq(front.upper),
+                    control_pipe.injected.eq(debug.injecting),
+                    control_pipe.stops_at_ebreak.eq(debug.stops_at_ebreak),
                 ]
         semaphores = self._semaphores
         m.d.comb += [
@@ -328,6 +344,33 @@ class Core(wiring.Component):
         with m.Else():
             m.d.comb += semaphores.outside.eq(page.post)
 
+    def _connect_debug(self, m):
+        control_pipe, store, page = self._control, self._store, self._page
+        for thread, (debug, control, csr) in enumerate(zip(self._debugs, self._controls, self._csrs, strict=True)):
+            front = self._frontend.threads[thread]
+            m.d.comb += [
+                debug.write.eq(page.debug[thread]),
+                debug.written.eq(page.debug_written),
+                debug.restart.eq(page.start[thread] | page.stop[thread]),
+                debug.state.eq(control.state),
+                debug.in_slot.eq(control.in_slot),
+                debug.exiting.eq(store.exiting & self._mine(store, thread)),
+                debug.parks.eq(control.park),
+                debug.breaks.eq(control_pipe.breaks & self._mine(control_pipe, thread)),
+                debug.handled.eq(control.handled),
+                debug.trap.eq(control.trap.valid),
+                debug.cause.eq(control.trap.cause),
+                debug.write_data.eq(csr.write_debug_data),
+                debug.data_written.eq(csr.written),
+                control.debug_stop.eq(debug.stop),
+                control.resume.eq(debug.resume),
+                control.debug_hold.eq(debug.hold),
+                control.injecting.eq(debug.injecting),
+                front.inject.eq(debug.inject),
+                front.word.eq(page.debug_written),
+                front.injecting.eq(debug.injecting),
+            ]
+
     def _connect_issue(self, m):
         config = self.config
         width = config.issue_width
@@ -340,7 +383,7 @@ class Core(wiring.Component):
             m.d.comb += stays[name].eq(pipe.x_valid & pipe.stall)
         for thread in range(config.threads):
             m.submodules[f"grouping{thread}"] = grouping = Grouping(config)
-            front, control = self._frontend.threads[thread], self._controls[thread]
+            front, control, debug = self._frontend.threads[thread], self._controls[thread], self._debugs[thread]
             staying = {name: stays[name] & self._mine(pipe, thread) for name, pipe in zip(PIPES, self._pipes, strict=True)}
             in_store, in_matrix = store.x.entry.decoded, matrix.x.entry.decoded
             mine = slice(thread * config.accumulators, (thread + 1) * config.accumulators)
@@ -351,8 +394,14 @@ class Core(wiring.Component):
             state = grouping.state
             m.d.comb += [
                 *(head.eq(shown) for head, shown in zip(grouping.heads, front.heads, strict=True)),
-                grouping.valid.eq(front.valid),
-                grouping.runs.eq(control.run & ~control.hold & ~self._clearing & ~(store.exiting & self._mine(store, thread))),
+                grouping.valid.eq(front.valid & Cat(C(1, 1), (~debug.single).replicate(width - 1))),
+                grouping.runs.eq(
+                    (control.run | debug.injecting)
+                    & ~control.hold
+                    & ~debug.hold
+                    & ~self._clearing
+                    & ~(store.exiting & self._mine(store, thread))
+                ),
                 state.scalars.eq(scalars_busy),
                 state.vectors.eq(self._vectors.busy[thread]),
                 state.predicates.eq(self._predicates.busy[thread]),
@@ -599,11 +648,11 @@ class Core(wiring.Component):
             page.conflicts.eq(self.conflicts),
             page.lines_loaded.eq(self._load.loaded + matrix.load0.grant + matrix.load1.grant),
             page.lines_stored.eq(self._store.stored),
-            page.retired.eq(sum(pipe.commit.valid & ~pipe.commit.trap for pipe in self._pipes)),
+            page.retired.eq(sum(self._retires.values())),
             page.exit.eq(self._store.exit),
             page.exit_value.eq(self._store.exit_value),
         ]
-        for thread, (control, csr) in enumerate(zip(self._controls, self._csrs, strict=True)):
+        for thread, (control, csr, debug) in enumerate(zip(self._controls, self._csrs, self._debugs, strict=True)):
             shown = page.threads[thread]
             m.d.comb += [
                 shown.pc.eq(self._frontend.threads[thread].next_pc),
@@ -614,6 +663,9 @@ class Core(wiring.Component):
                 shown.retired.eq(csr.instret),
                 shown.wait.eq(control.wait),
                 shown.counted.eq(csr.counted),
+                shown.debug_control.eq(debug.control),
+                shown.debug_status.eq(debug.status),
+                shown.debug_data.eq(debug.data),
             ]
 
     @staticmethod
@@ -638,7 +690,7 @@ class Core(wiring.Component):
                 here = [
                     pipe.commit.valid & (pipe.commit.thread == thread) & (pipe.commit.position == slot) for pipe in self._pipes
                 ]
-                m.d.sync += port.valid.eq(Cat(here).any())
+                m.d.sync += port.valid.eq(Cat(here).any() & ~self._debugs[thread].injecting)
                 for pipe, mine in zip(self._pipes, here, strict=True):
                     record = pipe.commit
                     with m.If(mine):

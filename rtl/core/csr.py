@@ -8,7 +8,6 @@ from amaranth.utils import ceil_log2
 
 from golden.layout import (
     GLOBAL_ADDRESS_BITS,
-    INJECTED_CSRS,
     MHPMCOUNTER_BASE,
     MHPMEVENT_BASE,
     MISA_VALUE,
@@ -73,6 +72,8 @@ class ThreadCsrs(wiring.Component):
     hart : In(64), node : In(GLOBAL_ADDRESS_BITS), config : In(64), cycle : In(64)
         Values from outside for mhartid, mnode and mconfig, and the cycle count, which mcycle follows. Nothing here counts
         time: mcycle is a base plus the cycles since a mark.
+    injected : In(1), debug_data : In(64), write_debug_data : Out(1)
+        A debugger injects the instruction: it also finds dscratch0, which is kept elsewhere; it is written with ``written``.
     vector : Out(64), exception_pc : Out(64), cause : Out(64), value : Out(64), instret : Out(64)
         mtvec, mepc, mcause, mtval, minstret.
     """
@@ -102,6 +103,9 @@ class ThreadCsrs(wiring.Component):
                 "node": In(GLOBAL_ADDRESS_BITS),
                 "config": In(64),
                 "cycle": In(64),
+                "injected": In(1),
+                "debug_data": In(64),
+                "write_debug_data": Out(1),
                 "vector": Out(64),
                 "exception_pc": Out(64),
                 "cause": Out(64),
@@ -132,6 +136,7 @@ class ThreadCsrs(wiring.Component):
             Csr.MCAUSE: self.cause,
             Csr.MTVAL: self.value,
             Csr.MIP: C(0, 64),
+            Csr.DSCRATCH0: self.debug_data,
             **dict.fromkeys(format_csrs, self.formats),
             Csr.MFLAGS: flags,
             Csr.MSEED: seed,
@@ -145,7 +150,7 @@ class ThreadCsrs(wiring.Component):
             Csr.MHARTID: self.hart,
             Csr.MCONFIGPTR: C(0, 64),
         }
-        assert set(readable) == set(Csr) - INJECTED_CSRS
+        assert set(readable) == set(Csr)
         m.submodules.events = events = EventCounts()
         counts = dict(zip(Event, events.values, strict=True))
         registers = {number.value: value for number, value in readable.items()}
@@ -162,7 +167,7 @@ class ThreadCsrs(wiring.Component):
         )
         m.d.comb += [
             self.read.eq(selected),
-            self.exists.eq(exists | has_counter),
+            self.exists.eq((exists & (self.injected | (self.number != Csr.DSCRATCH0))) | has_counter),
             self.counted.eq(on_page),
             events.retired.eq(self.retired_by),
             events.stall.eq(self.stall),
@@ -212,6 +217,8 @@ class ThreadCsrs(wiring.Component):
                     m.d.sync += self.cause.eq(written)
                 with m.Case(Csr.MTVAL):
                     m.d.sync += self.value.eq(written)
+                with m.Case(Csr.DSCRATCH0):
+                    m.d.comb += self.write_debug_data.eq(1)
                 with m.Case(*format_csrs):
                     m.d.comb += self.write_formats.eq(1)
                 with m.Case(Csr.MFLAGS):

@@ -52,7 +52,7 @@ def core_members(config: NodeConfig) -> dict:
         To and from the network interface.
     sent, received, dropped : In(1), conflicts : In(3)
         Events for the counters.
-    running, waiting, trapped : Out(threads), exited : Out(1)
+    running, waiting, trapped, stopped : Out(threads), exited : Out(1)
         Thread states, in this cycle.
     retirement : Out(RetirementSignature).array(threads * retirement_width)
         What thread t retires, oldest first, from element t * retirement_width on.
@@ -61,7 +61,7 @@ def core_members(config: NodeConfig) -> dict:
     quiet : Out(1)
         Nothing in here changes by itself.
     retires : Out(1)
-        An instruction retires.
+        An instruction retires, or one that a debugger injects is executed.
     """
     threads = config.threads
     return {
@@ -83,6 +83,7 @@ def core_members(config: NodeConfig) -> dict:
         "running": Out(threads),
         "waiting": Out(threads),
         "trapped": Out(threads),
+        "stopped": Out(threads),
         "exited": Out(1),
         "retirement": Out(RetirementSignature()).array(threads * retirement_width(config)),
         "late_writes": Out(LateWriteLayout()).array(late_ports(config)),

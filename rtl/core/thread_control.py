@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""State of one thread: started, waiting, halted or trapped; where its traps and jumps go."""
+"""State of one thread: started, waiting, halted, trapped or stopped; where its traps and jumps go."""
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -14,9 +14,9 @@ __all__ = ["ThreadControl"]
 class ThreadControl(wiring.Component):
     """One thread's state machine.
 
-    Where several things happen in one cycle, they count as having happened in this order: wake, park or halt, start, trap,
-    stop, exit of the node. A start drops the trap of the instruction in X and a pending network error. What stays in X after a
-    start or an end of its thread does not trap any more, and after a start it does not jump either.
+    Where several things happen in one cycle, they count as having happened in this order: wake, park or halt, debugger, start,
+    trap, stop, exit of the node. A start drops the trap of the instruction in X and a pending network error. What stays in X
+    after a start or an end of its thread does not trap any more, and after a start it does not jump either.
 
     Members
     -------
@@ -24,6 +24,12 @@ class ThreadControl(wiring.Component):
         From the control page. A misaligned start traps.
     exit : In(1)
         The node's program has ended: halt, if it runs or waits.
+    debug_stop : In(1), resume : In(1)
+        Be STOPPED, when nothing of the thread is ``in_slot``; be RUNNING.
+    debug_hold : In(1)
+        A debugger lets the thread take no network error.
+    injecting : In(1)
+        The instruction in X is injected: it may jump, but its trap is not taken, and no network error holds it up.
     trap : In(TrapLayout)
         Of the instruction that the thread has in X.
     jump : In(1), target : In(64)
@@ -39,14 +45,13 @@ class ThreadControl(wiring.Component):
     vector : In(64)
         mtvec.
     semaphores : In
-    state : Out(2)
-        ThreadState.
+    state : Out(ThreadState)
     run : Out(1)
         RUNNING.
     hold : Out(1)
         Nothing may be issued: a network error is to be taken first, or what is in X belongs to the time before the start.
-    taken : Out(TrapLayout)
-        The trap that the thread takes at the end of the cycle, for the CSRs.
+    taken : Out(TrapLayout), handled : Out(1)
+        The trap that the thread takes at the end of the cycle, for the CSRs; its handler gets it.
     redirect : Out(1), redirect_target : Out(64), flush : Out(1)
         To fetch; what is issued in this cycle is dropped as well.
     exit_code : Out(64)
@@ -63,6 +68,10 @@ class ThreadControl(wiring.Component):
                 "start_pc": In(64),
                 "stop": In(1),
                 "exit": In(1),
+                "debug_stop": In(1),
+                "resume": In(1),
+                "debug_hold": In(1),
+                "injecting": In(1),
                 "trap": In(TrapLayout()),
                 "jump": In(1),
                 "target": In(64),
@@ -77,10 +86,11 @@ class ThreadControl(wiring.Component):
                 "next_pc": In(64),
                 "vector": In(64),
                 "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, semaphores)),
-                "state": Out(2, init=ThreadState.HALTED),
+                "state": Out(ThreadState, init=ThreadState.HALTED),
                 "run": Out(1),
                 "hold": Out(1),
                 "taken": Out(TrapLayout()),
+                "handled": Out(1),
                 "redirect": Out(1),
                 "redirect_target": Out(64),
                 "flush": Out(1),
@@ -98,23 +108,24 @@ class ThreadControl(wiring.Component):
         # What is in X is from before the thread's end or start, or even from before a start.
         left_behind, replaced = Signal(), Signal()
 
-        waiting = state == ThreadState.WAITING
+        waiting, stopped = state == ThreadState.WAITING, state == ThreadState.STOPPED
         available = Signal(SEMAPHORE_VALUE_BITS)
         for number in range(len(self.semaphores)):
             with m.If(wait_sem == number):
                 m.d.comb += available.eq(self.semaphores[number])
-        wake = Signal()
+        wake, takes_errors = Signal(), Signal()
         m.d.comb += [
+            takes_errors.eq(failed & (state != ThreadState.TRAPPED) & ~stopped),
             self.run.eq(state == ThreadState.RUNNING),
             wake.eq(waiting & (available >= wait_amount)),
-            self.hold.eq(failed | left_behind),
+            self.hold.eq((failed & ~self.injecting) | left_behind),
             self.wait.eq(Mux(waiting, Cat(wait_sem, C(0, 11), wait_amount), 0)),
-            self.busy.eq(self.run | wake | (failed & (state != ThreadState.TRAPPED))),
+            self.busy.eq(self.run | wake | takes_errors),
         ]
 
         misaligned_start = self.start & self.start_pc[:2].any()
-        takes_error = failed & ~self.in_slot & (state != ThreadState.TRAPPED) & ~self.start
-        trapped = self.trap.valid & ~self.start & ~left_behind
+        takes_error = takes_errors & ~self.in_slot & ~self.debug_hold & ~self.start
+        trapped = self.trap.valid & ~self.start & ~left_behind & ~self.injecting
         # Where the thread is, as far as anything from outside of its instructions is concerned.
         here = Signal(64)
         with m.If(self.start):
@@ -134,13 +145,15 @@ class ThreadControl(wiring.Component):
             m.d.comb += [self.taken.cause.eq(self.trap.cause), self.taken.value.eq(self.trap.value)]
         with m.Else():
             m.d.comb += [self.taken.cause.eq(Cause.NETWORK_ERROR), self.taken.value.eq(failed_address)]
-        handled = self.vector.any() & (self.run | waiting | self.start)
+        has_handler = self.vector.any() & (self.run | waiting | self.start)
+        m.d.comb += self.handled.eq(self.taken.valid & has_handler)
         jumps = self.jump & ~replaced
+        exits = self.exit & ~stopped
 
         # Gathers find out in later cycles of X that they trap.
         with m.If(~self.in_slot):
             m.d.sync += [left_behind.eq(0), replaced.eq(0)]
-        with m.Elif(self.start | self.stop | self.exit):
+        with m.Elif(self.start | self.stop | exits):
             m.d.sync += [left_behind.eq(1), replaced.eq(replaced | self.start)]
         with m.If(self.error & ~failed):
             m.d.sync += [failed.eq(1), failed_address.eq(self.error_address)]
@@ -157,22 +170,25 @@ class ThreadControl(wiring.Component):
         with m.If(self.start):
             m.d.sync += [state.eq(ThreadState.RUNNING), self.exit_code.eq(0), failed.eq(0)]
         with m.If(self.taken.valid):
-            m.d.sync += state.eq(Mux(handled, ThreadState.RUNNING, ThreadState.TRAPPED))
+            m.d.sync += state.eq(Mux(has_handler, ThreadState.RUNNING, ThreadState.TRAPPED))
             with m.If(takes_error):
                 m.d.sync += failed.eq(0)
-        ends_trapped = self.taken.valid & ~handled
+        ends_trapped = self.taken.valid & ~has_handler
         with m.If(self.stop | (self.exit & (self.run | waiting) & ~ends_trapped)):
             m.d.sync += state.eq(ThreadState.HALTED)
+        with m.If(self.debug_stop & ~self.start & ~self.stop):
+            m.d.sync += state.eq(ThreadState.STOPPED)
+        with m.If(self.resume):
+            m.d.sync += state.eq(ThreadState.RUNNING)
 
-        with m.If(self.taken.valid & handled):
+        with m.If(self.handled):
             m.d.comb += self.redirect_target.eq(self.vector)
         with m.Elif(jumps & ~self.taken.valid & ~self.start):
             m.d.comb += self.redirect_target.eq(self.target)
         with m.Else():
             m.d.comb += self.redirect_target.eq(here)
-        stops = self.stop | self.exit
         m.d.comb += [
-            self.redirect.eq(self.taken.valid | self.start | jumps | stops),
+            self.redirect.eq(self.taken.valid | self.start | jumps | self.stop | exits | self.debug_stop),
             self.flush.eq(self.start),
         ]
         return m

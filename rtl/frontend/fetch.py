@@ -46,6 +46,9 @@ class FetchUnit(wiring.Component):
             Continue there; what is fetched is dropped.
         correct : In(1), correct_target : In(word address)
             The same, on behalf of decoders, in the same node's window. A redirection in the same cycle goes before.
+        inject : In(1), word : In(32)
+            A word enters the buffer, which is empty, as if it were the one at ``fetch_pc``, without a prediction. The thread
+            does not run; it goes on at ``fetch_pc``.
         valid : Out(1), window : Out(FetchWindow)
             What decoders get next.
         lane_a : In(1), lane_b : In(1)
@@ -66,6 +69,8 @@ class FetchUnit(wiring.Component):
                 "redirect_target": In(64),
                 "correct": In(1),
                 "correct_target": In(WORD_ADDRESS_BITS),
+                "inject": In(1),
+                "word": In(32),
                 "valid": Out(1),
                 "window": Out(FetchWindow(config)),
                 "lane_a": In(1),
@@ -147,6 +152,15 @@ class FetchUnit(wiring.Component):
                 thread.valid.eq(buffer.valid),
                 thread.window.eq(buffer.window),
             ]
+            with m.If(thread.inject):
+                m.d.comb += [
+                    buffer.enter.eq(1),
+                    buffer.entering.pc.eq(thread.fetch_pc),
+                    buffer.entering.count.eq(1),
+                    buffer.entering.predicted.eq(0),
+                    buffer.entering.fault.eq(0),
+                    buffer.entering.words[0].eq(thread.word),
+                ]
             with m.If(thread.redirect):
                 m.d.sync += [
                     thread.fetch_pc.eq(thread.redirect_target[2:OFFSET_BITS]),

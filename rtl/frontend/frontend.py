@@ -40,7 +40,7 @@ class FrontEnd(wiring.Component):
     Those without a prediction are taken to go on behind themselves; a ``jal``, or a branch that compares a register with itself,
     always comes with what it does, unless its target is misaligned or outside of the node's window.
 
-    A thread that does not run fetches and decodes nothing; what it has stays.
+    A thread that does not run fetches and decodes nothing, unless it is injected; what it has stays.
 
     Parameters
     ----------
@@ -58,6 +58,11 @@ class FrontEnd(wiring.Component):
     threads : array of
 
         run : In(1)
+        inject : In(1), word : In(32)
+            A word is injected: it comes to the heads as if it were the one at ``next_pc``, where the thread goes on afterwards.
+            The thread does not run, and nothing of it has been left here by the last redirection.
+        injecting : In(1)
+            Decode, though the thread does not run: from the cycle behind ``inject`` on, until the word has been taken.
         redirect : In(1), target : In(64)
             Drop everything fetched and decoded, and continue at the target, a multiple of 4.
         heads : Out(issue_width x QueueEntry), valid : Out(issue_width)
@@ -75,6 +80,9 @@ class FrontEnd(wiring.Component):
         thread = wiring.Signature(
             {
                 "run": In(1),
+                "inject": In(1),
+                "word": In(32),
+                "injecting": In(1),
                 "redirect": In(1),
                 "target": In(64),
                 "heads": Out(QueueEntry()).array(config.issue_width),
@@ -126,11 +134,14 @@ class FrontEnd(wiring.Component):
                 fetched.run.eq(thread.run),
                 fetched.redirect.eq(thread.redirect),
                 fetched.redirect_target.eq(thread.target),
-                fetched.correct.eq(decoded.correct),
+                fetched.inject.eq(thread.inject),
+                fetched.word.eq(thread.word),
+                # Whatever is injected, the thread goes on where it was, unless that redirects it.
+                fetched.correct.eq(decoded.correct & thread.run),
                 fetched.correct_target.eq(decoded.target),
                 fetched.lane_a.eq(decoded.lane_a),
                 fetched.lane_b.eq(decoded.lane_b),
-                decoded.ready.eq(thread.run & fetched.valid),
+                decoded.ready.eq((thread.run | thread.injecting) & fetched.valid),
                 decoded.window.eq(fetched.window),
                 decoded.room.eq(queue.room),
                 decoded.has_room.eq(queue.has_room),

@@ -191,7 +191,8 @@ class SimulatedArray:
         return self._inbox
 
     def node_state(self, x: int, y: int) -> NodeState:
-        """Masks at the boundary of a node: ``running``, ``waiting``, ``trapped`` (a bit per thread), ``idle``, ``exited``."""
+        """Masks at the boundary of a node: ``running``, ``waiting``, ``trapped``, ``stopped`` with a bit per thread; ``idle``,
+        ``exited``."""
         state = NodeState()
         self._engine.d1_state(self._array, self._index(x, y), ctypes.byref(state))
         return state
@@ -222,7 +223,7 @@ class SimulatedArray:
 
     def _report(self, x: int, y: int, thread: int, pc: int) -> ThreadReport:
         masks, state = self.node_state(x, y), ThreadState.HALTED
-        for candidate in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED):
+        for candidate in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED, ThreadState.STOPPED):
             if getattr(masks, candidate.name.lower()) >> thread & 1:
                 state = candidate
         semaphore = needed = value = None
@@ -351,8 +352,8 @@ class SimulatedArray:
         Returns
         -------
         RunResult
-            "deadlock" if threads are left, but nothing can wake them, or nothing retired and no flit moved for
-            10,000 cycles.
+            "stopped" if threads wait for a debugger that has stopped them, and nothing else can go on. "deadlock" if threads are
+            left, but nothing can wake them, or nothing retired and no flit moved for 10,000 cycles.
 
         Raises
         ------
@@ -368,12 +369,13 @@ class SimulatedArray:
         if status.stop == Stop.CYCLES:
             return RunResult("limit", cycles)
         states = [self.node_state(x, y) for y in range(self.rows) for x in range(self.columns)]
-        if any(state.running or state.waiting for state in states):
+        stopped = any(state.stopped for state in states)
+        if any(state.running for state in states) or (any(state.waiting for state in states) and not stopped):
             return RunResult("deadlock", cycles)
-        if status.stop == Stop.STUCK:
+        if status.stop == Stop.STUCK and not stopped:
             count = sum(not state.idle for state in states)
             raise SimulatorError(f"all threads have ended, but {count} nodes are not idle after {STUCK_CYCLES} cycles")
-        return RunResult("ended", cycles)
+        return RunResult("stopped" if stopped else "ended", cycles)
 
     def _run(self, limit: int, for_host: bool, between: Callable[[RunStatus], None]) -> RunStatus:
         """Run in slices until the engine says more than that the time of a slice is over."""

@@ -41,7 +41,7 @@ class Stop(IntEnum):
 class NodeState(Structure):
     """Masks at a node's boundary."""
 
-    _fields_ = [(name, c_uint8) for name in ("idle", "running", "waiting", "trapped", "exited")]
+    _fields_ = [(name, c_uint8) for name in ("idle", "running", "waiting", "trapped", "stopped", "exited")]
 
 
 class Access(Structure):

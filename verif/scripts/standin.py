@@ -67,7 +67,8 @@ def node_members(config: NodeConfig) -> dict[str, wiring.Member]:
             f"{side}_in_flit": In(flit_bits(config)),
             f"{side}_in_credit": Out(2),
         }
-    members |= {"idle": Out(1), "progress": Out(1), "running": Out(4), "waiting": Out(4), "trapped": Out(4), "exited": Out(1)}
+    members |= {"idle": Out(1), "progress": Out(1), "exited": Out(1)}
+    members |= dict.fromkeys(("running", "waiting", "trapped", "stopped"), Out(4))
     return members | {name: Out(Shape.cast(member.shape)) for name, member in observation_members(config).items()}
 
 

@@ -28,8 +28,11 @@ class ControlPipe(wiring.Component):
         The thread goes on there. Traps also redirect, which thread control does.
     update : Out(BranchUpdate)
         What the predictor learns.
-    halt, park, flush, mret : Out(1)
-        halt: ends with exit code rs1. park: waits for ``semaphore`` to reach ``amount``. flush: fence.i.
+    halt, park, flush, mret, breaks : Out(1)
+        halt: ends with exit code rs1. park: waits for ``semaphore`` to reach ``amount``. flush: fence.i. breaks: stops at an
+        ``ebreak``, which does not retire.
+    injected : In(1), stops_at_ebreak : In(1)
+        A debugger injects the instruction in X: its thread redirects to where it jumps, and nowhere else. ``ebreak`` stops.
     upper : In(64 - OFFSET_BITS)
         Upper part of the thread's addresses, which is not that of SRAM at an instruction access fault.
     exception_pc : In(64)
@@ -56,6 +59,9 @@ class ControlPipe(wiring.Component):
                 "park": Out(1),
                 "flush": Out(1),
                 "mret": Out(1),
+                "breaks": Out(1),
+                "injected": In(1),
+                "stops_at_ebreak": In(1),
                 "upper": In(64 - OFFSET_BITS),
                 "exception_pc": In(64),
                 "csr_number": Out(12),
@@ -102,21 +108,23 @@ class ControlPipe(wiring.Component):
         ]
         following = Signal.like(entry.pc)
         m.d.comb += following.eq(entry.pc + 1)
-        mispredicted, parks, leaves_window = Signal(), Signal(), Signal()
+        mispredicted, parks, breaks, leaves_window = Signal(), Signal(), Signal(), Signal()
         m.d.comb += leaves_window.eq(jump & (jumps_to[OFFSET_BITS:] != SRAM_BASE >> OFFSET_BITS))
         with m.If(jump):
-            m.d.comb += mispredicted.eq(~entry.predicted | (entry.follows != jumps_to[2:OFFSET_BITS]) | leaves_window)
+            m.d.comb += mispredicted.eq(
+                ~entry.predicted | (entry.follows != jumps_to[2:OFFSET_BITS]) | leaves_window | self.injected
+            )
         with m.Else():
             m.d.comb += mispredicted.eq(entry.predicted)
         m.d.comb += [
             parks.eq(decoded.swait & ~self.covered),
-            self.redirect.eq(mispredicted | decoded.halt | decoded.fence_i | decoded.mret | parks),
+            breaks.eq(decoded.ebreak & self.stops_at_ebreak),
         ]
         with m.If(decoded.mret):
             m.d.comb += self.target.eq(self.exception_pc)
         with m.Elif(jump):
             m.d.comb += self.target.eq(jumps_to)
-        with m.Elif(parks):
+        with m.Elif(parks | breaks):
             m.d.comb += self.target.eq(in_window(entry.pc))
         with m.Else():
             m.d.comb += self.target.eq(in_window(following))
@@ -127,11 +135,15 @@ class ControlPipe(wiring.Component):
         trap, cause, value = Signal(), Signal(6), Signal(64)
         with m.If(entry.fault):
             m.d.comb += [trap.eq(1), cause.eq(Cause.INSTRUCTION_ACCESS_FAULT), value.eq(address)]
-        with m.Elif(decoded.illegal | (decoded.csr & (~self.csr_exists | (writes_csr & insn[30:32].all())))):
+        with m.Elif(
+            decoded.illegal
+            | (decoded.csr & (~self.csr_exists | (writes_csr & insn[30:32].all())))
+            | (self.injected & (decoded.halt | decoded.swait))
+        ):
             m.d.comb += [trap.eq(1), cause.eq(Cause.ILLEGAL_INSTRUCTION), value.eq(insn)]
         with m.Elif(decoded.ecall):
             m.d.comb += [trap.eq(1), cause.eq(Cause.ECALL_MACHINE)]
-        with m.Elif(decoded.ebreak):
+        with m.Elif(decoded.ebreak & ~self.stops_at_ebreak):
             m.d.comb += [trap.eq(1), cause.eq(Cause.BREAKPOINT), value.eq(address)]
         with m.Elif(jump & jumps_to[1]):
             m.d.comb += [trap.eq(1), cause.eq(Cause.INSTRUCTION_MISALIGNED), value.eq(jumps_to)]
@@ -139,15 +151,24 @@ class ControlPipe(wiring.Component):
         # -- what it does ------------------------------------------------------------------------------------------
         good = Signal()
         m.d.comb += [
+            # Behind what is injected, nothing has been fetched.
+            self.redirect.eq(
+                Mux(
+                    self.injected,
+                    (mispredicted | decoded.mret) & ~trap,
+                    mispredicted | decoded.halt | decoded.fence_i | decoded.mret | parks | breaks,
+                )
+            ),
             good.eq(self.first & ~self.killed & ~trap),
             self.bad.eq(self.first & (trap | self.redirect)),
-            self.update.valid.eq(good & (decoded.branch | decoded.jal | decoded.jalr) & ~leaves_window),
+            self.update.valid.eq(good & (decoded.branch | decoded.jal | decoded.jalr) & ~leaves_window & ~self.injected),
             self.update.pc.eq(entry.pc),
             self.update.conditional.eq(decoded.branch),
             self.update.taken.eq(jump),
             self.update.target.eq(jumps_to[2:OFFSET_BITS]),
             self.halt.eq(good & decoded.halt),
             self.park.eq(good & parks),
+            self.breaks.eq(good & breaks),
             self.take.eq(good & decoded.swait & self.covered),
             self.post.eq(good & decoded.spost),
             self.semaphore.eq(rd),
@@ -173,7 +194,7 @@ class ControlPipe(wiring.Component):
             *write_scalar(self, rd, alu.result | elsewhere, decoded.writes_rd & ~decoded.multiply & ~decoded.divide),
             # A parked swait has not been executed: it retires when it is executed again with the semaphore covered.
             *commit(
-                self, self.first & ~self.killed & (trap | ~parks), trap, cause, value, pc=address,
+                self, self.first & ~self.killed & (trap | ~(parks | breaks)), trap, cause, value, pc=address,
                 late=(decoded.multiply | decoded.divide) & rd.any(),
             ),
         ]  # fmt: skip

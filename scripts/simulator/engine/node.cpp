@@ -140,7 +140,7 @@ bool Node::idle() const { return model_->idle; }
 bool Node::progress() const { return model_->progress; }
 
 NodeState Node::state() const {
-    return {model_->idle, model_->running, model_->waiting, model_->trapped, model_->exited};
+    return {model_->idle, model_->running, model_->waiting, model_->trapped, model_->stopped, model_->exited};
 }
 
 void Node::trace(uint64_t cycle, std::vector<Retirement>& retirements) {

@@ -9,7 +9,7 @@
 namespace d1 {
 
 struct NodeState {
-    uint8_t idle, running, waiting, trapped, exited;
+    uint8_t idle, running, waiting, trapped, stopped, exited;
 };
 
 // What a thread retired. `cycle` is the cycle in which the node's retirement port shows it.

@@ -307,7 +307,7 @@ async def idling(dut: Any) -> None:
     load(host, program)
     host.start_thread(0, program.entry)
     await host.finish()
-    outputs = [getattr(dut, name) for name in ("idle", "progress", "running", "waiting", "trapped", "exited")]
+    outputs = [getattr(dut, name) for name in ("idle", "progress", "running", "waiting", "trapped", "stopped", "exited")]
     outputs += [
         getattr(dut, f"{side}_{name}")
         for side in ("north", "east", "south", "west")
