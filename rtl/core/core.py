@@ -24,6 +24,7 @@ from rtl.core.pipes.store import StorePipe
 from rtl.core.ports import core_members
 from rtl.core.predicate_registers import PredicateRegisters
 from rtl.core.random_lanes import RANDOM_BITS, random_name
+from rtl.core.retirement import Retirement
 from rtl.core.scalar_registers import ScalarRegisters
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
@@ -101,7 +102,7 @@ class Core(wiring.Component):
         self._connect_formats(m)
         self._connect_network(m)
         self._connect_page(m)
-        self._retire(m)
+        self._connect_retirement(m)
 
         states = [control.state for control in self._controls]
         m.d.comb += [
@@ -616,46 +617,15 @@ class Core(wiring.Component):
                 shown.counted.eq(csr.counted),
             ]
 
-    @staticmethod
-    def _shown_writes(port, record):
-        """The registers that an instruction writes, the even one first. Two of them are never alike in that."""
-        statements = []
-        for odd in range(2):
-            here = [write.valid & (write.number[0] == odd) for write in record.writes]
-            shown = [Mux(here[1], record.writes[1][field], record.writes[0][field]) for field in ("number", "data")]
-            statements += [
-                port.rd_valid[odd].eq(Cat(here).any() & ~record.trap),
-                port.rd_address[odd].eq(shown[0]),
-                port.rd_data[odd].eq(shown[1]),
-            ]
-        return statements
-
-    def _retire(self, m):
-        width = self.config.issue_width
-        for thread in range(self.config.threads):
-            for slot in range(width):
-                port = self.retirement[width * thread + slot]
-                here = [
-                    pipe.commit.valid & (pipe.commit.thread == thread) & (pipe.commit.position == slot) for pipe in self._pipes
-                ]
-                m.d.sync += port.valid.eq(Cat(here).any())
-                for pipe, mine in zip(self._pipes, here, strict=True):
-                    record = pipe.commit
-                    with m.If(mine):
-                        m.d.sync += [
-                            port.trap.eq(record.trap),
-                            port.cause.eq(record.cause),
-                            port.value.eq(record.value),
-                            port.pc.eq(record.pc),
-                            port.insn.eq(record.insn),
-                            port.late.eq(record.late & ~record.trap),
-                            *self._shown_writes(port, record),
-                        ]
-        for port, late in zip(self.late_writes, self._late, strict=True):
-            m.d.sync += port.valid.eq(late.valid)
-            with m.If(late.valid):
-                m.d.sync += [port.thread.eq(late.thread), port.register.eq(late.number), port.data.eq(late.data)]
-        for port, write, line in zip(self.vector_writes, self._vectors.write, self._vectors.write_data, strict=True):
-            m.d.sync += port.valid.eq(write.valid)
-            with m.If(write.valid):
-                m.d.sync += [port.thread.eq(write.thread), port.register.eq(write.number), port.data.eq(line)]
+    def _connect_retirement(self, m):
+        m.submodules.retirement = retirement = Retirement(self.config)
+        m.d.comb += [
+            *(record.eq(pipe.commit) for record, pipe in zip(retirement.commits, self._pipes, strict=True)),
+            *(write.eq(late) for write, late in zip(retirement.late, self._late, strict=True)),
+            retirement.vectors.eq(self._vectors.write),
+            retirement.lines.eq(self._vectors.write_data),
+        ]
+        for mine, its in zip(self.retirement, retirement.retirement, strict=True):
+            wiring.connect(m, wiring.flipped(mine), its)
+        for shown, writes in ((self.late_writes, retirement.late_writes), (self.vector_writes, retirement.vector_writes)):
+            m.d.comb += [mine.eq(its) for mine, its in zip(shown, writes, strict=True)]
