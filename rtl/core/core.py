@@ -44,22 +44,29 @@ class Core(wiring.Component):
     Those of :func:`rtl.core.ports.core_members`.
     """
 
+    #: Whether the parts have the members that :class:`rtl.core.observation.core.ObservedCore` looks at.
+    _observe = False
+
     def __init__(self, config: NodeConfig):
         self.config = config
-        super().__init__(core_members(config))
+        super().__init__(self._members(config))
+
+    @staticmethod
+    def _members(config: NodeConfig) -> dict:
+        return core_members(config)
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
         threads = range(config.threads)
 
-        m.submodules.frontend = self._frontend = FrontEnd(config)
+        m.submodules.frontend = self._frontend = FrontEnd(config, self._observe)
         m.submodules.alu_pipe = self._alu = AluPipe()
         m.submodules.control_pipe = self._control = ControlPipe(config)
         m.submodules.load_pipe = self._load = LoadPipe(config)
         m.submodules.store_pipe = self._store = StorePipe(config)
         m.submodules.simd_pipe = self._simd = SimdPipe(config)
-        m.submodules.matrix_pipe = self._matrix = MatrixPipe(config)
+        m.submodules.matrix_pipe = self._matrix = MatrixPipe(config, self._observe)
         self._pipes = [getattr(self, f"_{name}") for name in PIPES]
         m.submodules.multiply_divide = self._multiply_divide = MultiplyDivide(config)
         self._late = [self._load.late, *self._multiply_divide.late]
