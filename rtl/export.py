@@ -18,6 +18,7 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from golden.config import NodeConfig
+from rtl.core.observation.ports import VIEW_MEANINGS, XVFI_MEANINGS
 from rtl.core.random_lanes import RandomLanes, random_name
 from rtl.interfaces import RetirementSignature
 from rtl.macros.verilog import (
@@ -86,6 +87,7 @@ def export_node(
     sram: str = "macro",
     *,
     links: int = ALL_LINKS,
+    observe: bool = False,
     node: Callable[[NodeConfig], wiring.Component] | None = None,
 ) -> dict[str, str]:
     """Sources of a node, by file name. Variants for other links differ in the file of their own module alone.
@@ -99,25 +101,27 @@ def export_node(
         One of :data:`SRAMS`.
     links : int
         Links that the node has, a bit each; the module is named :func:`rtl.node.node_name`.
+    observe : bool
+        Whether the node has the outputs of observation.
     node : callable, optional
         Makes the node of the configuration; :class:`rtl.node.Node` by default. Only that one has variants.
 
     Raises
     ------
     ValueError
-        If a choice is unknown, or links are named for another node.
+        If a choice is unknown, a variant of another node is asked for, or the core is none that can be observed.
     LookupError
         If something instantiates a module that nothing here provides.
     """
     name = TOP
-    if links == ALL_LINKS:
+    if links == ALL_LINKS and not observe:
         component = node_class(node)(config)
     elif node is None:
         from rtl.node import Node, node_name
 
-        component, name = Node(config, links), node_name(links)
+        component, name = Node(config, links, observe=observe), node_name(links)
     else:
-        raise ValueError(f"links = {links}: only rtl.node.Node has variants")
+        raise ValueError(f"links = {links}, observe = {observe}: only rtl.node.Node has variants")
     fragment = Fragment.get(component, None)
     return {f"{name}.v": convert_module(component, fragment, name)} | export_modules(config, fragment, arithmetic, sram)
 
@@ -163,9 +167,11 @@ def node_ports(component: wiring.Component) -> list[Port]:
     return ports
 
 
-def port_table(config: NodeConfig) -> str:
-    """The node's ports as a Markdown page."""
-    component = node_class(None)(config)
+def port_table(config: NodeConfig, *, observe: bool = False) -> str:
+    """The node's ports as a Markdown page; ``observe`` as in ``export_node``."""
+    from rtl.node import Node
+
+    component = Node(config, observe=observe)
     ports = [Port("clk", "input", 1), Port("rst", "input", 1), *node_ports(component)]
     rows = [f"| `{port.name}` | {port.direction} | {port.bits} | {_meaning(port.name)} |" for port in ports]
     return "\n".join(
@@ -285,12 +291,21 @@ _RETIREMENT_MEANINGS = {
 }
 assert _RETIREMENT_MEANINGS.keys() == RetirementSignature().members.keys()
 
+#: What stands for a port of observation, by the first part of its name.
+_OBSERVED: dict[str, Callable[[str], str]] = {
+    "rvfi": lambda field: f"RVFI, all channels: {field}",
+    "xvfi": lambda field: "{}: {}".format(XVFI_MEANINGS[field.partition("_")[0]], field.partition("_")[2]),
+    "view": lambda field: f"view: {VIEW_MEANINGS[field]}",
+}
+
 
 def _meaning(name: str) -> str:
     """What a port of the node is for."""
     if name in _MEANINGS:
         return _MEANINGS[name]
     head, _, tail = name.partition("_")
+    if (kind := head.rstrip("0123456789")) in _OBSERVED:
+        return _OBSERVED[kind](tail)
     if head.startswith("retire"):
         return f"retirement port {head.removeprefix('retire')}: {_RETIREMENT_MEANINGS[tail]}"
     if (kind := head.rstrip("0123456789")) in _WRITTEN:

@@ -8,6 +8,8 @@ from amaranth.lib.wiring import In, Out
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, LINK_PORTS
 from rtl.core.core import Core
+from rtl.core.observation.core import ObservedCore
+from rtl.core.observation.ports import observation_ports
 from rtl.core.ports import LateWriteLayout, VectorWriteLayout, late_ports, retirement_width, vector_ports
 from rtl.interfaces import LinkSignature, RetirementSignature
 from rtl.memory.sram import Sram
@@ -57,6 +59,8 @@ class Node(wiring.Component):
         Links that can be present, a bit each: north, east, south, west. The ports of others stay, their outputs are 0 and
         their inputs ignored, and nothing is built for them; in all else it equals the full node whose input ``links`` has
         no more than these.
+    observe : bool
+        Have the outputs of observation. In all else it equals the node without.
 
     Members
     -------
@@ -71,15 +75,18 @@ class Node(wiring.Component):
         A scalar register was written after its instruction had retired.
     vector<n>_valid, vector<n>_thread, vector<n>_register, vector<n>_data : Out
         A vector register was written.
+    rvfi<t>_<field>, xvfi_<port>_<field>, view_<name> : Out
+        If it is observed: :func:`rtl.core.observation.ports.observation_ports`.
 
     Raises
     ------
     ValueError
-        If ``links`` is not a number of four bits.
+        If ``links`` is not a number of four bits, or a sequential core is to be observed.
     """
 
-    def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
+    def __init__(self, config: NodeConfig, links: int = ALL_LINKS, *, observe: bool = False):
         self.config = config
+        self._observed = observation_ports(config) if observe else {}
         self.present = present_links(links)
         self._mask = links
         carried = LinkSignature(config).members["flit"].shape
@@ -101,12 +108,14 @@ class Node(wiring.Component):
             "stopped": Out(4),
             "exited": Out(1),
         }
-        super().__init__(members | observation_members(config))
+        observed = {name: Out(bits) for name, bits in self._observed.items()}
+        super().__init__(members | observation_members(config) | observed)
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.core = core = (SequentialCore if config.core == "sequential" else Core)(config)
+        pipelined = ObservedCore if self._observed else Core
+        m.submodules.core = core = (SequentialCore if config.core == "sequential" else pipelined)(config)
         m.submodules.sram = sram = Sram(config)
         m.submodules.network_interface = interface = NetworkInterface(config)
         m.submodules.router = router = (Router if config.link_passes == 1 else NarrowRouter)(config, self._mask)
@@ -178,4 +187,5 @@ class Node(wiring.Component):
             for number, port in enumerate(ports):
                 members = RetirementSignature().members if name == "retire" else port.shape().members
                 m.d.comb += [getattr(self, f"{name}{number}_{member}").eq(getattr(port, member)) for member in members]
+        m.d.comb += [getattr(self, name).eq(getattr(core, name)) for name in self._observed]
         return m

@@ -25,6 +25,7 @@ from rtl.core.pipes.store import StorePipe
 from rtl.core.ports import core_members
 from rtl.core.predicate_registers import PredicateRegisters
 from rtl.core.random_lanes import RANDOM_BITS, random_name
+from rtl.core.retirement import Retirement
 from rtl.core.scalar_registers import ScalarRegisters
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
@@ -44,22 +45,29 @@ class Core(wiring.Component):
     Those of :func:`rtl.core.ports.core_members`.
     """
 
+    #: Whether the parts have the members that :class:`rtl.core.observation.core.ObservedCore` looks at.
+    _observe = False
+
     def __init__(self, config: NodeConfig):
         self.config = config
-        super().__init__(core_members(config))
+        super().__init__(self._members(config))
+
+    @staticmethod
+    def _members(config: NodeConfig) -> dict:
+        return core_members(config)
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
         threads = range(config.threads)
 
-        m.submodules.frontend = self._frontend = FrontEnd(config)
+        m.submodules.frontend = self._frontend = FrontEnd(config, self._observe)
         m.submodules.alu_pipe = self._alu = AluPipe()
         m.submodules.control_pipe = self._control = ControlPipe(config)
         m.submodules.load_pipe = self._load = LoadPipe(config)
         m.submodules.store_pipe = self._store = StorePipe(config)
         m.submodules.simd_pipe = self._simd = SimdPipe(config)
-        m.submodules.matrix_pipe = self._matrix = MatrixPipe(config)
+        m.submodules.matrix_pipe = self._matrix = MatrixPipe(config, self._observe)
         self._pipes = [getattr(self, f"_{name}") for name in PIPES]
         m.submodules.multiply_divide = self._multiply_divide = MultiplyDivide(config)
         self._late = [self._load.late, *self._multiply_divide.late]
@@ -105,7 +113,7 @@ class Core(wiring.Component):
         self._connect_formats(m)
         self._connect_network(m)
         self._connect_page(m)
-        self._retire(m)
+        self._connect_retirement(m)
 
         states = [control.state for control in self._controls]
         m.d.comb += [
@@ -668,46 +676,16 @@ class Core(wiring.Component):
                 shown.debug_data.eq(debug.data),
             ]
 
-    @staticmethod
-    def _shown_writes(port, record):
-        """The registers that an instruction writes, the even one first. Two of them are never alike in that."""
-        statements = []
-        for odd in range(2):
-            here = [write.valid & (write.number[0] == odd) for write in record.writes]
-            shown = [Mux(here[1], record.writes[1][field], record.writes[0][field]) for field in ("number", "data")]
-            statements += [
-                port.rd_valid[odd].eq(Cat(here).any() & ~record.trap),
-                port.rd_address[odd].eq(shown[0]),
-                port.rd_data[odd].eq(shown[1]),
-            ]
-        return statements
-
-    def _retire(self, m):
-        width = self.config.issue_width
-        for thread in range(self.config.threads):
-            for slot in range(width):
-                port = self.retirement[width * thread + slot]
-                here = [
-                    pipe.commit.valid & (pipe.commit.thread == thread) & (pipe.commit.position == slot) for pipe in self._pipes
-                ]
-                m.d.sync += port.valid.eq(Cat(here).any() & ~self._debugs[thread].injecting)
-                for pipe, mine in zip(self._pipes, here, strict=True):
-                    record = pipe.commit
-                    with m.If(mine):
-                        m.d.sync += [
-                            port.trap.eq(record.trap),
-                            port.cause.eq(record.cause),
-                            port.value.eq(record.value),
-                            port.pc.eq(record.pc),
-                            port.insn.eq(record.insn),
-                            port.late.eq(record.late & ~record.trap),
-                            *self._shown_writes(port, record),
-                        ]
-        for port, late in zip(self.late_writes, self._late, strict=True):
-            m.d.sync += port.valid.eq(late.valid)
-            with m.If(late.valid):
-                m.d.sync += [port.thread.eq(late.thread), port.register.eq(late.number), port.data.eq(late.data)]
-        for port, write, line in zip(self.vector_writes, self._vectors.write, self._vectors.write_data, strict=True):
-            m.d.sync += port.valid.eq(write.valid)
-            with m.If(write.valid):
-                m.d.sync += [port.thread.eq(write.thread), port.register.eq(write.number), port.data.eq(line)]
+    def _connect_retirement(self, m):
+        m.submodules.retirement = retirement = Retirement(self.config)
+        m.d.comb += [
+            *(record.eq(pipe.commit) for record, pipe in zip(retirement.commits, self._pipes, strict=True)),
+            *(write.eq(late) for write, late in zip(retirement.late, self._late, strict=True)),
+            retirement.injected.eq(Cat(debug.injecting for debug in self._debugs)),
+            retirement.vectors.eq(self._vectors.write),
+            retirement.lines.eq(self._vectors.write_data),
+        ]
+        for mine, its in zip(self.retirement, retirement.retirement, strict=True):
+            wiring.connect(m, wiring.flipped(mine), its)
+        for shown, writes in ((self.late_writes, retirement.late_writes), (self.vector_writes, retirement.vector_writes)):
+            m.d.comb += [mine.eq(its) for mine, its in zip(shown, writes, strict=True)]

@@ -9,7 +9,8 @@ from golden.layout import OFFSET_BITS
 from rtl.core.decoder import DecodedLayout
 
 __all__ = [
-    "WORD_ADDRESS_BITS", "BranchUpdate", "FetchWindow", "InstructionGroup", "QueueEntry", "lane_widths", "window_words",
+    "WORD_ADDRESS_BITS", "BranchUpdate", "FetchWindow", "FrontEndLayout", "InstructionGroup", "QueueEntry", "lane_widths",
+    "window_words",
 ]  # fmt: skip
 
 #: Bits of a word's address in the node's window.
@@ -104,5 +105,26 @@ class InstructionGroup(data.StructLayout):
                 "fault": unsigned(1),
                 "insns": data.ArrayLayout(32, size),
                 "decoded": data.ArrayLayout(DecodedLayout(), size),
+            }
+        )
+
+
+class FrontEndLayout(data.StructLayout):
+    """What a front end does in a cycle, for observers.
+
+    ``count`` words at ``pc`` enter the buffer of ``thread``. ``decoded``: instructions that enter each thread's queue.
+    ``correct``: threads of which decoders drop what else is fetched.
+    """
+
+    def __init__(self, config: NodeConfig):
+        words = window_words(config)
+        super().__init__(
+            {
+                "pc": unsigned(64),
+                "words": data.ArrayLayout(32, words),
+                "count": range(words + 1),
+                "thread": unsigned(2),
+                "decoded": data.ArrayLayout(8, config.threads),
+                "correct": unsigned(config.threads),
             }
         )

@@ -27,6 +27,8 @@ class FetchUnit(wiring.Component):
     Parameters
     ----------
     config : NodeConfig
+    observe : bool
+        Have the members ``enters`` and ``entering``.
 
     Members
     -------
@@ -57,10 +59,15 @@ class FetchUnit(wiring.Component):
             Where it is fetched next.
         upper : Out(64 - OFFSET_BITS)
             Upper bits of all its addresses.
+
+    enters : Out(threads), entering : Out(FetchWindow), if observed
+        The thread whose buffer a window enters at the end of the cycle, and the window.
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, observe: bool = False):
         self.config = config
+        self._observe = observe
+        observed = {"enters": Out(config.threads), "entering": Out(FetchWindow(config))} if observe else {}
         words = window_words(config)
         thread = wiring.Signature(
             {
@@ -91,6 +98,7 @@ class FetchUnit(wiring.Component):
                 "word": In(range(words)),
                 "target": In(WORD_ADDRESS_BITS),
                 "threads": Out(thread).array(config.threads),
+                **observed,
             }
         )
 
@@ -171,4 +179,8 @@ class FetchUnit(wiring.Component):
                 m.d.sync += thread.fetch_pc.eq(thread.correct_target)
             with m.Elif(turns.grant[i] & delivers & in_sram):
                 m.d.sync += thread.fetch_pc.eq(follows)
+            if self._observe:
+                m.d.comb += self.enters[i].eq(buffer.enter & ~buffer.drop)
+        if self._observe:
+            m.d.comb += self.entering.eq(fetched)
         return m

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The front end: from SRAM to the instructions that threads may issue next."""
 
-from amaranth.hdl import C, Cat, Module
+from amaranth.hdl import C, Cat, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from golden.layout import OFFSET_BITS
 from rtl.frontend.decode import DecodeStage
-from rtl.frontend.entry import BranchUpdate, QueueEntry
+from rtl.frontend.entry import BranchUpdate, FrontEndLayout, QueueEntry
 from rtl.frontend.fetch import FetchUnit
 from rtl.frontend.icache import InstructionCache
 from rtl.frontend.predictor import BranchPredictor
@@ -45,6 +45,8 @@ class FrontEnd(wiring.Component):
     Parameters
     ----------
     config : NodeConfig
+    observe : bool
+        Have the member ``observed``.
 
     Members
     -------
@@ -73,10 +75,14 @@ class FrontEnd(wiring.Component):
             Address of the next instruction to issue.
         upper : Out(64 - OFFSET_BITS)
             Upper bits of the addresses of all heads.
+
+    observed : Out(FrontEndLayout), if observed
+        What of this cycle lasts: nothing enters a thread that is redirected.
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, observe: bool = False):
         self.config = config
+        self._observe = observe
         thread = wiring.Signature(
             {
                 "run": In(1),
@@ -99,6 +105,7 @@ class FrontEnd(wiring.Component):
                 "update": In(BranchUpdate()),
                 "busy": Out(1),
                 "threads": Out(thread).array(config.threads),
+                **({"observed": Out(FrontEndLayout(config))} if observe else {}),
             }
         )
 
@@ -106,7 +113,7 @@ class FrontEnd(wiring.Component):
         m = Module()
         m.submodules.cache = cache = InstructionCache(self.config)
         m.submodules.predictor = predictor = BranchPredictor(self.config)
-        m.submodules.fetch = fetch = FetchUnit(self.config)
+        m.submodules.fetch = fetch = FetchUnit(self.config, self._observe)
         m.submodules.decode = decode = DecodeStage(self.config)
         wiring.connect(m, cache.port, wiring.flipped(self.port))
         m.d.comb += [
@@ -161,4 +168,24 @@ class FrontEnd(wiring.Component):
                 m.d.comb += thread.next_pc.eq(Cat(C(0, 2), fetched.window.pc, fetched.upper))
             with m.If(queue.valid[0]):
                 m.d.comb += thread.next_pc.eq(Cat(C(0, 2), queue.heads[0].pc, fetched.upper))
+        if self._observe:
+            self._show(m, fetch, decode)
         return m
+
+    def _show(self, m, fetch, decode):
+        shown, window = self.observed, fetch.entering
+        m.d.comb += shown.words.eq(window.words)
+        for i, (thread, fetched, decoded) in enumerate(zip(self.threads, fetch.threads, decode.threads, strict=True)):
+            with m.If(fetch.enters[i]):
+                m.d.comb += [
+                    shown.count.eq(window.count),
+                    shown.thread.eq(i),
+                    shown.pc.eq(Cat(C(0, 2), window.pc, fetched.upper)),
+                ]
+            with m.If(~thread.redirect):
+                m.d.comb += [
+                    shown.decoded[i].eq(
+                        Mux(decoded.lane_a, decode.group_a.count, 0) + Mux(decoded.lane_b, decode.group_b.count, 0)
+                    ),
+                    shown.correct[i].eq(decoded.correct),
+                ]

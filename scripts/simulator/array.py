@@ -44,6 +44,7 @@ from scripts.simulator.library import (
     vector_write_dtype,
 )
 from scripts.simulator.memory import available_bytes
+from scripts.simulator.observation import XVFI_KINDS, Stream, rvfi_records, streams, view_records, xvfi_records
 
 __all__ = ["SimulatedArray"]
 
@@ -75,6 +76,8 @@ class SimulatedArray:
         Threads of the engine, all processors by default. Results do not depend on it.
     waves : path, optional
         Record waves of node (0, 0) from the first cycle on; ``.vcd`` or ``.fst``.
+    observe : bool
+        Make the simulator so that ``observe`` can be called.
     progress : callable, optional
         Of the build.
     library : SimulatorLibrary, optional
@@ -110,10 +113,12 @@ class SimulatedArray:
         threads: int | None = None,
         waves: str | os.PathLike[str] | None = None,
         *,
+        observe: bool = False,
         progress: Progress | None = None,
         library: SimulatorLibrary | None = None,
     ):
         self._array: int | None = None
+        self._streams: tuple[Stream, ...] = ()
         for name, count in (("rows", rows), ("columns", columns)):
             if not 1 <= count <= 1 << COORDINATE_BITS:
                 raise ValueError(f"{name} = {count} is outside of 1 to {1 << COORDINATE_BITS}")
@@ -123,7 +128,7 @@ class SimulatedArray:
         if not 1 <= threads <= 1024:
             raise ValueError(f"threads = {threads} is outside of 1 to 1024")
         wave_format = None if waves is None else _wave_format(Path(waves))
-        self.library = library or build(config, arithmetic, wave_format, progress)
+        self.library = library or build(config, arithmetic, wave_format, progress, observe=observe)
         self._engine = load(self.library.path)
         self.config = config
         self.rows = rows
@@ -131,6 +136,7 @@ class SimulatedArray:
         self.arithmetic = self.library.arithmetic
         self.threads = min(threads, rows * columns)
         self._require_memory()
+        self._streams = streams(self.library.outputs)
         self._inbox: list[Packet] = []
         self._array = self._engine.d1_create(rows, columns, self.threads)
         if not self._array:
@@ -409,6 +415,47 @@ class SimulatedArray:
         records = np.empty(count, vector_write_dtype(self.config.line_bytes))
         self._check(self._engine.d1_take_writes(self._array, records.ctypes.data))
         return records
+
+    def observe(self, *, rvfi: bool = False, xvfi: bool = False, view: bool = False, node: tuple[int, int] | None = None) -> None:
+        """Record what docs/architecture.md calls RVFI, XVFI and the view, in one node (x, y) or in all, from now on.
+
+        Raises
+        ------
+        SimulatorError
+            If the simulator was not made for it.
+        """
+        self._check_observed()
+        chosen = {"rvfi": rvfi, "xvfi": xvfi, "view": view}
+        mask = sum(chosen[stream.name[:4]] << number for number, stream in enumerate(self._streams))
+        self._engine.d1_observe(self._array, -1 if node is None else self._index(*node), mask)
+
+    def rvfi_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """Instructions since the last call, by cycle, node, thread and channel (dtype ``observation.RVFI``)."""
+        self._check_observed()
+        return rvfi_records([self._observations(stream) for stream in self._streams if stream.name.startswith("rvfi")])
+
+    def xvfi_records(self, kind: str) -> np.ndarray[Any, np.dtype[np.void]]:
+        """Events of a kind (``observation.XVFI_KINDS``) since the last call, by cycle, node and port."""
+        if kind not in XVFI_KINDS:
+            raise ValueError(f"kind = {kind!r} is not one of {', '.join(XVFI_KINDS)}")
+        self._check_observed()
+        wanted = [stream for stream in self._streams if stream.name.rstrip("0123456789") == f"xvfi_{kind}"]
+        return xvfi_records([self._observations(stream) for stream in wanted])
+
+    def view_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """Cycles since the last call in which anything happened, by cycle and node; a field for each port of the view."""
+        self._check_observed()
+        return view_records(*self._observations(self._streams[-1]))
+
+    def _check_observed(self) -> None:
+        if not self._streams:
+            raise SimulatorError("this simulator was not built to be observed: SimulatedArray(..., observe=True) builds one")
+
+    def _observations(self, stream: Stream) -> tuple[Stream, np.ndarray[Any, np.dtype[np.void]]]:
+        number = self._streams.index(stream)
+        records = np.empty(int(self._engine.d1_pending_observations(self._array, number)) // stream.dtype.itemsize, stream.dtype)
+        self._engine.d1_take_observations(self._array, number, records.ctypes.data)
+        return stream, records
 
     def record_boundary(self, recording: bool = True) -> None:
         """Record all output registers of all nodes, and the host's link, in every cycle from now on."""

@@ -19,6 +19,7 @@ from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields, phit
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress
 from scripts.simulator.errors import ToolMissing
+from scripts.simulator.observation import Stream, streams
 from scripts.simulator.toolchain import Toolchain, find_toolchain
 
 __all__ = ["STUCK_CYCLES", "Progress", "SimulatorLibrary", "build", "library_key"]
@@ -41,6 +42,7 @@ class SimulatorLibrary:
     config : NodeConfig
     arithmetic : str          ``rtl`` or ``macro``
     waves : str or None       ``vcd`` or ``fst`` if it can record waves
+    observed : bool           whether the node has the outputs of observation
     key : str                 digest of everything that it was built from
     outputs : tuple           output ports of the node, as (name, bits)
     seconds : dict            what each stage of building took
@@ -55,6 +57,7 @@ class SimulatorLibrary:
     outputs: tuple[tuple[str, int], ...]
     seconds: dict[str, float]
     cached: bool
+    observed: bool = False
 
 
 def build(
@@ -63,6 +66,7 @@ def build(
     waves: str | None = None,
     progress: Progress | None = None,
     *,
+    observe: bool = False,
     node: Callable[[NodeConfig], Any] | None = None,
 ) -> SimulatorLibrary:
     """The simulator of a configuration, from the cache or built now.
@@ -75,8 +79,10 @@ def build(
     waves : str, optional
         ``vcd`` or ``fst``: able to record waves. Slower.
     progress : callable, optional
+    observe : bool
+        Able to record observations. Slower.
     node : class, optional
-        Another node than :class:`rtl.node.Node`, with the same boundary.
+        Another node than :class:`rtl.node.Node`, with the same boundary. It cannot be observed.
 
     Raises
     ------
@@ -87,35 +93,43 @@ def build(
     SimulatorError
         If the cache cannot be written.
     ValueError
-        If a choice is unknown.
+        If a choice is unknown, or what is to be observed has no pipelined core.
     """
     if arithmetic not in ("rtl", "macro"):
         raise ValueError(f"arithmetic = '{arithmetic}' is not one of rtl, macro")
     if waves not in (None, "vcd", "fst"):
         raise ValueError(f"waves = '{waves}' is not one of vcd, fst")
+    if observe and config.core != "pipelined":
+        raise ValueError(f"observe = True: the core of '{config.name}' is {config.core}, and only pipelined ones can be observed")
     report = progress or (lambda stage, done: None)
     tools = find_toolchain()
     if waves == "fst" and not (tools.has_header("lz4.h") and tools.has_header("zlib.h")):
         raise ToolMissing("lz4's or zlib's header", "install them: apt-get install liblz4-dev zlib1g-dev, or use a .vcd file")
-    key = library_key(config, arithmetic, waves, tools, node)
+    key = library_key(config, arithmetic, waves, tools, node, observe=observe)
     cache = Cache("simulators")
     cached = cache.find(key) is not None
     folder = cache.build(
         key,
-        lambda partial: _make(partial, cache.folder / f"{key}.log", config, arithmetic, waves, tools, report, node),
+        lambda partial: _make(partial, cache.folder / f"{key}.log", config, arithmetic, waves, tools, report, node, observe),
         lambda: report("waiting for another process that builds the same simulator", None),
     )
     facts = json.loads((folder / "build.json").read_text())
     outputs = tuple((name, bits) for name, bits in facts["outputs"])
-    return SimulatorLibrary(folder / _LIBRARY, config, arithmetic, waves, key, outputs, facts["seconds"], cached)
+    return SimulatorLibrary(folder / _LIBRARY, config, arithmetic, waves, key, outputs, facts["seconds"], cached, observe)
 
 
 def library_key(
-    config: NodeConfig, arithmetic: str, waves: str | None, tools: Toolchain, node: Callable[[NodeConfig], Any] | None = None
+    config: NodeConfig,
+    arithmetic: str,
+    waves: str | None,
+    tools: Toolchain,
+    node: Callable[[NodeConfig], Any] | None = None,
+    *,
+    observe: bool = False,
 ) -> str:
     """Digest of everything that a simulator depends on."""
     paths = [*sorted((_ROOT / "rtl").rglob("*")), *sorted(_ENGINE.iterdir())]
-    paths += [Path(__file__).with_name(name) for name in ("build.py", "compilation.py")]
+    paths += [Path(__file__).with_name(name) for name in ("build.py", "compilation.py", "observation.py")]
     paths += [_ROOT / "golden" / name for name in ("config.py", "isa.py", "layout.py")]
     if node is not None:
         paths.append(Path(inspect.getfile(node)))
@@ -134,6 +148,7 @@ def library_key(
         metadata.version("amaranth"),
         platform.machine(),
         getattr(node, "__qualname__", ""),
+        *(["observed"] if observe else []),
     )
 
 
@@ -146,6 +161,7 @@ def _make(
     tools: Toolchain,
     report: Progress,
     node: Callable[[NodeConfig], Any] | None,
+    observe: bool,
 ) -> None:
     """Fill ``folder`` with the library and ``build.json``."""
     # Amaranth takes a while to import, and a cached simulator does not need it.
@@ -156,9 +172,11 @@ def _make(
     with Compilation(tools, work, log, report) as compilation:
         start = time.monotonic()
         report("exporting Verilog", None)
-        files = export_node(config, arithmetic, node=node)
-        outputs = [(port.name, port.bits) for port in node_ports(node_class(node)(config)) if port.direction == "output"]
-        files["d1_config.h"] = _config_header(config, [name for name, _ in outputs])
+        files = export_node(config, arithmetic, observe=observe, node=node)
+        component = node_class(node)(config, **({"observe": True} if observe else {}))
+        outputs = [(port.name, port.bits) for port in node_ports(component) if port.direction == "output"]
+        files["d1_config.h"] = _config_header(config, outputs)
+        files["d1_observation.h"] = _observation_header(streams(outputs))
         for name, text in files.items():
             # Clocked by both edges, a cycle takes one evaluation; in waves, a clock looks like a clock.
             (work / name).write_text(text if waves else text.replace("@(posedge clk)", "@(edge clk)"))
@@ -179,7 +197,7 @@ def _make(
     (folder / "build.json").write_text(json.dumps(facts, indent=1))
 
 
-def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:
+def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str:
     """What the engine knows of the configuration: layouts and ports, as C++."""
     from rtl.core.ports import late_ports, retirement_width, vector_ports
 
@@ -201,6 +219,7 @@ def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:
         "kDataByte": offsets["data"][0] // 8,
         "kFenceOffset": CONTROL_PAGE_OFFSET,
         "kStuckCycles": STUCK_CYCLES,
+        "kStreams": len(streams(outputs)),
         "kPortWest": Port.WEST,
         "kKindWrite": Kind.WRITE,
         "kKindRead": Kind.READ,
@@ -225,7 +244,7 @@ def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:
             *(f"constexpr uint32_t {name} = {int(value)};" for name, value in constants.items()),
             *fields,
             "}  // namespace d1",
-            f"#define D1_OUTPUT_PORTS(X) {' '.join(f'X({name})' for name in outputs)}",
+            f"#define D1_OUTPUT_PORTS(X) {' '.join(f'X({name})' for name, _ in outputs)}",
             f"#define D1_RETIREMENT_WIDTH {retirement_width(config)}",
             *(
                 f"#define D1_{kind}_PORTS(X) {' '.join(f'X({number})' for number in range(count))}"
@@ -235,6 +254,28 @@ def _config_header(config: NodeConfig, outputs: Sequence[str]) -> str:
                     ("VECTOR", vector_ports(config)),
                 )
             ),
+            "",
+        ]
+    )
+
+
+def _observation_header(shown: Sequence[Stream]) -> str:
+    """The streams of observation, as C++."""
+    calls = []
+    for number, stream in enumerate(shown):
+        active, ports = (", ".join(f"model.{name}" for name in names) for names in (stream.active, [n for n, _ in stream.ports]))
+        calls.append(f"    if ({active.replace(', ', ' || ')}) show({number}, {ports});")
+    return "\n".join(
+        [
+            "// Generated by scripts/simulator/build.py.",
+            "#pragma once",
+            "namespace d1 {",
+            "// Shows the ports of each stream in which something happens.",
+            "template <class Model, class Show>",
+            "void for_each_stream([[maybe_unused]] const Model& model, [[maybe_unused]] Show&& show) {",
+            *calls,
+            "}",
+            "}  // namespace d1",
             "",
         ]
     )

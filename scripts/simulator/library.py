@@ -13,6 +13,7 @@ import numpy as np
 
 from scripts.simulator.build import SimulatorLibrary
 from scripts.simulator.errors import SimulatorError
+from scripts.simulator.observation import storage_bytes
 
 __all__ = [
     "RETIREMENT",
@@ -118,18 +119,10 @@ def vector_write_dtype(line_bytes: int) -> np.dtype[np.void]:
     )
 
 
-def _storage_bytes(bits: int) -> int:
-    """Bytes of a port in the compiled model."""
-    for size in (1, 2, 4, 8):
-        if bits <= 8 * size:
-            return size
-    return (bits + 31) // 32 * 4
-
-
 def boundary_dtype(library: SimulatorLibrary, rows: int, columns: int) -> np.dtype[np.void]:
     """One cycle of an array: the host's link, and all output registers of each node, as little-endian bytes."""
-    node = np.dtype([(name, "u1", _storage_bytes(bits)) for name, bits in library.outputs])
-    flit = next(_storage_bytes(bits) for name, bits in library.outputs if name == "west_out_flit")
+    node = np.dtype([(name, "u1", storage_bytes(bits)) for name, bits in library.outputs])
+    flit = next(storage_bytes(bits) for name, bits in library.outputs if name == "west_out_flit")
     return np.dtype([("host_flit", "u1", flit), ("host_valid", "u1"), ("host_credit", "u1"), ("nodes", node, (rows, columns))])
 
 
@@ -171,6 +164,9 @@ def load(path: Path) -> ctypes.CDLL:
         ("pending_writes", c_uint64, array),
         ("take_retirements", c_int32, array, c_void_p),
         ("take_writes", c_int32, array, c_void_p),
+        ("observe", None, array, c_int32, c_uint32),
+        ("pending_observations", c_uint64, array, c_uint32),
+        ("take_observations", None, array, c_uint32, c_void_p),
         ("record", None, array, c_int32),
         ("cycle_record_bytes", c_uint64, array),
         ("pending_records", c_uint64, array),

@@ -15,7 +15,7 @@ from rtl.interfaces import ReadPort, line_address_bits
 from rtl.matrix.array import MatrixOp
 from rtl.matrix.timing import matrix_latency_cycles
 
-__all__ = ["MatrixPipe"]
+__all__ = ["DueLayout", "MatrixPipe"]
 
 
 class _Operation(data.StructLayout):
@@ -57,6 +57,13 @@ class _SecondStep(data.StructLayout):
         )
 
 
+class DueLayout(data.StructLayout):
+    """The accumulator that a second step changes, and its thread; ``sends``: the step goes on its way in this cycle."""
+
+    def __init__(self):
+        super().__init__({"valid": 1, "sends": 1, "accumulator": 3, "thread": 2})
+
+
 class MatrixPipe(wiring.Component):
     """Feeds the matrix array with one operation per cycle, or per pass of it.
 
@@ -92,10 +99,19 @@ class MatrixPipe(wiring.Component):
     stepped : Out(1)
         A matrix step enters the array.
     busy : Out(1)
+    due : Out(DueLayout), if observed
+        The second step that has the load ports.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    observe : bool
+        Have the member ``due``.
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, observe: bool = False):
         self.config = config
+        self._observe = observe
         line = 8 * config.line_bytes
         entries = config.threads * config.accumulators
         super().__init__(
@@ -124,6 +140,7 @@ class MatrixPipe(wiring.Component):
                 "ungranted": Out(config.threads),
                 "stepped": Out(1),
                 "busy": Out(1),
+                **({"due": Out(DueLayout())} if observe else {}),
             }
         )
 
@@ -380,4 +397,11 @@ class MatrixPipe(wiring.Component):
             self.stepped.eq(self.op == MatrixOp.STEP),
             self.busy.eq(Cat(active for active, _ in stages).any()),
         ]
+        if self._observe:
+            m.d.comb += [
+                self.due.valid.eq(due.valid),
+                self.due.sends.eq(due_sends),
+                self.due.accumulator.eq(due.entry[:entry_bits]),
+                self.due.thread.eq(due.entry[entry_bits:]),
+            ]
         return m

@@ -25,16 +25,23 @@ from scripts.d1.report import Stages, print_json
     show_default=True,
     help="SRAM as banks for synthesis, or as one array, which simulators like better.",
 )
+@click.option(
+    "--observe",
+    is_flag=True,
+    help="With outputs that show every instruction (RVFI, XVFI) and the pipeline; see Observation in docs/architecture.md.",
+)
 @reporting
-def verilog(config: NodeConfig, folder: Path, sram: str, as_json: bool) -> None:
+def verilog(config: NodeConfig, folder: Path, sram: str, observe: bool, as_json: bool) -> None:
     """Write the node as Verilog, one module per file, and its ports as ports.md."""
     from rtl.export import TOP, export_node, port_table
 
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"{folder} is a file; --out takes a folder")
+    if observe and config.core != "pipelined":
+        raise CommandError(f"--observe shows pipelined cores; '{config.name}' has core = '{config.core}'")
     with Stages().stage(f"convert '{config.name}' to Verilog") as stage:
-        files = export_node(config, arithmetic="rtl", sram={"banks": "banks", "model": "macro"}[sram])
-        files["ports.md"] = port_table(config)
+        files = export_node(config, arithmetic="rtl", sram={"banks": "banks", "model": "macro"}[sram], observe=observe)
+        files["ports.md"] = port_table(config, observe=observe)
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text)

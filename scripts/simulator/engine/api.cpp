@@ -88,6 +88,10 @@ D1_API int d1_take_writes(Array* array, d1::VectorWrite* records) {
     return guarded([&] { array->take(records); });
 }
 
+D1_API void d1_observe(Array* array, int32_t node, uint32_t streams) { array->set_observed(node, streams); }
+D1_API uint64_t d1_pending_observations(const Array* array, uint32_t stream) { return array->pending_observations(stream); }
+D1_API void d1_take_observations(Array* array, uint32_t stream, uint8_t* bytes) { array->take_observations(stream, bytes); }
+
 D1_API void d1_record(Array* array, int32_t recording) { array->set_recording(recording != 0); }
 D1_API uint64_t d1_cycle_record_bytes(const Array* array) { return array->cycle_record_bytes(); }
 D1_API uint64_t d1_pending_records(const Array* array) { return array->records().size(); }

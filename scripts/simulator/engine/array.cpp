@@ -45,6 +45,8 @@ Array::Array(unsigned rows, unsigned columns, unsigned threads)
     traced_.resize(slots);
     retirements_.resize(slots);
     writes_.resize(slots);
+    observed_.resize(slots);
+    observations_.resize(slots);
     evaluations_.resize(slots);
     for (unsigned copy = 0; copy < 2; ++copy) {
         wake_[copy] = std::vector<std::atomic<uint8_t>>(slots);
@@ -129,6 +131,9 @@ void Array::step(unsigned member) {
         progress |= node.progress();
         if (traced_[slot] & kRetirements) node.trace(cycle_ + 1, retirements_[slot]);
         if (traced_[slot] & kWrites) node.trace(cycle_ + 1, writes_[slot]);
+        if constexpr (kStreams > 0) {
+            if (observed_[slot]) node.observe(cycle_ + 1, observed_[slot], observations_[slot]);
+        }
     }
     if (member == 0) {
         host_busy_ = host_.step(links_[now][slot_of_[0]][3], host_link_[next]);
@@ -282,6 +287,25 @@ void collect(std::vector<std::vector<Record>>& from, Record* to) {
 
 void Array::take(Retirement* records) { collect(retirements_, records); }
 void Array::take(VectorWrite* records) { collect(writes_, records); }
+
+void Array::set_observed(int index, uint32_t chosen) {
+    for (unsigned n = 0; n < nodes(); ++n)
+        if (index < 0 || unsigned(index) == n) observed_[slot_of_[n]] = chosen;
+}
+
+size_t Array::pending_observations(unsigned stream) const {
+    size_t bytes = 0;
+    for (const auto& observations : observations_) bytes += observations.at(stream).size();
+    return bytes;
+}
+
+void Array::take_observations(unsigned stream, uint8_t* bytes) {
+    for (auto& observations : observations_) {
+        auto& from = observations.at(stream);
+        bytes = std::copy(from.begin(), from.end(), bytes);
+        from.clear();
+    }
+}
 
 void Array::open_waves(unsigned index, const std::string& path) {
     node(index).open_waves(path);

@@ -40,6 +40,12 @@ class Array {
     void take(Retirement* records);
     void take(VectorWrite* records);
 
+    // Records streams of observation, a bit each, of one node from now on, or of all if `index` is negative.
+    void set_observed(int index, uint32_t chosen);
+    size_t pending_observations(unsigned stream) const;
+    // By node, and by cycle within each.
+    void take_observations(unsigned stream, uint8_t* bytes);
+
     // Records all output registers of all nodes, after the host's link, in every cycle from now on.
     void set_recording(bool recording) { recording_ = recording; }
     static size_t host_record_bytes() { return sizeof(Phit) + 2; }
@@ -87,6 +93,8 @@ class Array {
     std::vector<uint8_t> traced_;
     std::vector<std::vector<Retirement>> retirements_;
     std::vector<std::vector<VectorWrite>> writes_;
+    std::vector<uint32_t> observed_;
+    std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_;
     static constexpr int kHostSlot = -1, kNoSlot = -2;
 

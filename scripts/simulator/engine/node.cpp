@@ -5,6 +5,7 @@
 
 #include "D1Node.h"
 #include "D1Node__Syms.h"
+#include "d1_observation.h"
 #include "verilated.h"
 #include "verilated_syms.h"
 
@@ -201,6 +202,17 @@ void Node::trace(uint64_t cycle, std::vector<VectorWrite>& writes) {
     }
     D1_VECTOR_PORTS(D1_PORT)
 #undef D1_PORT
+}
+
+void Node::observe(uint64_t cycle, uint32_t chosen, Observations& observations) const {
+    for_each_stream(*model_, [&](unsigned stream, const auto&... ports) {
+        if (!(chosen >> stream & 1)) return;
+        auto& to = observations[stream];
+        const size_t start = to.size();
+        to.resize(start + sizeof cycle + sizeof x_ + sizeof y_ + (sizeof ports + ...));
+        uint8_t* bytes = append(append(append(to.data() + start, cycle), x_), y_);
+        ((bytes = append(bytes, ports)), ...);
+    });
 }
 
 void Node::record(uint8_t* bytes) const {

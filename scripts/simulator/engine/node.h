@@ -35,6 +35,11 @@ class Node {
     void trace(uint64_t cycle, std::vector<Retirement>& retirements);
     void trace(uint64_t cycle, std::vector<VectorWrite>& writes);
 
+    // Appends a record to each stream of observation that is chosen, a bit each, and has something to show: cycle, x, y, and the
+    // stream's ports, as `record` writes them.
+    using Observations = std::array<std::vector<uint8_t>, kStreams>;
+    void observe(uint64_t cycle, uint32_t chosen, Observations& observations) const;
+
     // All outputs, each in the least of 1, 2, 4 or 8 bytes or in whole words, in the order of D1_OUTPUT_PORTS.
     void record(uint8_t* bytes) const;
     static size_t record_bytes();
