@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file for the pipeline viewer: its format, what it says of instructions, and that it is bounded."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from golden.config import preset
+from scripts.d1.kanata import KanataFile
+from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower, ResultKind, Write
+from sw.assembler import assemble
+from verif.scripts.kanata_reader import ShownInstruction, read_kanata
+
+BASE = 0x8000_0000
+ALU, CONTROL, LOAD, STORE, SIMD, MATRIX = range(6)
+
+
+#: What the machine below executes, by pipe: instructions without a late result, and with one.
+PLAIN = {ALU: "addi a0, a0, 1", CONTROL: "beq a0, a1, _start", STORE: "sd a0, (a1)", MATRIX: "mzero m0"}
+LATE = {
+    CONTROL: ("mul a2, a0, a1", ResultKind.SCALAR, 12),
+    LOAD: ("ld a1, (a0)", ResultKind.SCALAR, 11),
+    SIMD: ("vadd.f32 v3, v1, v2", ResultKind.VECTOR, 3),
+}
+
+
+def words(*source: str) -> list[int]:
+    """Instruction words of lines of assembler."""
+    (_, contents), *_ = assemble("_start:\n" + "\n".join(source) + "\n", config=preset("tiny")).segments
+    return [int.from_bytes(contents[at : at + 4], "little") for at in range(0, 4 * len(source), 4)]
+
+
+def follow(
+    path: Path, cycles: list[ObservedCycle | tuple[ObservedCycle, list[Write]]], threads: int = 1, **options: object
+) -> list[ShownInstruction]:
+    """What the file shows of some cycles."""
+    with KanataFile(path) as file:
+        follower = PipelineFollower(file, threads, {"_start": BASE}, **options)  # type: ignore[arg-type]
+        for each in cycles:
+            observed, writes = each if isinstance(each, tuple) and not isinstance(each, ObservedCycle) else (each, [])
+            follower.cycle(observed, writes)
+        follower.close()
+    return read_kanata(path)
+
+
+def test_an_instruction_passes_its_stages(tmp_path: Path) -> None:
+    path = tmp_path / "trace.kanata"
+    add, load = words("addi a0, zero, 3", "ld a1, (a0)")
+    (first, second) = follow(
+        path,
+        [
+            ObservedCycle(7, fetch=(0, BASE, (add, load))),
+            ObservedCycle(9, decode=(2,)),
+            ObservedCycle(10, issues=[Issue(ALU, 0, 0)]),
+            ObservedCycle(11, issues=[Issue(LOAD, 0, 0)], stalls=(0,), commits=1 << ALU),
+            ObservedCycle(12, stays=1 << LOAD, waits=1 << LOAD, commits=1 << LOAD),
+            ObservedCycle(13),
+            (ObservedCycle(14), [Write(0, ResultKind.SCALAR, 11)]),
+        ],
+    )
+    assert first.stages == {"F": (7, 8), "b": (8, 9), "D": (9, 10), "I": (10, 11), "Xalu": (11, 12)}
+    assert second.stages == {
+        "F": (7, 8), "b": (8, 9), "D": (9, 10), "q": (10, 11), "I": (11, 12), "Xld": (12, 14), "M": (14, 15)
+    }  # fmt: skip
+    assert [(stage.name, stage.start, stage.end) for stage in second.lanes[1]] == [("bank", 12, 13)]
+    assert [first.end, second.end, first.retirement, second.retirement] == [12, 15, 0, 1]
+    assert first.label == "0x80000000 <_start> addi a0, zero, 3"
+    assert second.label == "0x80000004 <_start+0x4> ld a1, 0(a0)"
+    assert "number 2 of thread 0" in second.detail
+
+
+@dataclass
+class Machine:
+    """Makes up what a pipeline might do, and keeps the books of it by itself.
+
+    Members
+    -------
+    cycles : list of (ObservedCycle, writes)
+    retired : list of (cycle, address, word) per thread, in the order of the program
+    left : list per thread of the last cycles in X of these
+    fetched, flushed, issued : int
+    """
+
+    seed: int
+    threads: int
+    cycles: list[tuple[ObservedCycle, list[Write]]] = field(default_factory=list)
+    fetched: int = 0
+    flushed: int = 0
+    issued: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.retired: list[list[tuple[int, int, int]]] = [[] for _ in range(self.threads)]
+        self.left: list[list[int]] = [[] for _ in range(self.threads)]
+        self.kinds: dict[int, tuple[int, Write | None]] = {}
+        for pipe, source in PLAIN.items():
+            self.kinds[words(source)[0]] = pipe, None
+        for pipe, (source, kind, register) in LATE.items():
+            self.kinds[words(source)[0]] = pipe, Write(0, kind, register)
+        #: (address, word) of what is fetched and decoded; of what is in X also its thread, age and whether it has committed.
+        self.buffers: list[list[tuple[int, int]]] = [[] for _ in range(self.threads)]
+        self.queues: list[list[tuple[int, int]]] = [[] for _ in range(self.threads)]
+        self.pipes: dict[int, tuple[int, int, int, int]] = {}
+        #: The number, in its thread, of what stays in X behind its commit.
+        self.staying: dict[int, int] = {}
+        self.coming: list[tuple[int, Write]] = []
+        self.age = 0
+
+    def run(self, count: int) -> None:
+        """Go through so many cycles, of which some show nothing."""
+        now = 100
+        for _ in range(count):
+            now += 1 if self.pipes else self.random.choice((1, 1, 2, 9))
+            self.step(now)
+
+    def step(self, now: int) -> None:
+        """One cycle."""
+        chance = self.random.random
+        stay = killed = commits = traps = 0
+        bad: dict[int, int] = {}
+        # The oldest first: what is younger in the same thread is killed by one that goes on elsewhere.
+        for pipe, (thread, age, pc, word) in sorted(self.pipes.items(), key=lambda item: item[1][1]):
+            bit, fate = 1 << pipe, chance()
+            stays = pipe in (LOAD, STORE, MATRIX) and fate < 0.3
+            if pipe in self.staying:
+                self.left[thread][self.staying[pipe]] = now
+            elif bad.get(thread, age) < age:
+                killed |= bit
+                self.flushed += 1
+            elif pipe == CONTROL and fate < 0.2:
+                bad[thread] = age
+                if fate < 0.1:
+                    commits, traps = commits | bit, traps | bit
+                self.flushed += 1
+            else:
+                if pipe == CONTROL and fate < 0.5:
+                    bad[thread] = age
+                commits |= bit
+                self.retired[thread].append((now, pc, word))
+                self.left[thread].append(now)
+                self.staying[pipe] = len(self.retired[thread]) - 1
+            if stays and pipe in self.staying:
+                stay |= bit
+                continue
+            late = self.kinds[word][1]
+            if late is not None and self.staying.pop(pipe, None) is not None:
+                self.coming.append((now + self.random.randint(1, 12), late._replace(thread=thread)))
+            self.staying.pop(pipe, None)
+            del self.pipes[pipe]
+        writes = [write for due, write in self.coming if due <= now]
+        self.coming = [each for each in self.coming if each[0] > now]
+        redirect = sum(1 << thread for thread in bad)
+
+        issues: list[Issue] = []
+        busy = {write for _, write in self.coming} | set(writes)
+        for thread, _, _, word in self.pipes.values():
+            late = self.kinds[word][1]
+            if late:
+                busy.add(late._replace(thread=thread))
+        for thread in range(self.threads):
+            for slot in range(self.random.randint(0, 2)):
+                if redirect >> thread & 1 or not self.queues[thread]:
+                    break
+                pc, word = self.queues[thread][0]
+                pipe, late = self.kinds[word]
+                if pipe in self.pipes or (late and late._replace(thread=thread) in busy):
+                    break
+                self.queues[thread].pop(0)
+                issues.append(Issue(pipe, thread, slot))
+                self.pipes[pipe] = thread, self.age, pc, word
+                self.age += 1
+                self.issued += 1
+                if late:
+                    busy.add(late._replace(thread=thread))
+        decode = [0] * self.threads
+        for thread, buffer in enumerate(self.buffers):
+            decode[thread] = self.random.randint(0, len(buffer))
+            self.queues[thread] += buffer[: decode[thread]]
+            del buffer[: decode[thread]]
+        fetch = None
+        if chance() < 0.7:
+            thread = self.random.randrange(self.threads)
+            pc = BASE + 4 * self.random.randrange(16)
+            code = [self.random.choice(list(self.kinds)) for _ in range(self.random.randint(1, 4))]
+            fetch = thread, pc, code
+            self.buffers[thread] += [(pc + 4 * place, word) for place, word in enumerate(code)]
+            self.fetched += len(code)
+        correct = self.random.getrandbits(self.threads) if chance() < 0.1 else 0
+        for thread in range(self.threads):
+            dropped = [self.buffers[thread]] if (correct | redirect) >> thread & 1 else []
+            dropped += [self.queues[thread]] if redirect >> thread & 1 else []
+            for held in dropped:
+                self.flushed += len(held)
+                held.clear()
+        self.random.shuffle(issues)
+        observed = ObservedCycle(now, fetch, decode, correct, redirect, issues, stay, stay & 1 << LOAD, killed, commits, traps)
+        self.cycles.append((observed, writes))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("threads", [1, 4])
+def test_whatever_is_fetched_ends_once_and_what_retires_is_numbered_as_the_program_goes(
+    tmp_path: Path, seed: int, threads: int
+) -> None:
+    machine = Machine(seed, threads)
+    machine.run(400)
+    shown = follow(tmp_path / "trace.kanata.gz", list(machine.cycles), threads)
+    left = machine.fetched - machine.flushed - sum(map(len, machine.retired))
+    assert len(shown) == machine.fetched
+    assert sum(each.flushed for each in shown) - sum("under way" in each.detail for each in shown) == machine.flushed
+    assert left == sum("under way" in each.detail for each in shown)
+    assert sum(each.stages.get("I") is not None for each in shown) == machine.issued
+    for thread in range(threads):
+        mine = [each for each in shown if each.thread == thread]
+        assert [each.sequence for each in mine] == list(range(len(mine)))
+        retired = sorted((each for each in mine if not each.flushed), key=lambda each: each.retirement)
+        assert retired == [each for each in mine if not each.flushed], "they retire in the order in which they were fetched"
+        expected = machine.retired[thread]
+        assert [each.pc for each in retired] == [pc for _, pc, _ in expected]
+        for number, (each, (cycle, _, _)) in enumerate(zip(retired, expected, strict=True), start=1):
+            assert f"number {number} of thread {thread}, cycle {cycle + 1} of the log" in each.detail
+            (in_x,) = [span for stage, span in each.stages.items() if stage.startswith("X")]
+            assert in_x == (cycle, machine.left[thread][number - 1] + 1)
