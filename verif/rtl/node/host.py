@@ -42,6 +42,8 @@ class NodeHost:
         Flits that came out of the west link.
     active_cycles, issue_cycles : list of int
         Per thread, cycles in which it ran or waited, and those in which it issued anything that did not have to be dropped.
+    watchers : list of callables
+        Called in each cycle, when the outputs have settled.
     """
 
     def __init__(self, dut: Any, config: NodeConfig, x: int = 0, y: int = 0):
@@ -51,6 +53,7 @@ class NodeHost:
         self.vector_writes: dict[tuple[int, int], list[bytes]] = {}
         self.received: deque[dict[str, int]] = deque()
         self.active_cycles, self.issue_cycles = [0] * config.threads, [0] * config.threads
+        self.watchers: list[Callable[[], object]] = []
         self._waiting = 0
         self._queues: tuple[deque[int], ...] = (deque(), deque())
         self._credits = [config.channel_depth, config.channel_depth]
@@ -112,6 +115,8 @@ class NodeHost:
             self._coming.clear()
         self._record()
         self._tally()
+        for watcher in self.watchers:
+            watcher()
 
     def _tally(self) -> None:
         """Of what is issued together, the oldest instruction always retires, traps, or is a ``swait`` that parks its thread."""

@@ -18,6 +18,7 @@ from golden.layout import Cause
 from rtl.core.addresses import in_sram
 from rtl.core.core import Core
 from rtl.core.grouping import PIPES
+from rtl.core.observation.core import ObservedCore
 from rtl.core.pipes.load import LoadPipe
 
 __all__ = ["MISTAKE_BITS", "Mistake", "MistakenNode"]
@@ -136,17 +137,23 @@ class _MistakenCore(Core):
             m.d.comb += [pipe.issue_valid.eq(choice.valid) for pipe, choice in zip(self._pipes, choices, strict=True)]
 
 
-class MistakenNode(wiring.Component):
-    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes."""
+class _MistakenObservedCore(_MistakenCore, ObservedCore):
+    """The same, observed: what it shows is what it does."""
 
-    def __init__(self, config: NodeConfig):
+
+class MistakenNode(wiring.Component):
+    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes; observed, if wanted."""
+
+    def __init__(self, config: NodeConfig, *, observe: bool = False):
         self.config = config
-        self._node = rtl.node.Node(config)
+        self._observe = observe
+        self._node = rtl.node.Node(config, observe=observe)
         super().__init__({**self._node.signature.members, "mistake": In(MISTAKE_BITS)})
 
     def elaborate(self, platform: Any) -> Module:
         node: Any = self._node
-        with patch.object(rtl.node, "Core", lambda config: _MistakenCore(config, self.mistake)):
+        name, core = ("ObservedCore", _MistakenObservedCore) if self._observe else ("Core", _MistakenCore)
+        with patch.object(rtl.node, name, lambda config: core(config, self.mistake)):
             m = node.elaborate(platform)
         for name, member in node.signature.members.items():
             mine, its = getattr(self, name), getattr(node, name)

@@ -7,17 +7,22 @@ import functools
 from collections.abc import Sequence
 
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 from golden.config import NodeConfig, preset
 from golden.layout import SRAM_BASE, ThreadRegister, thread_offset
+from golden.node import GoldenNode
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
+from scripts.simulator.observation import XVFI_KINDS
 from sw.assembler import assemble as assemble_source
 from verif.rtl.node.node_bench import NARROW, WIDE
 from verif.rtl.node.programs import CODE_BYTES, DATA_BYTES, Item, assemble, data_address, memory, programs
 from verif.rtl.node.test_hazards import PROGRAMS, pieces
+from verif.rtl.rvfi.monitor import RvfiMonitor
 from verif.rtl.rvfi.sources import check_records
+from verif.rtl.rvfi.xvfi import XvfiThread, rebuild
 
 CONFIGS = pytest.mark.parametrize("config", [preset("tiny"), WIDE, NARROW], ids=lambda config: config.name)
 
@@ -42,6 +47,14 @@ def run(config: NodeConfig, memory: Sequence[tuple[int, bytes]], starts: Sequenc
     return array
 
 
+def rebuild_all(
+    config: NodeConfig, monitors: dict[tuple[int, int, int], RvfiMonitor], array: SimulatedArray
+) -> dict[int, XvfiThread]:
+    """Xd1's registers of all threads, from what the array has shown."""
+    instructions = {thread: monitor.instructions for (_, _, thread), monitor in monitors.items()}
+    return rebuild(config, instructions, {kind: array.xvfi_records(kind) for kind in XVFI_KINDS})
+
+
 @CONFIGS
 def test_random_programs_are_executed_as_riscv_has_it(config: NodeConfig) -> None:
     @hypothesis.settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck))
@@ -57,7 +70,20 @@ def test_random_programs_are_executed_as_riscv_has_it(config: NodeConfig) -> Non
             parts.append((data_address(config, thread) - SRAM_BASE, (contents * DATA_BYTES)[:DATA_BYTES]))
         with run(config, parts, [SRAM_BASE + thread * CODE_BYTES for thread in range(config.threads)]) as array:
             monitors = check_records(config, array.rvfi_records())
-        assert len(monitors) == config.threads
+            assert len(monitors) == config.threads
+            rebuilt = rebuild_all(config, monitors, array)
+        golden = GoldenNode(config, links=0b1000)
+        for offset, contents_there in parts:
+            golden.sram[offset : offset + len(contents_there)] = contents_there
+        for thread in range(config.threads):
+            golden.threads[thread].start(SRAM_BASE + thread * CODE_BYTES)
+        golden.run()
+        for thread, state in rebuilt.items():
+            wanted = golden.threads[thread]
+            assert [register for register, value in enumerate(state.vectors) if value not in (None, wanted.v[register])] == []
+            assert [number for number, value in enumerate(state.predicates) if value not in (None, wanted.p[number])] == []
+            for number in range(config.accumulators):
+                assert np.array_equal(state.accumulators.read(number), wanted.accumulators.read(number)), f"m{number}"
 
     check()
 
@@ -70,4 +96,5 @@ def test_hazardous_programs_are_executed_as_riscv_has_it(config: NodeConfig, nam
         parts = [(address - SRAM_BASE, contents) for address, contents in program.segments]
         with run(config, parts, [program.entry] * config.threads) as array:
             monitors = check_records(config, array.rvfi_records())
-        assert len(monitors) == config.threads
+            assert len(monitors) == config.threads
+            rebuild_all(config, monitors, array)
