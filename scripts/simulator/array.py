@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -416,17 +416,33 @@ class SimulatedArray:
         self._check(self._engine.d1_take_writes(self._array, records.ctypes.data))
         return records
 
-    def observe(self, *, rvfi: bool = False, xvfi: bool = False, view: bool = False, node: tuple[int, int] | None = None) -> None:
+    def observe(
+        self,
+        *,
+        rvfi: bool = False,
+        xvfi: bool | Collection[str] = False,
+        view: bool = False,
+        node: tuple[int, int] | None = None,
+    ) -> None:
         """Record what docs/architecture.md calls RVFI, XVFI and the view, in one node (x, y) or in all, from now on.
+
+        Of XVFI, some kinds may be chosen (``observation.XVFI_KINDS``). Records wait until they are taken.
 
         Raises
         ------
         SimulatorError
             If the simulator was not made for it.
+        ValueError
+            If there is no such kind.
         """
         self._check_observed()
-        chosen = {"rvfi": rvfi, "xvfi": xvfi, "view": view}
-        mask = sum(chosen[stream.name[:4]] << number for number, stream in enumerate(self._streams))
+        kinds = (XVFI_KINDS if xvfi else ()) if isinstance(xvfi, bool) else xvfi
+        for kind in kinds:
+            _check_kind(kind)
+        mask = 0
+        for number, stream in enumerate(self._streams):
+            first, _, kind = stream.name.rstrip("0123456789").partition("_")
+            mask |= {"rvfi": rvfi, "xvfi": kind in kinds, "view": view}[first] << number
         self._engine.d1_observe(self._array, -1 if node is None else self._index(*node), mask)
 
     def rvfi_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
@@ -436,8 +452,7 @@ class SimulatedArray:
 
     def xvfi_records(self, kind: str) -> np.ndarray[Any, np.dtype[np.void]]:
         """Events of a kind (``observation.XVFI_KINDS``) since the last call, by cycle, node and port."""
-        if kind not in XVFI_KINDS:
-            raise ValueError(f"kind = {kind!r} is not one of {', '.join(XVFI_KINDS)}")
+        _check_kind(kind)
         self._check_observed()
         wanted = [stream for stream in self._streams if stream.name.rstrip("0123456789") == f"xvfi_{kind}"]
         return xvfi_records([self._observations(stream) for stream in wanted])
@@ -525,6 +540,11 @@ def _wave_format(path: Path) -> str:
     if suffix not in (".vcd", ".fst"):
         raise ValueError(f"waves = '{path}' must end in .vcd or .fst")
     return suffix[1:]
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in XVFI_KINDS:
+        raise ValueError(f"kind = {kind!r} is not one of {', '.join(XVFI_KINDS)}")
 
 
 def _check_register(offset: int) -> None:

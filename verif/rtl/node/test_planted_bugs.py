@@ -82,8 +82,8 @@ async def mistakes(dut: Any) -> None:
     unexpected = []
     for mistake, body in PROGRAMS.items():
         source = PROLOGUE + all_vectors() + body + EPILOGUE
-        for found in await differences(dut, Mistake.NONE, source):
-            unexpected.append(f"{mistake.name}: its program fails without it: {found}")
+        for error in await differences(dut, Mistake.NONE, source):
+            unexpected.append(f"{mistake.name}: its program fails without it: {error}")
         found = await differences(dut, mistake, source)
         if not any(not isinstance(error, RvfiError) for error in found):
             unexpected.append(f"{mistake.name}: its program passes with it")

@@ -156,8 +156,8 @@ def execute(insn: int, pc: int, rs1: int, rs2: int, loaded: int) -> Effect | Non
     immediate = _signed(insn >> 20, 12)
     following = pc + 4 & _MASK
 
-    def register(value: int, **reads: int) -> Effect:
-        return Effect(rd=rd, value=value & _MASK, pc=following, **reads)
+    def register(value: int, rs1: int = 0, rs2: int = 0) -> Effect:
+        return Effect(rs1=rs1, rs2=rs2, rd=rd, value=value & _MASK, pc=following)
 
     match opcode:
         case 0x37:

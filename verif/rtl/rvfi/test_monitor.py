@@ -41,7 +41,8 @@ def executed() -> list[RvfiInstruction]:
     memory = bytearray(len(MEMORY))
     for address, contents in program.segments:
         memory[address - SRAM_BASE : address - SRAM_BASE + len(contents)] = contents
-    registers, pc, shown = [0] * 32, program.entry, []
+    registers, pc = [0] * 32, program.entry
+    shown: list[RvfiInstruction] = []
     blank = RvfiInstruction(*[0] * 20)
     while True:
         at = pc - SRAM_BASE
@@ -57,6 +58,7 @@ def executed() -> list[RvfiInstruction]:
         effect = execute(insn, pc, rs1, rs2, loaded)
         assert effect is not None
         assert effect.pc is not None
+        value = (effect.value or 0) if effect.rd else 0
         mask = (1 << effect.size) - 1
         shown.append(
             replace(
@@ -66,7 +68,7 @@ def executed() -> list[RvfiInstruction]:
                 rs1_rdata=registers[effect.rs1],
                 rs2_rdata=registers[effect.rs2],
                 rd_addr=effect.rd,
-                rd_wdata=effect.value if effect.rd else 0,
+                rd_wdata=value,
                 pc_wdata=effect.pc,
                 mem_addr=effect.address,
                 mem_rmask=mask if effect.reads else 0,
@@ -76,7 +78,7 @@ def executed() -> list[RvfiInstruction]:
             )
         )
         if effect.rd:
-            registers[effect.rd] = effect.value or 0
+            registers[effect.rd] = value
         if effect.writes:
             memory[place : place + effect.size] = effect.data.to_bytes(effect.size, "little")
         pc = effect.pc

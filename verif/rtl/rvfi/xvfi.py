@@ -252,8 +252,8 @@ class XvfiThread:
             return {"matrix": 1}, lambda seen: self._step_of_registers(it, row, seen["matrix"][0])
         # With named formats there are two, and operands of 16 bits have a line for each.
         steps = 2 if "fab" in row.operands else 1
-        lines = range(1, steps + 1)
-        return {"matrix": steps, "read1": lines, "read2": lines}, lambda seen: self._steps(it, row, seen)
+        some = range(1, steps + 1)
+        return {"matrix": steps, "read1": some, "read2": some}, lambda seen: self._steps(it, row, seen)
 
     def _accumulator_load(self, it: RvfiInstruction, seen: dict[str, list[XvfiEvent]]) -> None:
         for number, (read, event) in enumerate(zip(seen["read1"], seen["matrix"], strict=True)):
@@ -310,7 +310,7 @@ class XvfiThread:
                 operands.append(data if fmt is BF16 else data[half * event["half"] : half * (event["half"] + 1)])
                 formats.append(fmt)
             operate = self.accumulators.restart if event["zero"] else self.accumulators.step
-            operate(number, *operands, (formats[0], formats[1]))
+            operate(number, operands[0], operands[1], (formats[0], formats[1]))
 
     def _accumulator(self, number: int) -> bytes:
         return self.accumulators.read(number).astype("<u4").tobytes()
@@ -353,9 +353,12 @@ def rebuild(
         for record in of_kind:
             fields: dict[str, Any] = {}
             for name in names:
-                value = record[name].tobytes() if name in ("data", "a", "b", "mask") else int(record[name])
-                numeric = name == "mask" or (name == "data" and kind == "predicate")
-                fields[name] = int.from_bytes(value, "little") if numeric else value
+                if name in ("data", "a", "b", "mask"):
+                    content = record[name].tobytes()
+                    numeric = name == "mask" or (name == "data" and kind == "predicate")
+                    fields[name] = int.from_bytes(content, "little") if numeric else content
+                else:
+                    fields[name] = int(record[name])
             thread = int(record["thread"])
             if thread not in events:
                 raise XvfiError(f"{kind} shows for thread {thread}, which has executed nothing")
