@@ -112,8 +112,8 @@ class InstructionGroup(data.StructLayout):
 class FrontEndLayout(data.StructLayout):
     """What a front end does in a cycle, for observers.
 
-    ``count`` words at ``pc`` enter the buffer of ``thread``. ``decoded``: instructions that enter each thread's queue.
-    ``correct``: threads of which decoders drop what else is fetched.
+    ``count`` words at ``pc`` enter the buffer of ``thread``, and ``injected_word`` that of the threads ``injected``. ``decoded``:
+    instructions that enter each thread's queue. ``correct``: threads of which decoders drop what else is fetched.
     """
 
     def __init__(self, config: NodeConfig):
@@ -124,6 +124,8 @@ class FrontEndLayout(data.StructLayout):
                 "words": data.ArrayLayout(32, words),
                 "count": range(words + 1),
                 "thread": unsigned(2),
+                "injected": unsigned(config.threads),
+                "injected_word": unsigned(32),
                 "decoded": data.ArrayLayout(8, config.threads),
                 "correct": unsigned(config.threads),
             }

@@ -61,7 +61,7 @@ class FetchUnit(wiring.Component):
             Upper bits of all its addresses.
 
     enters : Out(threads), entering : Out(FetchWindow), if observed
-        The thread whose buffer a window enters at the end of the cycle, and the window.
+        The thread whose buffer a window enters at the end of the cycle, and the window; but for injected words.
     """
 
     def __init__(self, config: NodeConfig, observe: bool = False):
@@ -180,7 +180,7 @@ class FetchUnit(wiring.Component):
             with m.Elif(turns.grant[i] & delivers & in_sram):
                 m.d.sync += thread.fetch_pc.eq(follows)
             if self._observe:
-                m.d.comb += self.enters[i].eq(buffer.enter & ~buffer.drop)
+                m.d.comb += self.enters[i].eq(turns.grant[i] & delivers & ~buffer.drop)
         if self._observe:
             m.d.comb += self.entering.eq(fetched)
         return m

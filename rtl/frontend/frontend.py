@@ -182,10 +182,13 @@ class FrontEnd(wiring.Component):
                     shown.thread.eq(i),
                     shown.pc.eq(Cat(C(0, 2), window.pc, fetched.upper)),
                 ]
+            with m.If(thread.inject):
+                m.d.comb += shown.injected_word.eq(thread.word)
             with m.If(~thread.redirect):
                 m.d.comb += [
+                    shown.injected[i].eq(thread.inject),
                     shown.decoded[i].eq(
                         Mux(decoded.lane_a, decode.group_a.count, 0) + Mux(decoded.lane_b, decode.group_b.count, 0)
                     ),
-                    shown.correct[i].eq(decoded.correct),
+                    shown.correct[i].eq(fetched.correct),
                 ]

@@ -26,7 +26,10 @@ RVFI = np.dtype(
         ("channel", "u1"),
         ("order", "<u8"),
         ("insn", "<u4"),
-        *((name, "u1") for name in ("trap", "halt", "intr", "mode", "ixl", "rs1_addr", "rs2_addr", "rd_addr", "rd2_addr")),
+        *(
+            (name, "u1")
+            for name in ("trap", "halt", "intr", "mode", "ixl", "debug", "rs1_addr", "rs2_addr", "rd_addr", "rd2_addr")
+        ),
         *((name, "<u8") for name in ("rs1_rdata", "rs2_rdata", "rd_wdata", "rd2_wdata", "pc_rdata", "pc_wdata", "mem_addr")),
         *((name, "u1") for name in ("mem_rmask", "mem_wmask")),
         *((name, "<u8") for name in ("mem_rdata", "mem_wdata")),
@@ -37,7 +40,7 @@ RVFI = np.dtype(
 XVFI_KINDS = ("vector", "predicate", "read", "write", "send", "matrix")
 
 #: Ports of the view any of which makes a record: nothing else happens without them.
-_VIEW_ACTIVE = ("fetch_count", "decode", "correct", "redirect", "issue", "valid", "stall")
+_VIEW_ACTIVE = ("fetch_count", "inject", "decode", "correct", "redirect", "issue", "valid", "stall")
 
 Ports = tuple[tuple[str, int], ...]
 

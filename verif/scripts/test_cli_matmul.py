@@ -170,6 +170,19 @@ def test_verilog_has_the_node_and_its_ports(tmp_path: Path) -> None:
         assert f"| `west_{side}_valid` | {direction} | 2 |" in ports
 
 
+def test_verilog_of_an_observed_node_has_ports_that_show_its_instructions(tmp_path: Path) -> None:
+    d1("verilog", "--config", "small", "--observe", "--out", tmp_path / "out")
+    node = (tmp_path / "out" / "d1_node.v").read_text()
+    ports = (tmp_path / "out" / "ports.md").read_text()
+    for name, bits in (("rvfi1_insn", 4 * 32), ("xvfi_vector0_vd", 5), ("view_commit", 6)):
+        assert f"output [{bits - 1}:0] {name}" in node
+        assert f"| `{name}` | output | {bits} |" in ports
+
+
+def test_verilog_of_a_sequential_node_is_not_observed(tmp_path: Path) -> None:
+    refused(d1("verilog", "--config", "nano", "--observe", "--out", tmp_path / "out"), 2, "nano", "pipelined")
+
+
 def test_verilog_onto_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(d1("verilog", "--config", "tiny", "--out", tmp_path / "file"), 2, "file")

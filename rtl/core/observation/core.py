@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import OFFSET_BITS, SRAM_BASE, Event
+from golden.layout import OFFSET_BITS, SRAM_BASE, Event, ThreadState
 from rtl.core.core import Core
 from rtl.core.grouping import PIPES
 from rtl.core.observation.ports import RVFI_FIELDS, observation_ports
@@ -80,7 +80,7 @@ class ObservedCore(Core):
                 with m.If(commit.late & ~commit.trap):
                     m.d.comb += retiring.late.eq(Mux(pipe.x.entry.decoded.divide, LateKind.DIVIDE, LateKind.MULTIPLY))
         m.d.comb += [
-            rvfi.restart.eq(Cat(control.taken.valid | control.start for control in self._controls)),
+            rvfi.restart.eq(Cat(self._goes_elsewhere(control) for control in self._controls)),
             rvfi.old_gather.eq(self._old_gather(m)),
             rvfi.load_leaves.eq(loads),
             rvfi.load_line.eq(load.read.data),
@@ -92,6 +92,12 @@ class ObservedCore(Core):
                 shown = Cat(channel[field] for channel in rvfi.channels[thread])
                 m.d.comb += getattr(self, f"rvfi{thread}_{field}").eq(shown)
         return rvfi.orders
+
+    @staticmethod
+    def _goes_elsewhere(control):
+        """A thread goes on elsewhere than its instructions say, or after its end: behind a trap, a start, a debugger's stop."""
+        ended = (control.state == ThreadState.HALTED) | (control.state == ThreadState.TRAPPED)
+        return control.taken.valid | control.start | (control.debug_stop & ended)
 
     def _old_gather(self, m):
         """A gather that was in X when its thread was started commits behind that."""
@@ -116,16 +122,21 @@ class ObservedCore(Core):
             m.d.sync += held.eq(rs1)
         handler = self._of_thread(m, x.thread, [control.redirect_target for control in self._controls])
         vector = self._of_thread(m, x.thread, [csr.vector for csr in self._csrs])
+        # What is injected executes at the address where its thread goes on, and leaves it there, unless it jumps.
+        injected = self._of_thread(m, x.thread, [debug.injecting for debug in self._debugs])
+        stays = self._of_thread(m, x.thread, [control.next_pc for control in self._controls])
         goes_on = pipe.target if name == "control" else in_window((x.entry.pc + 1)[: len(x.entry.pc)])
+        moves = pipe.redirect if name == "control" else C(0)
         ends = {"control": self._control.halt, "store": self._store.redirect}.get(name, C(0))
         m.d.comb += [
             record.insn.eq(commit.insn),
             record.trap.eq(commit.trap),
-            record.halt.eq(Mux(commit.trap, ~vector.any(), ends)),
+            record.halt.eq(Mux(commit.trap, ~vector.any(), ends) & ~injected),
+            record.debug.eq(injected),
             record.mode.eq(_MACHINE_MODE),
             record.ixl.eq(_XLEN_64),
-            record.pc_rdata.eq(commit.pc),
-            record.pc_wdata.eq(Mux(commit.trap, handler, goes_on)),
+            record.pc_rdata.eq(Mux(injected, stays, commit.pc)),
+            record.pc_wdata.eq(Mux(injected & ~moves, stays, Mux(commit.trap, handler, goes_on))),
         ]
         for number, read, field, value in ((1, decoded.reads_rs1, insn[15:20], rs1), (2, decoded.reads_rs2, insn[20:25], x.rs2)):
             with m.If(read):
@@ -237,6 +248,8 @@ class ObservedCore(Core):
             "fetch_thread": front.thread,
             "fetch_pc": front.pc,
             "fetch_words": front.words,
+            "inject": front.injected,
+            "inject_word": front.injected_word,
             "decode": front.decoded,
             "correct": front.correct,
             "redirect": Cat(control.redirect for control in self._controls),

@@ -10,7 +10,7 @@ __all__ = ["RVFI_FIELDS", "VIEW_MEANINGS", "XVFI_MEANINGS", "observation_ports",
 
 #: Fields of RVFI but for ``valid``: bits of a channel.
 RVFI_FIELDS = {
-    "order": 64, "insn": 32, "trap": 1, "halt": 1, "intr": 1, "mode": 2, "ixl": 2,
+    "order": 64, "insn": 32, "trap": 1, "halt": 1, "intr": 1, "mode": 2, "ixl": 2, "debug": 1,
     "rs1_addr": 5, "rs2_addr": 5, "rs1_rdata": 64, "rs2_rdata": 64,
     "rd_addr": 5, "rd_wdata": 64, "rd2_addr": 5, "rd2_wdata": 64,
     "pc_rdata": 64, "pc_wdata": 64,
@@ -37,6 +37,8 @@ VIEW_MEANINGS = {
     "fetch_thread": "that thread",
     "fetch_pc": "address of the first of them",
     "fetch_words": "the words, 32 bits each",
+    "inject": "threads whose fetch buffer an injected word enters",
+    "inject_word": "that word",
     "decode": "per thread, 8 bits: instructions that enter its queue",
     "correct": "threads of which decoders drop what else is fetched",
     "redirect": "threads of which all is dropped that is fetched and decoded",
@@ -92,6 +94,8 @@ def view_ports(config: NodeConfig) -> dict[str, int]:
         "fetch_thread": 8,
         "fetch_pc": 64,
         "fetch_words": 32 * window_words(config),
+        "inject": threads,
+        "inject_word": 32,
         "decode": 8 * threads,
         "correct": threads,
         "redirect": threads,

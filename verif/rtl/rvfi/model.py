@@ -32,6 +32,8 @@ class Effect:
         What is written there; None if it is not known here.
     pc : int or None
         Where the thread goes on; None if it is not known here.
+    jumps : bool
+        It goes there because it is a jump, or a branch that is taken.
     misaligned_target : bool
         It jumps to an address that is no multiple of 4.
     address, size : int
@@ -48,6 +50,7 @@ class Effect:
     rd: int = 0
     value: int | None = None
     pc: int | None = None
+    jumps: bool = False
     misaligned_target: bool = False
     address: int = 0
     size: int = 0
@@ -194,17 +197,18 @@ def execute(insn: int, pc: int, rs1: int, rs2: int, loaded: int) -> Effect | Non
             if condition is None:
                 raise Illegal
             offset = (insn >> 31) << 12 | (insn >> 7 & 1) << 11 | (insn >> 25 & 0x3F) << 5 | (insn >> 8 & 0xF) << 1
-            target = pc + _signed(offset, 13) & _MASK if condition(rs1, rs2) else following
-            return Effect(rs1=first, rs2=second, pc=target, misaligned_target=target % 4 != 0)
+            taken = condition(rs1, rs2)
+            target = pc + _signed(offset, 13) & _MASK if taken else following
+            return Effect(rs1=first, rs2=second, pc=target, jumps=taken, misaligned_target=taken and target % 4 != 0)
         case 0x6F:
             offset = (insn >> 31) << 20 | (insn >> 12 & 0xFF) << 12 | (insn >> 20 & 1) << 11 | (insn >> 21 & 0x3FF) << 1
             target = pc + _signed(offset, 21) & _MASK
-            return Effect(rd=rd, value=following, pc=target, misaligned_target=target % 4 != 0)
+            return Effect(rd=rd, value=following, pc=target, jumps=True, misaligned_target=target % 4 != 0)
         case 0x67:
             if funct3:
                 raise Illegal
             target = rs1 + immediate & _MASK & ~1
-            return Effect(rs1=first, rd=rd, value=following, pc=target, misaligned_target=target % 4 != 0)
+            return Effect(rs1=first, rd=rd, value=following, pc=target, jumps=True, misaligned_target=target % 4 != 0)
         case 0x0F:
             if funct3 > 1:
                 raise Illegal

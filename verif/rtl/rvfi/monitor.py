@@ -13,6 +13,8 @@ __all__ = ["FIELDS", "RvfiError", "RvfiInstruction", "RvfiMonitor"]
 #: Opcodes of which the model does not know the instructions.
 _CUSTOM = (0x0B, 0x2B, 0x5B, 0x7B)
 _SYSTEM = 0x73
+#: Opcodes whose instructions depend on their address, which a debugger may have them do where nothing can be fetched.
+_RELATIVE = (0x17, 0x63, 0x67, 0x6F)
 
 
 class RvfiError(AssertionError):
@@ -23,7 +25,8 @@ class RvfiError(AssertionError):
 class RvfiInstruction:
     """A channel of RVFI in a cycle in which it is valid; the fields are those of the interface, without ``rvfi_``.
 
-    ``rd2_addr`` and ``rd2_wdata`` are a second register that is written; cores without one leave them 0.
+    ``rd2_addr`` and ``rd2_wdata`` are a second register that is written; ``debug`` is set of what a debugger injects. Cores
+    without these leave them 0.
     """
 
     order: int
@@ -48,6 +51,7 @@ class RvfiInstruction:
     mem_wdata: int
     rd2_addr: int = 0
     rd2_wdata: int = 0
+    debug: int = 0
 
     def __str__(self) -> str:
         return f"instruction {self.order} at {self.pc_rdata:#x} ({self.insn:08x})"
@@ -63,7 +67,8 @@ class RvfiMonitor:
     It checks that no number is missing or comes twice; that each instruction lies where the one before goes on, or is the first
     of a handler or behind a start; that registers hold what was written last, and that what is written shows before who reads
     it; that words of RV64IM do what the specification says and trap where they must; that nothing of a trap takes effect; and
-    that a thread that has halted goes on only when it is started.
+    that a thread that has halted goes on only when it is started. What a debugger injects does the same, but leaves the thread
+    where it is, unless it jumps.
 
     Parameters
     ----------
@@ -146,7 +151,7 @@ class RvfiMonitor:
                 raise RvfiError(f"{it}: the first instruction has no intr")
         elif before.halt:
             raise RvfiError(f"{it}: the thread has halted with {before}, and was not started again")
-        elif before.trap:
+        elif before.trap and not before.debug:
             raise RvfiError(f"{it}: it is the first of a handler, but has no intr")
         elif it.pc_rdata != before.pc_wdata:
             raise RvfiError(f"{it}: {before} goes on at {before.pc_wdata:#x}")
@@ -163,7 +168,7 @@ class RvfiMonitor:
         if it.trap:
             self._check_trap(it)
             return
-        if it.pc_rdata not in self.memory or it.pc_rdata % 4:
+        if not it.debug and (it.pc_rdata not in self.memory or it.pc_rdata % 4):
             raise RvfiError(f"{it}: nothing can be fetched there")
         try:
             wanted = execute(it.insn, it.pc_rdata, it.rs1_rdata, it.rs2_rdata, it.mem_rdata)
@@ -188,10 +193,12 @@ class RvfiMonitor:
     def _check_trap(self, it: RvfiInstruction) -> None:
         if it.rd_addr or it.rd2_addr or it.mem_rmask or it.mem_wmask:
             raise RvfiError(f"{it}: it trapped, and did something all the same")
-        if it.pc_rdata not in self.memory or it.pc_rdata % 4:
-            return
-        if it.halt and it.pc_wdata != it.pc_rdata:
+        if it.debug and it.halt:
+            raise RvfiError(f"{it}: what is injected does not halt its thread")
+        if (it.debug or it.halt) and it.pc_wdata != it.pc_rdata:
             raise RvfiError(f"{it}: without a handler its thread stays there, not at {it.pc_wdata:#x}")
+        if not it.debug and (it.pc_rdata not in self.memory or it.pc_rdata % 4):
+            return
         try:
             wanted = execute(it.insn, it.pc_rdata, it.rs1_rdata, it.rs2_rdata, it.mem_rdata)
         except Illegal:
@@ -204,13 +211,12 @@ class RvfiMonitor:
         if it.mem_rmask or it.mem_wmask:
             raise RvfiError(f"{it}: it accesses no scalar memory")
         returns = it.insn == 0x3020_0073
-        if not returns and it.pc_wdata != it.pc_rdata + 4:
-            raise RvfiError(f"{it}: it goes on at {it.pc_wdata:#x} instead of behind itself")
+        if not returns and it.pc_wdata != it.pc_rdata + (0 if it.debug else 4):
+            raise RvfiError(f"{it}: it goes on at {it.pc_wdata:#x}, though it is no jump")
         if it.insn & 0x7F not in (*_CUSTOM, _SYSTEM):
             raise RvfiError(f"{it}: it is illegal, but did not trap")
 
-    @staticmethod
-    def _compare(it: RvfiInstruction, wanted: Effect) -> None:
+    def _compare(self, it: RvfiInstruction, wanted: Effect) -> None:
         mask = (1 << wanted.size) - 1
         value = wanted.value if wanted.rd else 0
         expected: dict[str, int | None] = {
@@ -219,12 +225,14 @@ class RvfiMonitor:
             "rd_addr": wanted.rd,
             "rd_wdata": value,
             "rd2_addr": 0,
-            "pc_wdata": wanted.pc,
+            "pc_wdata": it.pc_rdata if it.debug and not wanted.jumps else wanted.pc,
             "mem_rmask": mask if wanted.reads else 0,
             "mem_wmask": mask if wanted.writes else 0,
         }
         if wanted.size:
             expected["mem_addr"] = wanted.address
+        if it.debug and it.pc_rdata not in self.memory and it.insn & 0x7F in _RELATIVE:
+            del expected["rd_wdata"], expected["pc_wdata"]
         if wanted.writes:
             expected["mem_wdata"] = wanted.data
         for name, what in expected.items():

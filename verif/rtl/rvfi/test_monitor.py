@@ -170,7 +170,7 @@ def test_what_comes_twice_is_found() -> None:
         (PRODUCT, {"rd_wdata": SHOWN[PRODUCT].rd_wdata + 1}, "rd_wdata"),
         (TO_X0, {"rd_wdata": SHOWN[PRODUCT].rd_wdata * 2}, "rd_wdata"),
         (LOAD_TO_X0, {"mem_rmask": 0}, "mem_rmask"),
-        (LAST, {"pc_wdata": SHOWN[LAST].pc_rdata}, "instead of behind itself"),
+        (LAST, {"pc_wdata": SHOWN[LAST].pc_rdata}, "though it is no jump"),
         (LAST, {"mem_wmask": 1}, "no scalar memory"),
         (LAST, {"rd_wdata": 1}, "no register is written"),
         (LAST, {"rd_addr": 9, "rd2_addr": 9}, "written twice"),

@@ -87,22 +87,26 @@ def test_records_come_for_the_chosen_node_and_kinds_alone() -> None:
         assert len(array.rvfi_records()) == 0, "they were taken"
 
 
+#: A word with its address, which the view does not show of what is injected.
+_Word = tuple[int | None, int]
+
+
 class _Followed:
     """The instructions of a thread, from fetch to commit, as the view shows them."""
 
     def __init__(self) -> None:
-        self.buffer: deque[tuple[int, int]] = deque()
-        self.queue: deque[tuple[int, int]] = deque()
-        self.committed: list[tuple[int, int]] = []
+        self.buffer: deque[_Word] = deque()
+        self.queue: deque[_Word] = deque()
+        self.committed: list[_Word] = []
         self.issued = self.killed = self.parked = 0
 
 
 def follow(config: NodeConfig, cycles: npt.NDArray[np.void]) -> list[_Followed]:
     """What becomes of each word that is fetched, from reset on."""
     threads = [_Followed() for _ in range(config.threads)]
-    in_x: dict[int, tuple[int, int, tuple[int, int], bool]] = {}
+    in_x: dict[int, tuple[int, int, _Word, bool]] = {}
     for now in cycles:
-        done: dict[int, list[tuple[int, tuple[int, int]]]] = defaultdict(list)
+        done: dict[int, list[tuple[int, _Word]]] = defaultdict(list)
         for pipe in range(len(now["issue"])):
             valid, stays, killed, commit = (int(now[name]) >> pipe & 1 for name in ("valid", "stays", "killed", "commit"))
             assert valid == (pipe in in_x), f"cycle {now['cycle']}: pipe {pipe}"
@@ -120,7 +124,7 @@ def follow(config: NodeConfig, cycles: npt.NDArray[np.void]) -> list[_Followed]:
             threads[thread].parked += not (killed or commit or committed)
             del in_x[pipe]
         for thread, finished in done.items():
-            threads[thread].committed += [what for _, what in sorted(finished)]
+            threads[thread].committed += [what for _, what in sorted(finished, key=lambda each: each[0])]
         issues = sorted((int(entry) >> 4 & 3, int(entry) & 3, pipe) for pipe, entry in enumerate(now["issue"]) if entry & 0x80)
         for thread, place, pipe in issues:
             assert pipe not in in_x
@@ -131,6 +135,8 @@ def follow(config: NodeConfig, cycles: npt.NDArray[np.void]) -> list[_Followed]:
             of.queue.extend(of.buffer.popleft() for _ in range(now["decode"][number]))
             if now["correct"] >> number & 1:
                 of.buffer.clear()
+            if now["inject"] >> number & 1:
+                of.buffer.append((None, int(now["inject_word"])))
             if now["fetch_count"] and now["fetch_thread"] == number:
                 words = now["fetch_words"][: now["fetch_count"]]
                 of.buffer.extend((int(now["fetch_pc"]) + 4 * place, int(word)) for place, word in enumerate(words))
@@ -141,8 +147,9 @@ def follow(config: NodeConfig, cycles: npt.NDArray[np.void]) -> list[_Followed]:
     return threads
 
 
-def place_and_word(it: RvfiInstruction) -> tuple[int, int]:
-    return it.pc_rdata, it.insn
+def place_and_word(it: RvfiInstruction) -> _Word:
+    """What the view shows of an instruction."""
+    return None if it.debug else it.pc_rdata, it.insn
 
 
 @pytest.mark.rtl
