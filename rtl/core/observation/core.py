@@ -250,6 +250,7 @@ class ObservedCore(Core):
             "fetch_words": front.words,
             "inject": front.injected,
             "inject_word": front.injected_word,
+            "injecting": Cat(debug.injecting for debug in self._debugs),
             "decode": front.decoded,
             "correct": front.correct,
             "redirect": Cat(control.redirect for control in self._controls),

@@ -116,6 +116,7 @@ def follow(config: NodeConfig, cycles: npt.NDArray[np.void]) -> list[_Followed]:
             thread, place, what, committed = in_x[pipe]
             if commit:
                 assert not committed
+                assert now["injecting"] >> thread & 1 == (what[0] is None)
                 done[thread].append((place, what))
             if stays:
                 in_x[pipe] = thread, place, what, committed or bool(commit)
