@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from golden.config import NodeConfig
+from golden.config import PRESETS, NodeConfig
 from golden.mesh import GoldenArray, RunResult
 from scripts.d1.errors import CommandError
 from scripts.d1.memory import require_memory
-from scripts.d1.options import ArrayShape
+from scripts.d1.options import ArrayShape, PipelineView
+from scripts.d1.pipeline_trace import PipelineTrace
 from scripts.d1.report import Stages
 from scripts.d1.trace import trace_golden, trace_records
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
@@ -81,6 +82,7 @@ def open_array(
     stages: Stages,
     *,
     trace: Path | None = None,
+    pipeline: PipelineView | None = None,
     waves: Path | None = None,
     symbols: Mapping[str, int] | None = None,
 ) -> Iterator[OpenedArray]:
@@ -94,15 +96,19 @@ def open_array(
         ``rtl`` or ``macro``; without effect on the golden model.
     trace, waves : Path, optional
         Files for the retirement log and for waveforms.
+    pipeline : PipelineView, optional
+        What to write for the pipeline viewer.
     symbols : mapping of str to int, optional
-        Names for the retirement log.
+        Names for the retirement log and the viewer.
 
     Raises
     ------
     CommandError
-        If it does not fit into memory, or waveforms are wanted of the golden model.
+        If it does not fit into memory, or waveforms or a pipeline are wanted of what has none.
     """
     require_memory(config, shape)
+    if pipeline is not None:
+        _check_pipeline(pipeline, config, shape, backend)
     if backend == "golden":
         if waves is not None:
             raise CommandError("--waves records signals, and the golden model has none; leave out --backend golden")
@@ -120,7 +126,8 @@ def open_array(
         return
     if waves is not None and waves.suffix.lower() not in WAVE_FORMATS:
         raise CommandError(f"--waves {waves} must end in {' or '.join(WAVE_FORMATS)}")
-    library = build_simulator(config, arithmetic, None if waves is None else waves.suffix.lower()[1:], stages)
+    wave_format = None if waves is None else waves.suffix.lower()[1:]
+    library = build_simulator(config, arithmetic, wave_format, stages, observe=pipeline is not None)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(trace.open("w")) if trace is not None else None
         simulated = WatchedArray(config, shape.rows, shape.columns, library=library, waves=waves)
@@ -142,13 +149,42 @@ def open_array(
             simulated.trace()
             simulated.watchers.append(lambda array: trace_records(array.retirements(), target, symbols or {}))
             opened.notes.append(f"trace: {trace}")
+        if pipeline is not None:
+            view = PipelineTrace(simulated, pipeline, symbols or {})
+            # What there is to say of the file is known when it is closed, which is before this.
+            stack.callback(lambda: opened.notes.extend(view.notes()))
+            stack.enter_context(view)
+            simulated.watchers.append(view.take)
         if waves is not None:
             opened.notes.append(f"waves of node row 0, column 0: gtkwave {shlex.quote(str(waves))}")
         yield opened
 
 
-def build_simulator(config: NodeConfig, arithmetic: str, waves: str | None, stages: Stages) -> SimulatorLibrary:
+def _check_pipeline(pipeline: PipelineView, config: NodeConfig, shape: ArrayShape, backend: str) -> None:
+    """Refuse to show a pipeline that is not there."""
+    if backend == "golden":
+        raise CommandError("--kanata shows the pipeline, and the golden model has none; use --backend rtl")
+    if config.core != "pipelined":
+        others = ", ".join(name for name, each in PRESETS.items() if each.core == "pipelined")
+        raise CommandError(
+            f"--kanata shows the pipeline, and the core of '{config.name}' is {config.core}: it executes one instruction at a"
+            f" time; use --config with one of {others}, or --trace, which tells the cycle of each instruction"
+        )
+    if pipeline.row >= shape.rows or pipeline.column >= shape.columns:
+        raise CommandError(
+            f"--kanata-node {pipeline.row},{pipeline.column} is not in an array of {shape}; rows and columns count from 0"
+        )
+
+
+def build_simulator(
+    config: NodeConfig, arithmetic: str, waves: str | None, stages: Stages, *, observe: bool = False
+) -> SimulatorLibrary:
     """Build the simulator of a configuration as a stage of its own, or take it from the cache.
+
+    Parameters
+    ----------
+    observe : bool
+        With the outputs that show every instruction and every cycle of the pipeline.
 
     Raises
     ------
@@ -157,7 +193,7 @@ def build_simulator(config: NodeConfig, arithmetic: str, waves: str | None, stag
     scripts.simulator.errors.BuildError
         If one of them rejects what it is given.
     """
-    with stages.stage(f"simulator of '{config.name}', {arithmetic} arithmetic") as stage:
-        library = build(config, arithmetic, waves, lambda what, done: stage.advance(done, what))
+    with stages.stage(f"simulator of '{config.name}', {arithmetic} arithmetic{', observed' if observe else ''}") as stage:
+        library = build(config, arithmetic, waves, lambda what, done: stage.advance(done, what), observe=observe)
         stage.note = "from the cache" if library.cached else "built, and cached from now on"
     return library

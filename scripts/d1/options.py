@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -63,6 +64,32 @@ class ArrayType(click.ParamType[ArrayShape]):
         if not (1 <= rows <= limit and 1 <= columns <= limit):
             self.fail(f"'{value}' is no array; rows and columns go from 1 to {limit}", param, ctx)
         return ArrayShape(rows, columns)
+
+
+@dataclass(frozen=True)
+class PipelineView:
+    """What to write for the pipeline viewer: the file, a node, and the cycles in which instructions that it shows are fetched."""
+
+    path: Path
+    row: int
+    column: int
+    first: int
+    cycles: int
+
+
+class NodeType(click.ParamType[tuple[int, int]]):
+    """A node written as row,column, such as 0,1."""
+
+    name = "ROW,COLUMN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Row and column, or a usage error that says how they are written."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([0-9]{1,9}),([0-9]{1,9})", value)
+        if match is None:
+            self.fail(f"'{value}' is no node; write row,column, such as 0,1", param, ctx)
+        return int(match[1]), int(match[2])
 
 
 def board_config_option(default: str = "d1") -> Callable[[Any], Any]:
@@ -145,6 +172,50 @@ def check_board_options(backend: str, baud: int | None, **simulated_only: Any) -
     for name, value in simulated_only.items():
         if value is not None:
             raise click.UsageError(f"--{name} looks into a simulated array; with --backend {backend} there is none")
+
+
+#: Cycles that a file for the pipeline viewer shows if nothing else is asked for.
+PIPELINE_CYCLES = 100_000
+
+
+def pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--kanata`` and what belongs to it, passed as ``pipeline``: a PipelineView, or None if there is to be no file."""
+
+    @click.option(
+        "--kanata",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write where every instruction of a node was when, for the pipeline viewer Konata (rtl only); compressed if"
+        " FILE ends in .gz.",
+    )
+    @click.option("--kanata-node", type=NodeType(), help="The node that --kanata shows.  [default: 0,0]")
+    @click.option(
+        "--kanata-from",
+        type=click.IntRange(min=0),
+        help="Leave out what is fetched before this cycle, as --trace counts.  [default: 0]",
+    )
+    @click.option(
+        "--kanata-cycles",
+        type=click.IntRange(min=1),
+        help=f"Show what is fetched in so many cycles, from the first instruction on.  [default: {PIPELINE_CYCLES}]",
+    )
+    @functools.wraps(command)
+    def with_pipeline(
+        kanata: Path | None,
+        kanata_node: tuple[int, int] | None,
+        kanata_from: int | None,
+        kanata_cycles: int | None,
+        **others: Any,
+    ) -> Any:
+        pipeline = None
+        if kanata is not None:
+            pipeline = PipelineView(kanata, *(kanata_node or (0, 0)), kanata_from or 0, kanata_cycles or PIPELINE_CYCLES)
+        else:
+            for name, value in (("node", kanata_node), ("from", kanata_from), ("cycles", kanata_cycles)):
+                if value is not None:
+                    raise click.UsageError(f"--kanata-{name} belongs to --kanata FILE, which is not given")
+        return command(pipeline=pipeline, **others)
+
+    return with_pipeline
 
 
 arithmetic_option = click.option(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from golden.config import preset
+from golden.layout import Event
 from scripts.d1.kanata import KanataFile
 from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower, ResultKind, Write
 from sw.assembler import assemble
+from verif.scripts.command import d1, refused
 from verif.scripts.kanata_reader import ShownInstruction, read_kanata
 
 BASE = 0x8000_0000
@@ -35,12 +38,12 @@ def words(*source: str) -> list[int]:
 
 
 def follow(
-    path: Path, cycles: list[ObservedCycle | tuple[ObservedCycle, list[Write]]], threads: int = 1, **options: object
+    path: Path, shown: list[ObservedCycle | tuple[ObservedCycle, list[Write]]], threads: int = 1, **options: object
 ) -> list[ShownInstruction]:
     """What the file shows of some cycles."""
     with KanataFile(path) as file:
         follower = PipelineFollower(file, threads, {"_start": BASE}, **options)  # type: ignore[arg-type]
-        for each in cycles:
+        for each in shown:
             observed, writes = each if isinstance(each, tuple) and not isinstance(each, ObservedCycle) else (each, [])
             follower.cycle(observed, writes)
         follower.close()
@@ -225,3 +228,119 @@ def test_whatever_is_fetched_ends_once_and_what_retires_is_numbered_as_the_progr
             assert f"number {number} of thread {thread}, cycle {cycle + 1} of the log" in each.detail
             (in_x,) = [span for stage, span in each.stages.items() if stage.startswith("X")]
             assert in_x == (cycle, machine.left[thread][number - 1] + 1)
+
+
+def cycles_of(count: int) -> list[ObservedCycle]:
+    """An instruction a cycle: each is fetched, decoded, issued and executed in four cycles that follow each other."""
+    (word,) = words("addi a0, zero, 3")
+    return [
+        ObservedCycle(
+            cycle,
+            fetch=(0, BASE, (word,)) if cycle < count else None,
+            decode=(int(0 < cycle <= count),),
+            issues=[Issue(ALU, 0, 0)] if 1 < cycle <= count + 1 else (),
+            commits=1 << ALU if 2 < cycle <= count + 2 else 0,
+        )
+        for cycle in range(count + 3)
+    ]
+
+
+def test_a_window_of_cycles_shows_what_is_fetched_in_it_and_numbers_what_retires_before(tmp_path: Path) -> None:
+    shown = follow(tmp_path / "trace", [*cycles_of(50)], first=10, cycles=5)
+    assert [each.start for each in shown] == [10, 11, 12, 13, 14]
+    assert [each.retirement for each in shown] == [0, 1, 2, 3, 4]
+    assert "number 11 of thread 0" in shown[0].detail
+    assert not any(each.flushed for each in shown)
+
+
+def test_the_follower_is_done_when_the_last_instruction_of_its_window_has_ended(tmp_path: Path) -> None:
+    with KanataFile(tmp_path / "trace") as file:
+        follower = PipelineFollower(file, 1, first=10, cycles=5)
+        done = []
+        for observed in cycles_of(50):
+            follower.cycle(observed)
+            done.append(follower.done)
+    # What is fetched in cycle 14 executes in 17, and its end is written with the cycle behind.
+    assert done.index(True) == 18
+    assert follower.left_out
+
+
+def test_memory_holds_what_is_under_way_and_not_what_has_ended(tmp_path: Path) -> None:
+    def alive(count: int) -> int:
+        with KanataFile(tmp_path / "trace") as file:
+            follower = PipelineFollower(file, 1)
+            for each in cycles_of(count)[:-3]:
+                follower.cycle(each)
+            return sum(type(each).__name__ == "_Instruction" for each in gc.get_objects())
+
+    assert alive(2000) == alive(200) <= 8
+
+
+def test_files_that_end_in_gz_are_compressed_and_show_the_same(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "trace", tmp_path / "trace.gz"
+    assert follow(plain, [*cycles_of(200)]) == follow(packed, [*cycles_of(200)])
+    assert packed.stat().st_size < plain.stat().st_size / 3
+
+
+def test_why_the_oldest_instruction_waits_is_shown_as_long_as_it_does(tmp_path: Path) -> None:
+    pair = words("addi a0, zero, 3", "addi a1, a0, 3")
+    stalls = [0, 0, Event.OPERAND, Event.OPERAND, Event.STRUCTURAL, 0, Event.FETCH, Event.FETCH]
+    cycles = [
+        ObservedCycle(
+            cycle,
+            fetch=(0, BASE, pair) if cycle == 0 else None,
+            decode=(2 * (cycle == 1),),
+            issues=[Issue(ALU, 0, 0), Issue(CONTROL, 0, 1)] if cycle == 5 else (),
+            commits=(1 << ALU | 1 << CONTROL) * (cycle == 6),
+            stalls=(stall,),
+        )
+        for cycle, stall in enumerate(stalls)
+    ]
+    first, second = follow(tmp_path / "trace", [*cycles])
+    assert [(stage.name, stage.start, stage.end) for stage in first.lanes[1]] == [("operand", 2, 4), ("structural", 4, 5)]
+    assert 1 not in second.lanes
+
+
+def test_a_response_that_does_not_come_ends_when_its_register_has_another_writer(tmp_path: Path) -> None:
+    pair = words("vld v3, 0(a0)", "vld v3, 0(a1)")
+    first, second = follow(
+        tmp_path / "trace",
+        [
+            ObservedCycle(0, fetch=(0, BASE, pair)),
+            ObservedCycle(1, decode=(2,)),
+            ObservedCycle(2, issues=[Issue(LOAD, 0, 0)]),
+            ObservedCycle(3, commits=1 << LOAD),
+            ObservedCycle(20, issues=[Issue(LOAD, 0, 0)]),
+            ObservedCycle(21, commits=1 << LOAD),
+            (ObservedCycle(23), [Write(0, ResultKind.VECTOR, 3)]),
+        ],
+    )
+    assert "has not come" in first.detail
+    assert not first.flushed
+    assert (first.stages["M"], first.end) == ((4, 22), 22)
+    assert (second.stages["M"], second.stages["W"], second.end) == ((22, 23), (23, 24), 24)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--backend", "golden"), "--backend rtl"),
+        (("--config", "nano"), "sequential"),
+        (("--kanata-node", "1,0"), "--kanata-node 1,0 is not in an array of 1x1"),
+        (("--kanata-node", "1"), "write row,column, such as 0,1"),
+        (("--kanata-cycles", "0"), "--kanata-cycles"),
+        (("--backend", "/dev/none"), "--kanata looks into a simulated array"),
+    ],
+)
+def test_what_has_no_pipeline_to_show_is_refused(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    source = tmp_path / "program.s"
+    source.write_text("_start: halt zero\n")
+    path = tmp_path / "trace"
+    refused(d1("run", source, "--config", "tiny", "--kanata", path, *options), 2, message)
+    assert not path.exists()
+
+
+def test_options_of_the_file_need_the_file(tmp_path: Path) -> None:
+    source = tmp_path / "program.s"
+    source.write_text("_start: halt zero\n")
+    refused(d1("run", source, "--kanata-from", "7"), 2, "--kanata-from belongs to --kanata FILE")

@@ -13,6 +13,7 @@ from golden.config import NodeConfig, preset
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import (
     ArrayShape,
+    PipelineView,
     arithmetic_option,
     backend_options,
     board_array_option,
@@ -20,6 +21,7 @@ from scripts.d1.options import (
     check_board_options,
     is_port,
     max_cycles_option,
+    pipeline_options,
     reporting,
 )
 from scripts.d1.report import Stages, print_json, print_table
@@ -36,6 +38,7 @@ ARRAY = ArrayShape(1, 1)
 @arithmetic_option
 @max_cycles_option
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
+@pipeline_options
 @click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
 @reporting
 @click.pass_context
@@ -49,6 +52,7 @@ def run(
     arithmetic: str,
     max_cycles: int,
     trace: Path | None,
+    pipeline: PipelineView | None,
     waves: Path | None,
     as_json: bool,
 ) -> None:
@@ -70,7 +74,7 @@ def run(
     from sw.counters import read_counters
     from sw.host import placement, run_program
 
-    check_board_options(backend, baud, trace=trace, waves=waves)
+    check_board_options(backend, baud, trace=trace, kanata=pipeline, waves=waves)
     stages = Stages()
     with contextlib.ExitStack() as stack:
         if is_port(backend):
@@ -81,7 +85,15 @@ def run(
             config = config or preset(CONFIG)
             contents = load_program_file(program, config)
             simulated = open_array(
-                config, array or ARRAY, backend, arithmetic, stages, trace=trace, waves=waves, symbols=contents.symbols
+                config,
+                array or ARRAY,
+                backend,
+                arithmetic,
+                stages,
+                trace=trace,
+                pipeline=pipeline,
+                waves=waves,
+                symbols=contents.symbols,
             )
             opened = stack.enter_context(simulated)
         with stages.stage(f"run {program.name} on {opened.description}") as stage:
