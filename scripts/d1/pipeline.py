@@ -66,6 +66,8 @@ class ObservedCycle(NamedTuple):
     cycle : int
     fetch : tuple of (thread, address, words) or None
         Words of code that enter a thread's fetch buffer at the end of the cycle, and the address of the first.
+    injections : sequence of (thread, word)
+        Words that a debugger puts into the buffers of threads that are stopped.
     decode : sequence of int
         Per thread, how many words leave the buffer and enter the queue of instructions.
     correct : int
@@ -82,6 +84,7 @@ class ObservedCycle(NamedTuple):
 
     cycle: int
     fetch: tuple[int, int, Sequence[int]] | None = None
+    injections: Sequence[tuple[int, int]] = ()
     decode: Sequence[int] = (0, 0, 0, 0)
     correct: int = 0
     redirect: int = 0
@@ -95,11 +98,12 @@ class ObservedCycle(NamedTuple):
 
 
 class _Instruction:
-    """One instruction under way. ``number`` is that in the file, None if it is not written there."""
+    """One instruction under way. ``number`` is that in the file, None if it is not written there; ``pc`` is None of what a
+    debugger injects."""
 
     __slots__ = ("commit", "held", "number", "order", "pc", "sequence", "stage", "thread", "trapped", "word")
 
-    def __init__(self, thread: int, sequence: int, pc: int, word: int):
+    def __init__(self, thread: int, sequence: int, pc: int | None, word: int):
         self.thread = thread
         self.sequence = sequence
         self.pc = pc
@@ -108,7 +112,7 @@ class _Instruction:
         self.stage = ""
         #: What it waits for, as the second lane shows it.
         self.held = ""
-        #: Its number among those of its thread that have retired, and among those of the file; -1 before.
+        #: Its number among those of its thread that have retired, 0 if it is injected, and among those of the file; -1 before.
         self.commit = -1
         self.order = -1
         self.trapped = False
@@ -193,6 +197,8 @@ class PipelineFollower:
         self._show_waits(observed)
         if observed.fetch is not None:
             self._fetch(now, *observed.fetch)
+        for number, word in observed.injections:
+            self._enter_buffer(now, number, None, word)
         for each in decoded:
             self._enter(each, "D", now)
             self._settling.append((each, "q"))
@@ -267,22 +273,25 @@ class PipelineFollower:
         self._entering, self._settling, self._leaving, self._ending = [], [], [], []
 
     def _fetch(self, now: int, number: int, pc: int, words: Sequence[int]) -> None:
-        thread = self._threads[number]
         if self._end is None and now >= self._first and self._cycles is not None:
             self._end = now + self._cycles
-        wanted = now >= self._first and (self._end is None or now < self._end)
-        self.left_out |= self._end is not None and now >= self._end
         for place, word in enumerate(words):
-            instruction = _Instruction(number, thread.fetched, pc + 4 * place, word)
-            thread.fetched += 1
-            thread.buffer.append(instruction)
-            if wanted:
-                self._open += 1
-                self._file.at(now)
-                instruction.number = self._file.begin(instruction.sequence, number)
-                self._file.label(instruction.number, self._text(instruction.pc, word))
-            self._enter(instruction, "F", now)
-            self._settling.append((instruction, "b"))
+            self._enter_buffer(now, number, pc + 4 * place, word)
+
+    def _enter_buffer(self, now: int, number: int, pc: int | None, word: int) -> None:
+        thread = self._threads[number]
+        instruction = _Instruction(number, thread.fetched, pc, word)
+        thread.fetched += 1
+        thread.buffer.append(instruction)
+        if self._end is not None and now >= self._end:
+            self.left_out = True
+        elif now >= self._first:
+            self._open += 1
+            self._file.at(now)
+            instruction.number = self._file.begin(instruction.sequence, number)
+            self._file.label(instruction.number, self._text(pc, word))
+        self._enter(instruction, "F", now)
+        self._settling.append((instruction, "b"))
 
     def _execute(self, observed: ObservedCycle) -> None:
         """What is in X: who commits there, who leaves."""
@@ -312,15 +321,18 @@ class PipelineFollower:
 
     def _commit(self, instruction: _Instruction, now: int) -> None:
         thread = self._threads[instruction.thread]
-        thread.retired += 1
-        instruction.commit = thread.retired
+        if instruction.pc is None:
+            instruction.commit = 0
+            text = "injected by a debugger: executed, and not counted as retired"
+        else:
+            thread.retired += 1
+            instruction.commit = thread.retired
+            # The retirement log counts a cycle as its port does, which shows what has happened in the cycle before.
+            text = f"retired as number {thread.retired} of thread {instruction.thread}, cycle {now + 1} of the log"
         if instruction.number is not None:
             instruction.order = self._retired
             self._retired += 1
-            # The retirement log counts a cycle as its port does, which shows what has happened in the cycle before.
-            self._detail(
-                instruction, f"retired as number {thread.retired} of thread {instruction.thread}, cycle {now + 1} of the log"
-            )
+            self._detail(instruction, text)
 
     def _leave(self, instruction: _Instruction, killed: bool) -> None:
         """An instruction has had its last cycle in X."""
@@ -409,7 +421,9 @@ class _Text:
         self._symbols = symbols
         self._named = sorted((address, name) for name, address in symbols.items())
 
-    def __call__(self, pc: int, word: int) -> str:
+    def __call__(self, pc: int | None, word: int) -> str:
+        if pc is None:
+            return f"(injected) {disassemble(word)}"
         return f"{pc:#x}{self._place(pc)} {disassemble(word, pc, self._symbols)}"
 
     def _place(self, pc: int) -> str:

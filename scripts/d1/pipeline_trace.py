@@ -80,7 +80,7 @@ class PipelineTrace:
         if self._follower.done:
             return
         writes = self._writes(array)
-        for observed in _observed(array.view_records(), array.config.threads):
+        for observed in _observed(array.view_records()):
             for cycle in [cycle for cycle in writes if cycle < observed.cycle]:
                 self._follower.cycle(ObservedCycle(cycle), writes.pop(cycle))
             self._follower.cycle(observed, writes.pop(observed.cycle, ()))
@@ -105,7 +105,7 @@ class PipelineTrace:
         return dict(sorted(writes.items()))
 
 
-def _observed(records: _Records, threads: int) -> Iterator[ObservedCycle]:
+def _observed(records: _Records) -> Iterator[ObservedCycle]:
     """What view records say; what they show has happened in the cycle before theirs."""
     names = (
         "cycle", "fetch_count", "fetch_thread", "fetch_pc", "fetch_words", "decode", "correct", "redirect", "issue", "stays",
@@ -116,15 +116,15 @@ def _observed(records: _Records, threads: int) -> Iterator[ObservedCycle]:
     ) in zip(*(records[name].tolist() for name in names), strict=True):  # fmt: skip
         yield ObservedCycle(
             cycle - 1,
-            (fetch_thread, pc, words[:fetched]) if fetched else None,
-            decode,
-            correct,
-            redirect,
-            [Issue(pipe, byte >> 4 & 3, byte & 3) for pipe, byte in enumerate(issue) if byte & 0x80],
-            stays,
-            waits,
-            killed,
-            commit,
-            trap,
-            stall,
+            fetch=(fetch_thread, pc, words[:fetched]) if fetched else None,
+            decode=decode,
+            correct=correct,
+            redirect=redirect,
+            issues=[Issue(pipe, byte >> 4 & 3, byte & 3) for pipe, byte in enumerate(issue) if byte & 0x80],
+            stays=stays,
+            waits=waits,
+            killed=killed,
+            commits=commit,
+            traps=trap,
+            stalls=stall,
         )

@@ -200,7 +200,19 @@ class Machine:
                 self.flushed += len(held)
                 held.clear()
         self.random.shuffle(issues)
-        observed = ObservedCycle(now, fetch, decode, correct, redirect, issues, stay, stay & 1 << LOAD, killed, commits, traps)
+        observed = ObservedCycle(
+            now,
+            fetch=fetch,
+            decode=decode,
+            correct=correct,
+            redirect=redirect,
+            issues=issues,
+            stays=stay,
+            waits=stay & 1 << LOAD,
+            killed=killed,
+            commits=commits,
+            traps=traps,
+        )
         self.cycles.append((observed, writes))
 
 
@@ -319,6 +331,32 @@ def test_a_response_that_does_not_come_ends_when_its_register_has_another_writer
     assert not first.flushed
     assert (first.stages["M"], first.end) == ((4, 22), 22)
     assert (second.stages["M"], second.stages["W"], second.end) == ((22, 23), (23, 24), 24)
+
+
+def test_what_a_debugger_injects_is_shown_and_not_counted(tmp_path: Path) -> None:
+    add, move = words("addi a0, zero, 3", "addi a1, a0, 0")
+
+    def passing(at: int, **enters: object) -> list[ObservedCycle]:
+        return [
+            ObservedCycle(at, **enters),  # type: ignore[arg-type]
+            ObservedCycle(at + 1, decode=(1,)),
+            ObservedCycle(at + 2, issues=[Issue(ALU, 0, 0)]),
+            ObservedCycle(at + 3, commits=1 << ALU),
+        ]
+
+    shown = follow(
+        tmp_path / "trace",
+        [
+            *passing(0, fetch=(0, BASE, (add,))),
+            *passing(10, injections=[(0, move)]),
+            *passing(20, fetch=(0, BASE + 4, (add,))),
+        ],
+    )
+    assert [each.label for each in shown][1] == "(injected) addi a1, a0, 0"
+    assert [each.stages for each in shown[1:2]] == [{"F": (10, 11), "D": (11, 12), "I": (12, 13), "Xalu": (13, 14)}]
+    assert "not counted" in shown[1].detail
+    assert "number 2 of thread 0" in shown[2].detail
+    assert not any(each.flushed for each in shown)
 
 
 @pytest.mark.parametrize(

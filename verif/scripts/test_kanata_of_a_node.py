@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,7 @@ from sw.assembler import assemble
 from sw.counters import ThreadCounters, read_counters
 from sw.disassembler import disassemble
 from sw.host import run_program
-from verif.scripts.command import d1
+from verif.scripts.command import ROOT, d1
 from verif.scripts.kanata_reader import ShownInstruction, read_kanata
 
 pytestmark = pytest.mark.rtl
@@ -271,3 +272,28 @@ def test_the_command_writes_the_file_and_names_the_viewer(tmp_path: Path) -> Non
     expected = [line.split()[2] for line in log.read_text().splitlines() if " r0c1t0 " in line]
     assert [f"{each.pc:#x}" for each in retired] == expected
     assert [each.label.split(maxsplit=1)[1] for each in retired[:2]] == ["<_start> addi a0, zero, 3", "<loop> addi a0, a0, -1"]
+
+
+def picture(shown: list[ShownInstruction]) -> list[str]:
+    """A line for each instruction, a letter for each cycle."""
+    first = min(each.start for each in shown)
+    lines = []
+    for each in shown:
+        letters = " " * (each.start - first) + "".join(stage.name[0] * (stage.end - stage.start) for stage in each.lanes[0])
+        waits = [f"{wait.name} {wait.end - wait.start}" for wait in each.lanes.get(1, ())]
+        remarks = ", ".join([*(["flushed"] if each.flushed else []), *waits])
+        lines.append(f"{each.label.split(maxsplit=1)[1]:<32}{letters:<28}{remarks}".rstrip())
+    return lines
+
+
+def test_the_example_of_the_documentation_is_what_the_file_shows(library: SimulatorLibrary, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "pipeline-view.md").read_text()
+    source, drawn = (re.search(rf"^```{kind}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) for kind in ("asm", "text"))
+    assert source is not None
+    assert drawn is not None
+    program = assemble(source[1], config=CONFIG)
+    path = tmp_path / "loop"
+    view = PipelineView(path, 0, 0, 0, 1000)
+    with SimulatedArray(CONFIG, 1, 1, library=library) as array, PipelineTrace(array, view, program.symbols):
+        assert run_program(array, program, max_cycles=1000).passed
+    assert picture(read_kanata(path)) == drawn[1].splitlines()
