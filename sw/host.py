@@ -51,6 +51,7 @@ __all__ = [
     "ThreadSnapshot",
     "TrapReport",
     "all_sites",
+    "check_thread",
     "control_registers",
     "load_program",
     "placement",
@@ -305,6 +306,13 @@ def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | 
     write_blocks(array, blocks)
 
 
+def check_thread(array: ArrayBackend, x: int, y: int, thread: int) -> None:
+    """HostError if there is no such node or thread."""
+    _checked(array, [(x, y)])
+    if not 0 <= thread < array.config.threads:
+        raise HostError(f"there is no thread {thread}; a node '{array.config.name}' has {array.config.threads}")
+
+
 def start(array: ArrayBackend, x: int, y: int, thread: int, pc: int) -> None:
     """Start a thread.
 
@@ -313,9 +321,7 @@ def start(array: ArrayBackend, x: int, y: int, thread: int, pc: int) -> None:
     HostError
         If there is no such node or thread.
     """
-    _checked(array, [(x, y)])
-    if not 0 <= thread < array.config.threads:
-        raise HostError(f"there is no thread {thread}; a node '{array.config.name}' has {array.config.threads}")
+    check_thread(array, x, y, thread)
     array.write_register(x, y, thread_offset(thread, ThreadRegister.PC), pc)
 
 

@@ -36,7 +36,8 @@ class SequentialCore(wiring.Component):
     then states of its kind. What may never come (a response, room in the network) it waits for before it has done anything,
     and there it makes way for a start, a stop or a network error.
 
-    Starts and stops by packets take effect in READY only. CSRs, traps and ends go through NodeRegisters.
+    Starts and stops by packets, and what a debugger wants, take effect in READY only. What a debugger injects is an instruction
+    as any other, but its end is no retirement, and its trap is not taken. CSRs, traps and ends go through NodeRegisters.
 
     Parameters
     ----------
@@ -77,7 +78,8 @@ class SequentialCore(wiring.Component):
             & ~(
                 (p.state == ThreadState.RUNNING)
                 | (p.waiting & (p.semaphores.covered | p.covered))
-                | (p.failed & (p.state != ThreadState.TRAPPED))
+                | (p.failed & (p.state != ThreadState.TRAPPED) & (p.state != ThreadState.STOPPED))
+                | p.debug.busy
                 | p.clearing
                 | p.registers.busy
                 | p.fetch.busy
@@ -141,6 +143,9 @@ class SequentialCore(wiring.Component):
             lines.place.eq(p.result),
             p.fetch.run.eq(p.state == ThreadState.RUNNING),
             p.fetch.take.eq(p.finish),
+            p.fetch.keep.eq(p.debug.injecting),
+            p.fetch.inject.eq(p.debug.accept),
+            p.fetch.word.eq(p.registers.start_pc),
             p.fetch.target.eq(Mux(p.registers.start, p.registers.start_pc, p.result)),
         ]
 
@@ -343,8 +348,8 @@ class SequentialCore(wiring.Component):
         )
 
     def _connect_registers(self, m, p):
-        """CSRs, the control page, semaphores, and the thread's way to be started, stopped and disturbed."""
-        registers, semaphores, network = p.registers, p.semaphores, self.network
+        """CSRs, the control page, semaphores, and the thread's way to be started, stopped, debugged and disturbed."""
+        registers, semaphores, debug, network = p.registers, p.semaphores, p.debug, self.network
         rd = p.insn[7:12]
         amount = p.result[:SEMAPHORE_VALUE_BITS]
         m.d.comb += p.waiting.eq(p.state == ThreadState.WAITING)
@@ -355,7 +360,7 @@ class SequentialCore(wiring.Component):
             m.d.comb += raised.eq(p.simd_flags)
         wiring.connect(m, wiring.flipped(self.control), registers.control)
         m.d.comb += [
-            p.disturbed.eq(registers.event_waiting | p.failed),
+            p.disturbed.eq(registers.event_waiting | (p.failed & ~debug.injecting)),
             registers.x.eq(self.x),
             registers.y.eq(self.y),
             registers.cycle.eq(self.cycle),
@@ -369,6 +374,8 @@ class SequentialCore(wiring.Component):
             registers.dropped.eq(self.dropped),
             registers.stepped.eq(p.feed.enters.op == MatrixOp.STEP),
             registers.retired.eq(p.retire),
+            registers.injected.eq(debug.injecting),
+            registers.debug_status.eq(debug.status),
             registers.sent.eq(self.sent),
             registers.received.eq(self.received),
             registers.conflicts.eq(self.conflicts),
@@ -379,6 +386,14 @@ class SequentialCore(wiring.Component):
             registers.cause.eq(p.cause),
             registers.formats.eq(p.formats.scalar_csr),
             registers.raise_flags.eq(raised | (p.convert_flags & p.converted_now.replicate(FLAG_BITS))),
+            debug.state.eq(p.state),
+            debug.command.eq(registers.command),
+            debug.inject.eq(registers.inject),
+            debug.written.eq(registers.start_pc),
+            debug.restart.eq(registers.start | registers.stop),
+            debug.retire.eq(p.retire),
+            debug.cause.eq(p.cause),
+            debug.control.eq(registers.debug_control),
             semaphores.number.eq(rd),
             semaphores.amount.eq(amount),
             semaphores.outside.eq(registers.post),
@@ -397,6 +412,8 @@ class SequentialCore(wiring.Component):
             m.d.comb += [p.fetch.redirect.eq(1)]
         with m.If(registers.stop):
             m.d.sync += p.state.eq(ThreadState.HALTED)
+        with m.If(debug.suspend):
+            m.d.sync += p.state.eq(ThreadState.STOPPED)
 
     def _connect_outside(self, m, p):
         config, decoded, outgoing, network = self.config, p.decoded, p.outgoing, self.network
@@ -423,12 +440,13 @@ class SequentialCore(wiring.Component):
             self.running.eq(p.state == ThreadState.RUNNING),
             self.waiting.eq(p.waiting),
             self.trapped.eq(p.state == ThreadState.TRAPPED),
+            self.stopped.eq(p.state == ThreadState.STOPPED),
             self.exited.eq(p.registers.exited),
             self.retires.eq(p.retire | p.trapped),
         ]
         retirement = self.retirement[0]
         m.d.sync += [
-            retirement.valid.eq(p.retire | p.trapped),
+            retirement.valid.eq((p.retire & ~p.debug.injecting) | p.trapped),
             retirement.trap.eq(p.trapped),
         ]
         with m.If(p.trapped):

@@ -14,18 +14,25 @@ __all__ = ["execute", "ready"]
 def ready(m, p):
     """Nothing has been begun: what disturbs the thread takes effect, or the next instruction is taken up."""
     with m.State("READY"):
-        m.d.comb += p.registers.boundary.eq(1)
+        m.d.comb += [p.registers.boundary.eq(~p.debug.stops), p.debug.settle.eq(p.debug.stops)]
         m.d.sync += [p.granule.eq(0), p.row.eq(0), p.pair_number.eq(0)]
-        with m.If(p.registers.event_waiting):
+        with m.If(p.debug.stops):
+            with m.If(p.state == ThreadState.RUNNING):
+                m.d.sync += p.state.eq(ThreadState.STOPPED)
+        with m.Elif(p.registers.event_waiting):
+            with m.If(p.debug.resume):
+                m.next = "RESUME"
             # A start at an address that no instruction can have.
             with m.If(p.registers.start & p.registers.start_pc[:2].any()):
                 m.d.sync += p.asynchronous.eq(1)
                 traps(m, p, Cause.INSTRUCTION_MISALIGNED, Shown.PC)
-        with m.Elif(p.failed & (p.state != ThreadState.TRAPPED)):
+        with m.Elif(p.failed & (p.state != ThreadState.TRAPPED) & (p.state != ThreadState.STOPPED)):
             m.next = "NETWORK_ERROR"
         with m.Elif(p.waiting & p.covered):
             m.d.sync += p.state.eq(ThreadState.RUNNING)
-        with m.Elif((p.state == ThreadState.RUNNING) & p.fetch.coming & ~p.clearing & ~p.registers.clearing):
+        with m.Elif(
+            ((p.state == ThreadState.RUNNING) | p.debug.injecting) & p.fetch.coming & ~p.clearing & ~p.registers.clearing
+        ):
             m.d.sync += p.retirement.rd_valid.eq(0)
             m.next = "READ"
 
@@ -101,7 +108,12 @@ def execute(m, p):
             traps(m, p, Cause.ECALL_MACHINE, Shown.NOTHING)
         with m.If(decoded.ebreak):
             traps(m, p, Cause.BREAKPOINT, Shown.PC)
-        with m.If(decoded.illegal | p.fetch.rejected | writes_read_only | p.no_operand):
+            with m.If(p.debug.stops_at_ebreak):
+                m.d.comb += p.debug.ebreak.eq(1)
+                m.next = "READY"
+        # A debugger's thread neither ends nor waits for a semaphore.
+        not_injected = p.debug.injecting & (decoded.halt | decoded.swait)
+        with m.If(decoded.illegal | p.fetch.rejected | writes_read_only | p.no_operand | not_injected):
             traps(m, p, Cause.ILLEGAL_INSTRUCTION, Shown.WORD)
         with m.If(p.fetch.fault):
             traps(m, p, Cause.INSTRUCTION_ACCESS_FAULT, Shown.PC)

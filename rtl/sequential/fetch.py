@@ -27,10 +27,14 @@ class SequentialFetch(wiring.Component):
         Fetch at all.
     redirect : In(1), target : In(64)
         Continue at ``target``; what is fetched so far is dropped.
-    take : In(1)
-        The instruction has been executed.
+    take : In(1), keep : In(1)
+        The instruction has been executed; with ``keep`` the address stays.
+    inject : In(1), word : In(32)
+        While nothing is fetched: ``word`` is the next instruction to execute, whatever is there so far. Nothing follows it before
+        a redirection.
     pc : Out(64)
-        Address of the next instruction to execute, whether it is there or not.
+        Address of the next instruction to execute, whether it is there or not. The lowest two bits are those of ``target`` in the
+        cycle after a redirection, and then 0.
     coming : Out(1), rs1, rs2 : Out(5)
         It will be there in the next cycle, and the fields of its registers.
     valid : Out(1), insn : Out(32), fault : Out(1), decoded : Out(DecodedLayout)
@@ -50,6 +54,9 @@ class SequentialFetch(wiring.Component):
                 "redirect": In(1),
                 "target": In(64),
                 "take": In(1),
+                "keep": In(1),
+                "inject": In(1),
+                "word": In(32),
                 "pc": Out(64),
                 "coming": Out(1),
                 "rs1": Out(5),
@@ -111,8 +118,13 @@ class SequentialFetch(wiring.Component):
             m.d.sync += self.valid.eq(waits)
             with m.If(waits):
                 m.d.sync += [insn.eq(word), self.fault.eq(fails), row.eq(lookup.row)]
+        m.d.sync += self.pc[:2].eq(0)
         with m.If(self.take):
-            m.d.sync += [self.valid.eq(0), self.pc[2:offset_bits].eq(self.pc[2:offset_bits] + 1)]
+            m.d.sync += self.valid.eq(0)
+        with m.If(self.take & ~self.keep):
+            m.d.sync += self.pc[2:offset_bits].eq(self.pc[2:offset_bits] + 1)
+        with m.If(self.inject):
+            m.d.sync += [word.eq(self.word), waits.eq(1), fails.eq(0), self.valid.eq(0)]
         with m.If(self.redirect):
             m.d.sync += [
                 self.pc.eq(self.target),

@@ -14,6 +14,7 @@ from golden.config import NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
     CSR_NUMBERS,
+    DEBUG_BLOCK,
     INJECTED_CSRS,
     MISA_VALUE,
     OFFSET_BITS,
@@ -23,12 +24,14 @@ from golden.layout import (
     THREAD_BLOCK,
     THREAD_STRIDE,
     ControlRegister,
+    DebugRegister,
     ThreadRegister,
     ThreadState,
 )
 from rtl.core.csr import FLAG_BITS, CsrOp
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import ControlPort
+from rtl.sequential.debug import CONTROL_BITS, STATUS_BITS
 from rtl.sequential.recent_counts import RecentCounts
 from rtl.sequential.selection import Selection
 
@@ -80,6 +83,8 @@ class _Word(enum.IntEnum, shape=5):
     EXIT_CODE = _THREAD + ThreadRegister.EXIT_CODE // 8
     MSCRATCH = 21
     WAIT = _THREAD + ThreadRegister.WAIT // 8
+    #: One word for both: the page alone shows the one, and asks for the other as one of the debug block.
+    DATA = _THREAD + ThreadRegister.WAIT // 8
     MHARTID = 23
     MTVEC = 24
     MEPC = 25
@@ -123,6 +128,7 @@ _CSR_PATTERNS = {
     "001--010": _Word.CAUSE,
     "001--011": _Word.VALUE,
     "001--1--": _Word.ZERO,
+    "0101----": _Word.DATA,
     "011--0--": _Word.MFORMAT,
     "011--1-0": _Word.MFLAGS,
     "011--1-1": _Word.MSEED,
@@ -170,12 +176,18 @@ class NodeRegisters(wiring.Component):
     stepped, retired, sent, received, lines_stored : In(1); conflicts : In(3); lines_loaded : In(2)
         Events of the cycle. A CSR instruction retires in the cycle of ``done`` or later, but before the next ``go``; one that
         writes mcountinhibit counts as it was before.
+    injected : In(1)
+        What retires is injected, and does not count.
     start, stop : Out(1), start_pc : Out(64)
         The page starts or stops the thread at the end of this cycle. ``state`` is active then for as long as it takes to do a
         command or another stop.
+    command, inject : Out(1)
+        The page writes ``start_pc``, which has been the same in the cycle before, into COMMAND or INSTRUCTION of the debug block.
     boundary : In(1), event_waiting : Out(1)
-        The page changes what concerns the thread (start, stop, TOHOST_ADDRESS) only in a cycle of ``boundary``, in which there
-        is no command, and tells that it waits for one.
+        The page changes what concerns the thread (start, stop, COMMAND, INSTRUCTION, TOHOST_ADDRESS) only in a cycle of
+        ``boundary``, in which there is no command, and tells that it waits for one.
+    debug_control : Out(2), debug_status : In(22)
+        Registers of the debug block.
     post : Out(PostLayout)
         From the page.
     go : In(1), kind : In(NodeCommand), op : In(CsrOp), operand : In(64), cause : In(6)
@@ -218,6 +230,7 @@ class NodeRegisters(wiring.Component):
                 "dropped": In(1),
                 "stepped": In(1),
                 "retired": In(1),
+                "injected": In(1),
                 "sent": In(1),
                 "received": In(1),
                 "conflicts": In(3),
@@ -226,6 +239,10 @@ class NodeRegisters(wiring.Component):
                 "start": Out(1),
                 "stop": Out(1),
                 "start_pc": Out(64),
+                "command": Out(1),
+                "inject": Out(1),
+                "debug_control": Out(CONTROL_BITS),
+                "debug_status": In(STATUS_BITS),
                 "boundary": In(1),
                 "event_waiting": Out(1),
                 "post": Out(PostLayout()),
@@ -253,8 +270,9 @@ class NodeRegisters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # What is being done: its word, or semaphore; in which cycles halves are read, and in which they are shown and written.
-        self._word, self._semaphore = Signal(5), Signal()
+        # What is being done: its word, or semaphore, or register of the debug block; in which cycles halves are read, and in
+        # which they are shown and written.
+        self._word, self._semaphore, self._debug = Signal(5), Signal(), Signal()
         self._read_low, self._read_high, self._low, self._high = (
             Signal(name=name) for name in ("read_low", "read_high", "low", "high")
         )
@@ -311,6 +329,9 @@ class NodeRegisters(wiring.Component):
                 with m.Case(group), m.Switch(number[:3]):
                     with m.Case(*members):
                         m.d.comb += exists.eq(1)
+        for existing in INJECTED_CSRS:
+            with m.If(self.injected & (number == existing)):
+                m.d.comb += exists.eq(1)
         m.d.comb += self._csr_writes.eq(exists & (self._csr_op != CsrOp.NONE))
         with m.If(self._finishes):
             m.d.sync += self.exists.eq(exists)
@@ -319,7 +340,7 @@ class NodeRegisters(wiring.Component):
         """Accesses of the page wait in a register, so that nothing long hangs on the network."""
         control = self.control
         self._wanted, self._concerns_thread = Signal(), Signal()
-        thread = THREAD_BLOCK // 8
+        thread, debug = THREAD_BLOCK // 8, DEBUG_BLOCK // 8
         m.d.comb += self.event_waiting.eq(self._wanted & self._concerns_thread)
         m.d.sync += [
             self._wanted.eq(control.access & ~control.ready & ~self._of_page),
@@ -329,6 +350,8 @@ class NodeRegisters(wiring.Component):
                     (control.register == ControlRegister.TOHOST_ADDRESS // 8)
                     | (control.register == thread + ThreadRegister.PC // 8)
                     | (control.register == thread + ThreadRegister.STATE // 8)
+                    | (control.register == debug + DebugRegister.COMMAND // 8)
+                    | (control.register == debug + DebugRegister.INSTRUCTION // 8)
                 )
             ),
         ]
@@ -363,11 +386,12 @@ class NodeRegisters(wiring.Component):
         with m.If(self._high):
             m.d.sync += [self._of_core.eq(0), self._of_page.eq(0)]
 
-        def begin(word, *, copies=0, writes=1, op=CsrOp.WRITE, semaphore=0, second=0, clocked=0):
+        def begin(word, *, copies=0, writes=1, op=CsrOp.WRITE, semaphore=0, debug=0, second=0, clocked=0):
             m.d.comb += begins.eq(1)
             m.d.sync += [
                 self._word.eq(word),
                 self._semaphore.eq(semaphore),
+                self._debug.eq(debug),
                 self._copies.eq(copies),
                 self._writes.eq(writes),
                 self._op.eq(op),
@@ -401,8 +425,10 @@ class NodeRegisters(wiring.Component):
                     self._begin_access(m, begin)
 
         m.d.comb += [
-            self.start.eq(accesses & at_once & ~control.register[0]),
-            self.stop.eq(accesses & at_once & control.register[0]),
+            self.start.eq(accesses & at_once & ~control.register[0] & ~control.register[7]),
+            self.stop.eq(accesses & at_once & control.register[0] & ~control.register[7]),
+            self.command.eq(accesses & at_once & ~control.register[0] & control.register[7]),
+            self.inject.eq(accesses & at_once & control.register[0] & control.register[7]),
             self.start_pc.eq(control.write_data),
             control.ready.eq((accesses & at_once) | (self._high & self._of_page)),
         ]
@@ -459,11 +485,12 @@ class NodeRegisters(wiring.Component):
     def _begin_access(self, m, begin):
         register = self.control.register
         thread_bits, semaphore_bits = ceil_log2(THREAD_STRIDE // 8), ceil_log2(self.config.semaphores)
-        in_node, in_thread, in_semaphores = Signal(), Signal(), Signal()
+        in_node, in_thread, in_semaphores, in_debug = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             in_node.eq((register[4:] == 0) & ~register[:4].all()),
             in_thread.eq((register[thread_bits:] == THREAD_BLOCK // 8 >> thread_bits) & ~register[:3].all()),
             in_semaphores.eq(register[semaphore_bits:] == SEMAPHORE_BLOCK // 8 >> semaphore_bits),
+            in_debug.eq((register[thread_bits:] == DEBUG_BLOCK // 8 >> thread_bits) & ~(register[2] & register[:2].any())),
         ]
         word = Signal(5)
         m.d.comb += word.eq(register)
@@ -471,9 +498,13 @@ class NodeRegisters(wiring.Component):
             m.d.comb += word[3:].eq(_THREAD >> 3)
             with m.If(register[:3] == ThreadRegister.RETIRED // 8):
                 m.d.comb += word.eq(_Word.MINSTRET)
-        exists = in_node | in_thread | in_semaphores
+        # The last one of the debug block is DATA; the others are at the places of the thread's, which do not show.
+        with m.If(in_debug):
+            m.d.comb += word.eq(Cat(register[0], register[1] | register[2], register[2], C(_THREAD >> 3, 2)))
+        exists = in_node | in_thread | in_semaphores | in_debug
         # Of those that concern the thread, only TOHOST_ADDRESS comes here.
-        begin(word | (~exists).replicate(5), writes=self._concerns_thread, semaphore=in_semaphores)
+        writes = self._concerns_thread | (in_debug & self.control.write)
+        begin(word | (~exists).replicate(5), writes=writes, semaphore=in_semaphores, debug=in_debug)
 
     def _count(self, m):
         """Events are counted in flip-flops; what memory holds of a counter may be old."""
@@ -481,13 +512,13 @@ class NodeRegisters(wiring.Component):
         self._writer = Signal()
         events = {
             _Word.MATRIX_STEPS: self.stepped,
-            _Word.RETIRED: self.retired,
+            _Word.RETIRED: self.retired & ~self.injected,
             _Word.REQUESTS_SENT: self.sent,
             _Word.REQUESTS_RECEIVED: self.received,
             _Word.BANK_CONFLICTS: self.conflicts,
             _Word.LINES_LOADED: self.lines_loaded,
             _Word.LINES_STORED: self.lines_stored,
-            _Word.MINSTRET: self.retired & ~self._writer & ~self._instret_stands,
+            _Word.MINSTRET: self.retired & ~self.injected & ~self._writer & ~self._instret_stands,
         }
         assert list(events) == list(range(_COUNTERS, _COUNTERS + 8))
         m.submodules.counts = self._counts = counts = RecentCounts(tuple(len(event) for event in events.values()), _TURN_CYCLES)
@@ -521,7 +552,10 @@ class NodeRegisters(wiring.Component):
             return half
 
         def at(*words: _Word):
-            return reduce(or_, (word == choice for choice in words)) & ~self._semaphore
+            return reduce(or_, (word == choice for choice in words)) & ~self._semaphore & ~self._debug
+
+        def in_debug_block(register: DebugRegister):
+            return self._debug & (word == _THREAD + register // 8)
 
         own = Cat(C(0, OFFSET_BITS), self.x, self.y)
         for choice, value in (
@@ -544,9 +578,10 @@ class NodeRegisters(wiring.Component):
             Cat(self.state == state, C(0, 3)) for state in (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED)
         )
         flags = Cat(self.exited, self.semaphore_overflow, undeliverable, C(0, 1))
+        stopped = self.state == ThreadState.STOPPED
         self._enable, self._enable_before, self._flags = Signal(), Signal(), Signal(FLAG_BITS)
         for choice, value in (
-            (at(_Word.STATUS) & ~self._of_core, Cat(states, flags, self.links)),
+            (at(_Word.STATUS) & ~self._of_core, Cat(states, flags, self.links, stopped)),
             (at(_Word.MCOUNTINHIBIT) & self._of_core, Cat(self._cycle_stopped, C(0, 1), self._instret_stopped)),
             (at(_Word.STATE), self.state),
             (at(_Word.WAIT), Cat(self.wait[:5], C(0, 11), self.wait[16:])),
@@ -554,6 +589,8 @@ class NodeRegisters(wiring.Component):
             (at(_Word.MSTATUS), Cat(C(0, 3), self._enable, C(0, 3), self._enable_before, C(0, 3), C(3, 2))),
             (at(_Word.MFLAGS), self._flags),
             (self._copies & at(_Word.CAUSE), self._cause),
+            (in_debug_block(DebugRegister.CONTROL), self.debug_control),
+            (in_debug_block(DebugRegister.STATUS), self.debug_status),
         ):
             show(choice, Value.cast(value))
         for number in range(self.config.semaphores):
@@ -568,12 +605,15 @@ class NodeRegisters(wiring.Component):
         read_port, self._write_port = memory.read_port(), memory.write_port()
         self._stored = Signal()
         m.d.comb += [read_port.en.eq(self._read_low | self._read_high), read_port.addr.eq(Cat(self._read_high, word))]
-        m.d.sync += self._stored.eq(at(*_STORED))
+        # Of the page, only the debug block has DATA, and only DATA of it is in memory.
+        at_data = word == _Word.DATA
+        m.d.sync += self._stored.eq(at(*_STORED) | (at_data & ~self._semaphore & (self._debug | ~self._of_page)))
         stored, hidden = Signal(_HALF, reset_less=True), Signal()
         # These two are 0 if nothing has come since what clears them.
         empty = ((word == _Word.TOHOST) & ~self.exited) | ((word == _Word.EXIT_CODE) & ~self._halted)
         # The page's cycle count is none of memory's business; the core's is what the clock has beyond memory.
         empty |= (word == _Word.CYCLE) & ~self._of_core
+        empty |= self._of_page & (self._debug ^ at_data)
         behind = (word == _Word.CYCLE) & self._of_core & self._clocked
         m.d.sync += hidden.eq(~((self._read_low | self._read_high) & ~self._semaphore & ~self._copies & ~empty))
         with m.If(hidden):
@@ -662,4 +702,6 @@ class NodeRegisters(wiring.Component):
                 with m.Case(_Word.MINSTRET):
                     m.d.comb += self._counts.load.eq(1)
                     m.d.sync += self._writer.eq(1)
+        with m.If(self._of_page & self._writes & self._low & (word == _THREAD + DebugRegister.CONTROL // 8)):
+            m.d.sync += self.debug_control.eq(self._changed)
         m.d.comb += self._counts.value.eq(self._changed)

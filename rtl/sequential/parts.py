@@ -12,6 +12,7 @@ from rtl.core.random_lanes import RANDOM_BITS
 from rtl.core.result_slots import ResultSlots
 from rtl.core.semaphores import Semaphores
 from rtl.sequential.checks import AccessChecks
+from rtl.sequential.debug import SequentialDebug
 from rtl.sequential.fetch import SequentialFetch
 from rtl.sequential.matrix_feed import MatrixFeed
 from rtl.sequential.multiply_divide import MultiplyDivide
@@ -59,11 +60,12 @@ class Parts:
         self.formats = FormatTable(config)
         self.semaphores = Semaphores(config)
         self.registers = NodeRegisters(config)
+        self.debug = SequentialDebug()
         self.slots = ResultSlots(config)
         self.feed = MatrixFeed(config)
         self.components = (
             "fetch", "datapath", "multiply_divide", "checks", "lines", "outgoing", "vectors", "predicates", "formats",
-            "semaphores", "registers", "slots", "feed",
+            "semaphores", "registers", "debug", "slots", "feed",
         )  # fmt: skip
 
         # The instruction, and the result of its scalar side.
@@ -82,7 +84,8 @@ class Parts:
         # A trap: why, what it shows, and that no instruction has taken it.
         self.cause, self.shown, self.asynchronous = Signal(6), Signal(Shown), Signal()
 
-        # Strobes of the states: the instruction leaves the instruction register; it retires; it has trapped.
+        # Strobes of the states: the instruction leaves the instruction register; it retires, or ends if it is injected; it has
+        # trapped.
         self.finish, self.retire, self.trapped = Signal(), Signal(), Signal()
 
         # Formats: that of an accumulator store with the logarithm of its bytes, those of a matrix step. The table is read once

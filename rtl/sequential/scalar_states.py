@@ -38,7 +38,18 @@ def jump(m, p):
         with m.Else():
             end(m, p)
     with m.State("FENCE"):
-        m.d.comb += [p.fetch.redirect.eq(1), p.retire.eq(1)]
+        # What is injected is not followed by anything that has been fetched.
+        m.d.comb += [p.fetch.redirect.eq(~p.debug.injecting), p.finish.eq(1), p.retire.eq(1)]
+        m.next = "READY"
+    with m.State("RESUME"):
+        m.d.comb += datapath.from_pc.eq(1)
+        m.next = "RESUMED"
+    with m.State("RESUMED"):
+        compute(m, p)
+        m.next = "GO_ON"
+    with m.State("GO_ON"):
+        m.d.comb += p.fetch.redirect.eq(1)
+        m.d.sync += p.state.eq(ThreadState.RUNNING)
         m.next = "READY"
     with m.State("TARGET"):
         compute(m, p)
@@ -109,7 +120,9 @@ def ask_registers(m, p):
             with m.Elif(decoded.mret):
                 m.next = "JUMP"
             with m.Else():
-                m.d.sync += p.state.eq(ThreadState.HALTED)
+                # What is injected may have ended the program, but not its thread.
+                with m.If(~p.debug.injecting):
+                    m.d.sync += p.state.eq(ThreadState.HALTED)
                 end(m, p)
 
 
@@ -137,13 +150,14 @@ def trap(m, p):
         compute(m, p)
         m.next = "TRAP"
     with m.State("TRAP"):
-        m.d.comb += [
-            registers.go.eq(1),
-            registers.kind.eq(NodeCommand.TRAP),
-            p.trapped.eq(~p.asynchronous),
-        ]
+        m.d.comb += registers.kind.eq(NodeCommand.TRAP)
+        with m.If(p.debug.injecting):
+            m.d.comb += [p.debug.fail.eq(1), p.finish.eq(1)]
+            m.next = "READY"
+        with m.Else():
+            m.d.comb += [registers.go.eq(1), p.trapped.eq(~p.asynchronous)]
+            m.next = "HANDLER"
         m.d.sync += p.asynchronous.eq(0)
-        m.next = "HANDLER"
     with m.State("HANDLER"):
         with m.If(registers.done):
             m.d.comb += datapath.source.eq(ResultSource.OUTSIDE)
@@ -151,7 +165,7 @@ def trap(m, p):
     with m.State("HANDLE"):
         with m.If(~datapath.zero & (p.waiting | (state == ThreadState.RUNNING))):
             m.d.sync += state.eq(ThreadState.RUNNING)
-            m.d.comb += p.fetch.redirect.eq(1)
+            m.d.comb += [p.fetch.redirect.eq(1), p.debug.handled.eq(1)]
         with m.Else():
             m.d.sync += state.eq(ThreadState.TRAPPED)
         m.next = "READY"

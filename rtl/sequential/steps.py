@@ -45,7 +45,7 @@ def choose_rs2(m, p):
 
 
 def end(m, p):
-    """The instruction retires and makes room for the next one."""
+    """The instruction retires, unless it is injected, and makes room for the next one."""
     m.d.comb += [p.finish.eq(1), p.retire.eq(1)]
     m.next = "READY"
 

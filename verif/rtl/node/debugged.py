@@ -25,12 +25,15 @@ from scripts.simulator import SimulatedArray, SimulatorLibrary
 from sw.disassembler import disassemble
 from verif.golden.encoding import encode
 
-__all__ = ["Debugged", "StatusFields"]
+__all__ = ["Debugged", "Site", "StatusFields"]
 
 #: CSRs that follow from what a thread has executed.
 _CSRS = tuple(csr for csr in Csr if csr not in (Csr.MCYCLE, Csr.DSCRATCH0))
 
-_LIMIT_POLLS = 400
+#: Exchanges a0 with DATA.
+_EXCHANGE = encode("csrrw", 10, Csr.DSCRATCH0, 10)
+
+_LIMIT_POLLS, _LIMIT_CYCLES = 400, 20_000
 
 
 class StatusFields:
@@ -43,42 +46,95 @@ class StatusFields:
         self.cause = value >> DEBUG_CAUSE & 63
 
 
+class Site:
+    """One node of an array, compiled or golden, in column 0."""
+
+    def __init__(self, array: SimulatedArray | GoldenArray, y: int):
+        self.array, self.y = array, y
+
+    def write(self, *registers: tuple[int, int]) -> None:
+        """Write registers of the control page, (offset, value), by packets that follow each other as closely as they can."""
+        contents = [(0, self.y, offset, value.to_bytes(8, "little")) for offset, value in registers]
+        if isinstance(self.array, SimulatedArray):
+            self.array.write_many(contents)
+        else:
+            for each in contents:
+                self.array.write(*each)
+
+    def read(self, offset: int) -> int:
+        """A register of the control page."""
+        return self.array.read_register(0, self.y, offset)
+
+    def write_bytes(self, offset: int, contents: bytes) -> None:
+        """Write anywhere in the node's window, by packets."""
+        self.array.write(0, self.y, offset, contents)
+
+    def read_bytes(self, offset: int, length: int) -> bytes:
+        """Read anywhere in the node's window, by packets."""
+        return self.array.read(0, self.y, offset, length)
+
+    def peek(self, offset: int, length: int) -> bytes:
+        """SRAM by the back door."""
+        return self.array.peek(0, self.y, offset, length)
+
+    def poke(self, offset: int, contents: bytes) -> None:
+        """Change SRAM by the back door."""
+        self.array.poke(0, self.y, offset, contents)
+
+    def run(self, cycles: int = _LIMIT_CYCLES) -> str:
+        """Go on for so many cycles at most; returns why it ended."""
+        return self.array.run(max_cycles=cycles).reason if cycles else "limit"
+
+    def command(self, thread: int, command: DebugCommand) -> None:
+        """Tell a thread something."""
+        self.write((debug_offset(thread, DebugRegister.COMMAND), command))
+
+    def inject(self, thread: int, word: int) -> None:
+        """Give a thread an instruction."""
+        self.write((debug_offset(thread, DebugRegister.INSTRUCTION), word))
+
+
 class Debugged:
     """A column of compiled nodes and of golden ones, one of which is debugged.
 
     Parameters
     ----------
-    config : NodeConfig
     library : SimulatorLibrary
     nodes, y : int
         Nodes of the column, and which one is debugged.
 
     Members
     -------
-    seen : SimulatedArray
-    golden : GoldenArray
+    config : NodeConfig
+    compiled : SimulatedArray
+    seen, golden : Site
+        The node, and the golden one.
     """
 
-    def __init__(self, config: NodeConfig, library: SimulatorLibrary, nodes: int = 1, y: int = 0):
-        self.config, self.y = config, y
-        self.seen = SimulatedArray(config, nodes, 1, threads=1, library=library)
-        self.golden = GoldenArray(config, nodes, 1)
-        self.node = self.golden.node(0, y)
-        self._expected: list[list[Retirement]] = [[] for _ in range(config.threads)]
-        self._retired: list[list[Retirement]] = [[] for _ in range(config.threads)]
+    def __init__(self, library: SimulatorLibrary, nodes: int = 1, y: int = 0):
+        self.config: NodeConfig = library.config
+        threads = range(self.config.threads)
+        self.compiled = SimulatedArray(self.config, nodes, 1, threads=1, library=library)
+        golden = GoldenArray(self.config, nodes, 1)
+        self.seen, self.golden = Site(self.compiled, y), Site(golden, y)
+        self.node = golden.node(0, y)
+        self._expected: list[list[Retirement]] = [[] for _ in threads]
+        self._retired: list[list[Retirement]] = [[] for _ in threads]
         self._expected_writes: dict[tuple[int, int], list[bytes]] = {}
         self._writes: dict[tuple[int, int], list[bytes]] = {}
         self.node.on_retire = lambda record: self._expected[record.thread].append(record)
         self.node.on_vector_write = lambda thread, register, data: self._expected_writes.setdefault(
             (thread, register), []
         ).append(data)
-        self.seen.trace(True, True, (0, y))
+        self.compiled.trace(True, True, (0, y))
+
+    def __enter__(self) -> Debugged:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.compiled.close()
 
     # -- both alike ---------------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """The compiled array is not needed any more."""
-        self.seen.close()
 
     def load(self, program: Program) -> None:
         """Put a program into both memories, by the back door."""
@@ -87,95 +143,102 @@ class Debugged:
 
     def poke(self, offset: int, contents: bytes) -> None:
         """Change both memories, by the back door."""
-        self.seen.poke(0, self.y, offset, contents)
-        self.golden.poke(0, self.y, offset, contents)
+        self.seen.poke(offset, contents)
+        self.golden.poke(offset, contents)
 
     def write(self, offset: int, value: int) -> None:
         """Write a register of both control pages."""
-        self.seen.write_register(0, self.y, offset, value)
-        self.golden.write_register(0, self.y, offset, value)
+        self.seen.write((offset, value))
+        self.golden.write((offset, value))
+
+    def write_debug(self, thread: int, register: DebugRegister, value: int) -> None:
+        """Write a register of the thread's debug block."""
+        self.write(debug_offset(thread, register), value)
 
     def start(self, thread: int, pc: int) -> None:
         """Start a thread of both."""
         self.write(thread_offset(thread, ThreadRegister.PC), pc)
 
-    @staticmethod
-    def block(thread: int, register: DebugRegister = DebugRegister.COMMAND) -> int:
-        """Offset of a register of a thread's debug block."""
-        return debug_offset(thread, register)
+    def run(self) -> None:
+        """Let both go on as far as they can."""
+        self.seen.run()
+        self.golden.run()
 
     def command(self, thread: int, command: DebugCommand) -> None:
         """Tell a thread of both something, and let both do it."""
-        self.write(debug_offset(thread, DebugRegister.COMMAND), command)
+        self.write_debug(thread, DebugRegister.COMMAND, command)
         self.golden.run()
         self.settle(thread)
-
-    def run(self) -> None:
-        """Let both go on as far as they can."""
-        self.seen.run(max_cycles=200_000)
-        self.golden.run()
 
     def settle(self, thread: int) -> None:
         """Let the compiled node do what a command or an instruction has begun, until it is done or waits for a semaphore."""
         for _ in range(_LIMIT_POLLS):
-            status = self.status(thread)
-            if not status.busy or self.state(thread) is ThreadState.WAITING:
+            if not self.status(thread).busy or self.state(thread) is ThreadState.WAITING:
                 return
         raise AssertionError(f"thread {thread} is busy for {_LIMIT_POLLS} accesses: {self.state(thread).name}")
 
     def inject(self, thread: int, word: int) -> StatusFields:
-        """Have a STOPPED thread of both execute a word, and compare whether it trapped."""
-        self.write(debug_offset(thread, DebugRegister.INSTRUCTION), word)
+        """Have a STOPPED thread of both execute a word, and compare where that leaves it."""
+        self.write_debug(thread, DebugRegister.INSTRUCTION, word)
         self.golden.run()
         self.settle(thread)
         self.check_thread(thread, f"after {disassemble(word)} was injected")
         return self.status(thread)
 
+    def set_register(self, thread: int, register: int, value: int) -> None:
+        """Give a scalar register of a STOPPED thread of both a value."""
+        self.write_debug(thread, DebugRegister.DATA, value)
+        self.inject(thread, encode("csrrs", register, Csr.DSCRATCH0, 0))
+
     def place(self, thread: int, pc: int) -> None:
         """Move a STOPPED thread of both to an address; no register changes."""
-        self.write(debug_offset(thread, DebugRegister.DATA), pc)
-        exchange = encode("csrrw", 10, Csr.DSCRATCH0, 10)
-        for word in (exchange, encode("jalr", 0, 0, 10), exchange):
+        self.write_debug(thread, DebugRegister.DATA, pc)
+        for word in (_EXCHANGE, encode("jalr", 0, 0, 10), _EXCHANGE):
             self.inject(thread, word)
         assert self.pc(thread) == pc
+
+    def follow(self, thread: int) -> bool:
+        """Let the golden node's thread retire as many instructions as the compiled one's; both are STOPPED.
+
+        Returns
+        -------
+        bool
+            Whether the last one ended the thread.
+        """
+        self.seen.run(400)
+        goal = len(self.retired(thread))
+        while len(self._expected[thread]) < goal:
+            before = len(self._expected[thread])
+            self.golden.command(thread, DebugCommand.STEP)
+            self.golden.run()
+            assert len(self._expected[thread]) > before, f"thread {thread} of the golden node cannot retire instruction {before}"
+        ended = self.node.threads[thread].state is not ThreadState.STOPPED
+        # So that it has stopped for the same reason.
+        self.golden.command(thread, DebugCommand.RESUME)
+        self.golden.command(thread, DebugCommand.STOP)
+        return ended
 
     # -- the compiled node --------------------------------------------------------------------------------------------
 
     def status(self, thread: int) -> StatusFields:
         """STATUS of the compiled node's thread."""
-        return StatusFields(self._read(debug_offset(thread, DebugRegister.STATUS)))
+        return StatusFields(self.seen.read(debug_offset(thread, DebugRegister.STATUS)))
+
+    def data(self, thread: int) -> int:
+        """Its DATA."""
+        return self.seen.read(debug_offset(thread, DebugRegister.DATA))
 
     def state(self, thread: int) -> ThreadState:
         """Its STATE."""
-        return ThreadState(self._read(thread_offset(thread, ThreadRegister.STATE)))
+        return ThreadState(self.seen.read(thread_offset(thread, ThreadRegister.STATE)))
 
     def pc(self, thread: int) -> int:
         """Its PC."""
-        return self._read(thread_offset(thread, ThreadRegister.PC))
-
-    def _read(self, offset: int) -> int:
-        return self.seen.read_register(0, self.y, offset)
-
-    def expected(self, thread: int) -> list[Retirement]:
-        """What the golden node's thread has retired."""
-        return self._expected[thread]
-
-    def follow(self, thread: int) -> None:
-        """Let the golden node's thread retire as many instructions as the compiled one's; both are STOPPED."""
-        self.seen.run(max_cycles=400)
-        goal, command = len(self.retired(thread)), debug_offset(thread, DebugRegister.COMMAND)
-        while len(self._expected[thread]) < goal:
-            before = len(self._expected[thread])
-            self.golden.write_register(0, self.y, command, DebugCommand.STEP)
-            self.golden.run()
-            assert len(self._expected[thread]) > before, f"thread {thread} of the golden node cannot retire instruction {before}"
-        # So that it has stopped for the same reason.
-        self.golden.write_register(0, self.y, command, DebugCommand.RESUME)
-        self.golden.write_register(0, self.y, command, DebugCommand.STOP)
+        return self.seen.read(thread_offset(thread, ThreadRegister.PC))
 
     def retired(self, thread: int) -> list[Retirement]:
-        """What the compiled node's thread has retired."""
-        for each in self.seen.retirements():
+        """What the compiled node's thread has retired, as far as the results are there."""
+        for each in self.compiled.retirements():
             trapped = bool(each["trap"])
             cause = int(each["cause"]) if trapped else None
             writes = [
@@ -198,13 +261,12 @@ class Debugged:
 
     def check_thread(self, thread: int, when: str) -> None:
         """Fail if the thread is elsewhere than the golden one, or in another state, or its debug block shows other things."""
-        blocks = [
+        for base, registers in (
             (thread_offset(thread, ThreadRegister.PC), ThreadRegister),
-            (debug_offset(thread, DebugRegister(0)), DebugRegister),
-        ]
-        for base, registers in blocks:
+            (debug_offset(thread, DebugRegister.COMMAND), DebugRegister),
+        ):
             length = max(registers) + 8
-            seen, expected = (array.read(0, self.y, base, length) for array in (self.seen, self.golden))
+            seen, expected = (side.read_bytes(base, length) for side in (self.seen, self.golden))
             for register in registers:
                 mine, wanted = (int.from_bytes(block[register : register + 8], "little") for block in (seen, expected))
                 assert mine == wanted, f"thread {thread}, {when}: {register.name} is {mine:#x}, expected {wanted:#x}"
@@ -217,8 +279,8 @@ class Debugged:
         assert len(seen) == len(expected), f"thread {thread} has retired {len(seen)} instructions, expected {len(expected)}"
 
     def check_vector_writes(self) -> None:
-        """Fail if other values were written into vector registers, where that was ordered."""
-        for each in self.seen.vector_writes():
+        """Fail if other values were written into vector registers."""
+        for each in self.compiled.vector_writes():
             self._writes.setdefault((int(each["thread"]), int(each["register"])), []).append(each["data"].tobytes())
         for where in sorted(self._expected_writes.keys() | self._writes.keys()):
             seen, expected = self._writes.get(where, []), self._expected_writes.get(where, [])
@@ -226,7 +288,7 @@ class Debugged:
 
     def check_memory(self, offset: int, length: int) -> None:
         """Fail if a byte of this part of SRAM differs."""
-        seen, expected = self.seen.peek(0, self.y, offset, length), self.golden.peek(0, self.y, offset, length)
+        seen, expected = self.seen.peek(offset, length), self.golden.peek(offset, length)
         differing = [number for number in range(length) if seen[number] != expected[number]]
         assert not differing, f"memory differs at {offset + differing[0]:#x} and in {len(differing) - 1} more bytes"
 
@@ -236,30 +298,28 @@ class Debugged:
         Parameters
         ----------
         scratch : int
-            Offset of a free line of SRAM, aligned to an accumulator.
+            Offset of SRAM that nobody uses, aligned to an accumulator.
         """
-        exchange = encode("csrrw", 10, Csr.DSCRATCH0, 10)
         for number in range(32):
             self._compare(thread, f"x{number}", encode("csrrw", 0, Csr.DSCRATCH0, number))
         for csr in _CSRS:
-            self._compare(thread, csr.name, exchange, encode("csrrs", 10, csr, 0), exchange)
+            self._compare(thread, csr.name, _EXCHANGE, encode("csrrs", 10, csr, 0), _EXCHANGE)
         for number in range(8):
-            self._compare(thread, f"p{number}", exchange, encode("pmv.x.p", 10, number), exchange)
+            self._compare(thread, f"p{number}", _EXCHANGE, encode("pmv.x.p", 10, number), _EXCHANGE)
         stores = [encode("vst", number, 0, 10) for number in range(32)]
         stores += [encode("mst.f32", number, 10) for number in range(self.config.accumulators)]
         for store in stores:
-            self.write(debug_offset(thread, DebugRegister.DATA), SRAM_BASE + scratch)
-            self._compare(thread, "a0", exchange, store, exchange)
+            self.write_debug(thread, DebugRegister.DATA, SRAM_BASE + scratch)
+            self._compare(thread, "a0", _EXCHANGE, store, _EXCHANGE)
             self.check_memory(scratch, self.config.accumulator_bytes)
 
     def _compare(self, thread: int, name: str, *words: int) -> None:
         """Inject words and compare what DATA is then."""
         for word in words:
-            self.write(debug_offset(thread, DebugRegister.INSTRUCTION), word)
+            self.write_debug(thread, DebugRegister.INSTRUCTION, word)
             self.golden.run()
             self.settle(thread)
-        offset = debug_offset(thread, DebugRegister.DATA)
-        seen, expected = self._read(offset), self.golden.read_register(0, self.y, offset)
+        seen, expected = self.data(thread), self.golden.read(debug_offset(thread, DebugRegister.DATA))
         assert seen == expected, f"thread {thread}: {name} is {seen:#x}, expected {expected:#x}"
 
 
