@@ -88,6 +88,10 @@ class Item:
         by vector registers if ``vector`` names one, else by scalar ones.
     calls : int or None
         Of the places for code that other threads write: the one that is called.
+    fresh : bool
+        With ``calls``: the code may have been changed, so ``fence.i`` comes first.
+    kept : bool
+        No branch skips it.
     """
 
     words: tuple[int, ...] = ()
@@ -100,6 +104,8 @@ class Item:
     copies: bool = False
     vector: int | None = None
     calls: int | None = None
+    fresh: bool = False
+    kept: bool = False
 
 
 def data_address(config: NodeConfig, thread: int, code_bytes: int = CODE_BYTES) -> int:
@@ -273,6 +279,12 @@ class ItemMaker:
 
     def _csr(self) -> list[int]:
         return [self._one(_OF_UNIT[Unit.CSR], csr=self.choices.one_of(_CSRS))]
+
+    def _read_csr(self) -> list[int]:
+        """Of CSRs that cannot be written, too."""
+        return [
+            encode(self.choices.one_of(("csrrs", "csrrc", "csrrsi", "csrrci")), self.register(), self.choices.one_of(_CSRS), 0)
+        ]
 
     def _no_csr(self) -> list[int]:
         return [self._one(_OF_UNIT[Unit.CSR], csr=self.choices.one_of(_NO_CSRS))]
@@ -520,9 +532,9 @@ class ItemMaker:
         return self.choices.one_of(_ANY)(self)
 
     def nest(self, most_turns: int) -> Item:
-        """A loop around any items."""
+        """A loop around any items, too long to be skipped by branches."""
         body = tuple(self.any() for _ in range(self.choices.integer(1, 8)))
-        return Item(body=body, turns=self.choices.integer(1, most_turns))
+        return Item(body=body, turns=self.choices.integer(1, most_turns), kept=True)
 
 
 def _weighted(*makers: tuple[int, Callable[[ItemMaker], list[int]]]) -> list[Callable[[ItemMaker], list[int]]]:
@@ -532,7 +544,7 @@ def _weighted(*makers: tuple[int, Callable[[ItemMaker], list[int]]]) -> list[Cal
 _M = ItemMaker
 _STRAIGHT = _weighted(
     (6, _M._alu), (3, _M._multiply_divide), (3, _M._load), (3, _M._store), (2, _M._store_and_load), (2, _M._system),
-    (2, _M._illegal), (4, _M._csr), (1, _M._no_csr), (1, _M._stall_counter), (1, _M._mcycle), (1, _M._mtvec), (1, _M._mret),
+    (2, _M._illegal), (4, _M._csr), (2, _M._read_csr), (1, _M._no_csr), (1, _M._stall_counter), (1, _M._mcycle), (1, _M._mtvec), (1, _M._mret),
     (1, _M._misaligned_jump), (1, _M._jump_to_nowhere), (2, _M._vector_memory), (1, _M._wrong_vector_memory),
     (2, _M._vector_increment), (3, _M._simd), (4, _M._simd_three), (1, _M._transpose), (2, _M._predicate), (2, _M._strided),
     (2, _M._indexed), (2, _M._set_format), (2, _M._steps_in_memory), (1, _M._step_in_registers), (1, _M._zero), (2, _M._tile),

@@ -19,6 +19,7 @@ from verif.rtl.node.items import (
     CODE_BYTES,
     DATA,
     DATA_BYTES,
+    DATA_REGISTERS,
     HANDLER,
     HANDLER_ADDRESS,
     LOADED_VECTORS,
@@ -38,6 +39,7 @@ __all__ = [
     "ProgramTooLong",
     "assemble",
     "data_address",
+    "length",
     "memory",
     "memory_of",
     "programs",
@@ -124,6 +126,14 @@ def template(maker: ItemMaker) -> list[int]:
     return [*words, encode("jalr", 0, 0, _ROOM_LINK)]
 
 
+def length(config: NodeConfig, items: Sequence[Item]) -> int:
+    """Words that items take, with their functions."""
+    program = _Program(config, SRAM_BASE)
+    program.emit(items)
+    program.functions()
+    return len(program.words)
+
+
 class _Assembly:
     """Words with references to labels that are not known yet."""
 
@@ -183,7 +193,10 @@ class _Program(_Assembly):
             if item.branch:
                 mnemonic, operands = item.branch
                 name = object()
-                ends.append((min(index + 1 + item.skip, len(items)), name))
+                end = index + 1
+                while end < len(items) and end < index + 1 + item.skip and not items[end].kept:
+                    end += 1
+                ends.append((end, name))
                 self.refer(name, lambda distance, m=mnemonic, o=operands: [encode(m, *o, distance)])  # type: ignore[misc]
             elif item.turns:
                 self._loop(item, depth, level)
@@ -192,7 +205,8 @@ class _Program(_Assembly):
             elif item.copies:
                 self._copy(item)
             elif item.calls is not None:
-                self.words.append(encode("fence.i"))
+                if item.fresh:
+                    self.words.append(encode("fence.i"))
                 self._jump_to_room(item.calls)
             else:
                 self.words.extend(item.words)
@@ -289,16 +303,16 @@ def assemble(
     program.words += end or [encode("halt", 0)]
     program.functions()
     _handler(program)
+    if rooms is not None:
+        program.words += [0] * ((code_bytes - (TEMPLATES + rooms) * ROOM_BYTES) // 4 - len(program.words))
     if program.copies or rooms is not None:
         program.words += [0] * (-len(program.words) % (ROOM_BYTES // 4))
         program.label("templates")
         for words in templates or _default_templates(config, thread):
             program.words += [*words, *[0] * (ROOM_BYTES // 4 - len(words))]
-        if rooms is not None:
-            # Rooms hold a return at first.
-            program.words += [0] * (code_bytes // 4 - rooms * ROOM_BYTES // 4 - len(program.words))
-        for number in range(rooms or 1):
+        for number in range(1 if rooms is None else rooms):
             program.label(("room", number))
+            # It holds a return at first.
             program.words += [encode("jalr", 0, 0, _ROOM_LINK), *[0] * (ROOM_BYTES // 4 - 1)]
     if 4 * len(program.words) > code_bytes:
         raise ProgramTooLong(f"{4 * len(program.words)} bytes of code are more than the {code_bytes} that a thread has")
@@ -315,12 +329,15 @@ def _set_up(program: _Program, data: int) -> None:
     program.words += [encode("csrrw", 0, Csr.MTVEC, HANDLER_ADDRESS), *constant(DATA, data)]
     # Reset clears neither accumulators nor vector registers.
     program.words += [encode("mzero", accumulator) for accumulator in range(config.accumulators)]
-    program.words += [encode("vld", vector, index * config.line_bytes, DATA) for index, vector in enumerate(LOADED_VECTORS)]
+    program.words += [
+        encode("vld", vector, index * config.line_bytes - DATA_BYTES // 2, DATA) for index, vector in enumerate(LOADED_VECTORS)
+    ]
     for number, csr in enumerate(_FORMAT_CSRS):
         program.words += [encode("ld", 5, 8 * number, DATA), encode("csrrw", 0, csr, 5)]
     program.words.append(encode("ld", 5, 8, DATA))
     for number in range(1, 8):
         program.words += [encode("pmv.p.x", number, 5), encode("srli", 5, 5, 5)]
+    program.words += [encode("ld", register, 8 * number, DATA) for number, register in enumerate(DATA_REGISTERS[1:])]
 
 
 def _show(config: NodeConfig) -> list[int]:
