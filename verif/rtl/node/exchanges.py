@@ -260,20 +260,24 @@ class Exchanges:
         started = [member for member in self._members if member.started]
         waiting = [member for member in self._members if not member.started]
         first = self._choices.one_of(started)
-        if waiting and self._choices.one_of((True, False)):
+        if waiting and self._choices.integer(0, 1):
             return self.start(first, self._choices.one_of(waiting))
         others = [member for member in started if member is not first]
         if not others or any(member.words_left < _WORDS_AT_MOST for member in started):
             return False
         second = self._choices.one_of(others)
-        exchange = self._choices.one_of(
-            (self.message, self.message, self.message, self.ring, self.ring, self.patch, self.patch, self.restart, self.meeting)
-        )
-        if exchange == self.meeting:
-            count = self._choices.integer(1, len(others))
-            rest = [second, *(member for member in others if member is not second)]
-            return self.meeting(first, rest[:count])
-        return exchange(first, second)  # type: ignore[call-arg, arg-type]
+        kinds = ("message", "message", "message", "ring", "ring", "patch", "patch", "restart", "meeting")
+        match self._choices.one_of(kinds):
+            case "message":
+                return self.message(first, second)
+            case "ring":
+                return self.ring(first, second)
+            case "patch":
+                return self.patch(first, second)
+            case "restart":
+                return self.restart(first, second)
+        rest = [second, *(member for member in others if member is not second)]
+        return self.meeting(first, rest[: self._choices.integer(1, len(rest))])
 
     def message(self, sender: Member, receiver: Member) -> bool:
         """One writes, the other reads."""
@@ -376,7 +380,8 @@ class Exchanges:
                 return False
             releases[site] = (semaphore, len(there))
         parts: dict[int, list[int]] = {member.index: [] for member in others}
-        given, gathered = {}, self._wait(join, len(others))
+        given: dict[int, _Place] = {}
+        gathered = self._wait(join, len(others))
         for member in others:
             mine = self._place(member, (member.site,))
             if mine is not None and mine != place and mine not in given.values() and self._order.free(first.index, mine):

@@ -394,7 +394,9 @@ class ItemMaker:
         return [*words, self._one(_STEPS_IN_REGISTERS)]
 
     def _steps_in_memory(self) -> list[int]:
-        words = [self._pointer(number, self._line_offset()) for number in POINTERS]
+        # Three steps may advance a pointer by two lines each, and have to stay in the data.
+        last = _HALF - 6 * self._line
+        words = [self._pointer(number, min(self._line_offset(), last)) for number in POINTERS]
         for turn in range(3):
             even, odd = self.choices.one_of((16, 18)), self.choices.one_of((17, 19))
             a, b = (odd, even) if turn == 1 else (even, odd)
@@ -544,7 +546,8 @@ def _weighted(*makers: tuple[int, Callable[[ItemMaker], list[int]]]) -> list[Cal
 _M = ItemMaker
 _STRAIGHT = _weighted(
     (6, _M._alu), (3, _M._multiply_divide), (3, _M._load), (3, _M._store), (2, _M._store_and_load), (2, _M._system),
-    (2, _M._illegal), (4, _M._csr), (2, _M._read_csr), (1, _M._no_csr), (1, _M._stall_counter), (1, _M._mcycle), (1, _M._mtvec), (1, _M._mret),
+    (2, _M._illegal), (4, _M._csr), (2, _M._read_csr), (1, _M._no_csr), (1, _M._stall_counter), (1, _M._mcycle), (1, _M._mtvec),
+    (1, _M._mret),
     (1, _M._misaligned_jump), (1, _M._jump_to_nowhere), (2, _M._vector_memory), (1, _M._wrong_vector_memory),
     (2, _M._vector_increment), (3, _M._simd), (4, _M._simd_three), (1, _M._transpose), (2, _M._predicate), (2, _M._strided),
     (2, _M._indexed), (2, _M._set_format), (2, _M._steps_in_memory), (1, _M._step_in_registers), (1, _M._zero), (2, _M._tile),

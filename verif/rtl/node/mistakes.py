@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node with mistakes planted in its pipelined core, one of which is chosen while it runs."""
+"""A node with mistakes planted in its pipelined core, of which nodes of one build make one each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rtl.core.core import Core
 from rtl.core.grouping import PIPES
 from rtl.core.pipes.load import LoadPipe
 
-__all__ = ["MISTAKE_BITS", "Mistake", "MistakenNode"]
+__all__ = ["Mistake", "MistakenNode"]
 
 MISTAKE_BITS = 4
 
@@ -137,17 +137,19 @@ class _MistakenCore(Core):
 
 
 class MistakenNode(wiring.Component):
-    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes."""
+    """A node with the boundary of :class:`rtl.node.Node`, whose core makes the :class:`Mistake` that its column x says."""
 
     def __init__(self, config: NodeConfig):
         self.config = config
         self._node = rtl.node.Node(config)
-        super().__init__({**self._node.signature.members, "mistake": In(MISTAKE_BITS)})
+        super().__init__(self._node.signature.members)
 
     def elaborate(self, platform: Any) -> Module:
         node: Any = self._node
-        with patch.object(rtl.node, "Core", lambda config: _MistakenCore(config, self.mistake)):
+        mistake = Signal(MISTAKE_BITS)
+        with patch.object(rtl.node, "Core", lambda config: _MistakenCore(config, mistake)):
             m = node.elaborate(platform)
+        m.d.comb += mistake.eq(self.x)
         for name, member in node.signature.members.items():
             mine, its = getattr(self, name), getattr(node, name)
             m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
