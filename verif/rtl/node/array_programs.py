@@ -21,7 +21,7 @@ _CODE_BYTES_AT_MOST, _SHARED_BYTES = 0x4000, 0x800
 _END_WORDS = 64
 
 #: Items and exchanges of a program, at most; turns of loops around items.
-_STEPS, _TURNS = 400, 8
+_STEPS, _TURNS = 400, 20
 
 
 def code_bytes_of(config: NodeConfig) -> int:

@@ -142,7 +142,7 @@ class MistakenNode(wiring.Component):
     def __init__(self, config: NodeConfig):
         self.config = config
         self._node = rtl.node.Node(config)
-        super().__init__(self._node.signature.members)
+        super().__init__(dict(self._node.signature.members.items()))
 
     def elaborate(self, platform: Any) -> Module:
         node: Any = self._node
