@@ -88,7 +88,8 @@ class Executable:
 
     Parameters
     ----------
-    word : int
+    fields : Fields
+        Of its word.
     row : Instruction or None
         Its row of the table, None if it is illegal.
     operation : Operation
@@ -99,14 +100,13 @@ class Executable:
 
     __slots__ = ("complete", "operation", "scalar_writes", "vector_write", "word")
 
-    def __init__(self, word: int, row: Instruction | None, operation: Operation, complete: Operation | None = None):
-        self.word = word
+    def __init__(self, fields: Fields, row: Instruction | None, operation: Operation, complete: Operation | None = None):
+        self.word = fields.word
         self.operation = operation
         self.complete = complete or operation
         writes: list[int] = []
         self.vector_write: int | None = None
         if row is not None:
-            fields = Fields(word)
             if "rd" in row.operands:
                 writes.append(fields.rd)
             writes += [getattr(fields, operand) for operand in row.post_increment]

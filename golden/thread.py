@@ -53,6 +53,8 @@ _CSR_NUMBERS = frozenset(CSR_NUMBERS.values()) - INJECTED_CSRS
 _FORMAT_CSRS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
 _ALL_FLAGS = sum(Flag)
 _ALL_INHIBITS = sum(CountInhibit)
+#: As plain numbers, with which Python calculates faster.
+_INHIBITS_CYCLES, _INHIBITS_RETIRED = int(CountInhibit.CY), int(CountInhibit.IR)
 _SEED_MASK = 0xFFFF_FFFF
 _COUNTER_CSRS = {MHPMCOUNTER_BASE + event: event for event in Event}
 _EVENT_CSRS = {MHPMEVENT_BASE + event: event for event in Event}
@@ -127,6 +129,9 @@ class Thread:
         self.debug = DebugBlock(self, _SEMANTICS)
         self._reads: dict[int, bytes | None] = {}
         self._code: dict[int, Executable] = {}
+        #: All that has been decoded, by address and word: code is mostly the same after ``fence.i``.
+        self._decoded: dict[tuple[int, int], Executable] = {}
+        self._csr_values = self._readers()
 
     # -- control ------------------------------------------------------------------------------------------------------
 
@@ -271,8 +276,13 @@ class Thread:
             return _EVENT_CSRS[number]
         if number in _COUNTER_CSRS:
             return self.read_counter(_COUNTER_CSRS[number])
+        reader = self._csr_values.get(number)
+        return reader() if reader else 0
+
+    def _readers(self) -> dict[int, Callable[[], int]]:
+        """What gives the values of CSRs that are not read as 0."""
         node = self.node
-        values: dict[int, Callable[[], int]] = {
+        return {
             Csr.MSTATUS: lambda: self.mstatus,
             Csr.MISA: lambda: MISA_VALUE,
             Csr.MTVEC: lambda: self.mtvec,
@@ -290,7 +300,6 @@ class Thread:
             Csr.MCONFIG: lambda: self.config.descriptor,
             Csr.MHARTID: lambda: hart_id(node.x, node.y, self.number),
         }
-        return values.get(number, lambda: 0)()
 
     def write_csr(self, number: int, value: int) -> None:
         """Write a CSR that is not read-only; what the layout says is not writable stays."""
@@ -339,7 +348,7 @@ class Thread:
     @property
     def cycles(self) -> int:
         """Value of mcycle."""
-        now = 0 if self.count_inhibit & CountInhibit.CY else self.node.clock.cycle
+        now = 0 if self.count_inhibit & _INHIBITS_CYCLES else self.node.clock.cycle
         return self.cycle_offset + now & MASK_64
 
     def _inhibit(self, inhibit: int) -> None:
@@ -444,7 +453,7 @@ class Thread:
     def _retire(self, count: int, pc: int) -> None:
         self.pc = pc
         self.retired += count
-        if not self.count_inhibit & CountInhibit.IR:
+        if not self.count_inhibit & _INHIBITS_RETIRED:
             self.minstret = self.minstret + count & MASK_64
 
     def _bind(self, pc: int) -> Executable:
@@ -453,20 +462,26 @@ class Thread:
         if not 0 <= start < len(self.node.sram):
             raise Trap(Cause.INSTRUCTION_ACCESS_FAULT, pc)
         word = int.from_bytes(self.node.sram[start : start + 4], "little")
-        row = decode(word)
-        executable = Executable(word, None, self._illegal(word))
+        executable = self._decoded.get((pc, word))
+        if executable is None:
+            executable = self._decoded[pc, word] = self._decode(pc, word)
+        self._code[pc] = executable
+        return executable
+
+    def _decode(self, pc: int, word: int) -> Executable:
+        """Decode a word at an address, and bind it to this thread."""
+        row, fields = decode(word), Fields(word)
         if row is not None:
             try:
-                operation, complete = _SEMANTICS[row.mnemonic](self, Fields(word), pc)
+                operation, complete = _SEMANTICS[row.mnemonic](self, fields, pc)
                 if self.events is not None:
                     event = event_of(row)
                     operation = self.events.counting(event, operation)
                     complete = complete and self.events.counting(event, complete)
-                executable = Executable(word, row, operation, complete)
+                return Executable(fields, row, operation, complete)
             except IllegalInstruction:
                 pass
-        self._code[pc] = executable
-        return executable
+        return Executable(fields, None, self._illegal(word))
 
     @staticmethod
     def _illegal(word: int) -> Operation:

@@ -17,6 +17,10 @@ _SIMPLE = {
 }  # fmt: skip
 
 
+#: Mnemonic -> operands, and how many of them an instruction has at least.
+_OPERANDS = {row.mnemonic: (row.operands, len(row.operands) - len(row.optional_operands)) for row in INSTRUCTIONS.values()}
+
+
 def _place(operand: str, value: int) -> int:
     if operand in _SIMPLE:
         return value << _SIMPLE[operand] & OPERAND_FIELDS[operand]
@@ -31,10 +35,10 @@ def _place(operand: str, value: int) -> int:
 def encode(mnemonic: str, *operands: int) -> int:
     """The word of an instruction; operands as numbers, in the order of its syntax. Optional ones may be left out."""
     row = INSTRUCTIONS[mnemonic]
-    least = len(row.operands) - len(row.optional_operands)
-    assert least <= len(operands) <= len(row.operands), f"{mnemonic} takes {row.operands}"
+    names, least = _OPERANDS[mnemonic]
+    assert least <= len(operands) <= len(names), f"{mnemonic} takes {names}"
     word = row.match
-    for operand, value in zip(row.operands, operands, strict=False):
+    for operand, value in zip(names, operands, strict=False):
         word |= _place(operand, value)
     assert row.encodes(word)
     return word

@@ -4,45 +4,30 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from types import ModuleType
 from typing import Any
 
 import click
 
-from scripts.d1.errors import CommandError, ExitCode
+from scripts.d1.campaigns import find_campaign
+from scripts.d1.commands.campaign_core import core
+from scripts.d1.errors import ExitCode
 from scripts.d1.options import reporting
 from scripts.d1.report import Stage, Stages, print_json, print_table
 
 #: Mismatches that are shown.
 _SHOWN = 20
 
-#: Packages whose absence is a defect of the project, and no missing extra.
-_ROOMS = ("fpga", "golden", "rtl", "scripts", "sw", "verif")
-
-
-def _campaign(name: str) -> ModuleType:
-    """A module of ``verif.campaigns``, or CommandError if a package that it needs is not installed."""
-    try:
-        return importlib.import_module(f"verif.campaigns.{name}")
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package in _ROOMS:
-            raise
-        raise CommandError(
-            f"the campaign needs the Python package '{package}', which is not installed; it belongs to the test extras: "
-            "pip install -e '.[test]', or make test",
-            ExitCode.MISSING,
-        ) from None
-
 
 @click.group()
 def campaign() -> None:
     """Checks that are too long for the test suite."""
+
+
+campaign.add_command(core)
 
 
 @campaign.command()
@@ -62,7 +47,7 @@ def fp32(ctx: click.Context, pairs: int, seed: int, processes: int | None, as_js
 
     Equal seeds give equal operands, whatever the number of processes. Ends with 1 if anything differs.
     """
-    oracles = _campaign("fp32")
+    oracles = find_campaign("fp32")
     operations = tuple(oracles.fp32_oracle.OPERATIONS)
     compared: Counter[str] = Counter()
     start = time.monotonic()
@@ -109,7 +94,7 @@ def boards(ctx: click.Context, names: tuple[str, ...], design: str | None, pnr: 
     """
     if seeds is not None and not pnr:
         raise click.UsageError("--seeds is for --pnr")
-    builds = _campaign("boards")
+    builds = find_campaign("boards")
     with contextlib.ExitStack() as stack:
         stages, under_way = Stages(), contextlib.ExitStack()
         stack.enter_context(under_way)
@@ -204,7 +189,7 @@ def netlist(
     from fpga.ladder.steps import STEPS
     from fpga.simulation.rate import fastest_baud
 
-    campaign = _campaign("netlist")
+    campaign = find_campaign("netlist")
     if step_name not in STEPS:
         raise click.UsageError(f"there is no step '{step_name}'; steps are {', '.join(STEPS)}")
     design = STEPS[step_name].design_for(find_board(board_name))

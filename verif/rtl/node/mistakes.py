@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node with mistakes planted in its pipelined core, one of which is chosen while it runs."""
+"""A node with mistakes planted in its pipelined core, of which nodes of one build make one each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rtl.core.grouping import PIPES
 from rtl.core.observation.core import ObservedCore
 from rtl.core.pipes.load import LoadPipe
 
-__all__ = ["MISTAKE_BITS", "Mistake", "MistakenNode"]
+__all__ = ["Mistake", "MistakenNode"]
 
 MISTAKE_BITS = 4
 
@@ -142,19 +142,26 @@ class _MistakenObservedCore(_MistakenCore, ObservedCore):
 
 
 class MistakenNode(wiring.Component):
-    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes; observed, if wanted."""
+    """A node whose core makes one :class:`Mistake`, and is observed if wanted.
 
-    def __init__(self, config: NodeConfig, *, observe: bool = False):
+    With ``by_column`` it has the boundary of :class:`rtl.node.Node`, and its column x says which; so a row of such nodes makes
+    them all. Else a further input ``mistake``, In(4), does.
+    """
+
+    def __init__(self, config: NodeConfig, *, observe: bool = False, by_column: bool = False):
         self.config = config
         self._observe = observe
+        self._by_column = by_column
         self._node = rtl.node.Node(config, observe=observe)
-        super().__init__({**self._node.signature.members, "mistake": In(MISTAKE_BITS)})
+        super().__init__({**self._node.signature.members} | ({} if by_column else {"mistake": In(MISTAKE_BITS)}))
 
     def elaborate(self, platform: Any) -> Module:
         node: Any = self._node
+        mistake = Signal(MISTAKE_BITS)
         name, core = ("ObservedCore", _MistakenObservedCore) if self._observe else ("Core", _MistakenCore)
-        with patch.object(rtl.node, name, lambda config: core(config, self.mistake)):
+        with patch.object(rtl.node, name, lambda config: core(config, mistake)):
             m = node.elaborate(platform)
+        m.d.comb += mistake.eq(self.x if self._by_column else self.mistake)
         for name, member in node.signature.members.items():
             mine, its = getattr(self, name), getattr(node, name)
             m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)

@@ -1,58 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random programs from the instruction table, built to end, to be free of races, and to shrink.
+"""Random programs of a thread: items (``verif.rtl.node.items``) as words, with what comes before and after them.
 
-A program is a list of items; each becomes a few words that need nothing of the items before it but registers' values, so
-any item can be dropped. Registers: x8 holds the middle of the thread's data, x16 to x19 are pointers that the items set, x20
-counts loops, x21 is the stride of gathers, x31 belongs to the trap handler, which skips the instruction that trapped. All
-others are data.
+A program is a list of items, any of which can be dropped. Its trap handler shows cause and value and skips the instruction that
+trapped; behind a jump to where no memory is, it returns. At the end, the program shows what its registers hold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 
 from golden.config import NodeConfig
-from golden.isa import INSTRUCTIONS, Instruction, Unit
-from golden.layout import (
-    MHPMCOUNTER_BASE,
-    MHPMEVENT_BASE,
-    PERFORMANCE_COUNTERS,
-    SRAM_BASE,
-    STALL_EVENTS,
-    Csr,
-    semaphore_offset,
+from golden.layout import SRAM_BASE, Csr
+from verif.golden.encoding import encode
+from verif.rtl.node.choices import DrawnChoices, SeededChoices
+from verif.rtl.node.items import (
+    CODE_BYTES,
+    DATA,
+    DATA_BYTES,
+    DATA_REGISTERS,
+    HANDLER,
+    HANDLER_ADDRESS,
+    LOADED_VECTORS,
+    RESUME,
+    Item,
+    ItemMaker,
+    constant,
+    data_address,
 )
-from verif.golden.encoding import encode, load_constant
 
-DATA_REGISTERS = (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)
-DATA, POINTERS, COUNTER, STRIDE, HANDLER = 8, (16, 17, 18, 19), 20, 21, 31
-VECTORS = (0, 1, 2, 3, 31)
-#: Registers that the program loads first; transposes read groups of up to sixteen.
-LOADED_VECTORS = (*range(16), 31)
+__all__ = [
+    "CODE_BYTES",
+    "DATA_BYTES",
+    "ROOM_BYTES",
+    "TEMPLATES",
+    "Item",
+    "ProgramTooLong",
+    "assemble",
+    "data_address",
+    "length",
+    "memory",
+    "memory_of",
+    "programs",
+    "template",
+]
 
 _FORMAT_CSRS = (Csr.MFORMAT0, Csr.MFORMAT1, Csr.MFORMAT2, Csr.MFORMAT3)
 
-#: Bytes of a thread's code and of its data; x8 points to the middle of the data.
-CODE_BYTES, DATA_BYTES = 0x1000, 0x800
+#: CSRs that programs show at their end: those that do not count.
+_SHOWN_CSRS = (
+    Csr.MSTATUS, Csr.MTVEC, Csr.MSCRATCH, Csr.MEPC, Csr.MCAUSE, Csr.MTVAL, Csr.MFLAGS, Csr.MSEED, Csr.MCOUNTINHIBIT,
+    *_FORMAT_CSRS,
+)  # fmt: skip
 
+#: Bytes of a place for code that is copied, of which a thread has one for itself and those that are asked for; and templates,
+#: which are as large.
+ROOM_BYTES, TEMPLATES = 64, 2
 
-@dataclass(frozen=True)
-class Item:
-    """Words that belong together. A branch skips the ``skip`` items after it; a loop runs ``body`` ``turns`` times."""
-
-    words: tuple[int, ...] = ()
-    branch: tuple[str, tuple[int, ...]] | None = None
-    skip: int = 0
-    body: tuple[Item, ...] = ()
-    turns: int = 0
-
-
-def data_address(config: NodeConfig, thread: int) -> int:
-    """Where a thread's data starts; all code comes first, as much as at least two threads have."""
-    return SRAM_BASE + max(2, config.threads) * CODE_BYTES + thread * DATA_BYTES
-
+#: Counters of loops within each other: of the program, of its functions, of theirs. Where those return to, and copied code.
+_COUNTERS = ((9, 20), (28,), (29,))
+_LINKS, _ROOM_LINK = (14, 23), 24
+_POINTER, _TARGET, _SOURCE, _OTHER = 16, 15, 17, 19
 
 #: Words that are interesting as FP32, as two BF16 and as codes of eight bits: signs, zeros, denormals, ones, largest, Inf, NaN.
 _WORDS = (
@@ -62,268 +71,297 @@ _WORDS = (
     0x7878_F8F8, 0x0102_8384, 0x7F7B_FC03, 0x8000_7FFF, 0x0000_FFFF,
 )  # fmt: skip
 
-
-def memory() -> st.SearchStrategy[bytes]:
-    """What the data holds, repeated; the period is not one of lines, so that lines differ."""
-    near_one = st.tuples(st.integers(0x3C00, 0x43FF), st.integers(0, 0xFFFF)).map(lambda w: w[0] << 16 | w[1])
-    word = st.one_of(st.sampled_from(_WORDS), st.integers(0, 2**32 - 1), near_one)
-    return st.lists(word, min_size=15, max_size=15).map(lambda words: b"".join(w.to_bytes(4, "little") for w in words))
+#: Words of memory, whose period is not one of lines, so that lines differ.
+_PERIOD = 15
 
 
-def _constant(register: int, value: int) -> list[int]:
-    """Words that put a 64-bit value into a scalar register, as few as there need be."""
-    value = (value & 2**64 - 1 ^ 2**63) - 2**63
-    if -0x800 <= value < 0x800:
-        return [encode("addi", register, 0, value)]
-    low = (value & 0xFFF ^ 0x800) - 0x800
-    upper = [*_constant(register, value - low >> 12), encode("slli", register, register, 12)]
-    return [*upper, encode("addi", register, register, low)] if low else upper
+class ProgramTooLong(ValueError):
+    """A program that has no room in the code of its thread."""
 
 
-def _items(config: NodeConfig, thread: int) -> st.SearchStrategy[Item]:
-    register = st.sampled_from(DATA_REGISTERS)
-    vector = st.sampled_from(VECTORS)
-    accumulator = st.integers(0, config.accumulators - 1)
-    line = config.line_bytes
-    half = DATA_BYTES // 2
+def memory_of(choices: SeededChoices | DrawnChoices) -> bytes:
+    """What the data holds, repeated."""
 
-    def words(*parts: st.SearchStrategy[list[int]]) -> st.SearchStrategy[Item]:
-        return st.tuples(*parts).map(lambda lists: Item(tuple(word for words in lists for word in words)))
+    def word() -> int:
+        kind = choices.integer(0, 2)
+        if kind == 0:
+            return choices.one_of(_WORDS)
+        if kind == 1:
+            return choices.integer(0, 2**32 - 1)
+        # Near one.
+        return choices.integer(0x3C00, 0x43FF) << 16 | choices.integer(0, 0xFFFF)
 
-    def plain(mnemonics: list[str], **operands: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
-        rows = [INSTRUCTIONS[mnemonic] for mnemonic in mnemonics]
+    return b"".join(word().to_bytes(4, "little") for _ in range(_PERIOD))
 
-        def words_of(row: Instruction) -> st.SearchStrategy[list[int]]:
-            values = st.tuples(*(operands[operand] for operand in row.operands))
-            return values.map(lambda chosen: [encode(row.mnemonic, *chosen)])
 
-        return st.one_of([words_of(row) for row in rows])
-
-    alu = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.ALU]
-    multiply_divide = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit in (Unit.MULTIPLY, Unit.DIVIDE)]
-    scalar = {
-        "rd": register,
-        "rs1": register,
-        "rs2": register,
-        "imm_i": st.integers(-0x800, 0x7FF),
-        "imm_u": st.integers(0, 0xF_FFFF),
-        "shamt": st.integers(0, 63),
-        "shamtw": st.integers(0, 31),
-    }
-
-    def access(unit: Unit) -> st.SearchStrategy[list[int]]:
-        rows = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is unit]
-        aligned = st.integers(-half // 8, half // 8 - 1).map(lambda n: 8 * n)
-        # One in a few is misaligned or comes from a base that is nowhere.
-        offset = st.one_of(aligned, aligned, aligned, st.integers(-half, half - 8))
-        base = st.sampled_from((DATA, DATA, DATA, DATA, DATA, DATA, 0))
-        return plain(rows, rd=register, rs2=register, rs1=base, imm_i=offset, imm_s=offset)
-
-    # Often the same few lines, so that accesses meet.
-    line_offset = st.one_of(st.integers(0, 2), st.integers(-half // line, half // line - 1)).map(lambda n: n * line)
-    tile_lines = max(1, config.accumulator_lines)
-    tile_offset = st.integers(-half // line, half // line - tile_lines).map(lambda n: n * line)
-
-    def pointer(number: int, offset: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
-        return offset.map(lambda o: [encode("addi", number, DATA, o)])
-
-    even, odd = st.sampled_from((16, 18)), st.sampled_from((17, 19))
-    all_pointers = [pointer(number, line_offset) for number in POINTERS]
-
-    steps = [row.mnemonic for row in INSTRUCTIONS.values() if row.mnemonic.startswith("mstep")]
-    in_memory = [m for m in steps if "rs1" in INSTRUCTIONS[m].operands]
-    in_registers = [m for m in steps if "vs1" in INSTRUCTIONS[m].operands]
-    tiles = [m for m in INSTRUCTIONS if m.startswith(("mld", "mst."))]
-
-    # Cycles, also lost ones, are no matter of the program, and the handler stays.
-    stalls = {MHPMCOUNTER_BASE + event for event in STALL_EVENTS}
-    csrs = st.one_of(
-        st.sampled_from([int(csr) for csr in Csr if csr is not Csr.MCYCLE and csr is not Csr.MTVEC]),
-        st.sampled_from((0x7FF, 0xC00, 0x321, 0xB01, 0xB20, 0x306)),
-        st.sampled_from(
-            [base + n for base in (MHPMCOUNTER_BASE, MHPMEVENT_BASE) for n in PERFORMANCE_COUNTERS if base + n not in stalls]
-        ),
-    )
-    predicate, descriptor = st.integers(0, 7), st.integers(0, 15)
-    lane_operands = {
-        "vd": vector, "vs1": vector, "vs2": vector, "pd": predicate, "pm": st.one_of(st.just(0), predicate),
-        "rs1": register, "rs2": register, "fmt": descriptor,
-    }  # fmt: skip
-    simd = [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.SIMD and "part" not in row.operands]
-    transposes = [row.mnemonic for row in INSTRUCTIONS.values() if "part" in row.operands]
-    # Mostly kinds that the matrix unit takes.
-    kind = st.one_of(st.integers(0, 2), st.integers(0, 2), st.integers(0, 7))
-    format_bits = st.tuples(kind, st.integers(0, 63)).map(lambda f: f[0] << 6 | f[1])
-    strided = [row.mnemonic for row in INSTRUCTIONS.values() if row.mnemonic.startswith("vlds")]
-    indexed = [row.mnemonic for row in INSTRUCTIONS.values() if row.mnemonic.startswith("vldx")]
-    small_stride = st.one_of(st.integers(-4, 4).map(lambda n: 8 * n), st.integers(-64, 64))
-    granules = st.integers(-1, line // 8 + 1)
-    own_semaphore = 2 * thread + 1
-    own_node = st.just([encode("csrrs", 18, Csr.MNODE, 0)])
-
-    def to_own_node(offset: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
-        """x19 = global address of a line of the thread's data."""
-        start = data_address(config, thread) - SRAM_BASE + half
-        return offset.map(lambda o: [*_constant(19, start + o), encode("add", 19, 19, 18)])
-
-    def post_and_wait(count: int, taken: int) -> list[int]:
-        return [
-            encode("addi", 16, 0, count),
-            encode("spost", own_semaphore, 16),
-            encode("addi", 16, 0, min(taken, count)),
-            encode("swait", own_semaphore, 16),
-        ]
-
-    one = [encode("addi", 16, 0, 1), encode("swait", own_semaphore - 1, 16)]
-    straight = st.one_of(
-        words(plain(alu, **scalar)),
-        words(plain(multiply_divide, **scalar)),
-        words(access(Unit.LOAD)),
-        words(access(Unit.STORE)),
-        words(plain(["ecall", "ebreak", "fence", "fence.i", "wfi"], pred=st.just(15), succ=st.just(15))),
-        words(st.sampled_from((0x0000_0000, 0xFFFF_FFFF, 0x0000_0007)).map(lambda word: [word])),
-        words(
-            plain(
-                [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.CSR],
-                rd=register,
-                rs1=register,
-                zimm=st.integers(0, 31),
-                csr=csrs,
-            )
-        ),
-        # While mcycle is inhibited, it is what it has been written.
-        words(
-            st.just([encode("csrrwi", 0, Csr.MCOUNTINHIBIT, 5), encode("csrrw", 0, Csr.MCYCLE, 1)]),
-            plain(["csrrw", "csrrs", "csrrc"], rd=register, rs1=register, csr=st.just(Csr.MCYCLE)),
-            register.map(lambda rd: [encode("csrrs", rd, Csr.MCYCLE, 0)]),
-            st.sampled_from((0, 1, 4, 5)).map(lambda inhibit: [encode("csrrwi", 0, Csr.MCOUNTINHIBIT, inhibit)]),
-        ),
-        words(plain(["vld", "vst"], vd=vector, vs2=vector, rs1=st.just(DATA), imm_i=line_offset, imm_s=line_offset)),
-        words(plain(["vld", "vst"], vd=vector, vs2=vector, rs1=st.just(DATA), imm_i=tile_offset.map(lambda o: o + 4),
-                    imm_s=tile_offset.map(lambda o: o + 4))),
-        words(
-            pointer(16, line_offset),
-            plain(["vld.p", "vst.p"], vd=vector, vs2=vector, rs1=st.just(16), imm_i=line_offset, imm_s=line_offset),
-        ),
-        words(plain(simd, **lane_operands)),
-        words(plain(simd, **lane_operands), plain(simd, **lane_operands), plain(simd, **lane_operands)),
-        words(plain(transposes, **lane_operands | {"vs1": st.sampled_from((0, 1, 2, 4, 8)), "part": st.integers(0, 15)})),
-        words(
-            plain(
-                [row.mnemonic for row in INSTRUCTIONS.values() if row.unit is Unit.PREDICATE],
-                rd=register, rs1=register, pd=predicate, ps1=predicate, ps2=predicate,
-            )
-        ),
-        words(
-            format_bits.map(lambda bits: _constant(16, bits)),
-            plain(["setfmt"], fmt=descriptor, rs1=st.just(16)),
-            plain(in_registers, md=accumulator, vs1=vector, vs2=vector, fab=descriptor),
-        ),
-        words(
-            pointer(16, tile_offset),
-            st.tuples(granules, small_stride).map(
-                lambda g: _constant(STRIDE, (g[0] << 32 | g[1] & 0xFFFF_FFFF) & 0xFFFF_FFFF_FFFF_FFFF)
-            ),
-            plain(strided, vd=vector, rs1=st.just(16), rs2=st.just(STRIDE)),
-        ),
-        words(
-            pointer(16, st.just(0)),
-            # Offsets within the data, from lanes of any vector.
-            st.just([*_constant(STRIDE, 0x3F8), encode("vbc.e32", 1, STRIDE)]),
-            plain(["vand"], vd=st.just(1), vs1=st.just(1), vs2=vector, pm=st.just(0)),
-            plain(indexed, vd=vector, rs1=st.just(16), vs2=st.sampled_from((1, 1, 1, 0))),
-        ),
-        words(
-            *all_pointers,
-            plain(in_memory, md=accumulator, rs1=even, rs2=odd, fab=descriptor),
-            plain(in_memory, md=accumulator, rs1=odd, rs2=even, fab=descriptor),
-            plain(in_memory, md=accumulator, rs1=even, rs2=odd, fab=descriptor),
-        ),
-        words(plain(in_registers, md=accumulator, vs1=vector, vs2=vector, fab=descriptor)),
-        words(plain(["mzero"], md=st.integers(0, 7))),
-        words(pointer(16, tile_offset), plain(tiles, md=accumulator, rs1=st.just(16), fmt=descriptor)),
-        words(st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda counts: post_and_wait(*counts))),
-        words(own_node, to_own_node(line_offset), plain(["nwrite.s", "nwrite.sp"], vs2=vector, rs1=st.just(19),
-              sem=st.just(own_semaphore - 1)), st.just(one)),
-        words(own_node, to_own_node(line_offset), vector.map(lambda v: [encode("nread", v, 19), encode("vst", v, 0, DATA)])),
-        # The response comes while results are written.
-        words(
-            own_node, to_own_node(line_offset), vector.map(lambda v: [encode("nread", v, 19)]),
-            *[st.one_of(plain(["vld"], vd=vector, rs1=st.just(DATA), imm_i=line_offset), plain(simd, **lane_operands))] * 4,
-        ),
-        words(
-            own_node,
-            st.just([*_constant(19, semaphore_offset(own_semaphore - 1)), encode("add", 19, 19, 18)]),
-            st.just([encode("addi", 16, 0, 1), encode("nsd", 16, 19), *one]),
-        ),
-    )  # fmt: skip
-    branches = [row.mnemonic for row in INSTRUCTIONS.values() if "imm_b" in row.operands]
-    skip = st.integers(0, 3)
-    branch = st.tuples(st.sampled_from(branches), register, register, skip).map(
-        lambda b: Item(branch=(b[0], (b[1], b[2])), skip=b[3])
-    )
-    jump = st.tuples(register, skip).map(lambda j: Item(branch=("jal", (j[0],)), skip=j[1]))
-    misaligned = words(st.just([encode("jal", 1, 6)]), st.just([encode("addi", 2, 2, 1)]))
-    loop = st.tuples(st.lists(straight, max_size=4), st.integers(1, 5)).map(lambda b: Item(body=tuple(b[0]), turns=b[1]))
-    return st.one_of(straight, straight, straight, straight, branch, jump, misaligned, loop)
+@st.composite
+def memory(draw: Callable[[st.SearchStrategy[int]], int]) -> bytes:
+    """Strategy for what the data holds, repeated."""
+    return memory_of(DrawnChoices(draw))
 
 
 def programs(config: NodeConfig, thread: int, max_items: int = 30) -> st.SearchStrategy[list[Item]]:
     """Strategy for one thread's program."""
-    items = _items(config, thread)
+
+    @st.composite
+    def items(draw: Callable[[st.SearchStrategy[int]], int]) -> Item:
+        return ItemMaker(config, thread, DrawnChoices(draw)).any()
+
     # Short ones first, for shrinking; lists without a lower bound have a few elements on average.
-    sequences = st.one_of(st.lists(items, max_size=max_items), st.lists(items, min_size=max_items // 2, max_size=max_items))
-    return sequences.filter(lambda found: 4 * len(assemble(config, thread, found)) <= CODE_BYTES)
+    sequences = st.one_of(st.lists(items(), max_size=max_items), st.lists(items(), min_size=max_items // 2, max_size=max_items))
+
+    def fits(found: list[Item]) -> bool:
+        try:
+            assemble(config, thread, found)
+        except ProgramTooLong:
+            return False
+        return True
+
+    return sequences.filter(fits)
 
 
-def assemble(config: NodeConfig, thread: int, items: list[Item]) -> list[int]:
-    """All words of a thread's program: set-up, the items, all accumulators to the data, halt, trap handler."""
-    words: list[int] = []
+def template(maker: ItemMaker) -> list[int]:
+    """Code that programs copy: straight words, and the return."""
+    words = maker.straight_words(ROOM_BYTES // 4 - 1)
+    return [*words, encode("jalr", 0, 0, _ROOM_LINK)]
 
-    def length(item: Item) -> int:
-        if item.branch:
-            return 1
-        return len(item.words) + (3 + sum(map(length, item.body)) if item.turns else 0)
 
-    def emit(sequence: tuple[Item, ...] | list[Item]) -> None:
-        for index, item in enumerate(sequence):
+def length(config: NodeConfig, items: Sequence[Item]) -> int:
+    """Words that items take, with their functions."""
+    program = _Program(config, SRAM_BASE)
+    program.emit(items)
+    program.functions()
+    return len(program.words)
+
+
+class _Assembly:
+    """Words with references to labels that are not known yet."""
+
+    def __init__(self, start: int):
+        self.start = start
+        self.words: list[int] = []
+        self.labels: dict[object, int] = {}
+        self._later: list[tuple[int, object, Callable[[int], list[int]]]] = []
+
+    @property
+    def address(self) -> int:
+        """Of the next word."""
+        return self.start + 4 * len(self.words)
+
+    def label(self, name: object) -> None:
+        """Names the next word."""
+        self.labels[name] = self.address
+
+    def refer(self, name: object, make: Callable[[int], list[int]]) -> None:
+        """Append words that are made of the distance to a label; how many does not depend on it."""
+        self._later.append((len(self.words), name, make))
+        self.words += make(0)
+
+    def address_of(self, register: int, name: object) -> None:
+        """Append words that put the address of a label into a register."""
+
+        def make(distance: int) -> list[int]:
+            low = (distance & 0xFFF ^ 0x800) - 0x800
+            return [encode("auipc", register, distance - low >> 12 & 0xF_FFFF), encode("addi", register, register, low)]
+
+        self.refer(name, make)
+
+    def finish(self) -> list[int]:
+        """All words."""
+        for place, name, make in self._later:
+            made = make(self.labels[name] - self.start - 4 * place)
+            self.words[place : place + len(made)] = made
+        return self.words
+
+
+class _Program(_Assembly):
+    """A thread's program while it is put together."""
+
+    def __init__(self, config: NodeConfig, start: int):
+        super().__init__(start)
+        self._config = config
+        self._functions: list[tuple[object, tuple[Item, ...], int]] = []
+        self.copies = False
+
+    def emit(self, items: Sequence[Item], depth: int = -1, level: int = 0) -> None:
+        """Append items; ``depth`` is that of the function that they are in, ``level`` how many loops are around them."""
+        ends: list[tuple[int, object]] = []
+        for index, item in enumerate(items):
+            for place, name in ends:
+                if place == index:
+                    self.label(name)
             if item.branch:
                 mnemonic, operands = item.branch
-                distance = 4 * (1 + sum(map(length, sequence[index + 1 : index + 1 + item.skip])))
-                words.append(encode(mnemonic, *operands, distance))
+                name = object()
+                end = index + 1
+                while end < len(items) and end < index + 1 + item.skip and not items[end].kept:
+                    end += 1
+                ends.append((end, name))
+                self.refer(name, lambda distance, m=mnemonic, o=operands: [encode(m, *o, distance)])  # type: ignore[misc]
             elif item.turns:
-                words.append(encode("addi", COUNTER, 0, item.turns))
-                top = len(words)
-                emit(item.body)
-                words.append(encode("addi", COUNTER, COUNTER, -1))
-                words.append(encode("bne", COUNTER, 0, 4 * (top - len(words))))
+                self._loop(item, depth, level)
+            elif item.functions:
+                self._call(item, depth)
+            elif item.copies:
+                self._copy(item)
+            elif item.calls is not None:
+                if item.fresh:
+                    self.words.append(encode("fence.i"))
+                self._jump_to_room(item.calls)
             else:
-                words.extend(item.words)
+                self.words.extend(item.words)
+        for place, name in ends:
+            if place == len(items):
+                self.label(name)
 
-    emit(items)
-    body = list(words)
-    setup = load_constant(DATA, data_address(config, thread) + DATA_BYTES // 2)
+    def functions(self) -> None:
+        """Append all functions that are called."""
+        for name, items, depth in self._functions:
+            self.label(name)
+            self.emit(items, depth)
+            self.words.append(encode("jalr", 0, 0, _LINKS[depth]))
+
+    def _loop(self, item: Item, depth: int, level: int) -> None:
+        counter = _COUNTERS[depth + 1][level]
+        self.words.append(encode("addi", counter, 0, item.turns))
+        top = object()
+        self.label(top)
+        self.emit(item.body, depth, level + 1)
+        # Back by a jump, since the loop may be longer than a branch reaches.
+        self.words += [encode("addi", counter, counter, -1), encode("beq", counter, 0, 8)]
+        self.refer(top, lambda distance: [encode("jal", 0, distance)])
+
+    def _call(self, item: Item, depth: int) -> None:
+        names = [object() for _ in item.functions]
+        self._functions += [(name, items, depth + 1) for name, items in zip(names, item.functions, strict=True)]
+        link = _LINKS[depth + 1]
+        if len(names) == 1:
+            self.refer(names[0], lambda distance: [encode("jal", link, distance)])
+            return
+        self.address_of(_TARGET, names[0])
+        self.address_of(_OTHER, names[1])
+        self.words += [encode("andi", _SOURCE, item.selector, 1), encode("beq", _SOURCE, 0, 8)]
+        self.words += [encode("addi", _TARGET, _OTHER, 0), encode("jalr", link, 0, _TARGET)]
+
+    def _copy(self, item: Item) -> None:
+        """Copy a template into the thread's own room, which is the first, and call it."""
+        self.copies = True
+        self.words += [encode("andi", _SOURCE, item.selector, 1), encode("slli", _SOURCE, _SOURCE, 6)]
+        self.address_of(_POINTER, "templates")
+        self.words.append(encode("add", _SOURCE, _SOURCE, _POINTER))
+        self.address_of(_POINTER, ("room", 0))
+        line = self._config.line_bytes
+        for offset in range(0, ROOM_BYTES, 8 if item.vector is None else line):
+            if item.vector is None:
+                self.words += [encode("ld", _OTHER, offset, _SOURCE), encode("sd", _OTHER, offset, _POINTER)]
+            else:
+                self.words += [encode("vld", item.vector, offset, _SOURCE), encode("vst", item.vector, offset, _POINTER)]
+        self.words.append(encode("fence.i"))
+        self._jump_to_room(0)
+
+    def _jump_to_room(self, number: int) -> None:
+        self.refer(("room", number), lambda distance: [encode("jal", _ROOM_LINK, distance)])
+
+
+def assemble(
+    config: NodeConfig,
+    thread: int,
+    items: Sequence[Item],
+    *,
+    code_bytes: int = CODE_BYTES,
+    templates: Sequence[Sequence[int]] | None = None,
+    rooms: int | None = None,
+    end: Sequence[int] = (),
+) -> list[int]:
+    """All words of a thread's program: set-up, the items, its end, functions, trap handler, templates, rooms for code.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    thread : int
+    items : sequence of Item
+    code_bytes : int
+        Code that each thread has.
+    templates : sequence of sequence of int, optional
+        TEMPLATES pieces of code that items copy; by default always the same.
+    rooms : int, optional
+        Rooms for code, which fill the end of the thread's code then. By default there is one, behind everything else, if an item
+        needs it.
+    end : sequence of int
+        Words that end the program; by default ``halt`` with exit code 0.
+
+    Raises
+    ------
+    ProgramTooLong
+        If there is not enough room for it.
+    """
+    start = SRAM_BASE + thread * code_bytes
+    program = _Program(config, start)
+    _set_up(program, data_address(config, thread, code_bytes) + DATA_BYTES // 2)
+    program.emit(items)
+    program.words += _show(config)
+    program.words += end or [encode("halt", 0)]
+    program.functions()
+    _handler(program)
+    if rooms is not None:
+        program.words += [0] * ((code_bytes - (TEMPLATES + rooms) * ROOM_BYTES) // 4 - len(program.words))
+    if program.copies or rooms is not None:
+        program.words += [0] * (-len(program.words) % (ROOM_BYTES // 4))
+        program.label("templates")
+        for words in templates or _default_templates(config, thread):
+            program.words += [*words, *[0] * (ROOM_BYTES // 4 - len(words))]
+        for number in range(1 if rooms is None else rooms):
+            program.label(("room", number))
+            # It holds a return at first.
+            program.words += [encode("jalr", 0, 0, _ROOM_LINK), *[0] * (ROOM_BYTES // 4 - 1)]
+    if 4 * len(program.words) > code_bytes:
+        raise ProgramTooLong(f"{4 * len(program.words)} bytes of code are more than the {code_bytes} that a thread has")
+    return program.finish()
+
+
+def _default_templates(config: NodeConfig, thread: int) -> list[list[int]]:
+    return [template(ItemMaker(config, thread, SeededChoices(f"template {number}"))) for number in range(TEMPLATES)]
+
+
+def _set_up(program: _Program, data: int) -> None:
+    config = program._config
+    program.address_of(HANDLER_ADDRESS, "handler")
+    program.words += [encode("csrrw", 0, Csr.MTVEC, HANDLER_ADDRESS), *constant(DATA, data)]
     # Reset clears neither accumulators nor vector registers.
-    setup += [encode("mzero", accumulator) for accumulator in range(config.accumulators)]
-    setup += [encode("vld", vector, index * config.line_bytes, DATA) for index, vector in enumerate(LOADED_VECTORS)]
+    program.words += [encode("mzero", accumulator) for accumulator in range(config.accumulators)]
+    program.words += [
+        encode("vld", vector, index * config.line_bytes - DATA_BYTES // 2, DATA) for index, vector in enumerate(LOADED_VECTORS)
+    ]
     for number, csr in enumerate(_FORMAT_CSRS):
-        setup += [encode("ld", 5, 8 * number, DATA), encode("csrrw", 0, csr, 5)]
-    setup += [encode("ld", 5, 8, DATA)]
+        program.words += [encode("ld", 5, 8 * number, DATA), encode("csrrw", 0, csr, 5)]
+    program.words.append(encode("ld", 5, 8, DATA))
     for number in range(1, 8):
-        setup += [encode("pmv.p.x", number, 5), encode("srli", 5, 5, 5)]
-    end: list[int] = [encode("addi", 16, DATA, -DATA_BYTES // 2)]
-    for accumulator in range(config.accumulators):
-        end.append(encode("mst.f32.p", accumulator, 16))
-    end += [encode("pmv.x.p", 5, number) for number in range(8)]
-    end += [encode("csrrs", 5, csr, 0) for csr in (Csr.MFLAGS, Csr.MSEED, *_FORMAT_CSRS)]
-    end.append(encode("halt", 0))
-    handler = [
+        program.words += [encode("pmv.p.x", number, 5), encode("srli", 5, 5, 5)]
+    program.words += [encode("ld", register, 8 * number, DATA) for number, register in enumerate(DATA_REGISTERS[1:])]
+
+
+def _show(config: NodeConfig) -> list[int]:
+    """Words that let all registers be seen: scalar and vector registers are written with what they hold."""
+    words = [encode("addi", register, register, 0) for register in range(1, 32)]
+    words += [encode("vor", vector, vector, vector) for vector in LOADED_VECTORS]
+    words.append(encode("addi", 16, DATA, -DATA_BYTES // 2))
+    words += [encode("mst.f32.p", accumulator, 16) for accumulator in range(config.accumulators)]
+    words += [encode("pmv.x.p", 5, number) for number in range(8)]
+    return words + [encode("csrrs", 5, csr, 0) for csr in _SHOWN_CSRS]
+
+
+def _handler(program: _Program) -> None:
+    """Behind a jump to where no memory is, what called goes on, else the instruction behind the one that trapped."""
+    program.label("handler")
+    program.words += [
+        encode("csrrs", HANDLER, Csr.MTVAL, 0),
+        encode("csrrs", HANDLER, Csr.MCAUSE, 0),
+        encode("addi", HANDLER, HANDLER, -1),
+        encode("bne", HANDLER, 0, 12),
+        encode("csrrw", 0, Csr.MEPC, RESUME),
+        encode("mret"),
         encode("csrrs", HANDLER, Csr.MEPC, 0),
         encode("addi", HANDLER, HANDLER, 4),
         encode("csrrw", 0, Csr.MEPC, HANDLER),
         encode("mret"),
     ]
-    start = SRAM_BASE + thread * CODE_BYTES
-    words_before_handler = len(load_constant(HANDLER, 0)) + 1 + len(setup) + len(body) + len(end)
-    vector = [*load_constant(HANDLER, start + 4 * words_before_handler), encode("csrrw", 0, Csr.MTVEC, HANDLER)]
-    return vector + setup + body + end + handler
