@@ -64,6 +64,7 @@ def build(
     progress: Progress | None = None,
     *,
     node: Callable[[NodeConfig], Any] | None = None,
+    quick: bool = False,
 ) -> SimulatorLibrary:
     """The simulator of a configuration, from the cache or built now.
 
@@ -77,6 +78,8 @@ def build(
     progress : callable, optional
     node : class, optional
         Another node than :class:`rtl.node.Node`, with the same boundary.
+    quick : bool
+        Compile in a third of the time what then runs several times slower: for a few hundred thousand cycles.
 
     Raises
     ------
@@ -97,12 +100,12 @@ def build(
     tools = find_toolchain()
     if waves == "fst" and not (tools.has_header("lz4.h") and tools.has_header("zlib.h")):
         raise ToolMissing("lz4's or zlib's header", "install them: apt-get install liblz4-dev zlib1g-dev, or use a .vcd file")
-    key = library_key(config, arithmetic, waves, tools, node)
+    key = library_key(config, arithmetic, waves, tools, node, quick)
     cache = Cache("simulators")
     cached = cache.find(key) is not None
     folder = cache.build(
         key,
-        lambda partial: _make(partial, cache.folder / f"{key}.log", config, arithmetic, waves, tools, report, node),
+        lambda partial: _make(partial, cache.folder / f"{key}.log", config, arithmetic, waves, tools, report, node, quick),
         lambda: report("waiting for another process that builds the same simulator", None),
     )
     facts = json.loads((folder / "build.json").read_text())
@@ -111,7 +114,12 @@ def build(
 
 
 def library_key(
-    config: NodeConfig, arithmetic: str, waves: str | None, tools: Toolchain, node: Callable[[NodeConfig], Any] | None = None
+    config: NodeConfig,
+    arithmetic: str,
+    waves: str | None,
+    tools: Toolchain,
+    node: Callable[[NodeConfig], Any] | None = None,
+    quick: bool = False,
 ) -> str:
     """Digest of everything that a simulator depends on."""
     paths = [*sorted((_ROOT / "rtl").rglob("*")), *sorted(_ENGINE.iterdir())]
@@ -134,6 +142,7 @@ def library_key(
         metadata.version("amaranth"),
         platform.machine(),
         getattr(node, "__qualname__", ""),
+        *(["quick"] if quick else []),
     )
 
 
@@ -146,6 +155,7 @@ def _make(
     tools: Toolchain,
     report: Progress,
     node: Callable[[NodeConfig], Any] | None,
+    quick: bool,
 ) -> None:
     """Fill ``folder`` with the library and ``build.json``."""
     # Amaranth takes a while to import, and a cached simulator does not need it.
@@ -171,7 +181,7 @@ def _make(
         compilation.verilate(
             [*sources, *sorted(_ENGINE.glob("*.cpp"))], top=TOP, prefix="D1Node", options=options, cxx_flags=flags
         )
-        compilation.compile()
+        compilation.compile(quick=quick)
         compilation.link(folder / _LIBRARY, ("lz4", "z") if waves == "fst" else ())
     shutil.rmtree(work)
     log.rename(folder / "build.log")
