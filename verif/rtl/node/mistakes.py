@@ -21,7 +21,7 @@ from rtl.core.grouping import PIPES
 from rtl.core.observation.core import ObservedCore
 from rtl.core.pipes.load import LoadPipe
 
-__all__ = ["Mistake", "MistakenNode"]
+__all__ = ["Mistake", "MistakenByColumn", "MistakenNode"]
 
 MISTAKE_BITS = 4
 
@@ -142,18 +142,17 @@ class _MistakenObservedCore(_MistakenCore, ObservedCore):
 
 
 class MistakenNode(wiring.Component):
-    """A node whose core makes one :class:`Mistake`, and is observed if wanted.
+    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes; observed, if wanted."""
 
-    With ``by_column`` it has the boundary of :class:`rtl.node.Node`, and its column x says which; so a row of such nodes makes
-    them all. Else a further input ``mistake``, In(4), does.
-    """
-
-    def __init__(self, config: NodeConfig, *, observe: bool = False, by_column: bool = False):
+    def __init__(self, config: NodeConfig, *, observe: bool = False):
         self.config = config
         self._observe = observe
-        self._by_column = by_column
         self._node = rtl.node.Node(config, observe=observe)
-        super().__init__({**self._node.signature.members} | ({} if by_column else {"mistake": In(MISTAKE_BITS)}))
+        super().__init__({**self._node.signature.members, **self._choice()})
+
+    def _choice(self) -> dict[str, Any]:
+        """The member that chooses the mistake."""
+        return {"mistake": In(MISTAKE_BITS)}
 
     def elaborate(self, platform: Any) -> Module:
         node: Any = self._node
@@ -161,8 +160,15 @@ class MistakenNode(wiring.Component):
         name, core = ("ObservedCore", _MistakenObservedCore) if self._observe else ("Core", _MistakenCore)
         with patch.object(rtl.node, name, lambda config: core(config, mistake)):
             m = node.elaborate(platform)
-        m.d.comb += mistake.eq(self.x if self._by_column else self.mistake)
+        m.d.comb += mistake.eq(self.mistake if self._choice() else self.x)
         for name, member in node.signature.members.items():
             mine, its = getattr(self, name), getattr(node, name)
             m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
         return m
+
+
+class MistakenByColumn(MistakenNode):
+    """The same with the boundary of :class:`rtl.node.Node`: its column x is the mistake, so a row of nodes makes them all."""
+
+    def _choice(self) -> dict[str, Any]:
+        return {}
