@@ -155,7 +155,7 @@ class DebugBlock:
             operation, complete = self._semantics[row.mnemonic](thread, fields, thread.pc)
         except IllegalInstruction:
             raise Trap(Cause.ILLEGAL_INSTRUCTION, fields.word) from None
-        return Executable(fields.word, row, operation, complete)
+        return Executable(fields, row, operation, complete)
 
     def _jumps(self, row: Instruction, fields: Fields) -> bool:
         """Whether the instruction moves the thread, be it to the next address."""
