@@ -341,7 +341,11 @@ class PipelineFollower:
         elif killed:
             self._ending.append((instruction, "killed by an older instruction of its group"))
         elif instruction.commit < 0:
-            self._ending.append((instruction, "parked: executed again when the semaphore covers it"))
+            row = decode(instruction.word)
+            if row is not None and row.mnemonic == "swait":
+                self._ending.append((instruction, "parked: executed again when the semaphore covers it"))
+            else:
+                self._ending.append((instruction, "not executed: the thread was stopped"))
         else:
             result = _late_result(instruction.thread, instruction.word)
             if result is None:
