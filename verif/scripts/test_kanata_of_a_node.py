@@ -216,6 +216,18 @@ def test_late_results_take_as_long_as_the_contract_says(whole: Run) -> None:
     assert lengths("veq.f32") > {()}
 
 
+def test_arrows_come_from_what_writes_the_operand(whole: Run) -> None:
+    pairs = {
+        tuple(whole.shown[number].label.split()[2] for number in (each.producers[0], each.number))
+        for each in whole.shown
+        if each.producers and not each.flushed
+    }
+    assert pairs >= {("ld", "mul"), ("vadd.f32", "vexp2.f32"), ("veq.f32", "pmv.x.p"), ("div", "sd"), ("nread", "vst")}
+    for each in whole.shown:
+        if each.producers:
+            assert "operand" in {wait.name for wait in each.lanes[1]}
+
+
 def test_counts_are_those_of_the_counters(whole: Run) -> None:
     for counters in whole.counters:
         assert counters.pipes is not None
