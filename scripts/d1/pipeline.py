@@ -6,7 +6,7 @@ from __future__ import annotations
 import bisect
 import functools
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -101,7 +101,7 @@ class _Instruction:
     """One instruction under way. ``number`` is that in the file, None if it is not written there; ``pc`` is None of what a
     debugger injects."""
 
-    __slots__ = ("commit", "held", "number", "order", "pc", "sequence", "stage", "thread", "trapped", "word")
+    __slots__ = ("commit", "held", "number", "order", "pc", "sequence", "stage", "thread", "trapped", "waited", "word")
 
     def __init__(self, thread: int, sequence: int, pc: int | None, word: int):
         self.thread = thread
@@ -112,6 +112,8 @@ class _Instruction:
         self.stage = ""
         #: What it waits for, as the second lane shows it.
         self.held = ""
+        #: It has waited for an operand.
+        self.waited = False
         #: Its number among those of its thread that have retired, 0 if it is injected, and among those of the file; -1 before.
         self.commit = -1
         self.order = -1
@@ -125,6 +127,8 @@ class _Thread:
         self.buffer: deque[_Instruction] = deque()
         self.queue: deque[_Instruction] = deque()
         self.waiting: _Instruction | None = None
+        #: Who has written a register last, by number in the file.
+        self.writers: dict[_Register, int | None] = {}
         self.fetched = 0
         self.retired = 0
 
@@ -134,7 +138,8 @@ class PipelineFollower:
 
     An instruction of the file begins when it is fetched. It ends in the cycle after its last one in the pipeline, be it X or the
     one in which its result is written: retired, or flushed if it was dropped, killed, trapped, or parked by ``swait`` to be
-    executed again. Retired ones are numbered as they commit; of each thread, that is the order of the program.
+    executed again. Retired ones are numbered as they commit; of each thread, that is the order of the program. An arrow leads to
+    what has waited for an operand.
 
     What is held in memory is what is under way: at most what the buffers of a node hold and one instruction for each register.
 
@@ -206,6 +211,8 @@ class PipelineFollower:
             self._enter(each, "I", now)
             self._entering.append((each, X_STAGES[pipe]))
         self._execute(observed)
+        for each, _ in issued:
+            self._show_producer(each)
         for instruction, write in written:
             if instruction is not None:
                 if write.kind is not ResultKind.SCALAR:
@@ -321,6 +328,8 @@ class PipelineFollower:
 
     def _commit(self, instruction: _Instruction, now: int) -> None:
         thread = self._threads[instruction.thread]
+        for register in _registers(instruction.word)[1]:
+            thread.writers[register] = instruction.number
         if instruction.pc is None:
             instruction.commit = 0
             text = "injected by a debugger: executed, and not counted as retired"
@@ -341,7 +350,11 @@ class PipelineFollower:
         elif killed:
             self._ending.append((instruction, "killed by an older instruction of its group"))
         elif instruction.commit < 0:
-            self._ending.append((instruction, "parked: executed again when the semaphore covers it"))
+            row = decode(instruction.word)
+            if row is not None and row.mnemonic == "swait":
+                self._ending.append((instruction, "parked: executed again when the semaphore covers it"))
+            else:
+                self._ending.append((instruction, "not executed: the thread was stopped"))
         else:
             result = _late_result(instruction.thread, instruction.word)
             if result is None:
@@ -372,7 +385,17 @@ class PipelineFollower:
                 self._wait(thread.waiting, "", observed.cycle)
             if head is not None:
                 self._wait(head, held, observed.cycle)
+                head.waited |= event == Event.OPERAND
             thread.waiting = head
+
+    def _show_producer(self, instruction: _Instruction) -> None:
+        """An arrow to an instruction that has waited for an operand, from the last one that writes what it reads."""
+        if instruction.waited and instruction.number is not None:
+            reads, _ = _registers(instruction.word)
+            writers = self._threads[instruction.thread].writers
+            producer = max((number for register in reads if (number := writers.get(register)) is not None), default=None)
+            if producer is not None:
+                self._file.depend(instruction.number, producer)
 
     # -- the file -----------------------------------------------------------------------------------------------------
 
@@ -449,6 +472,31 @@ def _result(word: int) -> tuple[ResultKind, int] | None:
     if "pd" in row.operands:
         return (ResultKind.PREDICATE, register) if register else None
     return None
+
+
+#: Operands that are registers: the letter of their kind, and the lowest bit of the field.
+_READS = {
+    "rs1": ("x", 15), "rs2": ("x", 20), "vs1": ("v", 15), "vs2": ("v", 20), "ps1": ("p", 15), "ps2": ("p", 20), "pm": ("p", 29),
+}  # fmt: skip
+_WRITES = {"rd": ("x", 7), "vd": ("v", 7), "pd": ("p", 7), "rs1": ("x", 15), "rs2": ("x", 20)}
+
+_Register = tuple[str, int]
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _registers(word: int) -> tuple[tuple[_Register, ...], tuple[_Register, ...]]:
+    """Registers that an instruction reads, and those that it writes; without x0 and p0, and without accumulators."""
+    row = decode(word)
+    if row is None:
+        return (), ()
+
+    def named(operands: Iterable[str], fields: Mapping[str, _Register]) -> tuple[_Register, ...]:
+        found = ((kind, word >> low & (0x7 if kind == "p" else 0x1F)) for kind, low in (fields[name] for name in operands))
+        return tuple(register for register in found if register[1] or register[0] == "v")
+
+    reads = named((name for name in row.operands if name in _READS), _READS)
+    writes = named([*(name for name in row.operands if name in ("rd", "vd", "pd")), *row.post_increment], _WRITES)
+    return reads, writes
 
 
 def _late_result(thread: int, word: int) -> Write | None:

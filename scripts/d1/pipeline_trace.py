@@ -15,7 +15,6 @@ from scripts.d1.kanata import KanataFile
 from scripts.d1.options import PipelineView
 from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower, ResultKind, Write
 from scripts.simulator import SimulatedArray
-from scripts.simulator.observation import XVFI_KINDS
 
 __all__ = ["PipelineTrace"]
 
@@ -49,7 +48,7 @@ class PipelineTrace:
         self._late_channels = array.config.issue_width
         self._file = KanataFile(view.path)
         self._follower = PipelineFollower(self._file, array.config.threads, symbols, view.first, view.cycles)
-        array.observe(rvfi=True, xvfi=True, view=True, node=self._node)
+        array.observe(rvfi=True, xvfi={"vector", "predicate"}, view=True, node=self._node)
 
     def __enter__(self) -> PipelineTrace:
         return self
@@ -92,13 +91,12 @@ class PipelineTrace:
     def _writes(self, array: SimulatedArray) -> dict[int, list[Write]]:
         """Registers written behind X, by cycle, the oldest first."""
         rvfi = array.rvfi_records()
-        # What is not asked for would be kept.
-        events = {kind: array.xvfi_records(kind) for kind in XVFI_KINDS}
+        vector, predicate = array.xvfi_records("vector"), array.xvfi_records("predicate")
         writes: dict[int, list[Write]] = defaultdict(list)
         for kind, records, register in (
             (ResultKind.SCALAR, rvfi[rvfi["channel"] >= self._late_channels], "rd_addr"),
-            (ResultKind.VECTOR, events["vector"], "vd"),
-            (ResultKind.PREDICATE, events["predicate"], "pd"),
+            (ResultKind.VECTOR, vector, "vd"),
+            (ResultKind.PREDICATE, predicate, "pd"),
         ):
             for cycle, thread, number in zip(*(records[name].tolist() for name in ("cycle", "thread", register)), strict=True):
                 writes[cycle - 1].append(Write(thread, kind, number))
@@ -107,24 +105,23 @@ class PipelineTrace:
 
 def _observed(records: _Records) -> Iterator[ObservedCycle]:
     """What view records say; what they show has happened in the cycle before theirs."""
-    names = (
-        "cycle", "fetch_count", "fetch_thread", "fetch_pc", "fetch_words", "decode", "correct", "redirect", "issue", "stays",
-        "waits", "killed", "commit", "trap", "stall",
-    )  # fmt: skip
-    for (
-        cycle, fetched, fetch_thread, pc, words, decode, correct, redirect, issue, stays, waits, killed, commit, trap, stall
-    ) in zip(*(records[name].tolist() for name in names), strict=True):  # fmt: skip
+    names = records.dtype.names or ()
+    for values in zip(*(records[name].tolist() for name in names), strict=True):
+        shown: dict[str, Any] = dict(zip(names, values, strict=True))
+        fetched, injected = shown["fetch_count"], shown["inject"]
         yield ObservedCycle(
-            cycle - 1,
-            fetch=(fetch_thread, pc, words[:fetched]) if fetched else None,
-            decode=decode,
-            correct=correct,
-            redirect=redirect,
-            issues=[Issue(pipe, byte >> 4 & 3, byte & 3) for pipe, byte in enumerate(issue) if byte & 0x80],
-            stays=stays,
-            waits=waits,
-            killed=killed,
-            commits=commit,
-            traps=trap,
-            stalls=stall,
+            shown["cycle"] - 1,
+            fetch=(shown["fetch_thread"], shown["fetch_pc"], shown["fetch_words"][:fetched]) if fetched else None,
+            # One packet comes at a time, and so does what it injects.
+            injections=((injected.bit_length() - 1, shown["inject_word"]),) if injected else (),
+            decode=shown["decode"],
+            correct=shown["correct"],
+            redirect=shown["redirect"],
+            issues=[Issue(pipe, byte >> 4 & 3, byte & 3) for pipe, byte in enumerate(shown["issue"]) if byte & 0x80],
+            stays=shown["stays"],
+            waits=shown["waits"],
+            killed=shown["killed"],
+            commits=shown["commit"],
+            traps=shown["trap"],
+            stalls=shown["stall"],
         )

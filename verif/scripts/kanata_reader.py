@@ -19,7 +19,7 @@ class Stage:
 
 @dataclass
 class ShownInstruction:
-    """An instruction as the file shows it. ``retirement`` is -1 if it was flushed."""
+    """An instruction as the file shows it. ``retirement`` is -1 if it was flushed; ``producers`` are where arrows come from."""
 
     number: int
     sequence: int
@@ -31,6 +31,7 @@ class ShownInstruction:
     label: str = ""
     detail: str = ""
     lanes: dict[int, list[Stage]] = field(default_factory=dict)
+    producers: list[int] = field(default_factory=list)
 
     @property
     def pc(self) -> int:
@@ -101,7 +102,8 @@ def read_kanata(path: Path) -> list[ShownInstruction]:
         elif command == "W":
             _, producer, kind = columns
             assert kind == "0", line
-            assert 0 <= int(producer) < len(shown), line
+            assert 0 <= int(producer) < index, line
+            instruction.producers.append(int(producer))
         else:
             assert command == "R", line
             _, retirement, kind = columns

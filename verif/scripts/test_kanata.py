@@ -313,6 +313,21 @@ def test_why_the_oldest_instruction_waits_is_shown_as_long_as_it_does(tmp_path: 
     assert 1 not in second.lanes
 
 
+def test_an_arrow_leads_from_the_last_writer_to_what_has_waited_for_an_operand(tmp_path: Path) -> None:
+    code = words("addi a1, zero, 3", "ld a1, 0(a0)", "addi a2, a1, 3", "addi a3, a1, 3")
+    cycles: list[ObservedCycle | tuple[ObservedCycle, list[Write]]] = [
+        ObservedCycle(0, fetch=(0, BASE, code)),
+        ObservedCycle(1, decode=(4,)),
+        ObservedCycle(2, issues=[Issue(ALU, 0, 0)]),
+        ObservedCycle(3, issues=[Issue(LOAD, 0, 0)], commits=1 << ALU),
+        ObservedCycle(4, commits=1 << LOAD, stalls=(Event.OPERAND,)),
+        (ObservedCycle(5, issues=[Issue(ALU, 0, 0), Issue(CONTROL, 0, 1)]), [Write(0, ResultKind.SCALAR, 11)]),
+        ObservedCycle(6, commits=1 << ALU | 1 << CONTROL),
+    ]
+    shown = follow(tmp_path / "trace", cycles)
+    assert [each.producers for each in shown] == [[], [], [1], []]
+
+
 def test_a_response_that_does_not_come_ends_when_its_register_has_another_writer(tmp_path: Path) -> None:
     pair = words("vld v3, 0(a0)", "vld v3, 0(a1)")
     first, second = follow(

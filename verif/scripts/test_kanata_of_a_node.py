@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from golden.config import preset
-from golden.layout import Event, ThreadRegister, thread_offset
+from golden.layout import DebugControl, DebugRegister, Event, ThreadRegister, debug_offset, thread_offset
 from scripts.d1.options import PipelineView
 from scripts.d1.pipeline import STAGES, WAITS
 from scripts.d1.pipeline_trace import PipelineTrace
@@ -20,7 +20,7 @@ from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.assembler import assemble
 from sw.counters import ThreadCounters, read_counters
 from sw.disassembler import disassemble
-from sw.host import run_program
+from sw.host import load_program, run_program, start
 from verif.scripts.command import ROOT, d1
 from verif.scripts.kanata_reader import ShownInstruction, read_kanata
 
@@ -216,6 +216,18 @@ def test_late_results_take_as_long_as_the_contract_says(whole: Run) -> None:
     assert lengths("veq.f32") > {()}
 
 
+def test_arrows_come_from_what_writes_the_operand(whole: Run) -> None:
+    pairs = {
+        tuple(whole.shown[number].label.split()[2] for number in (each.producers[0], each.number))
+        for each in whole.shown
+        if each.producers and not each.flushed
+    }
+    assert pairs >= {("ld", "mul"), ("vadd.f32", "vexp2.f32"), ("veq.f32", "pmv.x.p"), ("div", "sd"), ("nread", "vst")}
+    for each in whole.shown:
+        if each.producers:
+            assert "operand" in {wait.name for wait in each.lanes[1]}
+
+
 def test_counts_are_those_of_the_counters(whole: Run) -> None:
     for counters in whole.counters:
         assert counters.pipes is not None
@@ -272,6 +284,43 @@ def test_the_command_writes_the_file_and_names_the_viewer(tmp_path: Path) -> Non
     expected = [line.split()[2] for line in log.read_text().splitlines() if " r0c1t0 " in line]
     assert [f"{each.pc:#x}" for each in retired] == expected
     assert [each.label.split(maxsplit=1)[1] for each in retired[:2]] == ["<_start> addi a0, zero, 3", "<loop> addi a0, a0, -1"]
+
+
+def test_what_a_debugger_injects_is_shown_and_not_counted(library: SimulatorLibrary, tmp_path: Path) -> None:
+    program = assemble(
+        "_start: li s0, 400\nloop: addi a0, a0, 1\naddi s0, s0, -1\nebreak\nbnez s0, loop\nhalt zero\n", config=CONFIG
+    )
+    inserted = assemble("addi a0, zero, 5\nmul a1, a0, a0\nld a2, 0(a1)\n", config=CONFIG).segments[0][1]
+    path = tmp_path / "trace"
+
+    def debug(register: DebugRegister, value: int) -> None:
+        array.write_register(0, 0, debug_offset(0, register), value)
+
+    with SimulatedArray(CONFIG, 1, 1, library=library) as array:
+        with PipelineTrace(array, PipelineView(path, 0, 0, 0, 10_000), program.symbols):
+            array.trace()
+            load_program(array, program)
+            debug(DebugRegister.CONTROL, DebugControl.EBREAK)
+            start(array, 0, 0, 0, program.entry)
+            array.run(100)
+            for at in range(0, 12, 4):
+                debug(DebugRegister.INSTRUCTION, int.from_bytes(inserted[at : at + 4], "little"))
+                array.run(50)
+            debug(
+                DebugRegister.INSTRUCTION,
+                int.from_bytes(assemble("addi s0, zero, 0\n", config=CONFIG).segments[0][1][:4], "little"),
+            )
+            debug(DebugRegister.CONTROL, 0)
+            array.write_register(0, 0, thread_offset(0, ThreadRegister.PC), program.symbols["loop"] + 12)
+            array.run(1000)
+        log = array.retirements()
+    shown = read_kanata(path)
+    injected = [each for each in shown if each.label.startswith("(injected)")]
+    assert [each.label.split()[1] for each in injected] == ["addi", "mul", "ld", "addi"]
+    assert ["trapped" in each.detail for each in injected] == [False, False, True, False]
+    assert sum("not executed" in each.detail for each in shown) == 1
+    retired = [each.pc for each in shown if not each.flushed and each not in injected]
+    assert retired == log["pc"].tolist() != []
 
 
 def picture(shown: list[ShownInstruction]) -> list[str]:

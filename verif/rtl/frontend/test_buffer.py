@@ -140,7 +140,8 @@ class Contract(wiring.Component):
 
         # Of each window that is there, the older one first: its words, and what belongs to it.
         windows = [
-            {"count": Signal(range(words + 1), name=f"count{i}"), "about": Signal(2 + LABEL_BITS, name=f"about{i}")} for i in range(2)
+            {"count": Signal(range(words + 1), name=f"count{i}"), "about": Signal(2 + LABEL_BITS, name=f"about{i}")}
+            for i in range(2)
         ]
         places = Array(Signal(LABEL_BITS, name=f"place{i}") for i in range(2 * words))
         here = Signal(range(3))

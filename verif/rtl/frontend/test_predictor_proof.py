@@ -23,7 +23,9 @@ class Lookup(wiring.Component):
 
     def __init__(self, config: NodeConfig):
         self.config = config
-        super().__init__({"address": In(WORD_ADDRESS_BITS), "update": In(3 + 2 * WORD_ADDRESS_BITS), "flush": In(1), "taken": Out(1)})
+        super().__init__(
+            {"address": In(WORD_ADDRESS_BITS), "update": In(3 + 2 * WORD_ADDRESS_BITS), "flush": In(1), "taken": Out(1)}
+        )
 
     def connect(self, m: Module) -> Any:
         m.submodules.predictor = predictor = BranchPredictor(self.config)

@@ -131,7 +131,9 @@ class Contract(wiring.Component):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_reads_show_what_was_written_before_and_writes_wait_for_one_cycle_at_most(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_show_what_was_written_before_and_writes_wait_for_one_cycle_at_most(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check_bounded(Contract(CONFIGS[name]).stub(monkeypatch), 6)
 
 
