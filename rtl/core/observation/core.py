@@ -121,6 +121,7 @@ class ObservedCore(Core):
             rs1 = Mux(pipe.first, x.rs1, held)
             m.d.sync += held.eq(rs1)
         handler = self._of_thread(m, x.thread, [control.redirect_target for control in self._controls])
+        taken = self._of_thread(m, x.thread, [control.taken.valid for control in self._controls])
         vector = self._of_thread(m, x.thread, [csr.vector for csr in self._csrs])
         # What is injected executes at the address where its thread goes on, and leaves it there, unless it jumps.
         injected = self._of_thread(m, x.thread, [debug.injecting for debug in self._debugs])
@@ -131,13 +132,17 @@ class ObservedCore(Core):
         m.d.comb += [
             record.insn.eq(commit.insn),
             record.trap.eq(commit.trap),
-            record.halt.eq(Mux(commit.trap, ~vector.any(), ends) & ~injected),
+            record.halt.eq(Mux(commit.trap, taken & ~vector.any(), ends) & ~injected),
             record.debug.eq(injected),
             record.mode.eq(_MACHINE_MODE),
             record.ixl.eq(_XLEN_64),
             record.pc_rdata.eq(Mux(injected, stays, commit.pc)),
-            record.pc_wdata.eq(Mux(injected & ~moves, stays, Mux(commit.trap, handler, goes_on))),
+            record.pc_wdata.eq(goes_on),
         ]
+        with m.If(injected & ~moves):
+            m.d.comb += record.pc_wdata.eq(stays)
+        with m.Elif(commit.trap):
+            m.d.comb += record.pc_wdata.eq(Mux(taken, handler, commit.pc))
         for number, read, field, value in ((1, decoded.reads_rs1, insn[15:20], rs1), (2, decoded.reads_rs2, insn[20:25], x.rs2)):
             with m.If(read):
                 m.d.comb += [record[f"rs{number}_addr"].eq(field), record[f"rs{number}_rdata"].eq(value)]
