@@ -12,6 +12,8 @@ __all__ = ["CONTROL_BITS", "DebugWriteLayout", "ThreadDebug"]
 #: Bits of the register CONTROL.
 CONTROL_BITS = len(DebugControl)
 
+_UNDER_WAY = ("requested", "stepping", "broke", "trapped", "spent", "injecting")
+
 
 class DebugWriteLayout(data.StructLayout):
     """What a packet writes into a thread's debug block: one of three commands, or a register. At most one bit is set."""
@@ -97,12 +99,12 @@ class ThreadDebug(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        write, injecting = self.write, self.injecting
-        # Why the thread is to stop; a step does when its instruction is ``spent``.
-        requested, stepping, broke, trapped, spent = (
-            Signal(name=name) for name in ("requested", "stepping", "broke", "trapped", "spent")
-        )
-        reason, failed, cause = Signal(DebugReason), Signal(), Signal(6)
+        write = self.write
+        # Why the thread is to stop; a step does when its instruction is ``spent``. All in one: simulators copy each register.
+        under_way = Signal(data.StructLayout(dict.fromkeys(_UNDER_WAY, 1)))
+        requested, stepping, broke, trapped, spent, injecting = (under_way[name] for name in _UNDER_WAY)
+        shown = Signal(data.StructLayout({"reason": DebugReason, "failed": 1, "cause": 6, "control": CONTROL_BITS}))
+        reason, failed, cause, control = shown.reason, shown.failed, shown.cause, shown.control
 
         waiting, stopped = self.state == ThreadState.WAITING, self.state == ThreadState.STOPPED
         active, free, settled, stepped = Signal(), Signal(), Signal(), Signal()
@@ -111,15 +113,17 @@ class ThreadDebug(wiring.Component):
             free.eq(stopped & ~injecting),
             settled.eq(~self.in_slot & ~self.exiting),
             stepped.eq(stepping & spent),
+            self.injecting.eq(injecting),
             self.single.eq(stepping | injecting),
             self.hold.eq(requested | broke | trapped | (self.single & (self.in_slot | spent))),
             # What has halted or trapped the thread for good in the meantime is undone by nothing but a request.
             self.stop.eq(settled & ~stopped & (requested | (active & (broke | trapped | stepped)))),
             self.resume.eq((write.resume | write.step) & free),
             self.inject.eq(write.instruction & free),
-            self.stops_at_ebreak.eq(self.control[0] & ~injecting),
+            self.stops_at_ebreak.eq(control[0] & ~injecting),
+            self.control.eq(control),
             self.busy.eq(requested | broke | trapped | spent | injecting | (stepping & ~waiting)),
-            self.status[: len(reason)].eq(reason),
+            self.status[:3].eq(reason),
             self.status[DEBUG_BUSY].eq(requested | stepping | broke | trapped | injecting),
             self.status[DEBUG_FAILED].eq(failed),
             self.status[DEBUG_CAUSE : DEBUG_CAUSE + len(cause)].eq(cause),
@@ -142,7 +146,7 @@ class ThreadDebug(wiring.Component):
             with m.If(settled):
                 m.d.sync += injecting.eq(0)
         with m.If(self.handled):
-            m.d.sync += trapped.eq(self.control[1])
+            m.d.sync += trapped.eq(control[1])
             with m.If(stepping & ~self.restart):
                 m.d.sync += spent.eq(1)
         with m.If(stopped):
@@ -165,7 +169,7 @@ class ThreadDebug(wiring.Component):
             )
 
         with m.If(write.control):
-            m.d.sync += self.control.eq(self.written)
+            m.d.sync += control.eq(self.written)
         with m.If(write.data):
             m.d.sync += self.data.eq(self.written)
         with m.If(self.write_data):

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
-from rtl.frontend.entry import FetchWindow, lane_widths, window_words
+from rtl.frontend.entry import WORD_ADDRESS_BITS, FetchWindow, lane_widths, window_words
 
 __all__ = ["FetchBuffer"]
 
@@ -24,6 +24,9 @@ class FetchBuffer(wiring.Component):
         Another window may enter.
     enter : In(1), entering : In(FetchWindow)
         A window enters at the end of the cycle; only with ``room``.
+    inject : In(1), pc : In(word address), word : In(32)
+        A word enters at the end of the cycle, without a prediction, as if it were the one at ``pc``; only if the buffer is empty
+        and nothing else enters.
     valid : Out(1), window : Out(FetchWindow)
         The older window.
     lane_a : In(1), lane_b : In(1)
@@ -39,6 +42,9 @@ class FetchBuffer(wiring.Component):
                 "room": Out(1),
                 "enter": In(1),
                 "entering": In(FetchWindow(config)),
+                "inject": In(1),
+                "pc": In(WORD_ADDRESS_BITS),
+                "word": In(32),
                 "valid": Out(1),
                 "window": Out(FetchWindow(config)),
                 "lane_a": In(1),
@@ -73,6 +79,15 @@ class FetchBuffer(wiring.Component):
                     low = window.pc[: (words - 1).bit_length()]
                     m.d.sync += [low.eq(low + width), window.count.eq(window.count - width)]
                     m.d.sync += [window.words[i].eq(window.words[i + width]) for i in range(words - width)]
+        with m.If(self.inject):
+            m.d.sync += [
+                self.valid.eq(1),
+                window.pc.eq(self.pc),
+                window.count.eq(1),
+                window.predicted.eq(0),
+                window.fault.eq(0),
+                window.words[0].eq(self.word),
+            ]
         with m.If(self.drop):
             m.d.sync += [self.valid.eq(0), second_valid.eq(0)]
         return m

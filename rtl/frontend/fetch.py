@@ -154,21 +154,15 @@ class FetchUnit(wiring.Component):
                 wants[i].eq(thread.run & buffer.room & ~self.waits[i]),
                 buffer.enter.eq(turns.grant[i] & delivers),
                 buffer.entering.eq(fetched),
+                buffer.inject.eq(thread.inject),
+                buffer.pc.eq(thread.fetch_pc),
+                buffer.word.eq(thread.word),
                 buffer.lane_a.eq(thread.lane_a),
                 buffer.lane_b.eq(thread.lane_b),
                 buffer.drop.eq(thread.redirect | thread.correct),
                 thread.valid.eq(buffer.valid),
                 thread.window.eq(buffer.window),
             ]
-            with m.If(thread.inject):
-                m.d.comb += [
-                    buffer.enter.eq(1),
-                    buffer.entering.pc.eq(thread.fetch_pc),
-                    buffer.entering.count.eq(1),
-                    buffer.entering.predicted.eq(0),
-                    buffer.entering.fault.eq(0),
-                    buffer.entering.words[0].eq(thread.word),
-                ]
             with m.If(thread.redirect):
                 m.d.sync += [
                     thread.fetch_pc.eq(thread.redirect_target[2:OFFSET_BITS]),

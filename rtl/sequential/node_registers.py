@@ -115,6 +115,7 @@ _TURN_CYCLES = 60
 
 #: Words of CSRs, by bits 11, 10, 6 and 5 of their numbers, bit 3 or 4, and bits 2, 1 and 0.
 _CSR_PATTERNS = {
+    "0101----": _Word.DATA,
     "0-00-0-0": _Word.MSTATUS,
     "0-00-0-1": _Word.MISA,
     "0-00-1-0": _Word.ZERO,
@@ -128,7 +129,6 @@ _CSR_PATTERNS = {
     "001--010": _Word.CAUSE,
     "001--011": _Word.VALUE,
     "001--1--": _Word.ZERO,
-    "0101----": _Word.DATA,
     "011--0--": _Word.MFORMAT,
     "011--1-0": _Word.MFLAGS,
     "011--1-1": _Word.MSEED,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a debugger may do with a thread of a pipelined core, compared with what comes of it in the golden node."""
+"""What a debugger may do with a thread, compared with what comes of it in the golden node."""
 
 from __future__ import annotations
 
@@ -162,9 +162,9 @@ def stop_after(both: Debugged, source: str, delay: int, *, registers: bool = Fal
 
 _STRAIGHT = """
 _start: addi a0, a0, 1
-        addi a0, a0, 2
-        addi a0, a0, 3
-        addi a0, a0, 4
+        addi a1, a1, 2
+        addi a2, a2, 3
+        addi a3, a3, 4
         swait 1, a0
         addi a0, a0, 5
         ebreak
@@ -332,10 +332,11 @@ def exits(both: Debugged) -> None:
     both.set_register(0, 12, _SILENCE)
     both.inject(0, encode("nread", 5, 12))
     both.write_debug(0, DebugRegister.INSTRUCTION, encode("vadd.i32", 6, 5, 5))
-    both.start(1, SRAM_BASE + 0x100)
-    both.golden.run()
-    both.seen.run(400)
-    assert both.compiled.node_state(0, both.seen.y).exited
+    if both.config.threads > 1:
+        both.start(1, SRAM_BASE + 0x100)
+        both.golden.run()
+        both.seen.run(400)
+        assert both.compiled.node_state(0, both.seen.y).exited
     assert _now(both)[0] is STOPPED
     assert both.status(0).busy
     both.write(thread_offset(0, ThreadRegister.STATE), 0)
@@ -467,6 +468,24 @@ def one_packet(both: Debugged) -> None:
     assert both.data(0) == 7
 
 
+def step_that_exits_late(both: Debugged) -> None:
+    """Packets that write into the bank hold up the store of a step that ends the program: the step ends with the exit."""
+    _prepare(both)
+    exit_at = 0x200
+    both.poke(0, encode("sd", 11, 0, 10).to_bytes(4, "little"))
+    both.set_register(0, 10, SRAM_BASE + exit_at)
+    both.set_register(0, 11, 1)
+    for writes in range(4, 16):
+        both.write(control_offset(ControlRegister.TOHOST_ADDRESS), SRAM_BASE + exit_at)
+        both.command(0, STOP)
+        both.place(0, SRAM_BASE)
+        both.golden.command(0, STEP)
+        both.golden.run()
+        both.seen.write((debug_offset(0, DebugRegister.COMMAND), STEP), *[(exit_at + 8, 0)] * writes)
+        both.settle(0)
+        assert _now(both)[0] is HALTED
+
+
 def busy_stops(both: Debugged) -> None:
     """A gather, a division and a request under way are no matter for a stop."""
     stop_after(both, BUSY, 40)
@@ -477,6 +496,6 @@ SCENARIOS: dict[str, Callable[[Debugged], None]] = {
     scenario.__name__: scenario
     for scenario in (
         steps_one_by_one, step_that_waits, breakpoints, traps, ends, network_errors, waiting_injection, exits, injected_jumps,
-        injected_counts, failures, scratch_is_for_debuggers, one_packet, busy_stops,
+        injected_counts, failures, scratch_is_for_debuggers, one_packet, step_that_exits_late, busy_stops,
     )
 }  # fmt: skip

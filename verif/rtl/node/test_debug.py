@@ -250,6 +250,9 @@ def test_nothing_depends_on_whether_stopped_nodes_are_evaluated(library: Simulat
                     both.seen.command(0, command)
                     both.settle(0)
             both.seen.run(3000)
+            both.seen.command(0, STOP)
+            for _ in range(20):
+                both.status(0)
             runs.append((both.compiled.boundary_records().tobytes(), both.compiled.evaluations(0, 0)))
     assert runs[0][0] == runs[1][0]
     assert runs[1][1] < runs[0][1]
