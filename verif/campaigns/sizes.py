@@ -21,7 +21,7 @@ from scripts.simulator.toolchain import find_toolchain
 from verif.bench import verilator_environment
 from verif.sizes.area import KINDS, PARTS, area, core_design, synthesise
 from verif.sizes.execution import Difference
-from verif.sizes.grid import BASE, SIZES, Size, covering
+from verif.sizes.grid import BASE, BUILT, SIZES, Size, covering
 from verif.sizes.measure import BENCHMARKS, Execution, execute
 
 __all__ = ["COLUMNS", "Progress", "SizeOutcome", "in_order", "known", "markdown", "measure", "row", "run"]
@@ -87,9 +87,10 @@ class SizeOutcome:
 
 
 def in_order(sizes: Collection[Size]) -> list[Size]:
-    """Sizes in the order in which they are measured: first those that stand for all, so that a run that is ended says most."""
+    """Sizes in the order in which they are measured: first those that stand for all, so that a run that is ended says most; last
+    those that have the hardware of others."""
     first = [size for size in covering() if size in sizes]
-    return [*first, *(size for size in sorted(sizes) if size not in first)]
+    return [*first, *(size for size in sorted(sizes, key=lambda size: (size.built != size, size)) if size not in first)]
 
 
 def run(sizes: Collection[Size], progress: Progress, *, processes: int | None = None) -> Iterator[SizeOutcome]:
@@ -133,15 +134,15 @@ def _require_tools() -> None:
 
 
 def measure(size: Size, tell: Callable[[str], None] = lambda note: None) -> SizeOutcome:
-    """Measure one size, or take what is kept of it; errors of this size are part of the outcome."""
+    """Measure one size, or take what is kept of its hardware; errors of this size are part of the outcome."""
     start = time.monotonic()
     outcome = SizeOutcome(size)
     try:
-        outcome.execution = _execution(size, tell)
+        outcome.execution = _execution(size.built, tell)
     except (Difference, SimulatorError, RuntimeError) as error:
         outcome.errors.append(f"{type(error).__name__}: {error}")
     try:
-        outcome.area = _area(size, tell)
+        outcome.area = _area(size.built, tell)
     except FpgaError as error:
         outcome.errors.append(f"{type(error).__name__}: {error}")
     outcome.seconds = time.monotonic() - start
@@ -153,7 +154,7 @@ def known(sizes: Collection[Size]) -> list[SizeOutcome]:
     executions, areas = Cache("size-executions"), Cache("size-areas")
     found = []
     for size in sorted(sizes):
-        folders = executions.find(_execution_key(size)), areas.find(_area_key(size))
+        folders = executions.find(_execution_key(size.built)), areas.find(_area_key(size.built))
         if all(folders):
             found.append(measure(size))
     return found
@@ -223,7 +224,9 @@ _HEADING = """\
 # Sizes of the pipelined core
 
 Written by `d1 campaign sizes --write {name}`. A size is threads / bytes fetched per cycle / decoders / instructions that a thread
-issues per cycle; there are {count} in all, and a node can be made of each. All else is as in the preset `{base}`.
+issues per cycle; there are {count} in all, and a node can be made of each. Decoders form two lanes, which have at most as many as
+words are fetched; more are not built. So {built} sizes differ in their hardware, and the others are listed with what those have.
+All else is as in the preset `{base}`.
 
 {state}
 
@@ -256,6 +259,7 @@ def markdown(outcomes: Sequence[SizeOutcome], name: str = "docs/sizes.md") -> st
     heading = _HEADING.format(
         name=name,
         count=len(SIZES),
+        built=len(BUILT),
         base=BASE.name,
         state=state,
         benchmarks=" and ".join(f"the {title}" for title in titles),

@@ -62,6 +62,7 @@ def test_sizes_that_stand_for_all_come_first_and_every_size_once(stand: Stand) -
     assert tuple(ordered[: len(covering())]) == covering()
     assert sorted(ordered) == list(SIZES)
     assert sizes.in_order([LARGE, SMALL]) == [SMALL, LARGE]
+    assert all(size.built != size for size in ordered[180:])
 
 
 def test_what_was_measured_is_kept_and_what_failed_is_not(stand: Stand) -> None:
@@ -73,6 +74,13 @@ def test_what_was_measured_is_kept_and_what_failed_is_not(stand: Stand) -> None:
     assert all(outcome.passed for outcome in again.values())
     assert sorted(stand.executed) == [SMALL, ODD, ODD, LARGE]
     assert again[SMALL].execution == next(outcome.execution for outcome in first if outcome.size == SMALL)
+
+
+def test_sizes_of_the_same_hardware_are_measured_once(stand: Stand) -> None:
+    outcomes = list(sizes.run([Size(1, 8, decoders, 1) for decoders in (3, 4, 5, 8)], ignore, processes=1))
+    assert {outcome.size.decode_width for outcome in outcomes} == {3, 4, 5, 8}
+    assert sorted(stand.executed) == [Size(1, 8, 3, 1), Size(1, 8, 4, 1)]
+    assert all(outcome.passed for outcome in outcomes)
 
 
 def test_a_size_that_fails_is_named_with_what_repeats_it_and_stops_no_other(stand: Stand) -> None:
