@@ -8,7 +8,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from verif.sizes.measure import BENCHMARKS, Execution, execute
 __all__ = ["COLUMNS", "Progress", "SizeOutcome", "in_order", "known", "markdown", "measure", "row", "run"]
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
+
+#: While nothing is done, progress is told this often.
+_BEAT_SECONDS = 5.0
 
 #: What is executed depends on these, beside the hardware.
 _SOURCES = (
@@ -100,7 +103,7 @@ def run(sizes: Collection[Size], progress: Progress, *, processes: int | None = 
     ----------
     sizes : collection of Size
     progress : callable
-        Told when a size begins, and in this process, or with one process, of everything.
+        Told of everything if one process works, else now and then of a size that is under way.
     processes : int, optional
         Worker processes, by default one for each core; 1 works in this process.
 
@@ -119,9 +122,12 @@ def run(sizes: Collection[Size], progress: Progress, *, processes: int | None = 
     with ProcessPoolExecutor(count) as pool:
         pending: dict[Future[SizeOutcome], Size] = {pool.submit(measure, size): size for size in ordered}
         try:
-            for future in as_completed(pending):
-                progress(pending[future], "done")
-                yield future.result()
+            while pending:
+                for future in wait(pending, _BEAT_SECONDS, FIRST_COMPLETED).done:
+                    del pending[future]
+                    yield future.result()
+                if pending:
+                    progress(next((size for future, size in pending.items() if future.running()), ordered[-1]), "under way")
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def test_sizes_of_the_same_hardware_are_measured_once(stand: Stand) -> None:
     assert {outcome.size.decode_width for outcome in outcomes} == {3, 4, 5, 8}
     assert sorted(stand.executed) == [Size(1, 8, 3, 1), Size(1, 8, 4, 1)]
     assert all(outcome.passed for outcome in outcomes)
+
+
+def test_several_workers_do_what_one_does(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "ProcessPoolExecutor", ThreadPoolExecutor)
+    some = [SMALL, ODD, LARGE]
+    assert sorted(outcome.size for outcome in sizes.run(some, ignore, processes=2)) == sorted(some)
+    assert sorted(stand.executed) == sorted(some)
+    assert {outcome.size for outcome in sizes.run(some, ignore, processes=1)} == set(some)
+    assert sorted(stand.executed) == sorted(some)
 
 
 def test_a_size_that_fails_is_named_with_what_repeats_it_and_stops_no_other(stand: Stand) -> None:

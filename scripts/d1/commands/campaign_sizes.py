@@ -58,6 +58,7 @@ def sizes(
         else:
             for outcome in campaign.run(chosen, tell, processes=processes):
                 outcomes.append(outcome)
+                tell(outcome.size, "done")
                 for message in outcome.errors:
                     click.echo(f"{outcome.size} FAILED: {message}", err=True)
         failed = [outcome for outcome in outcomes if outcome.errors]
