@@ -42,11 +42,12 @@ def test_a_second_build_is_instant_and_the_same(standin: SimulatorLibrary) -> No
 def test_the_key_depends_on_every_option_but_not_on_the_presets_name() -> None:
     tools = find_toolchain()
     keys = [
-        library_key(config, arithmetic, waves, tools, node)
+        library_key(config, arithmetic, waves, tools, node, quick)
         for config in (TINY, TINY.replace(channel_depth=5))
         for arithmetic in ("rtl", "macro")
         for waves in (None, "vcd")
         for node in (None, StandInNode)
+        for quick in (False, True)
     ]
     assert len(set(keys)) == len(keys)
     assert library_key(TINY.replace(name="other"), "rtl", None, tools) == library_key(TINY, "rtl", None, tools)

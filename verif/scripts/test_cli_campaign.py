@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
 from golden.layout import Flag
 from scripts.d1.main import run
-from verif.campaigns import boards, fp32, netlist
+from verif.campaigns import boards, fp32, netlist, sizes
 from verif.golden import fp32_oracle
 from verif.scripts.command import d1, refused
+from verif.sizes.area import KINDS, PARTS
+from verif.sizes.grid import Size
+from verif.sizes.measure import BENCHMARKS, Execution
 
 
 def test_campaign_compares_so_many_operands_of_every_operation() -> None:
@@ -126,3 +130,47 @@ def test_netlist_that_fails_or_shows_no_fault_fails_the_campaign(
 )
 def test_boards_and_steps_that_are_not_there_are_refused(arguments: tuple[str, ...], part: str) -> None:
     refused(d1("campaign", *arguments), 2, part)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_sizes_end_with_1_if_one_fails_and_tell_what_repeats_it(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(chosen: Collection[Size], tell: sizes.Progress, *, processes: int | None) -> list[sizes.SizeOutcome]:
+        assert processes == 3
+        area = {part: dict.fromkeys(KINDS, 1000) for part in PARTS}
+        execution = Execution(1234, 900, 0.75, {name: (1.25, 2.0) for name in BENCHMARKS})
+        good, bad = sorted(chosen)
+        return [sizes.SizeOutcome(good, execution, area), sizes.SizeOutcome(bad, errors=["Difference: here"])]
+
+    monkeypatch.setattr(sizes, "run", measured)
+    names = ["--only", "4/16/3/1", "--only", "1/8/8/4", "--only", "4/16/3/1"]
+    assert run(["campaign", "sizes", *names, "--processes", "3", *(["--json"] if as_json else [])]) == 1
+    shown = capsys.readouterr()
+    if as_json:
+        report = json.loads(shown.out)
+        assert [(each["size"], each["passed"]) for each in report["sizes"]] == [("1/8/8/4", True), ("4/16/3/1", False)]
+        assert not report["passed"]
+    else:
+        assert "3,000" in shown.out
+        assert "4/16/3/1 FAILED; to repeat it: d1 campaign sizes --only 4/16/3/1" in shown.out
+    assert "4/16/3/1 FAILED: Difference: here" in shown.err
+
+
+@pytest.mark.parametrize(
+    "size, part",
+    [("4/16/3", "THREADS/FETCH/DECODE/ISSUE"), ("3/16/4/2", "threads = 3 is not one of 1, 2, 4"), ("a/b/c/d", "a/b/c/d")],
+)
+def test_sizes_that_are_none_are_refused(size: str, part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["campaign", "sizes", "--only", size]) == 2
+    assert part in capsys.readouterr().err
+
+
+def test_list_of_sizes_is_written_of_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("D1_CACHE", str(tmp_path / "cache"))
+    page = tmp_path / "sizes.md"
+    assert run(["campaign", "sizes", "--kept", "--write", str(page)]) == 0
+    assert "216 not measured" in capsys.readouterr().err
+    assert page.read_text().startswith("# Sizes of the pipelined core")

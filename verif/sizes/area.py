@@ -4,7 +4,8 @@
 A core is a few dozen modules, of which most are the same in most sizes: a decoder, a queue for groups of three, a register file
 with two readers. Each is synthesised alone, once for all sizes that have it, and a core's area is the sum. So nothing is
 optimised across modules: what a module makes that nobody uses counts, and so does what constants at its inputs would save.
-Matrix array, SIMD unit and random lanes do not depend on the size, and they and the SRAM are not counted.
+Matrix array, SIMD unit and random lanes do not depend on the size, and they and the SRAM are not counted. Nor are the
+register files: FPGAs have no memory with so many write ports, and they depend on nothing but the number of threads.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from amaranth.hdl import Fragment, UnusedElaboratable, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
-from fpga.cache import cached_folder, content_key, folder_of
+from fpga.cache import cached_folder, content_key
 from fpga.flows.ecp5 import ECP5
 from fpga.tools import Tool, find_tool, run_tool
 from golden.config import NodeConfig
@@ -42,9 +43,11 @@ KINDS = tuple(ECP5.resources)
 PARTS: dict[str, tuple[str, ...]] = {
     "front end": ("frontend",),
     "issue": ("grouping", "allocation"),
-    "registers": ("scalars", "vectors", "predicates", "formats"),
     "pipes and the rest": ("",),
 }
+
+#: Instances in the core that are memory of kinds that FPGAs do not have.
+_ARRAYS = ("scalars", "vectors")
 
 #: Name of the design's own module.
 _TOP = "core"
@@ -113,7 +116,7 @@ class Design:
 
 
 def core_design(config: NodeConfig) -> Design:
-    """The pipelined core of a configuration; its macros are boxes."""
+    """The pipelined core of a configuration; its macros and its register files are boxes."""
     with warnings.catch_warnings():
         # Of the macros, only the ports are wanted.
         warnings.simplefilter("ignore", UnusedElaboratable)
@@ -125,7 +128,10 @@ def core_design(config: NodeConfig) -> Design:
                 (random_name(config), {random_name(config): RandomLanes(config)}),
             )
         }
-        return design_of(Core(config), macros)
+        design = design_of(Core(config), macros)
+    arrays = [child for instance, child in design.modules[design.top].children if instance in _ARRAYS]
+    assert len(arrays) == len(_ARRAYS)
+    return Design(design.top, design.modules, design.boxes | {name: design.modules.pop(name).box for name in arrays})
 
 
 def design_of(component: wiring.Component, macros: Mapping[str, wiring.Component] | None = None) -> Design:
@@ -168,7 +174,9 @@ def _by_contents(text: str, boxes: dict[str, str]) -> Design:
     return Design(rename(f"\\{_TOP}"), modules, boxes)
 
 
-def synthesise(design: Design, name: str, yosys: Tool | None = None, tell: Callable[[str], None] = lambda note: None) -> Counter[str]:
+def synthesise(
+    design: Design, name: str, yosys: Tool | None = None, tell: Callable[[str], None] = lambda note: None
+) -> Counter[str]:
     """What one module takes, without what it instantiates: numbers by `KINDS`. Kept by contents.
 
     Raises
@@ -184,17 +192,12 @@ def synthesise(design: Design, name: str, yosys: Tool | None = None, tell: Calla
     def make(folder: Path) -> None:
         (folder / "module.il").write_text(source)
         (folder / "synthesis.ys").write_text(script)
-        run_tool(yosys, ["-q", "synthesis.ys"], folder, tell)
+        run_tool(yosys, ["-q", "synthesis.ys"], folder)
         (folder / "module.il").unlink()
 
     folder, _ = cached_folder("modules", _key(source, script, yosys), make)
     cells = json.loads((folder / "stat.json").read_text())["modules"][f"\\{name}"]["num_cells_by_type"]
     return Counter({kind: sum(cells.get(cell, 0) * each for cell, each in ECP5.resources[kind].cells.items()) for kind in KINDS})
-
-
-def is_known(design: Design, name: str, yosys: Tool) -> bool:
-    """Whether a module has been synthesised already."""
-    return folder_of("modules", _key(design.source(name), _SCRIPT.format(name=name), yosys)).is_dir()
 
 
 def _key(source: str, script: str, yosys: Tool) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from golden.config import NodeConfig, preset
 
-__all__ = ["BASE", "SIZES", "VALUES", "Size", "covering", "parse_size"]
+__all__ = ["BASE", "BUILT", "SIZES", "VALUES", "Size", "covering", "parse_size"]
 
 #: Values of each parameter.
 VALUES: dict[str, tuple[int, ...]] = {
@@ -52,9 +52,17 @@ class Size:
             issue_width=self.issue_width,
         )
 
+    @property
+    def built(self) -> Size:
+        """The size of the same hardware that has no decoders in vain: two lanes have at most a window's words each."""
+        return replace(self, decode_width=min(self.decode_width, 2 * self.fetch_bytes // 4))
+
 
 #: All sizes. NodeConfig refuses none of them.
 SIZES: tuple[Size, ...] = tuple(Size(*values) for values in itertools.product(*VALUES.values()))
+
+#: Those that differ in their hardware.
+BUILT: tuple[Size, ...] = tuple(size for size in SIZES if size.built == size)
 
 
 def parse_size(text: str) -> Size:
@@ -75,7 +83,7 @@ def parse_size(text: str) -> Size:
     return size
 
 
-def covering(sizes: Collection[Size] = SIZES) -> tuple[Size, ...]:
+def covering(sizes: Collection[Size] = BUILT) -> tuple[Size, ...]:
     """A few sizes in which every pair of values of two parameters occurs that occurs in ``sizes``.
 
     Greedy: the next is the one with the most pairs that have not occurred yet, and of these the first in order.

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,18 @@ from scripts.d1.product import random_operand
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.benchmarks.scalar import SCALAR_BENCHMARKS, run_scalar
 from sw.kernels.matmul import run_matmul
-from verif.sizes.execution import Case, Difference, compare, hazard_cases, random_cases
+from verif.sizes.execution import Difference, compare, hazard_programs, random_programs
 from verif.sizes.grid import Size
 
-__all__ = ["BENCHMARKS", "Execution", "Tell", "cases", "execute", "simulator"]
+__all__ = ["BENCHMARKS", "Execution", "Tell", "execute", "simulator"]
 
-#: Random programs of each thread.
-RANDOM_PROGRAMS = 60
+#: Random programs of a few hundred to a few thousand instructions each.
+RANDOM_PROGRAMS = 12
 
 #: Scalar benchmarks that are run, by name: code with loops that can be foreseen, and code with branches that cannot.
-BENCHMARKS = {benchmark.name: benchmark for benchmark in SCALAR_BENCHMARKS if benchmark.name in ("integer_product", "state_machine")}
+BENCHMARKS = {
+    benchmark.name: benchmark for benchmark in SCALAR_BENCHMARKS if benchmark.name in ("integer_product", "state_machine")
+}
 
 #: Length of the cube that is multiplied.
 _CUBE = 32
@@ -54,31 +56,9 @@ class Execution:
     instructions_per_cycle: dict[str, tuple[float, float]]
 
 
-@functools.cache
-def cases(size: Size, random: int = RANDOM_PROGRAMS, seed: int = 1) -> tuple[Case, ...]:
-    """Programs for sizes with as many threads: random ones, and all hazards."""
-    return (*random_cases(size.config, random, seed), *hazard_cases(size.config))
-
-
 def simulator(size: Size, tell: Tell = lambda note: None) -> SimulatorLibrary:
     """The compiled node, from the cache or built now; raises as ``scripts.simulator.build``."""
     return build(size.config, "macro", progress=lambda stage, done: tell(stage), quick=True)
-
-
-def compare_all(size: Size, library: SimulatorLibrary, programs: Sequence[Case], tell: Tell = lambda note: None) -> int:
-    """Run programs on a compiled node, each from reset; returns the number of instructions.
-
-    Raises
-    ------
-    Difference
-        At the first one between node and golden node.
-    """
-    instructions = 0
-    for case in programs:
-        tell(case.name)
-        with SimulatedArray(size.config, 1, 1, library=library, threads=1) as array:
-            instructions += compare(array, case)
-    return instructions
 
 
 def execute(size: Size, tell: Tell = lambda note: None) -> Execution:
@@ -92,9 +72,8 @@ def execute(size: Size, tell: Tell = lambda note: None) -> Execution:
         If it cannot be built.
     """
     library = simulator(size, tell)
-    # What does not depend on fetching, decoding and issuing is worked out once for all sizes.
-    programs = cases(Size(size.threads, 8, 1, 1))
-    instructions = compare_all(size, library, programs, tell)
+    programs = itertools.chain(random_programs(size.config, RANDOM_PROGRAMS, seed=1), hazard_programs(size.config))
+    instructions = compare(library, programs, tell)
     tell("matrix product")
     rng = np.random.default_rng(1)
     a, b = random_operand(rng, _CUBE, _CUBE), random_operand(rng, _CUBE, _CUBE)

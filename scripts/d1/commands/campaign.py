@@ -14,6 +14,7 @@ import click
 
 from scripts.d1.campaigns import find_campaign
 from scripts.d1.commands.campaign_core import core
+from scripts.d1.commands.campaign_sizes import sizes
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import reporting
 from scripts.d1.report import Stage, Stages, print_json, print_table
@@ -28,6 +29,7 @@ def campaign() -> None:
 
 
 campaign.add_command(core)
+campaign.add_command(sizes)
 
 
 @campaign.command()
