@@ -42,7 +42,7 @@ def test_a_second_build_is_instant_and_the_same(standin: SimulatorLibrary) -> No
 def test_the_key_depends_on_every_option_but_not_on_the_presets_name() -> None:
     tools = find_toolchain()
     keys = [
-        library_key(config, arithmetic, waves, tools, node, quick)
+        library_key(config, arithmetic, waves, tools, node, quick=quick)
         for config in (TINY, TINY.replace(channel_depth=5))
         for arithmetic in ("rtl", "macro")
         for waves in (None, "vcd")

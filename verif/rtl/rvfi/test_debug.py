@@ -50,9 +50,8 @@ INJECTED = (
 def test_injected_instructions_show_among_those_of_their_thread() -> None:
     program = assemble(SOURCE, config=CONFIG)
     words = {text: int.from_bytes(assemble(f"_start: {text}", config=CONFIG).segments[0][1][:4], "little") for text in INJECTED}
-    both = Debugged(CONFIG, observed(CONFIG))
-    array = both.seen
-    try:
+    with Debugged(observed(CONFIG)) as both:
+        array = both.compiled
         array.observe(rvfi=True, xvfi=True, view=True)
         both.load(program)
         both.command(0, DebugCommand.STOP)
@@ -81,8 +80,6 @@ def test_injected_instructions_show_among_those_of_their_thread() -> None:
         cycles = array.view_records()
         monitors = check_records(CONFIG, array.rvfi_records())
         rebuild_all(CONFIG, monitors, array)
-    finally:
-        both.close()
     instructions = monitors[0, 0, 0].instructions
     injected = [it for it in instructions if it.debug]
     placed = 3
