@@ -30,23 +30,23 @@ from rtl.interfaces import ControlPort
 __all__ = ["ControlPage", "ThreadStatus"]
 
 
-class ThreadStatus(data.StructLayout):
+class ThreadStatus(wiring.Signature):
     """What the control page shows of a thread; ``counted`` is the counter that the page asks for."""
 
     def __init__(self):
         super().__init__(
             {
-                "pc": 64,
-                "state": 3,
-                "cause": 64,
-                "value": 64,
-                "exit_code": 64,
-                "retired": 64,
-                "wait": 32,
-                "counted": 64,
-                "debug_control": CONTROL_BITS,
-                "debug_status": 64,
-                "debug_data": 64,
+                "pc": Out(64),
+                "state": Out(ThreadState),
+                "cause": Out(64),
+                "value": Out(64),
+                "exit_code": Out(64),
+                "retired": Out(64),
+                "wait": Out(32),
+                "counted": Out(64),
+                "debug_control": Out(CONTROL_BITS),
+                "debug_status": Out(64),
+                "debug_data": Out(64),
             }
         )
 
@@ -58,7 +58,7 @@ class ControlPage(wiring.Component):
     -------
     port : In(ControlPort)
     descriptor, coordinates, cycle : In(64)
-    threads : In(threads x ThreadStatus), semaphores : In(semaphores x 16)
+    threads : In(ThreadStatus).array(threads), semaphores : In(semaphores x 16)
     links : In(4)
     semaphore_overflow, dropped, stepped, sent, received : In(1); conflicts : In(3); retired : In(3)
         Events of the cycle (``semaphore_overflow`` is a level).
@@ -86,7 +86,7 @@ class ControlPage(wiring.Component):
                 "descriptor": In(64),
                 "coordinates": In(64),
                 "cycle": In(64),
-                "threads": In(data.ArrayLayout(ThreadStatus(), threads)),
+                "threads": In(ThreadStatus()).array(threads),
                 "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
                 "links": In(4),
                 "semaphore_overflow": In(1),

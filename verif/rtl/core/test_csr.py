@@ -133,3 +133,27 @@ def test_registers_read_what_the_contract_says(cycles: list[Any]) -> None:
                 state |= {Csr.MCAUSE: first, Csr.MTVAL: second, Csr.MEPC: third & ~3}
 
     SIMULATION.run(check)
+
+
+@property_settings(40)
+@given(injected=st.booleans(), op=st.sampled_from(list(CsrOp)), data=VALUES, operand=VALUES)
+def test_dscratch0_is_there_for_injected_instructions_only(injected: bool, op: CsrOp, data: int, operand: int) -> None:
+    csrs = SIMULATION.component
+
+    async def check(context: Any) -> None:
+        for signal, value in ((csrs.injected, injected), (csrs.debug_data, data), (csrs.number, Csr.DSCRATCH0)):
+            context.set(signal, value)
+        assert context.get(csrs.exists) == injected
+        if not injected:
+            return
+        context.set(csrs.op, op)
+        context.set(csrs.operand, operand)
+        assert context.get(csrs.read) == data
+        assert context.get(csrs.write_debug_data) == (op is not CsrOp.NONE)
+        written = {CsrOp.WRITE: operand, CsrOp.SET: data | operand, CsrOp.CLEAR: data & ~operand}
+        assert op is CsrOp.NONE or context.get(csrs.written) == written[op]
+        context.set(csrs.number, Csr.MSCRATCH)
+        assert context.get(csrs.exists)
+        assert not context.get(csrs.write_debug_data)
+
+    SIMULATION.run(check)

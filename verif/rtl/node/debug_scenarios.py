@@ -193,6 +193,8 @@ def _now(both: Debugged) -> tuple[ThreadState, int, DebugReason]:
     """Where thread 0 is, which is where it is in the golden node."""
     both.check_thread(0, "now")
     both.check_retired(0)
+    status = control_offset(ControlRegister.STATUS)
+    assert both.seen.read(status) == both.golden.read(status)
     return both.state(0), both.pc(0), both.status(0).reason
 
 
@@ -204,10 +206,14 @@ def _go(both: Debugged, command: DebugCommand) -> tuple[ThreadState, int, DebugR
 
 
 def steps_one_by_one(both: Debugged) -> None:
-    """A step is one instruction, whatever could follow it."""
+    """A step is one instruction, whatever could follow it. It is no start, but a stop."""
     _prepare(both)
+    first, last = (control_offset(register) for register in (ControlRegister.FIRST_START, ControlRegister.LAST_STOP))
+    started, stopped = both.seen.read(first), both.seen.read(last)
     for number in range(1, 5):
         assert _go(both, STEP) == (STOPPED, SRAM_BASE + 4 * number, DebugReason.STEP)
+        assert both.seen.read(first) == started
+        assert stopped < (stopped := both.seen.read(last))
 
 
 def step_that_waits(both: Debugged) -> None:

@@ -27,7 +27,7 @@ PIPE = BENCH.pipe
 END = SRAM_BASE + CONFIG.sram_bytes
 
 #: Strobes of a cycle in which nothing happens to a thread.
-STROBES = ("redirect", "halt", "park", "flush", "mret", "take", "post", "set_format")
+STROBES = ("redirect", "halt", "park", "flush", "mret", "take", "post", "set_format", "breaks")
 
 
 def setup(context: Any) -> None:
@@ -286,6 +286,47 @@ def test_each_instruction_that_changes_its_thread_strobes_once() -> None:
             assert not context.get(PIPE.trap.valid)
             await context.tick()
             check_nothing(context)
+
+    SIMULATION.run(check)
+
+
+def test_what_a_debugger_injects_goes_where_it_jumps_and_ebreak_stops_where_it_wants_that() -> None:
+    pc = SRAM_BASE + 0x80
+    #: Instruction, whether it is injected, whether ebreak stops, what strobes, where the thread goes on, the cause of its trap.
+    cases: list[tuple[int, bool, bool, set[str], int | None, Cause | None]] = [
+        (encode("ebreak"), False, True, {"breaks"}, pc, None),
+        (encode("ebreak"), True, False, set(), None, Cause.BREAKPOINT),
+        (encode("halt", 2), True, False, set(), None, Cause.ILLEGAL_INSTRUCTION),
+        (encode("swait", 3, 2), True, False, set(), None, Cause.ILLEGAL_INSTRUCTION),
+        (encode("spost", 3, 2), True, False, {"post"}, None, None),
+        (encode("fence.i"), True, False, {"flush"}, None, None),
+        (encode("mret"), True, False, {"mret"}, SRAM_BASE + 0x400, None),
+        (encode("jal", 1, 0x40), True, False, set(), pc + 0x40, None),
+        (encode("jal", 1, 0x42), True, False, set(), None, Cause.INSTRUCTION_MISALIGNED),
+        (encode("beq", 0, 0, 0x40), True, False, set(), pc + 0x40, None),
+        (encode("bne", 0, 0, 0x40), True, False, set(), None, None),
+        (encode("addi", 1, 2, 3), True, False, set(), None, None),
+    ]
+
+    async def check(context: Any) -> None:
+        setup(context)
+        context.set(PIPE.exception_pc, SRAM_BASE + 0x400)
+        for insn, injected, stops, strobes, target, cause in cases:
+            context.set(PIPE.injected, injected)
+            context.set(PIPE.stops_at_ebreak, stops)
+            # The front end has gone along already where it can; what is injected redirects all the same.
+            for follows in (None, pc + 0x40) if target == pc + 0x40 else (None,):
+                await into_x(context, Entering(insn, pc, follows=follows))
+                check_killed(context)
+                assert context.get(PIPE.commit.valid) == ("breaks" not in strobes)
+                assert context.get(PIPE.trap.valid) == (cause is not None)
+                assert cause is None or context.get(PIPE.trap.cause) == cause
+                assert {name for name in STROBES[1:] if context.get(getattr(PIPE, name))} == strobes
+                assert context.get(PIPE.redirect) == (target is not None)
+                assert target is None or context.get(PIPE.target) == target
+                assert not context.get(PIPE.update.valid)
+                await context.tick()
+                check_nothing(context)
 
     SIMULATION.run(check)
 
