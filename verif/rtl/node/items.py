@@ -143,7 +143,8 @@ _POSTING_WRITES = [m for m in _WRITES if "sem" in INSTRUCTIONS[m].operands]
 
 #: Cycles lost are no matter of the program: their counters are written, and not read.
 _STALL_COUNTERS = [MHPMCOUNTER_BASE + event for event in STALL_EVENTS]
-_CSRS = [int(csr) for csr in Csr if csr not in (Csr.MCYCLE, Csr.MTVEC)] + [
+_NAMED_CSRS = [int(csr) for csr in Csr if csr not in (Csr.MCYCLE, Csr.MTVEC)]
+_CSRS = _NAMED_CSRS + [
     base + n for base in (MHPMCOUNTER_BASE, MHPMEVENT_BASE) for n in PERFORMANCE_COUNTERS if base + n not in _STALL_COUNTERS
 ]
 
@@ -286,9 +287,7 @@ class ItemMaker:
 
     def _read_csr(self) -> list[int]:
         """Of CSRs that cannot be written, too."""
-        return [
-            encode(self.choices.one_of(("csrrs", "csrrc", "csrrsi", "csrrci")), self.register(), self.choices.one_of(_CSRS), 0)
-        ]
+        return [self._one(("csrrs", "csrrc", "csrrsi", "csrrci"), csr=self.choices.one_of(_NAMED_CSRS), rs1=0, zimm=0)]
 
     def _no_csr(self) -> list[int]:
         return [self._one(_OF_UNIT[Unit.CSR], csr=self.choices.one_of(_NO_CSRS))]
