@@ -18,7 +18,7 @@ x30, x31               the trap handler's address, and its own
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
@@ -130,6 +130,10 @@ _STEPS_IN_MEMORY = [m for m in _STEPS if "rs1" in INSTRUCTIONS[m].operands]
 _STEPS_IN_REGISTERS = [m for m in _STEPS if "vs1" in INSTRUCTIONS[m].operands]
 _TILES = [m for m in INSTRUCTIONS if m.startswith(("mld", "mst."))]
 _SIMD = [m for m in _OF_UNIT[Unit.SIMD] if "part" not in INSTRUCTIONS[m].operands]
+_COMPARES = [m for m in _SIMD if "pd" in INSTRUCTIONS[m].operands]
+_RAISING = [m for m in _SIMD if ".f32" in m or ".bf16" in m]
+_STOCHASTIC = [m for m in _SIMD if m.endswith(".s")]
+_NAMED_CONVERTS = [m for m in _SIMD if "fmt" in INSTRUCTIONS[m].operands]
 _TRANSPOSES = [m for m in _OF_UNIT[Unit.SIMD] if "part" in INSTRUCTIONS[m].operands]
 _STRIDED = [m for m in INSTRUCTIONS if m.startswith("vlds")]
 _INDEXED = [m for m in INSTRUCTIONS if m.startswith("vldx")]
@@ -139,7 +143,8 @@ _POSTING_WRITES = [m for m in _WRITES if "sem" in INSTRUCTIONS[m].operands]
 
 #: Cycles lost are no matter of the program: their counters are written, and not read.
 _STALL_COUNTERS = [MHPMCOUNTER_BASE + event for event in STALL_EVENTS]
-_CSRS = [int(csr) for csr in Csr if csr not in (Csr.MCYCLE, Csr.MTVEC)] + [
+_NAMED_CSRS = [int(csr) for csr in Csr if csr not in (Csr.MCYCLE, Csr.MTVEC)]
+_CSRS = _NAMED_CSRS + [
     base + n for base in (MHPMCOUNTER_BASE, MHPMEVENT_BASE) for n in PERFORMANCE_COUNTERS if base + n not in _STALL_COUNTERS
 ]
 
@@ -227,7 +232,7 @@ class ItemMaker:
         assert operand == "imm_u"
         return choices.integer(0, 0xF_FFFF)
 
-    def _one(self, mnemonics: list[str] | tuple[str, ...], **given: int) -> int:
+    def _one(self, mnemonics: Sequence[str], **given: int) -> int:
         return self._word(self.choices.one_of(mnemonics), **given)
 
     # -- scalar -------------------------------------------------------------------------------------------------------
@@ -282,9 +287,7 @@ class ItemMaker:
 
     def _read_csr(self) -> list[int]:
         """Of CSRs that cannot be written, too."""
-        return [
-            encode(self.choices.one_of(("csrrs", "csrrc", "csrrsi", "csrrci")), self.register(), self.choices.one_of(_CSRS), 0)
-        ]
+        return [self._one(("csrrs", "csrrc", "csrrsi", "csrrci"), csr=self.choices.one_of(_NAMED_CSRS), rs1=0, zimm=0)]
 
     def _no_csr(self) -> list[int]:
         return [self._one(_OF_UNIT[Unit.CSR], csr=self.choices.one_of(_NO_CSRS))]
@@ -385,12 +388,62 @@ class ItemMaker:
         words.append(self._word("vand", vd=1, vs1=1, pm=0))
         return [*words, self._one(_INDEXED, rs1=16, vs2=1)]
 
+    # -- what needs what comes right before it ------------------------------------------------------------------------
+
+    def _late_scalar(self) -> list[int]:
+        """A result that comes late, and what needs it, or writes its register too."""
+        target, unit = self.register(), self.choices.one_of((Unit.MULTIPLY, Unit.MULTIPLY, Unit.DIVIDE, Unit.LOAD))
+        offset = 8 * self.choices.integer(0, 15)
+        words = [self._one(_OF_UNIT[unit], rd=target, **({"rs1": DATA, "imm_i": offset} if unit is Unit.LOAD else {}))]
+        words += [self._word("addi", rd=4) for _ in range(self.choices.integer(0, 2))]
+        given = self.choices.one_of(({"rs1": target}, {"rs2": target}, {"rd": target}, {"rs1": target, "rd": target}))
+        if self.choices.one_of((True, False)):
+            words.append(self._one(_OF_UNIT[unit], **(given | ({"rs1": DATA, "imm_i": offset} if unit is Unit.LOAD else {}))))
+        return [*words, self._one(("add", "xor", "sltu", "addw"), **given)]
+
+    def _flags(self) -> list[int]:
+        """Flags right behind what raises them, and seeds right before what draws."""
+        words = [self._one(("csrrw", "csrrs", "csrrc"), rd=0, csr=self.choices.one_of((Csr.MFLAGS, Csr.MFLAGS, Csr.MSEED)))]
+        for _ in range(self.choices.integer(1, 2)):
+            words.append(self._one(_SIMD) if self.choices.one_of((True, False)) else self._one(_RAISING))
+        return [*words, self._one(("csrrs", "csrrc", "csrrw"), csr=Csr.MFLAGS), self._one(_STOCHASTIC)]
+
+    def _predicate_in_use(self) -> list[int]:
+        """A compare, and what its predicate masks."""
+        predicate = self.choices.integer(1, 7)
+        words = [self._one(_COMPARES, pd=predicate)]
+        words.append(self._word(self.choices.one_of(("pmv.x.p", "pand", "pxor")), ps1=predicate))
+        return [*words, self._one(_SIMD, pm=predicate)]
+
+    def _format_in_use(self) -> list[int]:
+        """A descriptor, and what it names, before and behind."""
+        number = self.choices.integer(0, 15)
+        users = (*_STEPS_IN_REGISTERS, *_NAMED_CONVERTS)
+        words = [*constant(16, self._format_bits()), self._one(users, fab=number, fmt=number)]
+        return [*words, encode("setfmt", number, 16), self._one(users, fab=number, fmt=number)]
+
+    def _format_bits(self) -> int:
+        """Mostly of a kind that the matrix unit takes."""
+        kind = self.choices.one_of((0, 1, 2, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7))
+        return kind << 6 | self.choices.integer(0, 63)
+
+    def _operands_overwritten(self) -> list[int]:
+        """A step or a load of lines that stores follow at once, and come before."""
+        lines = [self._line * self.choices.integer(0, 3) for _ in range(3)]
+        words = [self._pointer(16, lines[0]), self._pointer(17, lines[1]), self._pointer(18, lines[2])]
+        if self.choices.one_of((True, False)):
+            words.append(self._one(("vst", "sd", "sb"), rs1=18, imm_s=0))
+        reads = ("mstepz.x.mm", "mstep.x.mm", "mstepz.bf16.mm", "mstep.bf16.mm")
+        accumulator = self.choices.integer(0, self.config.accumulators - 1)
+        words.append(self._one(reads, md=accumulator, rs1=16, rs2=17))
+        words.append(self._one(("vst", "sd", "sb", "sh"), rs1=18, imm_s=0))
+        words.append(self._one(("mst.f32", "mst.x", "mst.bf16", "mstep.bf16"), md=accumulator, rs1=18))
+        return [*words, self._word("vld", rs1=18, imm_i=0)]
+
     # -- matrices -----------------------------------------------------------------------------------------------------
 
     def _set_format(self) -> list[int]:
-        """Mostly a kind that the matrix unit takes."""
-        kind = self.choices.one_of((0, 1, 2, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7))
-        words = [*constant(16, kind << 6 | self.choices.integer(0, 63)), self._word("setfmt", rs1=16)]
+        words = [*constant(16, self._format_bits()), self._word("setfmt", rs1=16)]
         return [*words, self._one(_STEPS_IN_REGISTERS)]
 
     def _steps_in_memory(self) -> list[int]:
@@ -552,7 +605,8 @@ _STRAIGHT = _weighted(
     (2, _M._vector_increment), (3, _M._simd), (4, _M._simd_three), (1, _M._transpose), (2, _M._predicate), (2, _M._strided),
     (2, _M._indexed), (2, _M._set_format), (2, _M._steps_in_memory), (1, _M._step_in_registers), (1, _M._zero), (2, _M._tile),
     (1, _M._post_and_wait), (1, _M._overflow), (1, _M._write_to_itself), (1, _M._send_to_itself), (2, _M._read_from_itself),
-    (1, _M._failing_request), (1, _M._wrong_request),
+    (1, _M._failing_request), (1, _M._wrong_request), (4, _M._late_scalar), (3, _M._flags), (2, _M._predicate_in_use),
+    (2, _M._format_in_use), (4, _M._operands_overwritten),
 )  # fmt: skip
 
 #: Ways to make any item, as often as they are chosen.

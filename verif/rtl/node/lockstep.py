@@ -36,15 +36,17 @@ from golden.mesh import HOST_PORT, GoldenArray
 from golden.packet import Packet
 from scripts.simulator import SimulatedArray
 from scripts.simulator.build import SimulatorLibrary
+from scripts.simulator.library import RETIREMENT
 from sw.disassembler import disassemble
 
-__all__ = ["ArrayProgram", "BadProgram", "Difference", "Outcome", "run"]
+__all__ = ["RETIREMENT", "ArrayProgram", "BadProgram", "Difference", "GoldenRun", "Outcome", "run"]
 
 #: A node's place: x, y.
 Site = tuple[int, int]
 
-#: What the hardware may take for an instruction of the golden model at most, on average, and for short programs.
-_CYCLES_PER_INSTRUCTION, _CYCLES_AT_LEAST = 400, 200_000
+#: Cycles after which the hardware is asked for the first time how far it is, and those that it may take: per instruction of the
+#: golden model, and for the shortest programs.
+_FIRST_CYCLES_PER_INSTRUCTION, _CYCLES_PER_INSTRUCTION, _CYCLES_AT_LEAST = 15, 400, 20_000
 
 #: What the golden model may execute: far above what programs take that end.
 _GOLDEN_CYCLES = 5_000_000
@@ -110,8 +112,8 @@ class Outcome:
     Attributes
     ----------
     difference : Difference or None
-    retirements : structured array
-        What the hardware retired (dtype ``scripts.simulator.library.RETIREMENT``).
+    retirements : array of dtype RETIREMENT
+        What the hardware retired.
     instructions : int
         Retired by the golden model.
     cycles : int
@@ -129,10 +131,29 @@ class Outcome:
     compare_seconds: float
 
 
-class _GoldenRun:
-    """A program on the golden array, with its records."""
+class GoldenRun:
+    """A program on the golden array.
 
-    def __init__(self, program: ArrayProgram):
+    Parameters
+    ----------
+    program : ArrayProgram
+    limit : int
+        Cycles after which it gives up.
+
+    Members
+    -------
+    array : GoldenArray
+    records : dict of (x, y) to list of Retirement
+    vector_keys, vector_data : dict of (x, y) to list
+        Vector registers written, as thread << 5 | register, and with what.
+
+    Raises
+    ------
+    BadProgram
+        If the program does not end.
+    """
+
+    def __init__(self, program: ArrayProgram, limit: int = _GOLDEN_CYCLES):
         config = program.config
         self.array = GoldenArray(config, program.rows, program.columns)
         self.records: dict[Site, list[Retirement]] = {}
@@ -150,7 +171,7 @@ class _GoldenRun:
 
             node.on_vector_write = note
         _load(self.array, program)
-        result = self.array.run(_GOLDEN_CYCLES)
+        result = self.array.run(limit)
         if result.reason != "ended":
             threads = ", ".join(
                 f"x={t.x} y={t.y} thread {t.thread} {t.state.name} at {t.pc:#x}" for t in self.array.thread_states()
@@ -190,22 +211,28 @@ def run(program: ArrayProgram, library: SimulatorLibrary) -> Outcome:
         If the golden model does not come to the program's end.
     """
     start = time.process_time()
-    golden = _GoldenRun(program)
+    golden = GoldenRun(program)
     instructions = sum(thread.retired for site in program.memory for thread in golden.array.node(*site).threads)
-    limit = max(_CYCLES_AT_LEAST, _CYCLES_PER_INSTRUCTION * instructions)
     golden_end = time.process_time()
     with SimulatedArray(program.config, program.rows, program.columns, threads=1, library=library) as array:
         array.trace(retirements=True, vector_writes=True)
         _load(array, program)
-        result = array.run(limit)
+        result = array.run(_CYCLES_AT_LEAST + _FIRST_CYCLES_PER_INSTRUCTION * instructions)
         retirements, writes = array.retirements(), array.vector_writes()
-        engine_end = time.process_time()
+        # What differs already need not go on.
+        if result.reason == "limit" and all(
+            _streams(site, program, golden, retirements, True) is None for site in program.memory
+        ):
+            result = array.run(_CYCLES_AT_LEAST + _CYCLES_PER_INSTRUCTION * instructions)
+            retirements = np.concatenate([retirements, array.retirements()])
+            writes = np.concatenate([writes, array.vector_writes()])
+        engine_end, cycles = time.process_time(), array.cycle
         difference = _compare(program, golden, array, result.reason, retirements, writes)
     return Outcome(
         difference,
         retirements,
         instructions,
-        result.cycles,
+        cycles,
         golden_end - start,
         engine_end - golden_end,
         time.process_time() - engine_end,
@@ -214,7 +241,7 @@ def run(program: ArrayProgram, library: SimulatorLibrary) -> Outcome:
 
 def _compare(
     program: ArrayProgram,
-    golden: _GoldenRun,
+    golden: GoldenRun,
     array: SimulatedArray,
     reason: str,
     retirements: npt.NDArray[np.void],
@@ -237,8 +264,10 @@ def _compare(
 # -- retirement streams ------------------------------------------------------------------------------------------------
 
 
-def _streams(site: Site, program: ArrayProgram, golden: _GoldenRun, retirements: npt.NDArray[np.void]) -> Difference | None:
-    """The first difference of what the threads of a node retired."""
+def _streams(
+    site: Site, program: ArrayProgram, golden: GoldenRun, retirements: npt.NDArray[np.void], unfinished: bool = False
+) -> Difference | None:
+    """The first difference of what the threads of a node retired; where they are unfinished, as far as they are."""
     of_site = retirements[(retirements["x"] == site[0]) & (retirements["y"] == site[1])]
     for thread in range(program.config.threads):
         expected = [record for record in golden.records[site] if record.thread == thread]
@@ -249,7 +278,7 @@ def _streams(site: Site, program: ArrayProgram, golden: _GoldenRun, retirements:
         for name, column in wanted.items():
             unequal |= column != got[name]
         places = np.flatnonzero(unequal)
-        if places.size == 0 and len(expected) == len(seen):
+        if places.size == 0 and (len(expected) == len(seen) or (unfinished and len(expected) > len(seen))):
             continue
         place = int(places[0]) if places.size else count
         return _stream_difference(site, thread, place, expected, seen, golden)
@@ -289,7 +318,7 @@ def _columns(records: npt.NDArray[np.void]) -> dict[str, npt.NDArray[Any]]:
 
 
 def _stream_difference(
-    site: Site, thread: int, place: int, expected: Sequence[Retirement], seen: npt.NDArray[np.void], golden: _GoldenRun
+    site: Site, thread: int, place: int, expected: Sequence[Retirement], seen: npt.NDArray[np.void], golden: GoldenRun
 ) -> Difference:
     want = expected[place] if place < len(expected) else None
     got = _record(seen[place]) if place < len(seen) else None
@@ -328,7 +357,7 @@ def _show(record: Retirement | None) -> str:
 # -- vector registers --------------------------------------------------------------------------------------------------
 
 
-def _vectors(site: Site, golden: _GoldenRun, writes: npt.NDArray[np.void]) -> Difference | None:
+def _vectors(site: Site, golden: GoldenRun, writes: npt.NDArray[np.void]) -> Difference | None:
     """The first difference of what was written into a vector register of the node, in the order of each register."""
     writes = writes[(writes["x"] == site[0]) & (writes["y"] == site[1])]
     keys = writes["thread"].astype(np.int64) << 5 | writes["register"]
@@ -361,7 +390,7 @@ def _vectors(site: Site, golden: _GoldenRun, writes: npt.NDArray[np.void]) -> Di
 # -- final state -------------------------------------------------------------------------------------------------------
 
 
-def _registers(site: Site, program: ArrayProgram, golden: _GoldenRun, array: SimulatedArray) -> Difference | None:
+def _registers(site: Site, program: ArrayProgram, golden: GoldenRun, array: SimulatedArray) -> Difference | None:
     """The first register of the control page that differs, of those that follow from the program."""
     # A packet that reads this counter is not counted in it.
     received, expected = (
@@ -380,7 +409,7 @@ def _registers(site: Site, program: ArrayProgram, golden: _GoldenRun, array: Sim
     return None
 
 
-def _exact_registers(site: Site, program: ArrayProgram, golden: _GoldenRun) -> Iterator[tuple[str, int]]:
+def _exact_registers(site: Site, program: ArrayProgram, golden: GoldenRun) -> Iterator[tuple[str, int]]:
     inexact: list[ControlRegister] = []
     # Of a gather that traps, the hardware has read some granules, and the golden node none.
     rows = {decode(record.word) for record in golden.records[site] if record.cause is not None}
@@ -400,7 +429,7 @@ def _exact_registers(site: Site, program: ArrayProgram, golden: _GoldenRun) -> I
         yield f"semaphore {semaphore}", SEMAPHORE_BLOCK + semaphore * SEMAPHORE_STRIDE
 
 
-def _memory(site: Site, program: ArrayProgram, golden: _GoldenRun, array: SimulatedArray) -> Difference | None:
+def _memory(site: Site, program: ArrayProgram, golden: GoldenRun, array: SimulatedArray) -> Difference | None:
     """The first byte of SRAM that differs."""
     size = program.config.sram_bytes
     wanted, seen = (np.frombuffer(a.peek(*site, 0, size), np.uint8) for a in (golden.array, array))
@@ -416,7 +445,7 @@ def _memory(site: Site, program: ArrayProgram, golden: _GoldenRun, array: Simula
     )
 
 
-def _inbox(golden: _GoldenRun, array: SimulatedArray) -> Difference | None:
+def _inbox(golden: GoldenRun, array: SimulatedArray) -> Difference | None:
     """Packets to the host, whose order between threads is nobody's."""
     wanted, seen = (sorted(map(repr, a.host_inbox)) for a in (golden.array, array))
     if wanted == seen:
