@@ -236,7 +236,7 @@ def _registers(m: Module, environment: Environment) -> tuple[Any, Any]:
 
     All older writes of what it reads have shown when it shows, and none shows later.
     """
-    picked, register = environment.picked[:_ORDER_BITS], environment.picked[_ORDER_BITS : _ORDER_BITS + 5]
+    picked, register = environment.picked[:_ORDER_BITS], environment.register
     value, latest, written, shown = Signal(64), Signal(_ORDER_BITS), Signal(), Signal()
     newest: tuple[Any, Any, Any] = (value, latest, written)
     wrong, late = [], []
@@ -251,7 +251,9 @@ def _registers(m: Module, environment: Environment) -> tuple[Any, Any]:
     reads = []
     for channel, order in _numbered(environment):
         mine = channel.valid & (order == picked)
-        with m.If(mine):
+        # Those that have nothing to do with the register may show before older ones.
+        named = (channel.rs1_addr, channel.rs2_addr, channel.rd_addr, channel.rd2_addr)
+        with m.If(mine & _any(number == register for number in named)):
             m.d.sync += shown.eq(1)
         for number, data in ((channel.rs1_addr, channel.rs1_rdata), (channel.rs2_addr, channel.rs2_rdata)):
             wrong.append(mine & (number == register) & (data != newest[0]))

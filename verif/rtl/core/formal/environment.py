@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from amaranth.hdl import Assume, Cat, Module, Signal, Value
+from amaranth.hdl import Assume, Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,7 +59,7 @@ class Surroundings:
     Attributes
     ----------
     registers : bool
-        The scalar registers; otherwise operands are anything.
+        The scalar registers, of which an arbitrary one is kept and the others read as anything; otherwise all operands are anything.
     arithmetic : bool
         The ALUs; otherwise results and comparisons are anything.
     csrs : bool
@@ -147,6 +147,38 @@ class _Quotient(wiring.Component):
         with m.If(self.start):
             m.d.sync += [working.eq(1), self.result_tag.eq(self.tag), self.result_thread.eq(self.thread)]
         m.d.comb += self.busy.eq(working)
+        return m
+
+
+class _OneRegister(Elaboratable):
+    """The memory of the scalar registers, of which the one that is picked is kept; others read as anything."""
+
+    def __init__(self, environment: Environment, shape: Any, depth: int, init: Any):
+        self._environment, self._bits, self._depth = environment, shape, depth
+        self._ports: dict[str, list[Any]] = {"read": [], "write": []}
+
+    def _port(self, kind: str) -> Any:
+        members = {"addr": In(range(self._depth)), "en": In(1), "data": In(self._bits) if kind == "write" else Out(self._bits)}
+        port = wiring.Signature(members).create(path=(f"{kind}{len(self._ports[kind])}",))
+        self._ports[kind].append(port)
+        return port
+
+    def write_port(self) -> Any:
+        return self._port("write")
+
+    def read_port(self, *, domain: str) -> Any:
+        assert domain == "comb"
+        return self._port("read")
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        value, number = Signal(self._bits), self._environment.register
+        for port in self._ports["write"]:
+            with m.If(port.en & (port.addr == number)):
+                m.d.sync += value.eq(port.data)
+        for place, port in enumerate(self._ports["read"]):
+            free = self._environment.operands.word_select(place, self._bits)
+            m.d.comb += port.data.eq(Mux(port.addr == number, value, free))
         return m
 
 
@@ -295,7 +327,9 @@ class Environment(wiring.Component):
         }
         if not self.surroundings.csrs:
             cut["rtl.core.core.ThreadCsrs"] = lambda: _AnyCsrs(self)
-        if not self.surroundings.registers:
+        if self.surroundings.registers:
+            cut["rtl.core.scalar_registers.Memory"] = lambda **keywords: _OneRegister(self, **keywords)
+        else:
             cut["rtl.core.core.ScalarRegisters"] = registers
         if not self.surroundings.arithmetic:
             cut["rtl.core.pipes.alu.Alu"] = alu
@@ -315,6 +349,8 @@ class Environment(wiring.Component):
         self.core, self.since, self.started = core, Signal(6), Signal()
         #: Chosen freely when the thread is started, and the same from then on.
         self.picked, self.first_pc = Signal(PICK_BITS), Signal(64)
+        #: A register, as a part of that.
+        self.register = self.picked[-5:]
         self.channels = [Channel(core, number) for number in range(rvfi_channels(self.config))]
         self._connect(m)
         self._connect_control(m)
