@@ -14,6 +14,7 @@ from typing import Any
 from golden.config import PRESETS, NodeConfig
 from golden.mesh import GoldenArray, RunResult
 from scripts.d1.errors import CommandError
+from scripts.d1.kanata import may_be_replaced
 from scripts.d1.memory import require_memory
 from scripts.d1.options import ArrayShape, PipelineView
 from scripts.d1.pipeline_trace import PipelineTrace
@@ -107,8 +108,7 @@ def open_array(
         If it does not fit into memory, or waveforms or a pipeline are wanted of what has none.
     """
     require_memory(config, shape)
-    if pipeline is not None:
-        _check_pipeline(pipeline, config, shape, backend)
+    pipeline = _pipeline(pipeline, config, shape, backend)
     if backend == "golden":
         if waves is not None:
             raise CommandError("--waves records signals, and the golden model has none; leave out --backend golden")
@@ -160,8 +160,17 @@ def open_array(
         yield opened
 
 
-def _check_pipeline(pipeline: PipelineView, config: NodeConfig, shape: ArrayShape, backend: str) -> None:
-    """Refuse to show a pipeline that is not there."""
+def _pipeline(pipeline: PipelineView | None, config: NodeConfig, shape: ArrayShape, backend: str) -> PipelineView | None:
+    """What is to be written for the pipeline viewer, if anything.
+
+    Raises
+    ------
+    CommandError
+        If it is asked for what has no pipeline, or the file is there and holds something else.
+    """
+    has_pipeline = backend != "golden" and config.core == "pipelined"
+    if pipeline is None or not (pipeline.asked or has_pipeline):
+        return None
     if backend == "golden":
         raise CommandError("--kanata shows the pipeline, and the golden model has none; use --backend rtl")
     if config.core != "pipelined":
@@ -174,6 +183,12 @@ def _check_pipeline(pipeline: PipelineView, config: NodeConfig, shape: ArrayShap
         raise CommandError(
             f"--kanata-node {pipeline.row},{pipeline.column} is not in an array of {shape}; rows and columns count from 0"
         )
+    if not may_be_replaced(pipeline.path):
+        raise CommandError(
+            f"{pipeline.path} is there, and is no Kanata file, so that it is not overwritten; name another file with --kanata, or"
+            " leave it out with --no-kanata"
+        )
+    return pipeline
 
 
 def build_simulator(

@@ -12,10 +12,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-__all__ = ["DETAIL", "LEFT", "KanataFile"]
+__all__ = ["DETAIL", "LEFT", "KanataFile", "may_be_replaced"]
+
+_HEADER = "Kanata\t0004\n"
 
 #: Types of labels: shown in the left pane, or where the pointer rests on the instruction.
 LEFT, DETAIL = 0, 1
+
+
+def may_be_replaced(path: Path) -> bool:
+    """Whether writing a file does not destroy anything else: there is none, it is empty, a device, or a Kanata file."""
+    if not path.is_file() or not path.stat().st_size:
+        return True
+    name = _HEADER.split("\t")[0].encode()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(len(name)) == name
+    except (gzip.BadGzipFile, EOFError):
+        return False
 
 
 class KanataFile:
@@ -46,7 +60,7 @@ class KanataFile:
             self._file = io.TextIOWrapper(gzip.GzipFile(path, "wb", compresslevel=3, mtime=0), "utf-8")
         else:
             self._file = path.open("w", encoding="utf-8")
-        self._file.write("Kanata\t0004\n")
+        self._file.write(_HEADER)
         self._cycle: int | None = None
         self.instructions = 0
 

@@ -68,13 +68,18 @@ class ArrayType(click.ParamType[ArrayShape]):
 
 @dataclass(frozen=True)
 class PipelineView:
-    """What to write for the pipeline viewer: the file, a node, and the cycles in which instructions that it shows are fetched."""
+    """What to write for the pipeline viewer: the file, a node, and the cycles in which instructions that it shows are fetched.
+
+    ``asked``: the file is asked for by an option of its own, and it is an error if there is no pipeline to show. Otherwise it
+    goes with the retirement log, where there is a pipeline.
+    """
 
     path: Path
     row: int
     column: int
     first: int
     cycles: int
+    asked: bool = True
 
 
 class NodeType(click.ParamType[tuple[int, int]]):
@@ -179,15 +184,19 @@ PIPELINE_CYCLES = 100_000
 
 
 def pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--kanata`` and what belongs to it, passed as ``pipeline``: a PipelineView, or None if there is to be no file."""
+    """``--kanata`` and what belongs to it, passed as ``pipeline``: a PipelineView, or None if there is to be no file.
+
+    The command has an option ``trace``, a path or None.
+    """
 
     @click.option(
         "--kanata",
         type=click.Path(dir_okay=False, path_type=Path),
         help="Write where every instruction of a node was when, for the pipeline viewer Konata (rtl only); compressed if"
-        " FILE ends in .gz.",
+        " FILE ends in .gz.  [default: beside the file of --trace, with the suffix .kanata]",
     )
-    @click.option("--kanata-node", type=NodeType(), help="The node that --kanata shows.  [default: 0,0]")
+    @click.option("--no-kanata", is_flag=True, help="Write no such file beside that of --trace.")
+    @click.option("--kanata-node", type=NodeType(), help="The node that it shows.  [default: 0,0]")
     @click.option(
         "--kanata-from",
         type=click.IntRange(min=0),
@@ -200,22 +209,38 @@ def pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def with_pipeline(
+        trace: Path | None,
         kanata: Path | None,
+        no_kanata: bool,
         kanata_node: tuple[int, int] | None,
         kanata_from: int | None,
         kanata_cycles: int | None,
         **others: Any,
     ) -> Any:
+        further = {"--kanata-node": kanata_node, "--kanata-from": kanata_from, "--kanata-cycles": kanata_cycles}
+        asking = [name for name, value in {"--kanata": kanata, **further}.items() if value is not None]
+        if no_kanata and asking:
+            raise click.UsageError(f"--no-kanata and {asking[0]} contradict each other; leave one out")
+        if kanata is not None and kanata == trace:
+            raise click.UsageError(f"--trace and --kanata both name {kanata}; give each a file of its own")
+        path = kanata or (beside(trace) if trace is not None and not no_kanata else None)
+        if path is None and asking:
+            raise click.UsageError(f"{asking[0]} belongs to --kanata FILE or --trace FILE, and none is given")
         pipeline = None
-        if kanata is not None:
-            pipeline = PipelineView(kanata, *(kanata_node or (0, 0)), kanata_from or 0, kanata_cycles or PIPELINE_CYCLES)
-        else:
-            for name, value in (("node", kanata_node), ("from", kanata_from), ("cycles", kanata_cycles)):
-                if value is not None:
-                    raise click.UsageError(f"--kanata-{name} belongs to --kanata FILE, which is not given")
-        return command(pipeline=pipeline, **others)
+        if path is not None:
+            place = kanata_node or (0, 0)
+            pipeline = PipelineView(path, *place, kanata_from or 0, kanata_cycles or PIPELINE_CYCLES, bool(asking))
+        return command(trace=trace, pipeline=pipeline, **others)
 
     return with_pipeline
+
+
+def beside(trace: Path) -> Path | None:
+    """The file for the pipeline viewer that goes with a retirement log, None if that goes to something else than a file."""
+    if trace.exists() and not trace.is_file():
+        return None
+    path = trace.with_suffix(".kanata")
+    return path if path != trace else trace.with_name(f"{trace.name}.kanata")
 
 
 arithmetic_option = click.option(

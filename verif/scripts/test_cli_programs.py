@@ -232,7 +232,7 @@ def test_interrupt_ends_a_run_at_once_without_a_traceback(tmp_path: Path, backen
     source, trace = tmp_path / "program.s", tmp_path / "trace"
     source.write_text("loop: j loop\n")
     # What a first run would build is built before, so that the interrupt hits the program.
-    run(tmp_path, "halt zero\n", backend)
+    run(tmp_path, "halt zero\n", backend, "--trace", str(tmp_path / "before"))
     source.write_text("loop: j loop\n")
     command = [sys.executable, "-m", "scripts.d1.main", "run", str(source), "--config", "tiny", "--backend", backend]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

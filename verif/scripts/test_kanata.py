@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from golden.config import preset
 from golden.layout import Event
-from scripts.d1.kanata import KanataFile
+from scripts.d1.kanata import KanataFile, may_be_replaced
+from scripts.d1.options import beside
 from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower, ResultKind, Write
 from sw.assembler import assemble
 from verif.scripts.command import d1, refused
@@ -397,3 +399,46 @@ def test_options_of_the_file_need_the_file(tmp_path: Path) -> None:
     source = tmp_path / "program.s"
     source.write_text("_start: halt zero\n")
     refused(d1("run", source, "--kanata-from", "7"), 2, "--kanata-from belongs to --kanata FILE")
+    refused(d1("run", source, "--trace", "a", "--kanata-from", "7", "--no-kanata"), 2, "contradict")
+    refused(d1("run", source, "--trace", "a", "--kanata", "a"), 2, "both name a")
+
+
+def test_where_there_is_no_pipeline_the_log_is_written_alone(tmp_path: Path) -> None:
+    source, log = tmp_path / "program.s", tmp_path / "run.log"
+    source.write_text("_start: halt zero\n")
+    outcome = d1("run", source, "--config", "tiny", "--backend", "golden", "--trace", log)
+    assert outcome.code == 0
+    assert "pipeline" not in outcome.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["program.s", "run.log"]
+
+
+def test_a_file_that_is_no_kanata_file_is_not_overwritten(tmp_path: Path) -> None:
+    source, log, other = tmp_path / "program.s", tmp_path / "run.log", tmp_path / "run.kanata"
+    source.write_text("_start: halt zero\n")
+    other.write_text("precious")
+    refused(d1("run", source, "--config", "tiny", "--trace", log), 2, "run.kanata is there", "--kanata", "--no-kanata")
+    assert other.read_text() == "precious"
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("name", ["trace", "trace.gz"])
+def test_a_file_may_be_replaced_if_nothing_else_is_lost(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    assert may_be_replaced(path)
+    path.write_bytes(b"")
+    assert may_be_replaced(path)
+    KanataFile(path).close()
+    assert may_be_replaced(path)
+    path.write_bytes(gzip.compress(b"precious") if name.endswith(".gz") else b"precious")
+    assert not may_be_replaced(path)
+    path.write_bytes(b"\x1f\x8b")
+    assert not may_be_replaced(path)
+    assert may_be_replaced(Path("/dev/null"))
+
+
+@pytest.mark.parametrize(
+    "trace, expected",
+    [("run.log", "run.kanata"), ("trace", "trace.kanata"), ("a.kanata", "a.kanata.kanata"), ("/dev/null", None)],
+)
+def test_the_file_lies_beside_the_log(trace: str, expected: str | None) -> None:
+    assert beside(Path(trace)) == (None if expected is None else Path(expected))

@@ -260,6 +260,20 @@ def test_a_window_shows_what_the_whole_shows_there(whole: Run, library: Simulato
     assert len(whole.notes) == 1
 
 
+def test_the_log_comes_with_the_file_unless_that_is_not_wanted(tmp_path: Path) -> None:
+    source, log, path = tmp_path / "program.s", tmp_path / "run.log", tmp_path / "run.kanata"
+    source.write_text("_start: li a0, 0\nhalt a0\n")
+    arguments = ("run", source, "--config", "tiny", "--trace", log)
+    assert d1(*arguments, "--no-kanata", timeout=1200).code == 0
+    assert not path.exists()
+    for _ in range(2):
+        outcome = d1(*arguments, timeout=1200)
+        assert outcome.code == 0, outcome
+        assert f"konata.sh {path}" in outcome.stderr
+        retired = [each for each in read_kanata(path) if not each.flushed]
+        assert [f"{each.pc:#x}" for each in retired] == [line.split()[2] for line in log.read_text().splitlines()]
+
+
 def test_the_command_writes_the_file_and_names_the_viewer(tmp_path: Path) -> None:
     source, path, log = tmp_path / "program.s", tmp_path / "trace.gz", tmp_path / "log"
     source.write_text("_start: li a0, 3\nloop: addi a0, a0, -1\nbnez a0, loop\nhalt a0\n")

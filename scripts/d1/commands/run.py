@@ -74,7 +74,7 @@ def run(
     from sw.counters import read_counters
     from sw.host import placement, run_program
 
-    check_board_options(backend, baud, trace=trace, kanata=pipeline, waves=waves)
+    check_board_options(backend, baud, trace=trace, kanata=pipeline if pipeline and pipeline.asked else None, waves=waves)
     stages = Stages()
     with contextlib.ExitStack() as stack:
         if is_port(backend):
