@@ -39,6 +39,7 @@ common: la s0, data
         vld v3, (s0)
         vadd.i32 v4, v3, v3
         vst v4, LINE_BYTES(s0)
+        vlds.8 v1, (s1), s2
         nread v5, (s3)
         addi a5, a5, 2
         bnez a4, 1f
@@ -90,11 +91,14 @@ def test_starts_and_stops_at_any_time_leave_the_stream_of_a_thread_consistent(co
                 array.write_register(0, 0, thread_offset(0, ThreadRegister.STATE), 0)
             if delay % 7 == 0:
                 array.write_register(0, 0, thread_offset(config.threads - 1, ThreadRegister.PC), symbols["exits"])
+                array.run(max_cycles=delay)
         array.run(max_cycles=2000)
         monitors = check_records(config, array.rvfi_records())
         rebuild_all(config, monitors, array)
     for monitor in monitors.values():
-        assert surprises(monitor.instructions) > 100
+        instructions = monitor.instructions
+        assert surprises(instructions) > 100
+        assert sum(it.halt for it in instructions) > 20
 
 
 def surprises(instructions: list[RvfiInstruction]) -> int:
