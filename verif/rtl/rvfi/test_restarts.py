@@ -7,14 +7,13 @@ import itertools
 
 import pytest
 
-from golden.config import NodeConfig, preset
+from golden.config import NodeConfig
 from golden.layout import SRAM_BASE, ControlRegister, ThreadRegister, control_offset, thread_offset
 from scripts.simulator import SimulatedArray
 from sw.assembler import assemble
-from verif.rtl.node.node_bench import NARROW
 from verif.rtl.rvfi.monitor import RvfiInstruction
 from verif.rtl.rvfi.sources import check_records
-from verif.rtl.rvfi.test_rvfi import observed, rebuild_all
+from verif.rtl.rvfi.test_rvfi import CONFIGS, observed, rebuild_all
 
 #: With a handler and without: loads, products, quotients, gathers of which the last granule is bad, requests that fail, a
 #: semaphore that nobody posts, ends of each kind.
@@ -73,7 +72,7 @@ data:   .dword 3, 4, 0, 0, 0, 0, 0, 0
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("config", [preset("tiny"), NARROW], ids=lambda config: config.name)
+@CONFIGS
 def test_starts_and_stops_at_any_time_leave_the_stream_of_a_thread_consistent(config: NodeConfig) -> None:
     program = assemble(SOURCE, config=config)
     symbols = program.symbols
