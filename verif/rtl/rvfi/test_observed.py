@@ -12,7 +12,8 @@ import pytest
 
 from golden.config import NodeConfig, preset
 from golden.layout import SRAM_BASE, STALL_EVENTS, Event, ThreadRegister, counter_offset, thread_offset
-from rtl.export import export_node, port_table
+from rtl.core.observation.ports import observation_ports
+from rtl.export import export_node, node_ports, port_table
 from rtl.node import Node
 from scripts.simulator import SimulatedArray, SimulatorError, SimulatorLibrary, build
 from sw.assembler import assemble
@@ -31,8 +32,10 @@ def hazards(config: NodeConfig, name: str) -> tuple[list[tuple[int, bytes]], int
 
 
 def test_a_node_has_ports_of_observation_only_if_it_is_asked_to() -> None:
-    assert "vfi" not in "".join(export_node(TINY).values())
-    assert "view_" not in port_table(TINY)
+    plain, shown = ([port.name for port in node_ports(Node(TINY, observe=observe))] for observe in (False, True))
+    assert shown[: len(plain)] == plain
+    assert shown[len(plain) :] == list(observation_ports(TINY))
+    assert "vfi" not in port_table(TINY)
     assert "| `rvfi1_rd_wdata` | output | 320 |" in port_table(TINY, observe=True)
 
 

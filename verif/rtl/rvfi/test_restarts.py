@@ -7,14 +7,13 @@ import itertools
 
 import pytest
 
-from golden.config import NodeConfig, preset
+from golden.config import NodeConfig
 from golden.layout import SRAM_BASE, ControlRegister, ThreadRegister, control_offset, thread_offset
 from scripts.simulator import SimulatedArray
 from sw.assembler import assemble
-from verif.rtl.node.node_bench import NARROW
 from verif.rtl.rvfi.monitor import RvfiInstruction
 from verif.rtl.rvfi.sources import check_records
-from verif.rtl.rvfi.test_rvfi import observed, rebuild_all
+from verif.rtl.rvfi.test_rvfi import CONFIGS, observed, rebuild_all
 
 #: With a handler and without: loads, products, quotients, gathers of which the last granule is bad, requests that fail, a
 #: semaphore that nobody posts, ends of each kind.
@@ -39,6 +38,7 @@ common: la s0, data
         vld v3, (s0)
         vadd.i32 v4, v3, v3
         vst v4, LINE_BYTES(s0)
+        vlds.8 v1, (s1), s2
         nread v5, (s3)
         addi a5, a5, 2
         bnez a4, 1f
@@ -72,7 +72,7 @@ data:   .dword 3, 4, 0, 0, 0, 0, 0, 0
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("config", [preset("tiny"), NARROW], ids=lambda config: config.name)
+@CONFIGS
 def test_starts_and_stops_at_any_time_leave_the_stream_of_a_thread_consistent(config: NodeConfig) -> None:
     program = assemble(SOURCE, config=config)
     symbols = program.symbols
@@ -90,11 +90,14 @@ def test_starts_and_stops_at_any_time_leave_the_stream_of_a_thread_consistent(co
                 array.write_register(0, 0, thread_offset(0, ThreadRegister.STATE), 0)
             if delay % 7 == 0:
                 array.write_register(0, 0, thread_offset(config.threads - 1, ThreadRegister.PC), symbols["exits"])
+                array.run(max_cycles=delay)
         array.run(max_cycles=2000)
         monitors = check_records(config, array.rvfi_records())
         rebuild_all(config, monitors, array)
     for monitor in monitors.values():
-        assert surprises(monitor.instructions) > 100
+        instructions = monitor.instructions
+        assert surprises(instructions) > 100
+        assert sum(it.halt for it in instructions) > 20
 
 
 def surprises(instructions: list[RvfiInstruction]) -> int:

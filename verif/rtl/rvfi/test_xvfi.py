@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from golden.config import preset
 from golden.layout import SRAM_BASE
 from scripts.simulator.observation import XVFI_KINDS
 from sw.assembler import assemble
-from verif.rtl.node.node_bench import NARROW
 from verif.rtl.rvfi.monitor import RvfiInstruction
 from verif.rtl.rvfi.sources import check_records
 from verif.rtl.rvfi.test_rvfi import run
 from verif.rtl.rvfi.xvfi import XvfiError, rebuild
 
 pytestmark = pytest.mark.rtl
+
+TINY = preset("tiny")
 
 SOURCE = """
 _start: la a0, data
@@ -58,10 +60,10 @@ data:   .dword 0x3f8040004040bf80, 0x3f003f803f814080, 0x4142c1423f423e42, 0x3fc
 
 @pytest.fixture(scope="module")
 def shown() -> tuple[list[RvfiInstruction], dict[str, npt.NDArray[np.void]]]:
-    program = assemble(SOURCE, config=NARROW)
+    program = assemble(SOURCE, config=TINY)
     parts = [(address - SRAM_BASE, contents) for address, contents in program.segments]
-    with run(NARROW, parts, [program.entry]) as array:
-        monitors = check_records(NARROW, array.rvfi_records())
+    with run(TINY, parts, [program.entry]) as array:
+        monitors = check_records(TINY, array.rvfi_records())
         return monitors[0, 0, 0].instructions, {kind: array.xvfi_records(kind) for kind in XVFI_KINDS}
 
 
@@ -85,7 +87,7 @@ def spoilt(records: dict[str, npt.NDArray[np.void]]) -> Iterator[tuple[str, dict
 def test_what_a_node_shows_is_taken(shown: tuple[list[RvfiInstruction], dict[str, npt.NDArray[np.void]]]) -> None:
     instructions, records = shown
     assert all(len(events) for events in records.values())
-    state = rebuild(NARROW, {0: instructions}, records)[0]
+    state = rebuild(TINY, {0: instructions}, records)[0]
     assert state.predicates[1:3] == [0x4080, 0xBF7F]
     assert all(state.vectors[1:6])
 
@@ -109,7 +111,7 @@ def test_whatever_else_it_shows_is_found(shown: tuple[list[RvfiInstruction], dic
     missed = []
     for what, events in spoilt(records):
         try:
-            rebuild(NARROW, {0: instructions}, events)
+            rebuild(TINY, {0: instructions}, events)
         except XvfiError:
             continue
         missed.append(what)
