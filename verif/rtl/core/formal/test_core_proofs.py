@@ -32,7 +32,7 @@ from verif.rtl.node.mistakes import Mistake
 SOME = tuple(INSTRUCTIONS[name] for name in ("sraw", "jalr", "bge", "lh", "sb"))
 
 #: The checks, and how many cycles behind the first retirement they are proved.
-GENERAL = {PROGRAM_ORDER: 1, UNIQUE: 2, TRAPS: 1, LOADS: 2, STORES: 1, CODE: 1, LIVENESS: 3, **dict.fromkeys(SOME, 1)}
+GENERAL = {PROGRAM_ORDER: 1, UNIQUE: 2, TRAPS: 1, LOADS: 2, STORES: 1, CODE: 1, LIVENESS: 3, **dict.fromkeys(SOME, 0)}
 
 
 def proved(circuit: Circuit, check: Check, further: int) -> None:
