@@ -87,7 +87,9 @@ class Circuit:
         lines = iter(text.splitlines())
         counts = [*map(int, next(lines).split()[1:]), 0, 0, 0, 0]
         _, inputs, latches, outputs, ands, bad, constraints = counts[:7]
-        rows = [[tuple(map(int, next(lines).split())) for _ in range(n)] for n in (inputs, latches, outputs, bad, constraints, ands)]
+        rows = [
+            [tuple(map(int, next(lines).split())) for _ in range(n)] for n in (inputs, latches, outputs, bad, constraints, ands)
+        ]
         found: dict[str, dict[int, int]] = {}
         for line in lines:
             if line == "c":

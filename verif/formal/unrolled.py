@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounded proofs on circuits: one output at a time, cycle after cycle from reset, decided by Glucose.
+"""Bounded proofs on circuits: whether outputs can be set, cycle after cycle from reset, decided by Glucose.
 
-Only what an output depends on is looked at. Gates of all cycles are shared where they are alike, and what is constant, as most
+Only what the outputs depend on is looked at. Gates of all cycles are shared where they are alike, and what is constant, as most
 is in the first cycles after reset, costs nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pysat.solvers import Solver  # type: ignore[import-untyped]
+from pysat.solvers import Solver
 
 from verif.formal.circuit import Circuit
 
-__all__ = ["Answer", "first_cycle"]
+__all__ = ["Answer", "first_cycle", "first_cycles"]
 
 #: Called with the cycle that has been decided.
 Progress = Callable[[int], None]
@@ -152,6 +152,58 @@ class _Unrolled:
         ]
 
 
+def first_cycles(
+    circuit: Circuit,
+    outputs: Sequence[str],
+    cycles: int,
+    *,
+    fixed: Mapping[str, int] | None = None,
+    progress: Progress = lambda cycle: None,
+) -> dict[str, Answer]:
+    """For each one-bit output, the first of so many cycles from reset in which it can be set.
+
+    Every assumption of the circuit is kept up to that cycle.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    outputs : sequence of str
+        They share the work; where they have little in common, asking for one at a time is faster.
+    cycles : int
+    fixed : dict of str to int, optional
+        Inputs that have this value in every cycle.
+    progress : Progress
+
+    Raises
+    ------
+    KeyError
+        If there is no such port.
+    """
+    start = time.process_time()
+    targets = {name: circuit.ports[name][0] for name in outputs}
+    answers: dict[str, Answer] = {}
+    unrolled = _Unrolled(circuit, (*targets.values(), *circuit.assumptions), fixed or {})
+    with unrolled.solver as solver:
+        for cycle in range(cycles):
+            unrolled.step()
+            for assumption in circuit.assumptions:
+                solver.add_clause([unrolled.clause_literal(unrolled.literal(assumption, cycle))])
+            for name, target in targets.items():
+                found = unrolled.literal(target, cycle)
+                if name in answers or not found:
+                    continue
+                literal = unrolled.clause_literal(found)
+                if solver.solve(assumptions=[literal]):
+                    answers[name] = Answer(cycle, cycle + 1, time.process_time() - start, unrolled.run())
+                else:
+                    solver.add_clause([-literal])
+            progress(cycle)
+            if len(answers) == len(targets):
+                break
+    seconds = time.process_time() - start
+    return {name: answers.get(name, Answer(None, cycles, seconds, [])) for name in outputs}
+
+
 def first_cycle(
     circuit: Circuit,
     output: str,
@@ -160,31 +212,5 @@ def first_cycle(
     fixed: Mapping[str, int] | None = None,
     progress: Progress = lambda cycle: None,
 ) -> Answer:
-    """The first of so many cycles from reset in which a one-bit output can be set, with every assumption kept up to that.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    output : str
-    cycles : int
-    fixed : dict of str to int, optional
-        Inputs that have this value in every cycle.
-    progress : Progress
-    """
-    start = time.process_time()
-    (target,) = circuit.ports[output]
-    unrolled = _Unrolled(circuit, (target, *circuit.assumptions), fixed or {})
-    solver = unrolled.solver
-    with solver:
-        for cycle in range(cycles):
-            unrolled.step()
-            for assumption in circuit.assumptions:
-                solver.add_clause([unrolled.clause_literal(unrolled.literal(assumption, cycle))])
-            found = unrolled.literal(target, cycle)
-            if found:
-                literal = unrolled.clause_literal(found)
-                if solver.solve(assumptions=[literal]):
-                    return Answer(cycle, cycle + 1, time.process_time() - start, unrolled.run())
-                solver.add_clause([-literal])
-            progress(cycle)
-    return Answer(None, cycles, time.process_time() - start, [])
+    """The same of one output."""
+    return first_cycles(circuit, [output], cycles, fixed=fixed, progress=progress)[output]

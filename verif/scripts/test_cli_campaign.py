@@ -11,7 +11,7 @@ import pytest
 
 from golden.layout import Flag
 from scripts.d1.main import run
-from verif.campaigns import boards, fp32, netlist, sizes
+from verif.campaigns import boards, formal, fp32, netlist, sizes
 from verif.golden import fp32_oracle
 from verif.scripts.command import d1, refused
 from verif.sizes.area import KINDS, PARTS
@@ -174,3 +174,33 @@ def test_list_of_sizes_is_written_of_what_is_kept(
     assert run(["campaign", "sizes", "--kept", "--write", str(page)]) == 0
     assert "216 not measured" in capsys.readouterr().err
     assert page.read_text().startswith("# Sizes of the pipelined core")
+
+
+def proof(*, proved: bool, reached: int | None, run: list[dict[str, int]] | None = None) -> formal.Outcome:
+    return formal.Outcome("narrow", "insn_add", 8, proved, reached, 1.5, run or [])
+
+
+@pytest.mark.parametrize(
+    "outcome, code, shown",
+    [
+        (proof(proved=True, reached=5), 0, "proved"),
+        (proof(proved=False, reached=5, run=[{"rvfi_valid": 1, "rvfi_insn": 0x33}]), 1, "rvfi_insn=0x33"),
+        (proof(proved=True, reached=None), 1, "never"),
+    ],
+    ids=["proved", "fails", "untested"],
+)
+def test_a_property_that_fails_or_is_put_to_no_test_fails_the_campaign(
+    outcome: formal.Outcome, code: int, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(formal, "run", lambda *arguments, **options: [outcome])
+    assert run(["campaign", "formal", "narrow/insn_add", "--depth", "8"]) == code
+    assert shown in capsys.readouterr().out
+    assert run(["campaign", "formal", "--json"]) == code
+    assert f'"proved": {str(outcome.proved).lower()}' in capsys.readouterr().out
+
+
+def test_checks_can_be_named() -> None:
+    checks = d1("campaign", "formal", "--list", "--json").json["checks"]
+    assert {"narrow/insn_add", "pair/program_order", "narrow-registers/registers"} <= set(checks)
+    refused(d1("campaign", "formal", "narrow/insn_adx"), 2, "narrow/insn_adx", "--list")
+    refused(d1("campaign", "formal", "--depth", "3"), 2, "--depth 3", "6")

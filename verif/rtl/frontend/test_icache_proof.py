@@ -122,7 +122,7 @@ class Contract(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("config, cycles", [*zip(CONFIGS, (8, 7, 6), strict=True)], ids=["one", "two", "two-large"])
+@pytest.mark.parametrize("config, cycles", [*zip(CONFIGS, (7, 6, 6), strict=True)], ids=["one", "two", "two-large"])
 def test_what_hits_is_what_memory_holds_since_the_last_flush_and_requests_stay_until_granted(
     config: NodeConfig, cycles: int
 ) -> None:

@@ -134,7 +134,7 @@ class Contract(wiring.Component):
 def test_reads_show_what_was_written_before_and_writes_wait_for_one_cycle_at_most(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_bounded(Contract(CONFIGS[name]).stub(monkeypatch), 6)
+    check_bounded(Contract(CONFIGS[name]).stub(monkeypatch), 5)
 
 
 @pytest.mark.parametrize("output", ["passes", "store_waited"])

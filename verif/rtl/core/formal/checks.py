@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from amaranth.hdl import Assume, C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 
 from golden.layout import SRAM_BASE, Cause
 from verif.rtl.core.formal.environment import Channel, Check, Environment
@@ -180,7 +180,7 @@ def _numbered(environment: Environment) -> Iterator[tuple[Channel, Value]]:
 
 
 def _program_order(m: Module, environment: Environment) -> tuple[Any, Any]:
-    """An arbitrary instruction and the next: the one begins where the other goes on, and the first where the thread is started."""
+    """An arbitrary instruction and the next, which begins where that goes on; the first begins where the thread is started."""
     picked = environment.picked[:_ORDER_BITS]
     seen, seen_next = Signal(2), Signal(2)
     goes_on, traps = Signal(64), Signal()
@@ -270,14 +270,18 @@ def _code(m: Module, environment: Environment) -> tuple[Any, Any]:
     address = environment.looked_up
     words = len(environment.words) // 32
     low = (words - 1).bit_length()
-    held = environment.words.word_select(number[:low], 32)
-    m.d.comb += Assume((address[low:] != number[low:]) | (held == word))
+    changes, changed = Signal(), Signal()
+    m.d.comb += changes.eq(
+        environment.hit & (address[low:] == number[low:]) & (environment.words.word_select(number[:low], 32) != word)
+    )
+    with m.If(changes & environment.started):
+        m.d.sync += changed.eq(1)
     here = [
         channel.valid & _in_sram(environment, channel.pc_rdata) & (channel.pc_rdata[2:21] == number)
         for channel in environment.channels
     ]
     wrong = [mine & (channel.insn != word) for mine, channel in zip(here, environment.channels, strict=True)]
-    return _any(wrong), _any(here)
+    return _any(wrong) & ~changed, _any(here) & ~changed
 
 
 CODE = Check("code", _code)
@@ -328,7 +332,7 @@ def _stores(m: Module, environment: Environment) -> tuple[Any, Any]:
         twice.append(here & stores)
         stores = stores | here
         new = (channel.mem_addr, channel.mem_wmask, channel.mem_wdata)
-        expected = tuple(Mux(here, mine, before) for mine, before in zip(new, expected, strict=True))  # type: ignore[assignment]
+        expected = tuple(Mux(here, mine, before) for mine, before in zip(new, expected, strict=True))
     m.d.sync += [
         waits.eq(stores & ~written),
         address.eq(expected[0]),
@@ -361,7 +365,12 @@ def _liveness(m: Module, environment: Environment) -> tuple[Any, Any]:
         m.d.sync += idle.eq(0)
     with m.Elif(idle != 31):
         m.d.sync += idle.eq(idle + 1)
-    return idle > IDLE_CYCLES, (idle == IDLE_CYCLES) & (environment.since > 8)
+    core, waited = environment.core, Signal()
+    waits = _any(port.req & ~port.grant for port in (core.scalar, core.store, core.load0, core.load1))
+    # Divisions take their time, and the network has its own.
+    with m.If(environment.started & (waits | ~environment.hit | ~environment.divided | ~environment.tx_room)):
+        m.d.sync += waited.eq(1)
+    return (idle > IDLE_CYCLES) & ~waited, (idle == IDLE_CYCLES) & (environment.since > 8) & ~waited
 
 
 LIVENESS = Check("liveness", _liveness)

@@ -59,7 +59,7 @@ class Surroundings:
     Attributes
     ----------
     registers : bool
-        The scalar registers, of which an arbitrary one is kept and the others read as anything; otherwise all operands are anything.
+        The scalar registers, of which an arbitrary one is kept and others read as anything; otherwise all operands are anything.
     arithmetic : bool
         The ALUs; otherwise results and comparisons are anything.
     csrs : bool
@@ -70,8 +70,6 @@ class Surroundings:
         Packets write the control page at any time; otherwise only to start the thread, once.
     errors : bool
         Requests to the network can fail at any time.
-    eager : bool
-        Memory and cache answer at once.
     """
 
     registers: bool = False
@@ -80,7 +78,6 @@ class Surroundings:
     vectors: bool = False
     restarts: bool = False
     errors: bool = False
-    eager: bool = False
 
 
 class Channel:
@@ -97,7 +94,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Check:
-    """A property: ``build`` states it in a module, given the environment, and returns when it fails and when it has been tested."""
+    """A property: ``build`` states it in a module, given the environment, and returns when it fails and when it is tested."""
 
     name: str
     build: Callable[[Module, Environment], tuple[Any, Any]]
@@ -217,7 +214,7 @@ class Environment(wiring.Component):
     surroundings : Surroundings
     checks : sequence of Check
     core : callable
-        Makes the core, given the configuration and this component.
+        Makes the core, given the configuration and the input ``mistake``.
 
     Members
     -------
@@ -232,7 +229,7 @@ class Environment(wiring.Component):
         config: NodeConfig,
         surroundings: Surroundings,
         checks: Sequence[Check],
-        core: Callable[[NodeConfig, Environment], Any] = lambda config, environment: ObservedCore(config),
+        core: Callable[[NodeConfig, Signal], Any] = lambda config, mistake: ObservedCore(config),
     ):
         assert config.threads == 1
         self.config, self.surroundings, self.checks = config, surroundings, checks
@@ -245,6 +242,7 @@ class Environment(wiring.Component):
         super().__init__(
             {
                 "start_pc": In(64),
+                "mistake": In(5),
                 "pick": In(PICK_BITS),
                 "hit": In(1),
                 "words": In(32 * words),
@@ -344,7 +342,7 @@ class Environment(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.core = core = self._core(self.config, self)
+        m.submodules.core = core = self._core(self.config, self.mistake)
         #: The core; cycles since the thread was started, up to 63; whether it has been.
         self.core, self.since, self.started = core, Signal(6), Signal()
         #: Chosen freely when the thread is started, and the same from then on.
@@ -366,22 +364,20 @@ class Environment(wiring.Component):
         return m
 
     def _connect(self, m: Module) -> None:
-        core, eager = self.core, self.surroundings.eager
+        core = self.core
         network = core.network
         m.d.comb += [
             core.cycle.eq(self.cycle),
-            core.scalar.grant.eq(core.scalar.req & (self.scalar_grant | eager)),
+            core.scalar.grant.eq(core.scalar.req & self.scalar_grant),
             core.scalar.data.eq(self.scalar_data),
-            core.store.grant.eq(core.store.req & (self.store_grant | eager)),
-            core.load0.grant.eq(core.load0.req & (self.load0_grant | eager)),
-            core.load1.grant.eq(core.load1.req & (self.load1_grant | eager)),
-            network.tx_room.eq(self.tx_room | eager),
+            core.store.grant.eq(core.store.req & self.store_grant),
+            core.load0.grant.eq(core.load0.req & self.load0_grant),
+            core.load1.grant.eq(core.load1.req & self.load1_grant),
+            network.tx_room.eq(self.tx_room),
             network.post_valid.eq(self.post_valid),
             network.post_sem.eq(self.post_sem),
             network.post_amount.eq(self.post_amount),
         ]
-        if eager:
-            m.d.comb += Assume(self.hit & self.divided)
         if self.surroundings.errors:
             m.d.comb += [
                 network.error_valid.eq(self.error_valid),
