@@ -527,6 +527,12 @@ class ItemMaker:
         request = choices.one_of(("nwrite", "nwrite.p", "nwrite.s", "nwrite.sp", "nread", "nsd"))
         return [*words, encode("addi", 16, 0, 1), self._word(request, rs1=19, sem=self.thread), encode("swait", self.thread, 16)]
 
+    def _to_host(self) -> list[int]:
+        """Packets that leave the array where the host is."""
+        address = GlobalAddress(0, 0, self._line * self.choices.integer(0, 0x7FFF), Port.WEST)
+        words = constant(19, int(address))
+        return [*words, self._one([*_WRITES, "nsd"], rs1=19, sem=self.thread)]
+
     def _wrong_request(self) -> list[int]:
         """Traps at once: no global address, or not aligned."""
         bad = [1 << 50, 5 << 47, 7 << 47, 4, 1 << 63, (6 << 47) + 1]
@@ -600,13 +606,13 @@ _M = ItemMaker
 _STRAIGHT = _weighted(
     (6, _M._alu), (3, _M._multiply_divide), (3, _M._load), (3, _M._store), (2, _M._store_and_load), (2, _M._system),
     (2, _M._illegal), (4, _M._csr), (2, _M._read_csr), (1, _M._no_csr), (1, _M._stall_counter), (1, _M._mcycle), (1, _M._mtvec),
-    (1, _M._mret),
-    (1, _M._misaligned_jump), (1, _M._jump_to_nowhere), (2, _M._vector_memory), (1, _M._wrong_vector_memory),
+    (1, _M._mret), (1, _M._misaligned_jump), (1, _M._jump_to_nowhere), (2, _M._vector_memory),
+    (1, _M._wrong_vector_memory),
     (2, _M._vector_increment), (3, _M._simd), (4, _M._simd_three), (1, _M._transpose), (2, _M._predicate), (2, _M._strided),
     (2, _M._indexed), (2, _M._set_format), (2, _M._steps_in_memory), (1, _M._step_in_registers), (1, _M._zero), (2, _M._tile),
     (1, _M._post_and_wait), (1, _M._overflow), (1, _M._write_to_itself), (1, _M._send_to_itself), (2, _M._read_from_itself),
-    (1, _M._failing_request), (1, _M._wrong_request), (4, _M._late_scalar), (3, _M._flags), (2, _M._predicate_in_use),
-    (2, _M._format_in_use), (4, _M._operands_overwritten),
+    (1, _M._failing_request), (1, _M._wrong_request), (1, _M._to_host), (4, _M._late_scalar), (3, _M._flags),
+    (2, _M._predicate_in_use), (2, _M._format_in_use), (4, _M._operands_overwritten),
 )  # fmt: skip
 
 #: Ways to make any item, as often as they are chosen.
