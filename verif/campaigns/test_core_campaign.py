@@ -21,7 +21,7 @@ from verif.campaigns.coverage import Coverage
 from verif.rtl.node import lockstep
 from verif.rtl.node.array_programs import array_program
 from verif.rtl.node.lockstep import ArrayProgram, BadProgram, Outcome
-from verif.rtl.node.mistakes import Mistake, MistakenNode
+from verif.rtl.node.mistakes import Mistake, MistakenByColumn
 
 #: Instructions of the share of each configuration, whose simulators other tests use as well.
 SHARES = {"tiny": 500_000, "nano": 200_000, "d1": 250_000}
@@ -54,7 +54,7 @@ def test_share_covers_every_instruction_cause_and_csr_and_what_a_thread_may_do_i
 
 @functools.cache
 def mistaken() -> SimulatorLibrary:
-    return build(preset("tiny"), node=MistakenNode)
+    return build(preset("tiny"), node=MistakenByColumn)
 
 
 @pytest.mark.rtl

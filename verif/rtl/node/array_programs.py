@@ -8,8 +8,9 @@ from golden.layout import SRAM_BASE, Csr, GlobalAddress
 from verif.golden.encoding import encode
 from verif.rtl.node.choices import SeededChoices
 from verif.rtl.node.exchanges import ROOMS, Exchanges, Member
-from verif.rtl.node.items import CODE_BYTES, DATA_BYTES, Item, ItemMaker, constant, data_address
+from verif.rtl.node.items import Item, ItemMaker
 from verif.rtl.node.lockstep import ArrayProgram
+from verif.rtl.node.pieces import CODE_BYTES, DATA_BYTES, constant, data_address
 from verif.rtl.node.programs import ROOM_BYTES, TEMPLATES, assemble, length, memory_of, template
 
 __all__ = ["array_program", "code_bytes_of"]

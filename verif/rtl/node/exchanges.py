@@ -25,8 +25,9 @@ from golden.config import NodeConfig
 from golden.layout import SRAM_BASE, GlobalAddress, ThreadRegister, semaphore_offset, thread_offset
 from verif.golden.encoding import encode
 from verif.rtl.node.choices import Choices
-from verif.rtl.node.items import Item, ItemMaker, constant, data_address
+from verif.rtl.node.items import Item, ItemMaker
 from verif.rtl.node.order import Order
+from verif.rtl.node.pieces import constant, data_address
 from verif.rtl.node.programs import ROOM_BYTES, length, template
 
 __all__ = ["ROOMS", "Exchanges", "Member"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node with mistakes planted in its pipelined core, of which nodes of one build make one each."""
+"""A node with mistakes planted in its pipelined core, one of which is chosen while it runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rtl.core.core import Core
 from rtl.core.grouping import PIPES
 from rtl.core.pipes.load import LoadPipe
 
-__all__ = ["Mistake", "MistakenNode"]
+__all__ = ["MISTAKE_BITS", "Mistake", "MistakenByColumn", "MistakenNode"]
 
 MISTAKE_BITS = 4
 
@@ -137,20 +137,36 @@ class _MistakenCore(Core):
 
 
 class MistakenNode(wiring.Component):
-    """A node with the boundary of :class:`rtl.node.Node`, whose core makes the :class:`Mistake` that its column x says."""
+    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes."""
 
     def __init__(self, config: NodeConfig):
         self.config = config
         self._node = rtl.node.Node(config)
-        super().__init__(dict(self._node.signature.members.items()))
+        super().__init__({**self._node.signature.members, "mistake": In(MISTAKE_BITS)})
 
     def elaborate(self, platform: Any) -> Module:
         node: Any = self._node
-        mistake = Signal(MISTAKE_BITS)
-        with patch.object(rtl.node, "Core", lambda config: _MistakenCore(config, mistake)):
+        with patch.object(rtl.node, "Core", lambda config: _MistakenCore(config, self.mistake)):
             m = node.elaborate(platform)
-        m.d.comb += mistake.eq(self.x)
         for name, member in node.signature.members.items():
+            mine, its = getattr(self, name), getattr(node, name)
+            m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
+        return m
+
+
+class MistakenByColumn(wiring.Component):
+    """A node with the boundary of :class:`rtl.node.Node`, for arrays: its column x says which :class:`Mistake` its core makes."""
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        self._node = MistakenNode(config)
+        super().__init__({name: member for name, member in self._node.signature.members.items() if name != "mistake"})
+
+    def elaborate(self, platform: Any) -> Module:
+        node: Any = self._node
+        m = node.elaborate(platform)
+        m.d.comb += node.mistake.eq(self.x)
+        for name, member in self.signature.members.items():
             mine, its = getattr(self, name), getattr(node, name)
             m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
         return m

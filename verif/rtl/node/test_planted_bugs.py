@@ -1,31 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparison with the golden node finds mistakes planted in the core: programs that pass without them fail with them.
 
-All mistakes are in one build; the column of a node chooses one. If a program passes with its mistake, benches that compare in
+All mistakes are in one build; an input of the node chooses one. If a program passes with its mistake, benches that compare in
 the same way do not find such mistakes any more.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import cocotb
 import pytest
 
 from golden.config import preset
 from golden.layout import SRAM_BASE
-from scripts.simulator.build import build
-from sw.assembler import assemble
-from verif.rtl.node.lockstep import ArrayProgram, run
+from rtl.export import TOP, export_node
+from rtl.macros.verilog import MACRO_SOURCES
+from verif.bench import run_bench, start
+from verif.rtl.node.comparison import Comparison
 from verif.rtl.node.mistakes import Mistake, MistakenNode
-from verif.rtl.node.test_hazards import (
-    CODE_BYTES,
-    DATA_BYTES,
-    EPILOGUE,
-    PROLOGUE,
-    all_vectors,
-    inputs,
-    nops,
-    operands,
-    result,
-)
+from verif.rtl.node.test_hazards import CODE_BYTES, DATA_BYTES, EPILOGUE, PROLOGUE, all_vectors, load, nops, operands, result
 
 CONFIG = preset("tiny")
 
@@ -61,22 +56,41 @@ def test_every_mistake_has_a_program() -> None:
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("mistake", PROGRAMS, ids=lambda mistake: mistake.name)
-def test_mistakes_planted_in_the_core_are_found_by_their_programs(mistake: Mistake) -> None:
-    library = build(CONFIG, node=MistakenNode)
-    right, wrong = (run(_program(x, PROGRAMS[mistake]), library).difference for x in (Mistake.NONE, mistake))
-    assert right is None
-    assert wrong is not None
+def test_mistakes_planted_in_the_core_are_found() -> None:
+    files = export_node(CONFIG, arithmetic="macro", sram="macro", node=MistakenNode)
+    sources: list[str | Path] = [text for name, text in files.items() if name.endswith((".v", ".sv"))]
+    run_bench(toplevel=TOP, sources=[*sources, *MACRO_SOURCES], tests=["mistakes"])
 
 
-def _program(x: int, body: str) -> ArrayProgram:
-    """A program that all threads of the node in that column run, on inputs of their own."""
-    program = assemble(PROLOGUE + all_vectors() + body + EPILOGUE, config=CONFIG)
-    image = bytearray(CONFIG.sram_bytes)
-    for address, contents in program.segments:
-        image[address - SRAM_BASE : address - SRAM_BASE + len(contents)] = contents
-    for thread in range(CONFIG.threads):
-        data = inputs(CONFIG, thread)
-        image[CODE_BYTES + thread * DATA_BYTES : CODE_BYTES + thread * DATA_BYTES + len(data)] = data
-    starts = tuple((x, 0, thread, SRAM_BASE) for thread in range(CONFIG.threads))
-    return ArrayProgram(CONFIG, 1, x + 1, {(x, 0): bytes(image)}, starts, {})
+@cocotb.test()
+async def mistakes(dut: Any) -> None:
+    await start(dut)
+    unexpected = []
+    for mistake, body in PROGRAMS.items():
+        source = PROLOGUE + all_vectors() + body + EPILOGUE
+        unexpected += [
+            f"{mistake.name}: its program fails without it: {found}" for found in await differences(dut, Mistake.NONE, source)
+        ]
+        if not await differences(dut, mistake, source):
+            unexpected.append(f"{mistake.name}: its program passes with it")
+    assert not unexpected, "\n".join(unexpected)
+
+
+async def differences(dut: Any, mistake: Mistake, source: str) -> list[str]:
+    """What the comparison with the golden node finds: nothing, or the first difference."""
+    dut.mistake.value = mistake
+    both = Comparison(dut, CONFIG)
+    await both.reset()
+    load(both, source)
+    threads = range(CONFIG.threads)
+    for thread in threads:
+        both.start_thread(thread, SRAM_BASE)
+    try:
+        await both.run(limit=1500)
+        both.compare_execution(threads)
+        await both.compare_memory(CODE_BYTES, CONFIG.threads * DATA_BYTES)
+        await both.compare_registers()
+    # The bench knows of no late result that nobody waits for.
+    except (AssertionError, KeyError, IndexError) as error:
+        return [repr(error)]
+    return []
