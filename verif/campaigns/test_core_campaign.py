@@ -12,8 +12,9 @@ import pytest
 
 import golden.mesh
 from golden.config import NodeConfig, preset
-from golden.layout import Cause
+from golden.layout import Cause, Kind
 from golden.node import GoldenNode
+from golden.packet import Packet
 from scripts.simulator.build import SimulatorLibrary, build
 from verif.campaigns import core
 from verif.campaigns.coverage import Coverage
@@ -135,7 +136,7 @@ def test_a_program_can_be_repeated_alone() -> None:
         (lambda run, node: run.records[node.x, node.y].pop(), "differs at its instruction"),
         (lambda run, node: run.vector_data[node.x, node.y].__setitem__(5, bytes(16)), "differs at its write"),
         (lambda run, node: setattr(node.threads[1], "minstret", 1), "thread 1 RETIRED is"),
-        (lambda run, node: run.array.host_inbox.append("a packet"), "packets came to the host"),
+        (lambda run, node: run.array.host_inbox.append(Packet(Kind.WRITE, 0, 0, 0)), "packets came to the host"),
     ],
 )
 def test_every_kind_of_difference_is_told(

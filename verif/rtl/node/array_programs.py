@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from golden.config import NodeConfig
-from golden.layout import SRAM_BASE, GlobalAddress
+from golden.layout import SRAM_BASE, Csr, GlobalAddress
 from verif.golden.encoding import encode
 from verif.rtl.node.choices import SeededChoices
 from verif.rtl.node.exchanges import ROOMS, Exchanges, Member
-from verif.rtl.node.items import CODE_BYTES, DATA_BYTES, Item, ItemMaker, data_address
+from verif.rtl.node.items import Item, ItemMaker
 from verif.rtl.node.lockstep import ArrayProgram
+from verif.rtl.node.pieces import CODE_BYTES, DATA_BYTES, constant, data_address
 from verif.rtl.node.programs import ROOM_BYTES, TEMPLATES, assemble, length, memory_of, template
 
 __all__ = ["array_program", "code_bytes_of"]
@@ -56,22 +57,28 @@ def array_program(
     for member in members:
         member.started = member.index == 0 or choices.one_of((True, False))
     starts = [(*member.site, member.number, SRAM_BASE + member.number * code_bytes) for member in members if member.started]
+    # Of some nodes, who ends their program by a store to tohost.
+    last = {site: choices.one_of([m for m in members if m.site == site]) for site in sites if choices.integer(0, 2) == 0}
+    tohost = {site: SRAM_BASE + exchanges.tohost_offset for site in last}
     for _ in range(choices.integer(5, _STEPS)):
         if choices.integer(0, 3) == 0:
             exchanges.any()
-        else:
-            _extend(config, choices.one_of(members), choices)
+            continue
+        member = choices.one_of(members)
+        item = member.maker.nest(_TURNS) if choices.integer(0, 4) == 0 else member.maker.any()
+        if last.get(member.site) is member and choices.integer(0, 9) == 0:
+            item = _harmless_store(tohost[member.site], choices)
+        words = length(config, [item])
+        if words <= member.words_left:
+            member.append([item], words)
     for member in members:
         if not member.started and choices.integer(0, 9):
             exchanges.start(choices.one_of([other for other in members if other.started]), member)
 
     ends: dict[int, list[int]] = {}
-    tohost = {}
-    for site in sites:
-        last = choices.one_of([member for member in members if member.site == site])
-        if last.started and choices.integer(0, 3) == 0:
-            ends |= exchanges.exit_words(last, choices.one_of((1, 3, choices.integer(0, 2**47) | 1)))
-            tohost[site] = SRAM_BASE + exchanges.tohost_offset
+    for member in last.values():
+        if member.started:
+            ends |= exchanges.exit_words(member, choices.one_of((1, 3, choices.integer(0, 2**47) | 1)))
     memory = {}
     for site in sites:
         image = bytearray(config.sram_bytes)
@@ -97,12 +104,20 @@ def _members(
     return members
 
 
-def _extend(config: NodeConfig, member: Member, choices: SeededChoices) -> None:
-    """Extend a thread's program by an item, if there is room for it."""
-    item: Item = member.maker.nest(_TURNS) if choices.integer(0, 4) == 0 else member.maker.any()
-    words = length(config, [item])
-    if words <= member.words_left:
-        member.append([item], words)
+def _harmless_store(address: int, choices: SeededChoices) -> Item:
+    """A store to ``tohost`` that does not end the program."""
+    even = choices.integer(0, 2**47) & ~1
+    value, mnemonic = choices.one_of(
+        ((even, choices.one_of(("sd", "sw", "sh", "sb"))), (even | 1 | 1 << 56, "sd"), (1 | 1 << 48, "sd"))
+    )
+    return Item((*constant(16, address), *constant(17, value), encode(mnemonic, 17, 0, 16)), kept=True)
+
+
+def _end(member: Member, choices: SeededChoices) -> list[int]:
+    """``halt``, or a trap without a handler."""
+    if choices.integer(0, 5):
+        return [encode("halt", member.maker.register())]
+    return [encode("csrrw", 0, Csr.MTVEC, 0), choices.one_of((encode("ebreak"), encode("ecall"), encode("ld", 1, 0, 0), 0))]
 
 
 def _place(
@@ -116,7 +131,7 @@ def _place(
         code_bytes=code_bytes,
         templates=[template(member.maker) for _ in range(TEMPLATES)],
         rooms=ROOMS,
-        end=end or [encode("halt", member.maker.register())],
+        end=end or _end(member, choices),
     )
     code = b"".join(word.to_bytes(4, "little") for word in words)
     start = member.number * code_bytes

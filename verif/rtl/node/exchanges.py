@@ -25,8 +25,9 @@ from golden.config import NodeConfig
 from golden.layout import SRAM_BASE, GlobalAddress, ThreadRegister, semaphore_offset, thread_offset
 from verif.golden.encoding import encode
 from verif.rtl.node.choices import Choices
-from verif.rtl.node.items import Item, ItemMaker, constant, data_address
+from verif.rtl.node.items import Item, ItemMaker
 from verif.rtl.node.order import Order
+from verif.rtl.node.pieces import constant, data_address
 from verif.rtl.node.programs import ROOM_BYTES, length, template
 
 __all__ = ["ROOMS", "Exchanges", "Member"]
@@ -452,6 +453,9 @@ class Exchanges:
         """One starts a thread that has not run yet."""
         words = constant(_POINTER, self._global(started.site, thread_offset(started.number, ThreadRegister.PC)))
         words += constant(_VALUE, SRAM_BASE + started.number * self._code_bytes)
+        if self._choices.integer(0, 3) == 0:
+            # Without a handler, this makes it TRAPPED.
+            words += [encode("addi", _VALUE, _VALUE, 2), encode("nsd", _VALUE, _POINTER), encode("addi", _VALUE, _VALUE, -2)]
         if not self._extend({starter.index: [_words([*words, encode("nsd", _VALUE, _POINTER)])]}):
             return False
         self._order.tell(starter.index, started.index)
@@ -472,7 +476,9 @@ class Exchanges:
         tail.append(encode("nsd", _VALUE, _OTHER) if remote else encode("spost", semaphore[1], _VALUE))
         # Nothing comes between the post and the wait, so that it is known where the thread is.
         tail.append(encode("swait", waiter.number, _VALUE))
-        here = [encode("auipc", _VALUE, 0), encode("addi", _VALUE, _VALUE, 4 * (2 + len(tail)))]
+        # Where it goes on, or, since a misaligned start traps and the handler skips a word, before it.
+        ahead = 4 * (2 + len(tail)) - self._choices.one_of((0, 0, 0, 2))
+        here = [encode("auipc", _VALUE, 0), encode("addi", _VALUE, _VALUE, ahead)]
         wait = [*say, *post, *here, *tail]
         act = [*self._wait(semaphore, 1), *constant(_POINTER, SRAM_BASE + place.offset), encode("ld", _OTHER, 0, _POINTER)]
         if self._choices.one_of((True, False)):

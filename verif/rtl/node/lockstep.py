@@ -6,6 +6,7 @@ Nothing here is done per cycle: the engine records what retires, and arrays of r
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -447,7 +448,7 @@ def _memory(site: Site, program: ArrayProgram, golden: GoldenRun, array: Simulat
 
 def _inbox(golden: GoldenRun, array: SimulatedArray) -> Difference | None:
     """Packets to the host, whose order between threads is nobody's."""
-    wanted, seen = (sorted(map(repr, a.host_inbox)) for a in (golden.array, array))
+    wanted, seen = (sorted(map(_packet_values, a.host_inbox)) for a in (golden.array, array))
     if wanted == seen:
         return None
     only_wanted, only_seen = [p for p in wanted if p not in seen], [p for p in seen if p not in wanted]
@@ -455,3 +456,10 @@ def _inbox(golden: GoldenRun, array: SimulatedArray) -> Difference | None:
         f"{len(seen)} packets came to the host, expected {len(wanted)}",
         "\n".join([*(f"  missing {p}" for p in only_wanted[:4]), *(f"  not expected {p}" for p in only_seen[:4])]),
     )
+
+
+def _packet_values(packet: Packet) -> tuple[object, ...]:
+    """All fields, but for bytes that the mask leaves out, which mean nothing."""
+    data = bytes(byte if packet.mask >> place & 1 else 0 for place, byte in enumerate(packet.data))
+    names = [field.name for field in dataclasses.fields(packet) if field.name != "data"]
+    return (*((name, int(getattr(packet, name))) for name in names), ("data", data.hex()))

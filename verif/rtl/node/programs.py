@@ -15,7 +15,8 @@ from golden.config import NodeConfig
 from golden.layout import SRAM_BASE, Csr
 from verif.golden.encoding import encode
 from verif.rtl.node.choices import DrawnChoices, SeededChoices
-from verif.rtl.node.items import (
+from verif.rtl.node.items import Item, ItemMaker
+from verif.rtl.node.pieces import (
     CODE_BYTES,
     DATA,
     DATA_BYTES,
@@ -24,8 +25,6 @@ from verif.rtl.node.items import (
     HANDLER_ADDRESS,
     LOADED_VECTORS,
     RESUME,
-    Item,
-    ItemMaker,
     constant,
     data_address,
 )
