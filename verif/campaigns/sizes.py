@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import statistics
@@ -36,6 +37,9 @@ _SOURCES = (
     "golden", "sw", "verif/rtl/node", "verif/golden/encoding.py",
     "verif/sizes/grid.py", "verif/sizes/execution.py", "verif/sizes/measure.py",
 )  # fmt: skip
+
+#: So do areas on these.
+_DESIGN = ("rtl", "golden/config.py", "golden/isa.py", "golden/layout.py", "verif/sizes/area.py", "fpga/flows/ecp5.py")
 
 #: Told of a size what is being done.
 Progress = Callable[[Size, str], None]
@@ -156,13 +160,17 @@ def measure(size: Size, tell: Callable[[str], None] = lambda note: None) -> Size
 
 
 def known(sizes: Collection[Size]) -> list[SizeOutcome]:
-    """What is kept of sizes that were measured completely, in their order."""
+    """What is kept of sizes, in their order; of some, only one of execution and area may be."""
     executions, areas = Cache("size-executions"), Cache("size-areas")
     found = []
     for size in sorted(sizes):
-        folders = executions.find(_execution_key(size.built)), areas.find(_area_key(size.built))
-        if all(folders):
-            found.append(measure(size))
+        outcome = SizeOutcome(size)
+        if executions.find(_execution_key(size.built)):
+            outcome.execution = _execution(size.built, lambda note: None)
+        if areas.find(_area_key(size.built)):
+            outcome.area = _area(size.built, lambda note: None)
+        if outcome.execution or outcome.area:
+            found.append(outcome)
     return found
 
 
@@ -180,9 +188,7 @@ def _execution(size: Size, tell: Callable[[str], None]) -> Execution:
 
 
 def _execution_key(size: Size) -> str:
-    paths = [path for source in _SOURCES for path in _files(_ROOT / source)]
-    files = [(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths]
-    return digest(files, library_key(size.config, "macro", None, find_toolchain(), quick=True))
+    return digest([], _contents(_SOURCES), library_key(size.config, "macro", None, find_toolchain(), quick=True))
 
 
 def _area(size: Size, tell: Callable[[str], None]) -> dict[str, dict[str, int]]:
@@ -203,14 +209,15 @@ def _area(size: Size, tell: Callable[[str], None]) -> dict[str, dict[str, int]]:
 
 
 def _area_key(size: Size) -> str:
-    paths = [*_files(_ROOT / "rtl"), _ROOT / "verif/sizes/area.py", _ROOT / "fpga/flows/ecp5.py"]
-    paths += [_ROOT / "golden" / name for name in ("config.py", "isa.py", "layout.py")]
-    files = [(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths]
-    return digest(files, size.config.key, find_tool("yosys").version)
+    return digest([], _contents(_DESIGN), size.config.key, find_tool("yosys").version)
 
 
-def _files(path: Path) -> list[Path]:
-    return [each for each in (sorted(path.rglob("*")) if path.is_dir() else [path]) if each.is_file() and each.suffix != ".pyc"]
+@functools.cache
+def _contents(sources: tuple[str, ...]) -> str:
+    """Digest of files, and of all files in folders."""
+    paths = [path for source in sources for path in (_ROOT / source, *sorted((_ROOT / source).rglob("*")))]
+    files = [path for path in paths if path.is_file() and path.suffix != ".pyc"]
+    return digest([(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in files])
 
 
 # -- the list ----------------------------------------------------------------------------------------------------------
@@ -232,7 +239,7 @@ _HEADING = """\
 Written by `d1 campaign sizes --write {name}`. A size is threads / bytes fetched per cycle / decoders / instructions that a thread
 issues per cycle; there are {count} in all, and a node can be made of each. Decoders form two lanes, which have at most as many as
 words are fetched; more are not built. So {built} sizes differ in their hardware, and the others are listed with what those have.
-All else is as in the preset `{base}`.
+All else is as in the preset `medium`, with {kib} KiB of SRAM.
 
 {state}
 
@@ -242,23 +249,24 @@ All else is as in the preset `{base}`.
 - **instructions per cycle** - of {benchmarks}: on one thread, and on all threads at once.
 - **area** - of the core on an ECP5, after synthesis. Every module is synthesised alone, once for all sizes that have it, and
   a core's area is the **sum over its modules**: nothing is optimised across modules, and what one makes that nobody uses counts.
-  So these areas are for comparing sizes with each other; a core that is synthesised as a whole is likely to take less. Matrix
-  array, SIMD unit, random lanes, SRAM, router and network interface do not depend on the size and are not counted, nor are the
-  register files, which depend on the number of threads alone: for each thread 256 bytes of scalar registers with 12 read and 15
-  write ports, and 1 KiB of vector registers with 7 and 2. LUT4 has carry chains (two each) and memories in LUTs (six for 16x4
-  bits) in it.
+  So these areas are for comparing sizes with each other: synthesised as a whole, the core of 1/8/1/1 takes a seventh less LUT4
+  than its sum, and 6 % fewer flip-flops. Matrix array, SIMD unit, random lanes, SRAM, router and network interface do not depend
+  on the size and are not counted, nor are the register files, which depend on the number of threads alone: for each thread 256
+  bytes of scalar registers with 12 read and 15 write ports, and 1 KiB of vector registers with 7 and 2. LUT4 has carry chains
+  (two each) and memories in LUTs (six for 16x4 bits) in it.
 """
 
 
 def markdown(outcomes: Sequence[SizeOutcome], name: str = "docs/sizes.md") -> str:
-    """A page with every size that passed, and the names of those that did not or that nothing is known of."""
-    passed = sorted((outcome for outcome in outcomes if outcome.passed), key=lambda outcome: outcome.size)
+    """A page with every size that did not fail, and the names of those that did or that nothing is known of."""
+    good = sorted((outcome for outcome in outcomes if not outcome.errors), key=lambda outcome: outcome.size)
     failed = sorted((outcome for outcome in outcomes if outcome.errors), key=lambda outcome: outcome.size)
-    listed = {outcome.size for outcome in (*passed, *failed)}
+    listed = {outcome.size for outcome in (*good, *failed)}
     missing = [size for size in SIZES if size not in listed]
-    state = f"{len(passed)} sizes were measured, and do what the golden node does."
+    state = f"{sum(outcome.execution is not None for outcome in good)} sizes were run, and do what the golden node does; "
+    state += f"{sum(bool(outcome.area) for outcome in good)} were synthesised."
     if missing:
-        state += f" {len(missing)} were not measured, and are not in the table: {_ranges(missing)}."
+        state += f" {len(missing)} were not measured yet, and are not in the table: {_ranges(missing)}."
     if failed:
         state += " These failed: " + ", ".join(f"`{outcome.command}`" for outcome in failed) + "."
     titles = [benchmark.title for benchmark in BENCHMARKS.values()]
@@ -266,47 +274,60 @@ def markdown(outcomes: Sequence[SizeOutcome], name: str = "docs/sizes.md") -> st
         name=name,
         count=len(SIZES),
         built=len(BUILT),
-        base=BASE.name,
+        kib=BASE.sram_bytes >> 10,
         state=state,
         benchmarks=" and ".join(f"the {title}" for title in titles),
     )
     lines = [heading, f"| {' | '.join(COLUMNS)} |", "|---|" + "--:|" * (len(COLUMNS) - 1)]
-    lines += [f"| {' | '.join(row(outcome))} |" for outcome in passed]
-    if passed:
-        lines += ["", *_shares(passed)]
+    lines += [f"| {' | '.join(row(outcome))} |" for outcome in good]
+    synthesised = [outcome for outcome in good if outcome.area]
+    # Of some sizes only, medians would tell what else these have in common.
+    if len(synthesised) == len(SIZES):
+        lines += ["", *_shares(synthesised)]
     return "\n".join([*lines, ""])
 
 
 def row(outcome: SizeOutcome) -> tuple[str, ...]:
-    """A size's columns in the list."""
+    """A size's columns in the list; what is not known stays empty."""
+    return str(outcome.size), *_execution_columns(outcome), *_area_columns(outcome)
+
+
+def _execution_columns(outcome: SizeOutcome) -> tuple[str, ...]:
     execution = outcome.execution
-    assert execution is not None
+    if execution is None:
+        return ("",) * (2 + len(BENCHMARKS))
     rates = [execution.instructions_per_cycle[name] for name in BENCHMARKS]
     return (
-        str(outcome.size),
         f"{execution.instructions:,}",
         f"{execution.matmul_utilisation:.2f}",
         *(f"{one:.2f}, {every:.2f}" if outcome.size.threads > 1 else f"{one:.2f}" for one, every in rates),
+    )
+
+
+def _area_columns(outcome: SizeOutcome) -> tuple[str, ...]:
+    if not outcome.area:
+        return ("",) * (len(KINDS) + len(PARTS))
+    return (
         f"{outcome.total('LUT4'):,}",
         *(f"{outcome.area[part]['LUT4']:,}" for part in PARTS),
         *(f"{outcome.total(kind):,}" for kind in KINDS if kind != "LUT4"),
     )
 
 
-def _shares(passed: Sequence[SizeOutcome]) -> Iterator[str]:
+def _shares(outcomes: Sequence[SizeOutcome]) -> Iterator[str]:
     """What each part of the core depends on: medians over the sizes with a value of a parameter."""
     yield "## What depends on what"
     yield ""
-    yield "Medians of LUT4 over the sizes above that have a parameter's value."
+    yield "Medians of LUT4 over all sizes that have a parameter's value."
     yield ""
     yield f"| parameter | value | sizes | {' | '.join(PARTS)} | core |"
     yield "|---|--:|--:|" + "--:|" * (len(PARTS) + 1)
     by_value: Mapping[str, list[int]] = {
-        name: sorted({getattr(outcome.size, name) for outcome in passed}) for name in asdict(passed[0].size)
+        name: sorted({getattr(outcome.size, name) for outcome in outcomes}) for name in asdict(outcomes[0].size)
     }
     for name, values in by_value.items():
         for value in values:
-            chosen = [outcome for outcome in passed if getattr(outcome.size, name) == value]
+            chosen = [outcome for outcome in outcomes if getattr(outcome.size, name) == value]
             medians = [statistics.median(outcome.area[part]["LUT4"] for outcome in chosen) for part in PARTS]
             medians.append(statistics.median(outcome.total("LUT4") for outcome in chosen))
             yield f"| {name} | {value} | {len(chosen)} | {' | '.join(f'{median:,.0f}' for median in medians)} |"

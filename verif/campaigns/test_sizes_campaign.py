@@ -110,8 +110,8 @@ def test_the_list_has_every_measured_size_and_names_those_that_are_not(stand: St
     outcomes = list(sizes.run([SMALL, LARGE], ignore, processes=1))
     page = sizes.markdown(outcomes, "list.md")
     assert "`d1 campaign sizes --write list.md`" in page
-    assert "2 sizes were measured" in page
-    assert "214 were not measured" in page
+    assert "2 sizes were run, and do what the golden node does; 2 were synthesised." in page
+    assert "214 were not measured yet" in page
     assert "1/8/2, 3, 4, 5, 6, 7, 8/1; 1/8/1 to 8/2;" in page
     rows = [line for line in page.splitlines() if line.startswith(("| 1/8", "| 4/32"))]
     total = sum(8 * number for number in range(1, len(PARTS) + 1))
@@ -122,6 +122,11 @@ def test_the_list_has_every_measured_size_and_names_those_that_are_not(stand: St
     assert "| 1.25 | 1.25 |" in rows[0]
     whole = [sizes.SizeOutcome(size, outcomes[0].execution, outcomes[0].area) for size in SIZES]
     assert "not measured" not in sizes.markdown(whole)
+    assert "| decode_width | 8 | 27 | 1 | 2 | 3 | 6 |" in sizes.markdown(whole)
+    assert "## What depends on what" not in page
+    part = sizes.markdown([sizes.SizeOutcome(SMALL, outcomes[0].execution), sizes.SizeOutcome(LARGE, area=outcomes[0].area)])
+    assert "1 sizes were run, and do what the golden node does; 1 were synthesised." in part
+    assert all(line.count("|") == len(sizes.COLUMNS) + 1 for line in part.splitlines() if line.startswith(("| 1/8", "| 4/32")))
 
 
 def test_json_has_parts_and_total(stand: Stand) -> None:

@@ -71,11 +71,11 @@ def sizes(
     if as_json:
         print_json({"passed": not failed, "sizes": [outcome.as_dict() for outcome in sorted(outcomes, key=lambda o: o.size)]})
     else:
-        passed = sorted((outcome for outcome in outcomes if outcome.passed), key=lambda outcome: outcome.size)
+        good = sorted((outcome for outcome in outcomes if not outcome.errors), key=lambda outcome: outcome.size)
         print_table(
             "sizes: threads/fetch/decode/issue; areas are sums over modules that are synthesised alone",
             campaign.COLUMNS,
-            [campaign.row(outcome) for outcome in passed],
+            [campaign.row(outcome) for outcome in good],
         )
         for outcome in failed:
             click.echo(f"{outcome.size} FAILED; to repeat it: {outcome.command}")
