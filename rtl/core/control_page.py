@@ -4,6 +4,7 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from golden.config import NodeConfig
 from golden.layout import (
@@ -69,8 +70,8 @@ class ControlPage(wiring.Component):
     tohost : Out(64)
         Address of that store, 0 if there is none.
     start, stop : Out(threads), start_pc : Out(64)
-    debug : Out(threads x DebugWriteLayout), debug_written : Out(64)
-        What is written into the threads' debug blocks.
+    debug_thread : Out(threads), debug : Out(DebugWriteLayout), debug_written : Out(64)
+        What is written into the debug block of a thread.
     post : Out(PostLayout)
     exited : Out(1)
     busy : Out(1)
@@ -105,7 +106,8 @@ class ControlPage(wiring.Component):
                 "start": Out(threads),
                 "stop": Out(threads),
                 "start_pc": Out(64),
-                "debug": Out(data.ArrayLayout(DebugWriteLayout(), threads)),
+                "debug_thread": Out(threads),
+                "debug": Out(DebugWriteLayout()),
                 "debug_written": Out(64),
                 "post": Out(PostLayout()),
                 "exited": Out(1),
@@ -203,20 +205,22 @@ class ControlPage(wiring.Component):
                 self.start[number].eq(port.write & (port.register == block + ThreadRegister.PC // 8)),
                 self.stop[number].eq(port.write & (port.register == block + ThreadRegister.STATE // 8)),
             ]
-            debug, block = self.debug[number], (DEBUG_BLOCK + number * DEBUG_STRIDE) // 8
-            with m.If(port.write), m.Switch(port.register):
-                with m.Case(block + DebugRegister.COMMAND // 8):
-                    m.d.comb += [
-                        debug.stop.eq(port.write_data == DebugCommand.STOP),
-                        debug.resume.eq(port.write_data == DebugCommand.RESUME),
-                        debug.step.eq(port.write_data == DebugCommand.STEP),
-                    ]
-                with m.Case(block + DebugRegister.CONTROL // 8):
-                    m.d.comb += debug.control.eq(1)
-                with m.Case(block + DebugRegister.INSTRUCTION // 8):
-                    m.d.comb += debug.instruction.eq(1)
-                with m.Case(block + DebugRegister.DATA // 8):
-                    m.d.comb += debug.data.eq(1)
+        # A debug block is as many registers as its place counts.
+        in_block = exact_log2(DEBUG_STRIDE // 8)
+        with m.If(port.write), m.Switch(port.register[in_block:]):
+            for number in range(threads):
+                with m.Case((DEBUG_BLOCK + number * DEBUG_STRIDE) // DEBUG_STRIDE):
+                    m.d.comb += self.debug_thread[number].eq(1)
+        with m.Switch(port.register[:in_block]):
+            with m.Case(DebugRegister.COMMAND // 8):
+                m.d.comb += [
+                    self.debug.stop.eq(port.write_data == DebugCommand.STOP),
+                    self.debug.resume.eq(port.write_data == DebugCommand.RESUME),
+                    self.debug.step.eq(port.write_data == DebugCommand.STEP),
+                ]
+            for register in (DebugRegister.CONTROL, DebugRegister.INSTRUCTION, DebugRegister.DATA):
+                with m.Case(register // 8):
+                    m.d.comb += self.debug[register.name.lower()].eq(1)
 
         with m.If(self.exit):
             m.d.sync += [self.exited.eq(1), exit_value.eq(self.exit_value)]

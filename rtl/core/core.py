@@ -357,7 +357,6 @@ class Core(wiring.Component):
         for thread, (debug, control, csr) in enumerate(zip(self._debugs, self._controls, self._csrs, strict=True)):
             front = self._frontend.threads[thread]
             m.d.comb += [
-                debug.write.eq(page.debug[thread]),
                 debug.written.eq(page.debug_written),
                 debug.restart.eq(page.start[thread] | page.stop[thread]),
                 debug.state.eq(control.state),
@@ -378,6 +377,8 @@ class Core(wiring.Component):
                 front.word.eq(page.debug_written),
                 front.injecting.eq(debug.injecting),
             ]
+            with m.If(page.debug_thread[thread]):
+                m.d.comb += debug.write.eq(page.debug)
 
     def _connect_issue(self, m):
         config = self.config

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debug mode of one thread: its debug block in the control page, and what a debugger makes the thread do."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -107,71 +107,81 @@ class ThreadDebug(wiring.Component):
         reason, failed, cause, control = shown.reason, shown.failed, shown.cause, shown.control
 
         waiting, stopped = self.state == ThreadState.WAITING, self.state == ThreadState.STOPPED
-        active, free, settled, stepped = Signal(), Signal(), Signal(), Signal()
+        active = (self.state == ThreadState.RUNNING) | waiting
+        # Where no debugger is at work nothing here changes, and simulators need not look at it.
+        awake, free, settled, stepped = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            active.eq((self.state == ThreadState.RUNNING) | waiting),
-            free.eq(stopped & ~injecting),
-            settled.eq(~self.in_slot & ~self.exiting),
-            stepped.eq(stepping & spent),
+            awake.eq(under_way.as_value().any() | write.as_value().any() | control.any()),
             self.injecting.eq(injecting),
             self.single.eq(stepping | injecting),
             self.hold.eq(requested | broke | trapped | (self.single & (self.in_slot | spent))),
-            # What has halted or trapped the thread for good in the meantime is undone by nothing but a request.
-            self.stop.eq(settled & ~stopped & (requested | (active & (broke | trapped | stepped)))),
-            self.resume.eq((write.resume | write.step) & free),
-            self.inject.eq(write.instruction & free),
             self.stops_at_ebreak.eq(control[0] & ~injecting),
             self.control.eq(control),
-            self.busy.eq(requested | broke | trapped | spent | injecting | (stepping & ~waiting)),
-            self.status[:3].eq(reason),
-            self.status[DEBUG_BUSY].eq(requested | stepping | broke | trapped | injecting),
-            self.status[DEBUG_FAILED].eq(failed),
-            self.status[DEBUG_CAUSE : DEBUG_CAUSE + len(cause)].eq(cause),
+            self.status.eq(
+                Cat(
+                    reason,
+                    C(0, DEBUG_BUSY - len(reason)),
+                    requested | stepping | broke | trapped | injecting,
+                    failed,
+                    C(0, DEBUG_CAUSE - DEBUG_FAILED - 1),
+                    cause,
+                )
+            ),
         ]
         assert [DebugControl.EBREAK, DebugControl.TRAP] == [1, 2]
-
-        # An instruction that has been issued is spent, but for a ``swait`` that will be executed again.
-        with m.If(self.single & self.in_slot & ~self.parks):
-            m.d.sync += spent.eq(1)
-        with m.If(injecting & spent & settled):
-            m.d.sync += [injecting.eq(0), spent.eq(0)]
-        with m.If(~active):
-            m.d.sync += [stepping.eq(0), broke.eq(0), trapped.eq(0)]
-            with m.If(~injecting):
-                m.d.sync += spent.eq(0)
-        with m.If(self.breaks):
-            m.d.sync += broke.eq(1)
-        with m.If(self.restart | self.stop):
-            m.d.sync += [requested.eq(0), stepping.eq(0), broke.eq(0), trapped.eq(0), spent.eq(injecting & ~settled)]
-            with m.If(settled):
-                m.d.sync += injecting.eq(0)
-        with m.If(self.handled):
-            m.d.sync += trapped.eq(control[1])
-            with m.If(stepping & ~self.restart):
+        with m.If(awake):
+            m.d.comb += [
+                free.eq(stopped & ~injecting),
+                settled.eq(~self.in_slot & ~self.exiting),
+                stepped.eq(stepping & spent),
+                # What has halted or trapped the thread for good in the meantime is undone by nothing but a request.
+                self.stop.eq(settled & ~stopped & (requested | (active & (broke | trapped | stepped)))),
+                self.resume.eq((write.resume | write.step) & free),
+                self.inject.eq(write.instruction & free),
+                self.busy.eq(requested | broke | trapped | spent | injecting | (stepping & ~waiting)),
+            ]
+            # An instruction that has been issued is spent, but for a ``swait`` that will be executed again.
+            with m.If(self.single & self.in_slot & ~self.parks):
                 m.d.sync += spent.eq(1)
-        with m.If(stopped):
-            m.d.sync += requested.eq(0)
-        with m.Elif(write.stop):
-            m.d.sync += requested.eq(1)
-        with m.If(write.step & free):
-            m.d.sync += stepping.eq(1)
-        with m.If(self.inject):
-            m.d.sync += [injecting.eq(1), failed.eq(0), cause.eq(0)]
-        with m.Elif(injecting & self.trap):
-            m.d.sync += [failed.eq(1), cause.eq(self.cause)]
-        with m.If(self.stop):
-            m.d.sync += reason.eq(
-                Mux(
-                    active & (broke | trapped | stepped),
-                    Mux(broke, DebugReason.EBREAK, Mux(trapped, DebugReason.TRAP, DebugReason.STEP)),
-                    DebugReason.REQUEST,
+            with m.If(injecting & spent & settled):
+                m.d.sync += [injecting.eq(0), spent.eq(0)]
+            with m.If(~active):
+                m.d.sync += [stepping.eq(0), broke.eq(0), trapped.eq(0)]
+                with m.If(~injecting):
+                    m.d.sync += spent.eq(0)
+            with m.If(self.breaks):
+                m.d.sync += broke.eq(1)
+            with m.If(self.restart | self.stop):
+                m.d.sync += [requested.eq(0), stepping.eq(0), broke.eq(0), trapped.eq(0), spent.eq(injecting & ~settled)]
+                with m.If(settled):
+                    m.d.sync += injecting.eq(0)
+            with m.If(self.handled):
+                m.d.sync += trapped.eq(control[1])
+                with m.If(stepping & ~self.restart):
+                    m.d.sync += spent.eq(1)
+            with m.If(stopped):
+                m.d.sync += requested.eq(0)
+            with m.Elif(write.stop):
+                m.d.sync += requested.eq(1)
+            with m.If(write.step & free):
+                m.d.sync += stepping.eq(1)
+            with m.If(self.inject):
+                m.d.sync += [injecting.eq(1), failed.eq(0), cause.eq(0)]
+            with m.Elif(injecting & self.trap):
+                m.d.sync += [failed.eq(1), cause.eq(self.cause)]
+            with m.If(self.stop):
+                m.d.sync += reason.eq(
+                    Mux(
+                        active & (broke | trapped | stepped),
+                        Mux(broke, DebugReason.EBREAK, Mux(trapped, DebugReason.TRAP, DebugReason.STEP)),
+                        DebugReason.REQUEST,
+                    )
                 )
-            )
 
-        with m.If(write.control):
-            m.d.sync += control.eq(self.written)
-        with m.If(write.data):
-            m.d.sync += self.data.eq(self.written)
-        with m.If(self.write_data):
-            m.d.sync += self.data.eq(self.data_written)
+            with m.If(write.control):
+                m.d.sync += control.eq(self.written)
+            with m.If(write.data):
+                m.d.sync += self.data.eq(self.written)
+            with m.If(self.write_data):
+                m.d.sync += self.data.eq(self.data_written)
         return m
