@@ -584,7 +584,7 @@ class NodeRegisters(wiring.Component):
             (at(_Word.STATUS) & ~self._of_core, Cat(states, flags, self.links, stopped)),
             (at(_Word.MCOUNTINHIBIT) & self._of_core, Cat(self._cycle_stopped, C(0, 1), self._instret_stopped)),
             (at(_Word.STATE), self.state),
-            (at(_Word.WAIT), Cat(self.wait[:5], C(0, 11), self.wait[16:])),
+            (at(_Word.WAIT) & ~self._of_core, Cat(self.wait[:5], C(0, 11), self.wait[16:])),
             (at(_Word.MHARTID), Cat(C(0, 2), self.x, self.y)),
             (at(_Word.MSTATUS), Cat(C(0, 3), self._enable, C(0, 3), self._enable_before, C(0, 3), C(3, 2))),
             (at(_Word.MFLAGS), self._flags),

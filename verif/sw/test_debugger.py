@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The debugger, alike on the golden array and on simulated ones."""
+"""The debugger, alike on the golden array, on simulated ones and on a board."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ from sw.assembler import assemble
 from sw.backend import ArrayBackend
 from sw.debugger import DebugError, Debugger, NoAnswerError
 from sw.host import HostError, load_program, run_program, start
+from verif.fpga.board_model import GoldenBoard
+from verif.fpga.test_board_backend import connect
 from verif.sw.instruction_tour import instruction_tour
 
 CONFIGS = {name: preset(name) for name in ("tiny", "nano")}
@@ -53,9 +55,9 @@ Maker = Callable[[int], Any]
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((way, name), id=f"{way}-{name}", marks=[pytest.mark.rtl] if way == "simulated" else [])
-        for way in ("golden", "simulated")
-        for name in CONFIGS
+        *(pytest.param(("golden", name), id=f"golden-{name}") for name in CONFIGS),
+        *(pytest.param(("simulated", name), id=f"simulated-{name}", marks=pytest.mark.rtl) for name in CONFIGS),
+        pytest.param(("board", "tiny"), id="board-tiny"),
     ],
 )
 def maker(request: pytest.FixtureRequest) -> Iterator[Maker]:
@@ -66,6 +68,8 @@ def maker(request: pytest.FixtureRequest) -> Iterator[Maker]:
     library = build(config, "macro") if way == "simulated" else None
 
     def make(columns: int = 1) -> Any:
+        if way == "board":
+            return connect(GoldenBoard(config, 1, columns))[0]
         if library is None:
             return GoldenArray(config, 1, columns)
         opened.append(SimulatedArray(config, 1, columns, threads=1, library=library))

@@ -116,6 +116,70 @@ def test_a_word_comes_in_three_cycles_and_the_next_one_is_read_ahead() -> None:
     SIMULATION.run(check)
 
 
+@property_settings(60)
+@given(
+    pc=TARGETS,
+    ran=st.integers(0, 12),
+    injected=st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 3)), min_size=1, max_size=3),
+)
+def test_what_is_injected_comes_once_instead_of_what_is_fetched_and_the_address_stays(
+    pc: int, ran: int, injected: list[tuple[int, int]]
+) -> None:
+    fetch = SIMULATION.component
+
+    async def check(context: Any) -> None:
+        async def cycle(**inputs: int) -> None:
+            """One cycle, with these inputs set and SRAM granting what is asked for."""
+            for name in ("run", "redirect", "take", "keep", "inject", "word"):
+                context.set(getattr(fetch, name), inputs.get(name, 0))
+            asked = context.get(fetch.port.req)
+            context.set(fetch.port.grant, asked)
+            address = context.get(fetch.port.address)
+            await context.tick()
+            context.set(fetch.port.data, line_at(address) if asked else 0xDEAD_BEEF)
+
+        context.set(fetch.target, pc)
+        await cycle(redirect=1)
+        for _ in range(ran):
+            await cycle(run=1)
+        await cycle()
+        for word, waits in injected:
+            await cycle(inject=1, word=word)
+            assert context.get(fetch.coming)
+            assert not context.get(fetch.valid)
+            assert (context.get(fetch.rs1), context.get(fetch.rs2)) == (word >> 15 & 31, word >> 20 & 31)
+            for _ in range(1 + waits):
+                await cycle()
+                assert (context.get(fetch.valid), context.get(fetch.insn), context.get(fetch.fault)) == (1, word, 0)
+            await cycle(take=1, keep=1)
+            for _ in range(6):
+                assert not context.get(fetch.coming)
+                assert context.get(fetch.pc) == pc
+                await cycle()
+        await cycle(redirect=1)
+        for _ in range(4):
+            await cycle(run=1)
+        assert context.get(fetch.valid)
+        assert context.get(fetch.insn) == (word_at(pc) if SRAM_BASE <= pc < END else 0)
+
+    SIMULATION.run(check)
+
+
+def test_the_lowest_bits_of_a_target_show_for_one_cycle() -> None:
+    fetch = SIMULATION.component
+
+    async def check(context: Any) -> None:
+        context.set(fetch.redirect, 1)
+        context.set(fetch.target, SRAM_BASE + 6)
+        await context.tick()
+        context.set(fetch.redirect, 0)
+        assert context.get(fetch.pc) == SRAM_BASE + 6
+        await context.tick()
+        assert context.get(fetch.pc) == SRAM_BASE + 4
+
+    SIMULATION.run(check)
+
+
 class FetchBesideDecoder(wiring.Component):
     """The fetch unit on a memory that is full of one word, which is fetched anew after ``restart``, and what the decoder makes
     of the word."""

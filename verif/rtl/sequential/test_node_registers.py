@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from golden.config import CONTROL_PAGE_BYTES, preset
 from golden.layout import (
     CSR_NUMBERS,
+    DEBUG_BLOCK,
+    DEBUG_STRIDE,
     MISA_VALUE,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
@@ -22,12 +24,14 @@ from golden.layout import (
     THREAD_BLOCK,
     ControlRegister,
     Csr,
+    DebugRegister,
     GlobalAddress,
     ThreadRegister,
     ThreadState,
     hart_id,
 )
 from rtl.core.csr import CsrOp
+from rtl.sequential.debug import STATUS_BITS
 from rtl.sequential.node_registers import NodeCommand, NodeRegisters
 from verif.rtl.simulate import Simulation, property_settings
 
@@ -50,7 +54,14 @@ EVENTS = (
 )
 KINDS = {kind.name.lower(): kind for kind in list(NodeCommand)}
 PC_PAGE, STATE_PAGE = THREAD_BLOCK + ThreadRegister.PC, THREAD_BLOCK + ThreadRegister.STATE
+COMMAND_PAGE, INSTRUCTION_PAGE, CONTROL_PAGE, DATA_PAGE = (
+    DEBUG_BLOCK + register
+    for register in (DebugRegister.COMMAND, DebugRegister.INSTRUCTION, DebugRegister.CONTROL, DebugRegister.DATA)
+)
 
+
+#: What may change between a command's beginning and its end.
+_CHANGING = (Csr.MCYCLE, Csr.DSCRATCH0)
 
 #: Cycles from the one that counts for a write of mcycle or mcountinhibit until it is done.
 CONVERTED = 5
@@ -78,10 +89,14 @@ class Model:
         self.mcycle = 0
         #: The instruction that has written minstret is still to retire.
         self.wrote_minstret = False
+        #: What the debug block holds and shows, and whether the instruction is injected.
+        self.data = self.control = self.debug_status = self.injected = 0
 
     def read_csr(self, number: int) -> int | None:
         if number in FORMATS:
             return self.formats[number - Csr.MFORMAT0]
+        if number == Csr.DSCRATCH0:
+            return self.data if self.injected else None
         values: dict[int, int] = {
             Csr.MSTATUS: 3 << 11 | self.enable_before << 7 | self.enable << 3,
             Csr.MISA: MISA_VALUE,
@@ -107,6 +122,8 @@ class Model:
             self.enable, self.enable_before = value >> 3 & 1, value >> 7 & 1
         elif number in FORMATS:
             self.formats[number - Csr.MFORMAT0] = value
+        elif number == Csr.DSCRATCH0:
+            self.data = value
         elif number in self.csrs:
             masks = {Csr.MTVEC: MASK - 3, Csr.MEPC: MASK - 3, Csr.MFLAGS: 0x3F, Csr.MSEED: 2**32 - 1}
             self.csrs[Csr(number)] = value & masks.get(Csr(number), MASK)
@@ -125,6 +142,7 @@ class Model:
         places = (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED)
         status = sum(1 << 4 * place for place, state in enumerate(places) if state == self.state)
         status |= self.exited << 12 | self.overflow << 13 | self.undeliverable << 14 | LINKS << 16
+        status |= (self.state == ThreadState.STOPPED) << 20
         values: dict[int, int] = {
             ControlRegister.CONFIG: CONFIG.replace(semaphores=len(self.semaphores)).descriptor,
             ControlRegister.COORDINATES: int(GlobalAddress(X, Y)),
@@ -136,6 +154,9 @@ class Model:
             ControlRegister.LAST_STOP: self.last_stop,
             **self.counts,
             **{THREAD_BLOCK + register: value for register, value in thread.items()},
+            CONTROL_PAGE: self.control,
+            DEBUG_BLOCK + DebugRegister.STATUS: self.debug_status,
+            DATA_PAGE: self.data,
             **{SEMAPHORE_BLOCK + 8 * number: value for number, value in enumerate(self.semaphores)},
         }
         return values.get(offset, 0)
@@ -214,6 +235,10 @@ class Driver:
             # A command's operands are its own in the cycle of go only.
             for name, bits in (("kind", 2), ("op", 2), ("operand", 64), ("cause", 6)):
                 put(getattr(registers, name), rng.getrandbits(bits))
+        put(registers.injected, model.injected)
+        if rng.random() < self.density:
+            model.debug_status = rng.getrandbits(STATUS_BITS)
+        put(registers.debug_status, model.debug_status)
         if self.command is None:
             put(registers.number, rng.getrandbits(12))
             model.pc = rng.choice((model.pc, 0x8000_0000, 0x7FFF_FFFF_FFFF_FFFC, 0x1_0000_0000))
@@ -283,12 +308,13 @@ class Driver:
         await context.tick()
 
         for name, register, _ in EVENTS:
-            model.counts[register] += int(events[name])
+            model.counts[register] += int(events[name]) if name != "retired" or not model.injected else 0
         if events["retired"]:
-            if not model.wrote_minstret and not model.inhibits_instret:
+            if not model.wrote_minstret and not model.inhibits_instret and not model.injected:
                 model.csrs[Csr.MINSTRET] = (model.csrs[Csr.MINSTRET] + 1) & MASK
             model.wrote_minstret = False
             model.inhibits_instret = model.inhibit & 4
+            model.injected = 0
         if self.retires_in is not None:
             self.retires_in = self.retires_in - 1 if self.retires_in else None
         model.csrs[Csr.MFLAGS] |= raised
@@ -309,6 +335,7 @@ class Driver:
         put(registers.op, CsrOp.NONE)
         if kind == "csr":
             number, op, value = arguments
+            model.injected = int(self.rng.random() < 0.4)
             before = model.read_csr(number)
             self.command |= {"number": number, "op": op, "operand": value, "before": before}
             put(registers.number, number)
@@ -332,7 +359,7 @@ class Driver:
             return
         number, written = command.get("number", -1), None
         if command["kind"] == "csr" and command["op"] is not CsrOp.NONE and command["before"] is not None:
-            before = self.get("read") if number == Csr.MCYCLE else command["before"]
+            before = self.get("read") if number in _CHANGING else command["before"]
             value = command["operand"]
             written = {CsrOp.WRITE: value, CsrOp.SET: before | value, CsrOp.CLEAR: before & ~value}[command["op"]]
         for strobe, numbers, mask in (("write_formats", FORMATS, MASK), ("reseed", (Csr.MSEED,), 2**32 - 1)):
@@ -349,8 +376,10 @@ class Driver:
         if command["kind"] == "csr":
             assert self.get("exists") == (command["before"] is not None), hex(command["number"])
             assert command["strobes"] == (written is not None and number in (*FORMATS, Csr.MSEED))
-            if command["before"] is not None:
-                if number != Csr.MCYCLE:
+            if command["before"] is None:
+                model.injected = 0
+            else:
+                if number not in _CHANGING:
                     assert read == command["before"], f"{number:#x} reads {read:#x}, not {command['before']:#x}"
                 assert read in command["seen"], f"{number:#x} reads {read:#x}"
                 if written is not None:
@@ -378,8 +407,9 @@ class Driver:
         host, model, context = self.host, self.model, self.context
         ready = context.get(self.registers.control.ready)
         start, stop, post = self.get("start"), self.get("stop"), int(context.get(self.registers.post.valid))
+        commands, injects = self.get("command"), self.get("inject")
         if not (host and ready):
-            assert {start, stop, post} == {0}
+            assert {start, stop, post, commands, injects} == {0}
         if host is None:
             assert not self.get("event_waiting")
             if self.command is None:
@@ -394,6 +424,8 @@ class Driver:
         is_post = host["write"] and 0 <= semaphore < len(model.semaphores)
         assert start == (host["write"] and offset == PC_PAGE)
         assert stop == (host["write"] and offset == STATE_PAGE)
+        assert commands == (host["write"] and offset == COMMAND_PAGE)
+        assert injects == (host["write"] and offset == INSTRUCTION_PAGE)
         assert post == is_post
         if not host["write"]:
             read = int(context.get(self.registers.control.read_data))
@@ -404,6 +436,13 @@ class Driver:
             assert context.get(self.registers.post.amount) == value % 2**16
         elif offset == ControlRegister.TOHOST_ADDRESS:
             model.tohost_address, model.tohost, model.exited = value, 0, 0
+        elif offset == DATA_PAGE:
+            model.data = value
+        elif offset == CONTROL_PAGE:
+            model.control = value & 3
+        elif offset in (COMMAND_PAGE, INSTRUCTION_PAGE):
+            assert boundary, "a debugger gets hold of the thread within an instruction"
+            assert self.get("start_pc") == value
         elif offset in (PC_PAGE, STATE_PAGE):
             assert boundary, "the thread is started or stopped within an instruction"
             active = model.state in ACTIVE
@@ -424,7 +463,7 @@ VALUES = st.one_of(st.sampled_from((0, 1, 8, 0x88, 2**32 - 1, 2**32, MASK, MASK 
 NUMBERS = st.one_of(
     st.sampled_from([int(csr) for csr in Csr]),
     st.sampled_from([int(csr) for csr in Csr]),
-    st.sampled_from((Csr.MINSTRET, Csr.MINSTRET, Csr.MCYCLE, Csr.MCOUNTINHIBIT)).map(int),
+    st.sampled_from((Csr.MINSTRET, Csr.MINSTRET, Csr.MCYCLE, Csr.MCOUNTINHIBIT, Csr.DSCRATCH0)).map(int),
     st.sampled_from(list(CSR_NUMBERS.values())),
     st.sampled_from((0x7C6, 0x7FF, 0xC00, 0x310, 0x306, 0x303, 0x321, 0x322, 0xB01, 0xB20, 0xF16)),
 )
@@ -441,10 +480,17 @@ COMMANDS = st.one_of(
     st.tuples(st.just("rest"), st.integers(4, 30)),
 )
 PAGE = [8 * register for register in range(0x50)] + [0x800, 0xA00, 0xFF8, *range(0x340, 0x360, 8)]
+PAGE += range(DEBUG_BLOCK, DEBUG_BLOCK + 2 * DEBUG_STRIDE, 8)
 OFFSETS = st.sampled_from([*PAGE, *(int(register) for register in ControlRegister), *(THREAD_BLOCK + r for r in ThreadRegister)])
-WRITTEN = st.sampled_from((PC_PAGE, STATE_PAGE, int(ControlRegister.TOHOST_ADDRESS), SEMAPHORE_BLOCK + 16))
+WRITTEN = st.sampled_from(
+    (
+        PC_PAGE, STATE_PAGE, COMMAND_PAGE, INSTRUCTION_PAGE, CONTROL_PAGE, DATA_PAGE, int(ControlRegister.TOHOST_ADDRESS),
+        SEMAPHORE_BLOCK + 16,
+    )
+)  # fmt: skip
 ACCESSES = st.one_of(
     st.tuples(st.just("read"), OFFSETS),
+    st.tuples(st.just("read"), st.sampled_from((DATA_PAGE, CONTROL_PAGE, DEBUG_BLOCK + DebugRegister.STATUS))),
     st.tuples(st.just("write"), WRITTEN, st.one_of(VALUES, st.integers(SRAM_BASE - 9, SRAM_BASE + 2**21))),
     st.tuples(st.just("write"), OFFSETS, VALUES),
     st.tuples(st.just("rest"), st.integers(1, 30)),
