@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import bisect
 import functools
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from enum import IntEnum
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from golden.isa import Unit, decode
+from golden.isa import decode
 from golden.layout import Event
+from scripts.d1.instruction_facts import Label, Register, ResultKind, Write, late_result, registers
 from scripts.d1.kanata import DETAIL, KanataFile
-from sw.disassembler import disassemble
 
-__all__ = ["STAGES", "WAITS", "Issue", "ObservedCycle", "PipelineFollower", "ResultKind", "Write"]
+__all__ = ["STAGES", "WAITS", "Issue", "ObservedCycle", "PipelineFollower"]
 
 #: Stages of X by pipe, in the order of ``rtl.core.grouping.PIPES``.
 X_STAGES = ("Xalu", "Xctl", "Xld", "Xst", "Xsimd", "Xmat")
@@ -32,22 +30,6 @@ WAITS: dict[int, str] = {
 }
 #: An instruction stays in X because SRAM does not grant its access; because it works there, or its unit is occupied.
 _WAITS_FOR_SRAM, _OCCUPIES = WAITS[Event.BANK], "busy"
-
-
-class ResultKind(IntEnum):
-    """Where a result goes that comes after its instruction has left X."""
-
-    SCALAR = 0
-    VECTOR = 1
-    PREDICATE = 2
-
-
-class Write(NamedTuple):
-    """A register that is written at the end of a cycle, by an instruction that has left X before."""
-
-    thread: int
-    kind: ResultKind
-    register: int
 
 
 class Issue(NamedTuple):
@@ -128,7 +110,7 @@ class _Thread:
         self.queue: deque[_Instruction] = deque()
         self.waiting: _Instruction | None = None
         #: Who has written a register last, by number in the file.
-        self.writers: dict[_Register, int | None] = {}
+        self.writers: dict[Register, int | None] = {}
         self.fetched = 0
         self.retired = 0
 
@@ -166,7 +148,7 @@ class PipelineFollower:
     ):
         self._file = file
         self._threads = [_Thread() for _ in range(threads)]
-        self._text = functools.lru_cache(maxsize=1 << 14)(_Text(symbols or {}))
+        self._text = functools.lru_cache(maxsize=1 << 14)(Label(symbols or {}))
         self._first = first
         self._cycles = cycles
         self._end: int | None = None
@@ -328,7 +310,7 @@ class PipelineFollower:
 
     def _commit(self, instruction: _Instruction, now: int) -> None:
         thread = self._threads[instruction.thread]
-        for register in _registers(instruction.word)[1]:
+        for register in registers(instruction.word)[1]:
             thread.writers[register] = instruction.number
         if instruction.pc is None:
             instruction.commit = 0
@@ -356,7 +338,7 @@ class PipelineFollower:
             else:
                 self._ending.append((instruction, "not executed: the thread was stopped"))
         else:
-            result = _late_result(instruction.thread, instruction.word)
+            result = late_result(instruction.thread, instruction.word)
             if result is None:
                 self._ending.append((instruction, ""))
                 return
@@ -391,7 +373,7 @@ class PipelineFollower:
     def _show_producer(self, instruction: _Instruction) -> None:
         """An arrow to an instruction that has waited for an operand, from the last one that writes what it reads."""
         if instruction.waited and instruction.number is not None:
-            reads, _ = _registers(instruction.word)
+            reads, _ = registers(instruction.word)
             writers = self._threads[instruction.thread].writers
             producer = max((number for register in reads if (number := writers.get(register)) is not None), default=None)
             if producer is not None:
@@ -435,70 +417,3 @@ class PipelineFollower:
             self._file.retire(instruction.number, instruction.order)
         self._open -= 1
         instruction.number = None
-
-
-class _Text:
-    """The left pane of the viewer: address, the symbol at it or before it, and the instruction."""
-
-    def __init__(self, symbols: Mapping[str, int]):
-        self._symbols = symbols
-        self._named = sorted((address, name) for name, address in symbols.items())
-
-    def __call__(self, pc: int | None, word: int) -> str:
-        if pc is None:
-            return f"(injected) {disassemble(word)}"
-        return f"{pc:#x}{self._place(pc)} {disassemble(word, pc, self._symbols)}"
-
-    def _place(self, pc: int) -> str:
-        index = bisect.bisect_right(self._named, (pc, "\U0010ffff"))
-        if not index:
-            return ""
-        address, _ = self._named[index - 1]
-        name = min(name for start, name in self._named[bisect.bisect_left(self._named, (address, "")) : index])
-        return f" <{name}{f'+{pc - address:#x}' if pc > address else ''}>"
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def _result(word: int) -> tuple[ResultKind, int] | None:
-    """Where the result of an instruction goes that comes after its last cycle in X, if there is one."""
-    row = decode(word)
-    if row is None:
-        return None
-    register = word >> 7 & 0x1F
-    if row.unit in (Unit.LOAD, Unit.MULTIPLY, Unit.DIVIDE):
-        return (ResultKind.SCALAR, register) if register else None
-    if "vd" in row.operands:
-        return ResultKind.VECTOR, register
-    if "pd" in row.operands:
-        return (ResultKind.PREDICATE, register) if register else None
-    return None
-
-
-#: Operands that are registers: the letter of their kind, and the lowest bit of the field.
-_READS = {
-    "rs1": ("x", 15), "rs2": ("x", 20), "vs1": ("v", 15), "vs2": ("v", 20), "ps1": ("p", 15), "ps2": ("p", 20), "pm": ("p", 29),
-}  # fmt: skip
-_WRITES = {"rd": ("x", 7), "vd": ("v", 7), "pd": ("p", 7), "rs1": ("x", 15), "rs2": ("x", 20)}
-
-_Register = tuple[str, int]
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def _registers(word: int) -> tuple[tuple[_Register, ...], tuple[_Register, ...]]:
-    """Registers that an instruction reads, and those that it writes; without x0 and p0, and without accumulators."""
-    row = decode(word)
-    if row is None:
-        return (), ()
-
-    def named(operands: Iterable[str], fields: Mapping[str, _Register]) -> tuple[_Register, ...]:
-        found = ((kind, word >> low & (0x7 if kind == "p" else 0x1F)) for kind, low in (fields[name] for name in operands))
-        return tuple(register for register in found if register[1] or register[0] == "v")
-
-    reads = named((name for name in row.operands if name in _READS), _READS)
-    writes = named([*(name for name in row.operands if name in ("rd", "vd", "pd")), *row.post_increment], _WRITES)
-    return reads, writes
-
-
-def _late_result(thread: int, word: int) -> Write | None:
-    result = _result(word)
-    return None if result is None else Write(thread, *result)

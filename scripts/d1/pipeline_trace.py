@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from scripts.d1.instruction_facts import ResultKind, Write
 from scripts.d1.kanata import KanataFile
 from scripts.d1.options import PipelineView
-from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower, ResultKind, Write
+from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower
 from scripts.simulator import SimulatedArray
 
 __all__ = ["PipelineTrace"]

@@ -13,9 +13,10 @@ import pytest
 
 from golden.config import preset
 from golden.layout import Event
+from scripts.d1.instruction_facts import ResultKind, Write
 from scripts.d1.kanata import KanataFile, may_be_replaced
 from scripts.d1.options import beside
-from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower, ResultKind, Write
+from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower
 from sw.assembler import assemble
 from verif.scripts.command import d1, refused
 from verif.scripts.kanata_reader import ShownInstruction, read_kanata
