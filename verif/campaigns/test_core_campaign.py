@@ -27,7 +27,7 @@ from verif.rtl.node.mistakes import Mistake, MistakenByColumn
 SHARES = {"tiny": 500_000, "nano": 200_000, "d1": 250_000}
 
 #: Programs in which each mistake has to be found.
-PROGRAMS = 6
+PROGRAMS = 12
 
 
 @functools.cache

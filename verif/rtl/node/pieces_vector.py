@@ -128,14 +128,18 @@ class VectorPieces(PieceMaker):
         return kind << 6 | self.choices.integer(0, 63)
 
     def _operands_overwritten(self) -> list[int]:
-        """A step or a load of lines that stores follow at once, and come before."""
-        lines = [self._line * self.choices.integer(0, 3) for _ in range(3)]
-        words = [self._pointer(16, lines[0]), self._pointer(17, lines[1]), self._pointer(18, lines[2])]
-        if self.choices.one_of((True, False)):
+        """A step on lines that a store right behind it writes, or one right before it has written."""
+        choices, line = self.choices, self._line
+        a, b, number = line * choices.integer(0, 3), line * choices.integer(0, 3), choices.integer(0, 15)
+        written = choices.one_of((a, b, a + line, b + line))
+        # BF16, which takes two lines, and one that the matrix unit takes.
+        words = [encode("setfmt", number, 0), *constant(16, choices.integer(0, 2) << 6 | 8), encode("setfmt", number ^ 1, 16)]
+        words += [self._pointer(16, a), self._pointer(17, b), self._pointer(18, written)]
+        if choices.one_of((True, False)):
             words.append(self._one(("vst", "sd", "sb"), rs1=18, imm_s=0))
-        reads = ("mstepz.x.mm", "mstep.x.mm", "mstepz.bf16.mm", "mstep.bf16.mm")
-        accumulator = self.choices.integer(0, self.config.accumulators - 1)
-        words.append(self._one(reads, md=accumulator, rs1=16, rs2=17))
-        words.append(self._one(("vst", "sd", "sb", "sh"), rs1=18, imm_s=0))
-        words.append(self._one(("mst.f32", "mst.x", "mst.bf16", "mstep.bf16"), md=accumulator, rs1=18))
+        reads = ("mstepz.x.mm", "mstepz.x.mm", "mstep.x.mm", "mstepz.bf16.mm", "mstep.bf16.mm")
+        accumulator = choices.integer(0, self.config.accumulators - 1)
+        words.append(self._one(reads, md=accumulator, rs1=16, rs2=17, fab=number ^ choices.integer(0, 1)))
+        words.append(self._one(("vst", "vst", "sd", "sb", "sh"), rs1=18, imm_s=0))
+        words.append(self._one(("mst.f32", "mst.f32", "mst.x", "mst.bf16", "mstep.bf16"), md=accumulator, rs1=18))
         return [*words, self._word("vld", rs1=18, imm_i=0)]
