@@ -73,6 +73,11 @@ def test_what_assumptions_exclude_is_not_reached_and_bounds_are_kept() -> None:
     assert first_cycle(CIRCUIT, "at_eight", 5).cycle is None
 
 
+def test_cycles_before_the_first_are_not_asked_about() -> None:
+    answer = first_cycle(CIRCUIT, "at_three", 8, start=5)
+    assert (answer.cycle, answer.run[5]["count"]) == (5, 3)
+
+
 def test_inputs_can_be_fixed() -> None:
     assert first_cycle(CIRCUIT, "at_eight", 9, fixed={"step": 1}).cycle == 8
     assert first_cycle(CIRCUIT, "at_three", 8, fixed={"enable": 0}).cycle is None

@@ -157,10 +157,11 @@ def first_cycles(
     outputs: Sequence[str],
     cycles: int,
     *,
+    start: int = 0,
     fixed: Mapping[str, int] | None = None,
     progress: Progress = lambda cycle: None,
 ) -> dict[str, Answer]:
-    """For each one-bit output, the first of so many cycles from reset in which it can be set.
+    """For each one-bit output, the first of so many cycles from reset in which it can be set, from ``start`` on.
 
     Every assumption of the circuit is kept up to that cycle.
 
@@ -170,6 +171,8 @@ def first_cycles(
     outputs : sequence of str
         They share the work; where they have little in common, asking for one at a time is faster.
     cycles : int
+    start : int
+        Cycles before this one are not asked about. To find something that can wait, this is faster than asking about all.
     fixed : dict of str to int, optional
         Inputs that have this value in every cycle.
     progress : Progress
@@ -179,7 +182,7 @@ def first_cycles(
     KeyError
         If there is no such port.
     """
-    start = time.process_time()
+    began = time.process_time()
     targets = {name: circuit.ports[name][0] for name in outputs}
     answers: dict[str, Answer] = {}
     unrolled = _Unrolled(circuit, (*targets.values(), *circuit.assumptions), fixed or {})
@@ -190,17 +193,17 @@ def first_cycles(
                 solver.add_clause([unrolled.clause_literal(unrolled.literal(assumption, cycle))])
             for name, target in targets.items():
                 found = unrolled.literal(target, cycle)
-                if name in answers or not found:
+                if name in answers or not found or cycle < start:
                     continue
                 literal = unrolled.clause_literal(found)
                 if solver.solve(assumptions=[literal]):
-                    answers[name] = Answer(cycle, cycle + 1, time.process_time() - start, unrolled.run())
+                    answers[name] = Answer(cycle, cycle + 1, time.process_time() - began, unrolled.run())
                 else:
                     solver.add_clause([-literal])
             progress(cycle)
             if len(answers) == len(targets):
                 break
-    seconds = time.process_time() - start
+    seconds = time.process_time() - began
     return {name: answers.get(name, Answer(None, cycles, seconds, [])) for name in outputs}
 
 
@@ -209,8 +212,9 @@ def first_cycle(
     output: str,
     cycles: int,
     *,
+    start: int = 0,
     fixed: Mapping[str, int] | None = None,
     progress: Progress = lambda cycle: None,
 ) -> Answer:
     """The same of one output."""
-    return first_cycles(circuit, [output], cycles, fixed=fixed, progress=progress)[output]
+    return first_cycles(circuit, [output], cycles, start=start, fixed=fixed, progress=progress)[output]

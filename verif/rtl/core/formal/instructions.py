@@ -101,7 +101,7 @@ def _word(value: Any) -> Value:
 
 
 def _arithmetic_right(value: Any, amount: Any) -> Value:
-    return Value.cast(_signed(value) >> amount)
+    return (_signed(value) >> amount).as_unsigned()
 
 
 #: Of two operands: what ``add`` to ``and`` do, and ``addw`` to ``sraw``.
