@@ -224,7 +224,8 @@ def _rv64i() -> None:
     ):  # fmt: skip
         _row(name, "rd, rs1, rs2", _word(0x3B, funct3, funct7), *alu, f"rd = sext32({operator})")
     system = (Unit.SYSTEM, Extension.RV64I, 1)
-    # fm, rs1 and rd of fence are reserved; the RISC-V specification has implementations ignore them.
+    # fm, rs1 and rd of fence are reserved, and so are imm, rs1 and rd of fence.i; the RISC-V specification has implementations
+    # ignore them.
     _row(
         "fence", "pred, succ", _word(0x0F), *system, "memory of a thread is already in order: does nothing",
         ignored=0xF << 28 | 0x1F << 15 | 0x1F << 7,
@@ -233,7 +234,7 @@ def _rv64i() -> None:
     _row("ebreak", "", 0x0010_0073, *system, "trap BREAKPOINT, mtval = pc")
     _row(
         "fence.i", "", _word(0x0F, 1), Unit.SYSTEM, Extension.ZIFENCEI, 1,
-        "later fetches of this thread see all earlier stores",
+        "later fetches of this thread see all earlier stores", ignored=0xFFF << 20 | 0x1F << 15 | 0x1F << 7,
     )  # fmt: skip
     _row("mret", "", 0x3020_0073, Unit.SYSTEM, Extension.PRIVILEGED, 1, "pc = mepc; MIE = MPIE; MPIE = 1")
     _row("wfi", "", 0x1050_0073, Unit.SYSTEM, Extension.PRIVILEGED, 1, "does nothing: there are no interrupts")

@@ -186,6 +186,12 @@ def test_fence_with_reserved_bits_set_is_still_a_fence() -> None:
     assert (thread.state, thread.x[6]) == (ThreadState.HALTED, 1)
 
 
+def test_fence_i_with_reserved_bits_set_is_still_a_fence_i() -> None:
+    finer = encode("fence.i") | 0xABC << 20 | 5 << 15 | 6 << 7
+    thread = run_words(TINY, finer, encode("halt", 0), x={6: 1}).threads[0]
+    assert (thread.state, thread.x[6]) == (ThreadState.HALTED, 1)
+
+
 def test_code_stored_before_fence_i_is_what_runs_after_it() -> None:
     new = encode("addi", 7, 0, 2)
     target = SRAM_BASE + 8

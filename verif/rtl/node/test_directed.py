@@ -111,6 +111,8 @@ PROGRAMS = {
     "remote address too large": "li a0, 1 << 50\n nread v1, (a0)",
     "remote exit that is no port": "li a0, 5 << 47\n nwrite v1, (a0)",
     "overflowing semaphore": "li a0, 0xffff\n spost 1, a0\n spost 1, a0\n swait 1, a0\n halt zero",
+    "fence and fence.i with reserved bits set": "li a0, 1\n .word 0x8330000f | 5 << 15 | 10 << 7\n"
+    " .word 0xabc0100f | 5 << 15 | 10 << 7\n halt a0",
     "self-modifying code": "la t0, patch\n li t1, 0x02a00513\n sw t1, 0(t0)\n fence.i\n patch: li a0, 1\n halt a0",
 }  # fmt: skip
 

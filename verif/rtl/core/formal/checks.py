@@ -135,7 +135,6 @@ _SYSTEM = {
     0x00100073: Cause.BREAKPOINT,
     0x30200073: None,
     0x10500073: None,
-    0x0000100F: None,
 }
 
 
@@ -150,7 +149,9 @@ def _traps(m: Module, environment: Environment) -> tuple[Any, Any]:
         fetched = _in_sram(environment, pc)
         csr = (word[:7] == 0x73) & (word[12:14] != 0)
         known = _any(matches(row, word) for row in SPECIFICATION.values())
-        system = _any(word == code for code in _SYSTEM)
+        # The fields that fence.i does not use are reserved, and ignored.
+        fence_i = (word[:7] == 0x0F) & (word[12:15] == 1)
+        system = _any(word == code for code in _SYSTEM) | fence_i
         # An upper quarter of CSR numbers is read-only; csrrw writes whatever it names, the others if their field rs1 is not 0.
         writes = (word[12:14] == 1) | word[15:20].any()
         bad_csr = csr & (~exists | (writes & word[30:32].all()))
