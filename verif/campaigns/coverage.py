@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.isa import INSTRUCTIONS, Unit, decode
-from golden.layout import CSR_NUMBERS, Cause, Csr
+from golden.layout import CSR_NUMBERS, INJECTED_CSRS, Cause, Csr
 from verif.rtl.core.hazards import Named, pipe_of
 
 __all__ = ["Coverage"]
 
 _PIPES = ("alu", "control", "load", "store", "simd", "matrix")
 
-_CSR_NAMES = {number: name for name, number in CSR_NUMBERS.items()}
+#: Of those that programs can name.
+_CSR_NAMES = {number: name for name, number in CSR_NUMBERS.items() if number not in INJECTED_CSRS}
 
 
 @functools.cache
@@ -118,7 +119,7 @@ class Coverage:
     @property
     def missing_csrs(self) -> list[str]:
         """Neither read nor written."""
-        return _missing(CSR_NUMBERS, self.csrs_read + self.csrs_written)
+        return _missing(_CSR_NAMES.values(), self.csrs_read + self.csrs_written)
 
     @property
     def possible_pairs(self) -> list[tuple[str, str]]:
