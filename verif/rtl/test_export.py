@@ -128,7 +128,7 @@ def test_variants_share_every_module_but_their_own() -> None:
 
 
 def test_only_the_node_has_variants() -> None:
-    with pytest.raises(ValueError, match=r"links = 3: only rtl\.node\.Node has variants"):
+    with pytest.raises(ValueError, match=r"links = 3, observe = False: only rtl\.node\.Node has variants"):
         export_node(TINY, links=3, node=Node)
 
 

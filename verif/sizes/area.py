@@ -162,8 +162,10 @@ def _by_contents(text: str, boxes: dict[str, str]) -> Design:
 
             def cell(found: re.Match[str]) -> str:
                 inner = rename(found[1]) if found[1] in written else found[1].removeprefix("\\")
-                children.append((found[2].removeprefix("\\"), inner))
-                return f"  cell \\{inner} {found[2]}"
+                # Amaranth numbers an instance that is named like a signal.
+                instance = found[2].removeprefix("\\").partition("$")[0]
+                children.append((instance, inner))
+                return f"  cell \\{inner} \\{instance}$instance"
 
             body = _CELL.sub(cell, _ATTRIBUTE.sub("", written[place]).replace(f"module {place}\n", "", 1))
             name = "m" + hashlib.sha256(body.encode()).hexdigest()[:20]

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 from unittest.mock import patch
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Module, Value
 
 import rtl.core.core
 import rtl.node
@@ -48,9 +48,9 @@ class DebugMistake(IntEnum):
 
 
 class _MistakenFrontEnd(FrontEnd):
-    def __init__(self, config: NodeConfig, wrong: Value):
+    def __init__(self, config: NodeConfig, observe: bool, wrong: Value):
         self._wrong = wrong
-        super().__init__(config)
+        super().__init__(config, observe)
 
     def elaborate(self, platform: Any) -> Module:
         m = super().elaborate(platform)
@@ -69,7 +69,7 @@ class _MistakenCore(Core):
 
     def elaborate(self, platform: Any) -> Module:
         wrong = self._makes(DebugMistake.INJECTED_MOVES_FETCH)
-        with patch.object(rtl.core.core, "FrontEnd", lambda config: _MistakenFrontEnd(config, wrong)):
+        with patch.object(rtl.core.core, "FrontEnd", lambda config, observe: _MistakenFrontEnd(config, observe, wrong)):
             m = super().elaborate(platform)
         for number, pipe in enumerate(self._pipes):
             with m.If(self._makes(DebugMistake.INJECTED_COUNTS)):
@@ -84,7 +84,7 @@ class _MistakenCore(Core):
         return self._mistake == mistake
 
     def _spoil(self, m: Any, thread: int, debug: Any, control: Any) -> None:
-        grouping, front, width = m.submodules[f"grouping{thread}"], self._frontend.threads[thread], self.config.issue_width
+        grouping, front = m.submodules[f"grouping{thread}"], self._frontend.threads[thread]
         for mistake, signal, value in (
             (DebugMistake.X_NOT_AWAITED, debug.in_slot, 0),
             (DebugMistake.EXIT_NOT_AWAITED, debug.exiting, 0),
@@ -93,6 +93,7 @@ class _MistakenCore(Core):
             (DebugMistake.WAITING_IS_A_STEP, debug.parks, 0),
             (DebugMistake.BREAKPOINT_FORGOTTEN, debug.breaks, 0),
             (DebugMistake.TRAP_FORGOTTEN, debug.handled, 0),
+            (DebugMistake.INJECTED_RETIRES, m.submodules.retirement.injected[thread], 0),
             (DebugMistake.INJECTED_TRAPS, control.injecting, 0),
             (DebugMistake.SCRATCH_FOR_ALL, self._csrs[thread].injected, 1),
             (DebugMistake.RESTART_FORGOTTEN, debug.restart, 0),
@@ -100,12 +101,6 @@ class _MistakenCore(Core):
         ):
             with m.If(self._makes(mistake)):
                 m.d.comb += signal.eq(value)
-        for slot in range(width):
-            port = self.retirement[width * thread + slot]
-            commits = [pipe.commit for pipe in self._pipes]
-            here = Cat(commit.valid & (commit.thread == thread) & (commit.position == slot) for commit in commits)
-            with m.If(self._makes(DebugMistake.INJECTED_RETIRES)):
-                m.d.sync += port.valid.eq(here.any())
 
 
 class MistakenDebugNode(rtl.node.Node):

@@ -257,6 +257,10 @@ class Debugged:
             self._retired[record.thread].append(record)
         return self._retired[thread]
 
+    def expected(self, thread: int) -> list[Retirement]:
+        """What the golden node's thread has retired."""
+        return self._expected[thread]
+
     # -- comparison ---------------------------------------------------------------------------------------------------
 
     def check_thread(self, thread: int, when: str) -> None:

@@ -163,15 +163,16 @@ class Model:
 
 
 class Driver:
-    """A core and a host, which do what their scripts say at the same time, among events that a seed decides.
+    """A core and a host, which do what their scripts say at the same time, among events that a seed decides; so
+    many of the core's commands are of injected instructions.
 
     Core: ("csr", number, op, value), ("trap", cause, value), ("mret",), ("halt", value), ("exit", value), ("park",), ("rest",
     cycles). Host: ("read", offset), ("write", offset, value), ("rest", cycles).
     """
 
-    def __init__(self, context: Any, registers: Any, *, seed: int = 0, density: float = 0, cycle: int = 0):
+    def __init__(self, context: Any, registers: Any, *, seed: int = 0, density: float = 0, cycle: int = 0, injects: float = 0):
         self.context, self.registers = context, registers
-        self.rng, self.density = random.Random(seed), density
+        self.rng, self.density, self.injects = random.Random(seed), density, injects
         self.model = Model(len(registers.semaphores))
         self.model.cycle = cycle
         self.host: dict[str, Any] | None = None
@@ -335,7 +336,7 @@ class Driver:
         put(registers.op, CsrOp.NONE)
         if kind == "csr":
             number, op, value = arguments
-            model.injected = int(self.rng.random() < 0.4)
+            model.injected = int(self.rng.random() < self.injects)
             before = model.read_csr(number)
             self.command |= {"number": number, "op": op, "operand": value, "before": before}
             put(registers.number, number)
@@ -510,7 +511,7 @@ def test_registers_read_what_the_contract_says(name: str, core: Any, host: Any, 
     registers = SIMULATIONS[name].component
 
     async def check(context: Any) -> None:
-        driver = Driver(context, registers, seed=seed, density=density, cycle=cycle)
+        driver = Driver(context, registers, seed=seed, density=density, cycle=cycle, injects=0.4)
         await driver.run(core, host)
         await driver.rest()
         driver.density = 0
@@ -673,7 +674,7 @@ def test_commands_take_as_long_as_they_should() -> None:
 @pytest.mark.parametrize("name", SIMULATIONS)
 def test_every_place_of_the_page_shows_its_register_or_0(name: str) -> None:
     async def check(context: Any) -> None:
-        driver = Driver(context, SIMULATIONS[name].component, seed=1, density=0.2)
+        driver = Driver(context, SIMULATIONS[name].component, seed=1, density=0.2, injects=0.4)
         written = [("csr", number, CsrOp.WRITE, MASK) for number in CSR_NUMBERS.values() if number < READ_ONLY]
         await driver.run([*written, ("trap", 63, MASK), ("halt", MASK), ("exit", MASK)])
         await driver.run(host=[("read", offset) for offset in range(0, CONTROL_PAGE_BYTES, 8)])
