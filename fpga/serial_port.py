@@ -22,7 +22,7 @@ _REOPEN_SECONDS = 0.25
 
 
 class Port:
-    """A serial port that is open. When its device vanishes, it is a silent line until the device is back.
+    """A serial port that is open. When its device vanishes, it is a silent line until the device is back, or an error.
 
     Parameters
     ----------
@@ -30,6 +30,9 @@ class Port:
         Of a serial port or pseudo-terminal, or a URL that pyserial knows, such as ``socket://host:port``.
     baud : int
         Bits per second.
+    comes_back : bool
+        Whether the path stands for the same device when it is there again, as a USB adapter's does. The system gives a
+        pseudo-terminal's to anybody who makes the next one.
 
     Members
     -------
@@ -40,14 +43,15 @@ class Port:
     Raises
     ------
     LinkError
-        If it cannot be opened.
+        If it cannot be opened, or, from ``read``, ``write`` and ``in_waiting``, if it has vanished and does not come back.
     ToolMissing
         If pyserial is not installed.
     """
 
-    def __init__(self, path: str, baud: int):
+    def __init__(self, path: str, baud: int, *, comes_back: bool = True):
         self.port = path
         self.baudrate = baud
+        self._comes_back = comes_back
         self.trouble = ""
         self._last_attempt = 0.0
         self._serial: Any = _open(path, baud)
@@ -86,10 +90,12 @@ class Port:
         return 0
 
     def close(self) -> None:
-        """Close the port."""
+        """Close the port; it is not opened again."""
+        self._comes_back = False
         if self._serial is not None:
             self._serial.close()
             self._serial = None
+            self.trouble = "closed"
 
     def __enter__(self) -> Port:
         return self
@@ -103,10 +109,16 @@ class Port:
         with contextlib.suppress(OSError):
             self._serial.close()
         self._serial = None
+        self._check_whether_it_comes_back()
+
+    def _check_whether_it_comes_back(self) -> None:
+        if not self._comes_back:
+            raise LinkError(f"{self.port} has gone ({self.trouble}); start what was behind it, and open it again")
 
     def _ready(self) -> bool:
         """Whether the port is open; if not, another attempt is made from time to time."""
         if self._serial is None:
+            self._check_whether_it_comes_back()
             time.sleep(_READ_SECONDS)
             if time.monotonic() - self._last_attempt < _REOPEN_SECONDS:
                 return False
@@ -120,9 +132,9 @@ class Port:
         return True
 
 
-def open_port(path: str, baud: int) -> Port:
-    """Open a serial port or a pseudo-terminal for a host link; raises as :class:`Port` does."""
-    return Port(path, baud)
+def open_port(path: str, baud: int, *, comes_back: bool = True) -> Port:
+    """Open a serial port or a pseudo-terminal for a host link; parameters and errors are those of :class:`Port`."""
+    return Port(path, baud, comes_back=comes_back)
 
 
 def _open(path: str, baud: int) -> Any:

@@ -23,7 +23,7 @@ def connected(port: Port) -> Iterator[BoardArray]:
     LinkError
         If there is no such port, nothing answers, or the board holds something else than it should.
     """
-    with open_port(port.path, port.choice.settings.baud) as line:
+    with open_port(port.path, port.choice.settings.baud, comes_back=port.simulation is None) as line:
         link = HostLinkClient(line, port.config)
         there = link.identity.rows, link.identity.columns
         if port.shape not in (None, there):

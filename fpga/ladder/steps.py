@@ -101,7 +101,7 @@ def _hello(port: Port, say: Say, tell: Tell) -> None:
 
     choice = port.choice
     say(f"hello: {choice.board.name} says a line every second and sends back what it gets")
-    with open_port(port.path, choice.settings.baud) as line:
+    with open_port(port.path, choice.settings.baud, comes_back=port.simulation is None) as line:
         patience = _PATIENCE if port.simulation is None else _SIMULATION_PATIENCE
         check_greeting(line, greeting(choice.board, choice.settings), patience, say, tell)
 

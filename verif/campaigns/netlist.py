@@ -159,13 +159,15 @@ def _do(
         except BaseException as error:
             errors.append(error)
 
-    # The host is patient with a board that is silent. It is not waited for: it ends soon after the simulation.
+    # The host is patient with a board that is silent; when the simulation ends, its port is gone, and the host gives up.
     worker = threading.Thread(target=check, daemon=True)
     with _fault(fault), board:
         worker.start()
         worker.join(limit)
-        if worker.is_alive():
-            return f"no result within {limit:.0f} s"
+        late = worker.is_alive()
+    worker.join()
+    if late:
+        return f"no result within {limit:.0f} s"
     if errors and not isinstance(errors[0], FpgaError | HostError):
         raise errors[0]
     return str(errors[0]) or type(errors[0]).__name__ if errors else ""

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import pty
+import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -315,6 +316,23 @@ def test_a_port_that_vanishes_and_comes_back_goes_unnoticed(tmp_path: Path) -> N
         assert array.read(0, 0, 0, 6) == b"before"
         assert port.trouble == ""
         port.close()
+
+
+def test_a_port_that_does_not_come_back_is_an_error_and_leaves_the_next_of_its_name_alone(tmp_path: Path) -> None:
+    path = tmp_path / "terminal"
+    with serve_terminal(GoldenBoard(CONFIG)) as first:
+        path.symlink_to(first)
+        port = open_port(str(path), BAUD, comes_back=False)
+    path.unlink()
+    with pytest.raises(LinkError, match=f"{path} has gone .*; start what was behind it"):
+        port.read()
+    with serve_terminal(GoldenBoard(CONFIG)) as second:
+        path.symlink_to(second)
+        time.sleep(0.3)
+        for ask in (port.read, lambda: port.write(b"?")):
+            with pytest.raises(LinkError, match="has gone"):
+                ask()
+        open_port(str(path), BAUD).close()
 
 
 def test_a_port_that_stays_away_is_an_error_that_says_so(tmp_path: Path) -> None:

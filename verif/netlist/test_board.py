@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -28,9 +29,11 @@ SLOW_HELLO = dataclasses.replace(
 @pytest.mark.rtl
 def test_netlist_says_hello_and_with_a_fault_it_does_not() -> None:
     stages: list[str] = []
+    threads = threading.active_count()
     outcome = campaign.run(
         SLOW_HELLO, "hello", lambda stage, share, note: stages.append(stage), faults=5, seed=2, least_seconds=4
     )
+    assert threading.active_count() == threads
     assert outcome.passed, outcome.message
     assert outcome.lines[-1] == "passed"
     assert {"LUT4", "FAULTY_LUT4", "TRELLIS_FF", "TRELLIS_INPUT", "TRELLIS_OUTPUT"} <= set(outcome.cells)
