@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a configuration to a program that measures a mesh of its routers."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import time
+from importlib import metadata
+from pathlib import Path
+
+from golden.config import NodeConfig
+from scripts.simulator.build import config_header
+from scripts.simulator.cache import Cache, digest
+from scripts.simulator.compilation import Compilation, Progress
+from scripts.simulator.toolchain import Toolchain, find_toolchain
+
+__all__ = ["build_harness"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+_HARNESS = Path(__file__).resolve().parent / "harness"
+_ENGINE = _ROOT / "scripts" / "simulator" / "engine"
+_PROGRAM = "measure"
+
+#: Whatever the router, what stands around it, and how they are compiled depend on.
+_SOURCES = (
+    *("rtl/interfaces.py", "rtl/export.py", "golden/config.py", "golden/layout.py", "scripts/network/station.py"),
+    *("scripts/network/build.py", "scripts/simulator/build.py", "scripts/simulator/compilation.py"),
+)
+
+
+def build_harness(config: NodeConfig, progress: Progress | None = None) -> Path:
+    """The program, from the cache or built now.
+
+    Parameters
+    ----------
+    config : NodeConfig
+        It decides flits, buffers and passes of links; nothing else of it matters.
+    progress : callable, optional
+
+    Raises
+    ------
+    ToolMissing
+        If a program that is needed is not there.
+    BuildError
+        If a tool rejects what it is given.
+    SimulatorError
+        If the cache cannot be written.
+    """
+    report = progress or (lambda stage, done: None)
+    tools = find_toolchain()
+    paths = [_ROOT / name for name in _SOURCES]
+    paths += [*sorted((_ROOT / "rtl" / "network").glob("*.py")), *sorted(_HARNESS.iterdir()), _ENGINE / "flit.h"]
+    files = [(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths]
+    facts = (tools.versions["verilator"], tools.versions["g++"], metadata.version("amaranth"), platform.machine())
+    key = digest(files, config.key, *facts)
+    cache = Cache("networks")
+    folder = cache.build(
+        key,
+        lambda partial: _make(partial, cache.folder / f"{key}.log", config, tools, report),
+        lambda: report("waiting for another process that builds the same program", None),
+    )
+    return folder / _PROGRAM
+
+
+def _make(folder: Path, log: Path, config: NodeConfig, tools: Toolchain, report: Progress) -> None:
+    """Fill ``folder`` with the program and ``build.json``."""
+    # Amaranth takes a while to import, and a cached program does not need it.
+    from amaranth.hdl import Fragment
+
+    from rtl.export import convert_module
+    from scripts.network.station import TOP, Station
+
+    work = folder / "work"
+    work.mkdir()
+    with Compilation(tools, work, log, report) as compilation:
+        start = time.monotonic()
+        report("exporting Verilog", None)
+        station = Station(config)
+        text = convert_module(station, Fragment.get(station, None), TOP)
+        # Clocked by both edges, a cycle takes one evaluation.
+        (work / "station.v").write_text(text.replace("@(posedge clk)", "@(edge clk)"))
+        (work / "d1_config.h").write_text(config_header(config, ()))
+        compilation.timed("export", start)
+        sources = ["station.v", *sorted(_HARNESS.glob("*.cpp"))]
+        compilation.verilate(sources, top=TOP, prefix="D1Station", cxx_flags=[f"-I{_ENGINE}", f"-I{_HARNESS}"])
+        compilation.compile()
+        compilation.link_program(folder / _PROGRAM)
+    shutil.rmtree(work)
+    log.rename(folder / "build.log")
+    (folder / "build.json").write_text(json.dumps({"seconds": compilation.seconds, "versions": tools.versions}, indent=1))
