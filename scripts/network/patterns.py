@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["HOTSPOT_SHARE", "PATTERNS", "Pattern", "capacity", "mean_hops", "pattern_rates", "way"]
+__all__ = ["HOTSPOT_SHARE", "PATTERNS", "Pattern", "capacity", "mean_hops", "pattern_rates", "total_rate", "way"]
 
 #: Part of hotspot traffic that goes to the one node.
 HOTSPOT_SHARE = Fraction(1, 8)
@@ -101,25 +101,37 @@ def way(source: Site, destination: Site) -> Iterator[tuple[Site, Site]]:
         yield here, (x, y)
 
 
-def capacity(rates: Rates) -> Fraction:
+def capacity(rates: Rates, class_share: Fraction = Fraction(1)) -> Fraction:
     """The largest load at which no link, no source and no sink has more than a packet per cycle: nothing can do better.
 
     For uniform traffic on k x k nodes, k even, it is (4 / k) (1 - 1 / k**2): half of all pairs lie on two sides of the middle,
     where k links go each way, and no node sends to itself.
+
+    Parameters
+    ----------
+    rates : Rates
+        Packets per cycle at load 1.
+    class_share : Fraction
+        Part of them that goes by the class that has most. Sources and sinks take a packet of each class per cycle, links one.
     """
     loads: dict[object, Fraction] = {}
     for source, shares in rates.items():
         for destination, rate in shares.items():
-            for part in (("source", source), ("sink", destination), *way(source, destination)):
-                loads[part] = loads.get(part, Fraction(0)) + rate
+            for end in (("source", source), ("sink", destination)):
+                loads[end] = loads.get(end, Fraction(0)) + rate * class_share
+            for link in way(source, destination):
+                loads[link] = loads.get(link, Fraction(0)) + rate
     return 1 / max(loads.values())
+
+
+def total_rate(rates: Rates) -> Fraction:
+    """Packets per cycle of all nodes."""
+    return sum((sum(shares.values(), Fraction(0)) for shares in rates.values()), Fraction(0))
 
 
 def mean_hops(rates: Rates) -> Fraction:
     """Links on the way of a packet, on average over packets."""
-    total = hops = Fraction(0)
-    for (x, y), shares in rates.items():
-        for (to_x, to_y), rate in shares.items():
-            total += rate
-            hops += rate * (abs(x - to_x) + abs(y - to_y))
-    return hops / total
+    hops = (
+        rate * (abs(x - to_x) + abs(y - to_y)) for (x, y), shares in rates.items() for (to_x, to_y), rate in shares.items()
+    )
+    return sum(hops, Fraction(0)) / total_rate(rates)

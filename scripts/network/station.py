@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, LINK_PORTS, TrafficClass
 from rtl.interfaces import FlitLayout, LinkSignature
-from rtl.network.narrow_router import NarrowRouter
 from rtl.network.router import LINK_NAMES, Router
 
 __all__ = ["TOP", "Station"]
@@ -26,13 +25,13 @@ class Station(wiring.Component):
     Parameters
     ----------
     config : NodeConfig
-        It decides which router is the node's.
+        As of :class:`rtl.network.router.Router`.
 
     Members
     -------
     x, y, links : as those of :class:`rtl.network.router.Router`
-    <link>_out_valid : Out(2), <link>_out_flit : Out(flit or phit), <link>_out_credit : In(2)
-    <link>_in_valid : In(2), <link>_in_flit : In(flit or phit), <link>_in_credit : Out(2); <link> is north, east, south, west
+    <link>_out_valid : Out(2), <link>_out_flit : Out(flit), <link>_out_credit : In(2)
+    <link>_in_valid : In(2), <link>_in_flit : In(flit), <link>_in_credit : Out(2); <link> is north, east, south, west
     inject_request_valid, inject_response_valid : In(1), a flit waits to enter; it stays until it is taken
     inject_request_flit, inject_response_flit : In(flit)
     inject_request_taken, inject_response_taken : Out(1), the flit entered in the cycle before
@@ -69,7 +68,7 @@ class Station(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.router = router = Router(self.config) if self.config.link_passes == 1 else NarrowRouter(self.config)
+        m.submodules.router = router = Router(self.config)
         m.d.comb += [router.x.eq(self.x), router.y.eq(self.y), router.links.eq(self.links)]
         for name in LINK_NAMES:
             out, into = getattr(router, f"{name}_out"), getattr(router, f"{name}_in")

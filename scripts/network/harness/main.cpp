@@ -12,7 +12,7 @@ namespace {
 using namespace d1;
 
 Plan read_plan(std::istream& in) {
-    in.exceptions(std::istream::failbit | std::istream::badbit | std::istream::eofbit);
+    in.exceptions(std::istream::failbit | std::istream::badbit);
     Plan plan;
     in >> plan.rows >> plan.columns >> plan.seed >> plan.warm_up >> plan.window >> plan.drain >> plan.stall;
     const size_t nodes = size_t(plan.rows) * plan.columns;

@@ -10,7 +10,7 @@ namespace d1 {
 
 namespace {
 
-// A network that moves nothing for so long while it holds packets is stuck.
+// A mesh that neither takes nor gives anything for so long while packets wait is stuck.
 constexpr uint64_t kStuckCycles = 10'000;
 
 constexpr uint32_t kNoEvent = ~uint32_t(0);
@@ -68,11 +68,7 @@ class Run {
             for (auto& queue : queues_[c]) queue.resize(std::min<size_t>(queue.size(), 1));
         }
         closed_ = true;
-        while (!empty()) {
-            step(false);
-            ++cycle_;
-            if (cycle_ - last_delivery_ > kStuckCycles) fail("nothing arrives any more, but packets are under way");
-        }
+        for (; !empty(); ++cycle_) step(false);
         result_.cycles = cycle_;
         return result_;
     }
@@ -108,8 +104,10 @@ class Run {
                 if (queues_[c][node].empty()) fail("a router took a packet that was not there");
                 queues_[c][node].pop_front();
                 ++result_.injected;
+                last_move_ = cycle_;
             }
         }
+        if (cycle_ - last_move_ > kStuckCycles && !empty()) fail("nothing enters or arrives any more, but packets wait");
     }
 
     void generate() {
@@ -161,7 +159,7 @@ class Run {
         }
         ++expected;
         ++result_.delivered;
-        last_delivery_ = cycle_;
+        last_move_ = cycle_;
         if (measuring_) {
             ++result_.accepted[c];
             ++result_.by_source[source];
@@ -182,7 +180,7 @@ class Run {
     std::vector<uint32_t> generated_[kClasses], expected_[kClasses];  // next number, by source * nodes + destination
     Measurement result_;
     size_t next_event_ = 0;
-    uint64_t cycle_ = 0, last_delivery_ = 0, waited_for_ = 0;
+    uint64_t cycle_ = 0, last_move_ = 0, waited_for_ = 0;
     bool measuring_ = false, closed_ = false;
 };
 
