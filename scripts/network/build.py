@@ -23,7 +23,7 @@ _HARNESS = Path(__file__).resolve().parent / "harness"
 _ENGINE = _ROOT / "scripts" / "simulator" / "engine"
 _PROGRAM = "measure"
 
-#: Whatever the router, what stands around it, and how they are compiled depend on.
+#: What the program depends on, beside routers and harness.
 _SOURCES = (
     *("rtl/interfaces.py", "rtl/export.py", "golden/config.py", "golden/layout.py", "scripts/network/station.py"),
     *("scripts/network/build.py", "scripts/simulator/build.py", "scripts/simulator/compilation.py"),
@@ -36,11 +36,13 @@ def build_harness(config: NodeConfig, progress: Progress | None = None) -> Path:
     Parameters
     ----------
     config : NodeConfig
-        It decides flits, buffers and passes of links; nothing else of it matters.
+        Of which the depth of the buffers matters.
     progress : callable, optional
 
     Raises
     ------
+    ValueError
+        If links carry a flit in several cycles.
     ToolMissing
         If a program that is needed is not there.
     BuildError
@@ -48,6 +50,12 @@ def build_harness(config: NodeConfig, progress: Progress | None = None) -> Path:
     SimulatorError
         If the cache cannot be written.
     """
+    if config.link_passes != 1:
+        raise ValueError(
+            f"link_passes = {config.link_passes} of '{config.name}': only routers with link_passes = 1 can be measured"
+        )
+    # The router looks at no data, so the shortest lines give the same cycles, sooner.
+    config = NodeConfig(line_bytes=16, channel_depth=config.channel_depth)
     report = progress or (lambda stage, done: None)
     tools = find_toolchain()
     paths = [_ROOT / name for name in _SOURCES]
@@ -83,7 +91,7 @@ def _make(folder: Path, log: Path, config: NodeConfig, tools: Toolchain, report:
         (work / "station.v").write_text(text.replace("@(posedge clk)", "@(edge clk)"))
         (work / "d1_config.h").write_text(config_header(config, ()))
         compilation.timed("export", start)
-        sources = ["station.v", *sorted(_HARNESS.glob("*.cpp"))]
+        sources: list[str | Path] = ["station.v", *sorted(_HARNESS.glob("*.cpp"))]
         compilation.verilate(sources, top=TOP, prefix="D1Station", cxx_flags=[f"-I{_ENGINE}", f"-I{_HARNESS}"])
         compilation.compile()
         compilation.link_program(folder / _PROGRAM)

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from golden.layout import TrafficClass
-from scripts.network.measurement import ROUTER_CYCLES, Event, Measurement, Phases, mean, measure, quantile, replay, scaled
+from scripts.network.measurement import PHASES, ROUTER_CYCLES, Event, Measurement, Phases, mean, measure, quantile, replay, scaled
 from scripts.network.patterns import Rates, Site, capacity, mean_hops, pattern_rates, total_rate
 
 __all__ = [
@@ -60,7 +60,7 @@ class Job:
     pattern: str
     classes: str = "requests"
     seed: int = 1
-    phases: Phases = Phases()
+    phases: Phases = PHASES
 
     @cached_property
     def rates(self) -> Rates:
@@ -190,16 +190,17 @@ def curves(jobs: Sequence[Job], advance: Callable[[float], None] = lambda share:
 
 def zero_load(program: Path, rows: int, columns: int, sources: Sequence[Site]) -> dict[Event, int]:
     """Latencies of single packets, from sources to all nodes by each class, one packet after the other has arrived."""
-    events, cycle = [], 0
+    events: list[Event] = []
+    cycle = 0
     for source in sources:
         for destination in ((x, y) for y in range(rows) for x in range(columns)):
             for traffic_class in TrafficClass:
                 events.append(Event(cycle, source, destination, traffic_class))
-                cycle += abs(source[0] - destination[0]) + abs(source[1] - destination[1]) + 2 * ROUTER_CYCLES
+                cycle += events[-1].hops + 2 * ROUTER_CYCLES
     return dict(zip(events, replay(program, rows, columns, events), strict=True))
 
 
-def full_links(program: Path, rows: int, columns: int, phases: Phases = Phases()) -> Measurement:
+def full_links(program: Path, rows: int, columns: int, phases: Phases = PHASES) -> Measurement:
     """Every link at once has a flit to carry in every cycle: requests go along each row from end to end both ways, responses
     along each column."""
     along_rows: Rates = {}

@@ -11,11 +11,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from golden.layout import LINK_PORTS, TrafficClass
+from golden.layout import LINK_PORTS, Port, TrafficClass
 from scripts.network.patterns import Rates, Site
 from scripts.simulator.errors import SimulatorError
 
-__all__ = ["ROUTER_CYCLES", "Event", "Measurement", "MeshError", "Phases", "mean", "measure", "quantile", "replay", "scaled"]
+__all__ = [
+    "PHASES",
+    "ROUTER_CYCLES",
+    "Event",
+    "Measurement",
+    "MeshError",
+    "Phases",
+    "mean",
+    "measure",
+    "quantile",
+    "replay",
+    "scaled",
+]
 
 #: Latency of a packet that meets no other is its hops and this: it is in an output register in the cycle behind the one in
 #: which it is offered to the first router, moves by one router per cycle, and leaves the last one's register.
@@ -44,6 +56,10 @@ class Phases:
     drain: int = 6000
 
 
+#: For curves: rates of accepted packets settle to about half a percent, as far as the mesh is not saturated.
+PHASES = Phases()
+
+
 @dataclass(frozen=True)
 class Event:
     """A packet of its own: offered at the source in that cycle."""
@@ -52,6 +68,11 @@ class Event:
     source: Site
     destination: Site
     traffic_class: TrafficClass = TrafficClass.REQUEST
+
+    @property
+    def hops(self) -> int:
+        """Links on its way."""
+        return abs(self.source[0] - self.destination[0]) + abs(self.source[1] - self.destination[1])
 
 
 @dataclass(frozen=True)
@@ -142,7 +163,7 @@ def measure(
     rates: Mapping[TrafficClass, Rates],
     *,
     seed: int = 1,
-    phases: Phases = Phases(),
+    phases: Phases = PHASES,
     stall: Fraction = Fraction(0),
 ) -> Measurement:
     """Sends random packets at given rates; equal seeds give equal runs.
@@ -170,17 +191,22 @@ def measure(
     """
     counts = _run(program, rows, columns, rates, (), seed, phases, stall)
     sites = [(x, y) for y in range(rows) for x in range(columns)]
-    links = {(x, y, int(port)): counts["links"][4 * (y * columns + x) + side]
-             for x, y in sites for side, port in enumerate(LINK_PORTS) if _linked(x, y, side, rows, columns)}  # fmt: skip
+    carried = iter(counts["links"])
+    links = {(x, y, int(port)): next(carried) for x, y in sites for port in LINK_PORTS}
     return Measurement(
-        rows,
-        columns,
-        phases.window,
-        *(tuple(counts[name]) for name in ("offered", "accepted", "left", "hops")),
-        tuple({int(latency): packets for latency, packets in each.items()} for each in counts["latencies"]),
-        dict(zip(sites, counts["by_source"], strict=True)),
-        links,
-        *(counts[name] for name in ("injected", "delivered", "cycles")),
+        rows=rows,
+        columns=columns,
+        window=phases.window,
+        offered=tuple(counts["offered"]),
+        accepted=tuple(counts["accepted"]),
+        left=tuple(counts["left"]),
+        hops=tuple(counts["hops"]),
+        latencies=tuple({int(latency): packets for latency, packets in each.items()} for each in counts["latencies"]),
+        by_source=dict(zip(sites, counts["by_source"], strict=True)),
+        links={(x, y, port): flits for (x, y, port), flits in links.items() if _linked(x, y, port, rows, columns)},
+        injected=counts["injected"],
+        delivered=counts["delivered"],
+        cycles=counts["cycles"],
     )
 
 
@@ -197,8 +223,9 @@ def replay(program: Path, rows: int, columns: int, events: Sequence[Event], *, s
     return latencies
 
 
-def _linked(x: int, y: int, side: int, rows: int, columns: int) -> bool:
-    return (y > 0, x + 1 < columns, y + 1 < rows, x > 0)[side]
+def _linked(x: int, y: int, port: int, rows: int, columns: int) -> bool:
+    """Whether another node is at the other end of a link."""
+    return {Port.NORTH: y > 0, Port.EAST: x + 1 < columns, Port.SOUTH: y + 1 < rows, Port.WEST: x > 0}[Port(port)]
 
 
 def _run(

@@ -29,10 +29,16 @@ class Pattern:
     -------
     title : str         a few words
     destinations : callable   rows, columns, x, y -> part of the packets of node (x, y) by destination
+    square : bool             needs as many rows as columns
     """
 
     title: str
     destinations: Callable[[int, int, int, int], dict[Site, Fraction]]
+    square: bool = False
+
+    def fits(self, rows: int, columns: int) -> bool:
+        """Whether there is such traffic in an array of this shape."""
+        return rows == columns or not self.square
 
 
 def _sites(rows: int, columns: int) -> Iterator[Site]:
@@ -76,7 +82,7 @@ def _neighbour(rows: int, columns: int, x: int, y: int) -> dict[Site, Fraction]:
 #: By name.
 PATTERNS: dict[str, Pattern] = {
     "uniform": Pattern("to every other node alike", _uniform),
-    "transpose": Pattern("from (x, y) to (y, x)", _transpose),
+    "transpose": Pattern("from (x, y) to (y, x)", _transpose, square=True),
     "bit-complement": Pattern("to the node opposite of the centre", _bit_complement),
     "tornado": Pattern("almost half way around each dimension", _tornado),
     "hotspot": Pattern(f"uniform, and {HOTSPOT_SHARE} of it to one node in the middle", _hotspot),
@@ -131,7 +137,5 @@ def total_rate(rates: Rates) -> Fraction:
 
 def mean_hops(rates: Rates) -> Fraction:
     """Links on the way of a packet, on average over packets."""
-    hops = (
-        rate * (abs(x - to_x) + abs(y - to_y)) for (x, y), shares in rates.items() for (to_x, to_y), rate in shares.items()
-    )
+    hops = (rate * (abs(x - to_x) + abs(y - to_y)) for (x, y), shares in rates.items() for (to_x, to_y), rate in shares.items())
     return sum(hops, Fraction(0)) / total_rate(rates)

@@ -66,7 +66,7 @@ class Station(wiring.Component):
             }
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.router = router = Router(self.config)
         m.d.comb += [router.x.eq(self.x), router.y.eq(self.y), router.links.eq(self.links)]

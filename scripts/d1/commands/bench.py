@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from scripts.d1.commands.bench_network import network
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import reporting
 from scripts.d1.report import Stages, print_json, print_table
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--arithmetic",
     type=click.Choice(["macro", "rtl", "both"]),
@@ -28,20 +29,26 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
 
     Ends with 1 if a cycle count differs from its checked-in baseline.
     """
-    from scripts.d1 import baselines, core_baselines
+    if ctx.invoked_subcommand is not None:
+        return
+    from scripts.d1 import baselines, core_baselines, network_baselines
 
     stages = Stages()
     if write_baselines:
         records = {case.name: baselines.record(baselines.measure(case, stages)) for case in baselines.CASES}
         core_records = {case.name: core_baselines.measure(case, stages).record() for case in core_baselines.CASES}
         baselines.write_baselines(records)
+        network_records = {case.name: network_baselines.measure(case, stages).record() for case in network_baselines.CASES}
         baselines.write_baselines(core_records, core_baselines.FILE)
+        baselines.write_baselines(network_records, network_baselines.FILE)
         if as_json:
             core = {"file": str(core_baselines.FILE), "baselines": core_records}
-            print_json({"file": str(baselines.FILE), "baselines": records, "core": core})
+            mesh = {"file": str(network_baselines.FILE), "baselines": network_records}
+            print_json({"file": str(baselines.FILE), "baselines": records, "core": core, "network": mesh})
         else:
             click.echo(f"{baselines.FILE}: {len(records)} baselines")
             click.echo(f"{core_baselines.FILE}: {len(core_records)} baselines")
+            click.echo(f"{network_baselines.FILE}: {len(network_records)} baselines")
         return
     figures, rows = _measure(arithmetic, stages)
     passed = all(each["as_baseline"] for kind in ("products", "core") for each in figures[kind].values())
@@ -51,6 +58,9 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
     else:
         print_table("d1 bench", ("what", "figure", ""), rows)
     ctx.exit(ExitCode.PASSED if passed else ExitCode.FAILED)
+
+
+bench.add_command(network)
 
 
 def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
