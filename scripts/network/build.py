@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import platform
 import shutil
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from golden.config import NodeConfig
 from scripts.simulator.build import config_header
@@ -30,7 +33,9 @@ _SOURCES = (
 )
 
 
-def build_harness(config: NodeConfig, progress: Progress | None = None) -> Path:
+def build_harness(
+    config: NodeConfig, progress: Progress | None = None, *, router: Callable[[NodeConfig], Any] | None = None
+) -> Path:
     """The program, from the cache or built now.
 
     Parameters
@@ -38,6 +43,8 @@ def build_harness(config: NodeConfig, progress: Progress | None = None) -> Path:
     config : NodeConfig
         Of which the depth of the buffers matters.
     progress : callable, optional
+    router : class, optional
+        Another router than :class:`rtl.network.router.Router`, with the same members.
 
     Raises
     ------
@@ -62,22 +69,27 @@ def build_harness(config: NodeConfig, progress: Progress | None = None) -> Path:
     paths += [*sorted((_ROOT / "rtl" / "network").glob("*.py")), *sorted(_HARNESS.iterdir()), _ENGINE / "flit.h"]
     files = [(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths]
     facts = (tools.versions["verilator"], tools.versions["g++"], metadata.version("amaranth"), platform.machine())
+    if router is not None:
+        files.append((router.__qualname__, Path(inspect.getfile(router)).read_bytes()))
     key = digest(files, config.key, *facts)
     cache = Cache("networks")
     folder = cache.build(
         key,
-        lambda partial: _make(partial, cache.folder / f"{key}.log", config, tools, report),
+        lambda partial: _make(partial, cache.folder / f"{key}.log", config, tools, report, router),
         lambda: report("waiting for another process that builds the same program", None),
     )
     return folder / _PROGRAM
 
 
-def _make(folder: Path, log: Path, config: NodeConfig, tools: Toolchain, report: Progress) -> None:
+def _make(
+    folder: Path, log: Path, config: NodeConfig, tools: Toolchain, report: Progress, router: Callable[[NodeConfig], Any] | None
+) -> None:
     """Fill ``folder`` with the program and ``build.json``."""
     # Amaranth takes a while to import, and a cached program does not need it.
     from amaranth.hdl import Fragment
 
     from rtl.export import convert_module
+    from rtl.network.router import Router
     from scripts.network.station import TOP, Station
 
     work = folder / "work"
@@ -85,7 +97,7 @@ def _make(folder: Path, log: Path, config: NodeConfig, tools: Toolchain, report:
     with Compilation(tools, work, log, report) as compilation:
         start = time.monotonic()
         report("exporting Verilog", None)
-        station = Station(config)
+        station = Station(config, router or Router)
         text = convert_module(station, Fragment.get(station, None), TOP)
         # Clocked by both edges, a cycle takes one evaluation.
         (work / "station.v").write_text(text.replace("@(posedge clk)", "@(edge clk)"))

@@ -20,7 +20,6 @@ from scripts.network.patterns import Rates, Site, capacity, mean_hops, pattern_r
 __all__ = [
     "CLASSES",
     "LOADS",
-    "RUNS_OF_A_CURVE",
     "SATURATED_LATENCIES",
     "Curve",
     "Job",
@@ -35,13 +34,13 @@ __all__ = [
 SATURATED_LATENCIES = 3
 
 #: Loads of a curve, in parts of what the mesh can carry at best.
-LOADS = tuple(Fraction(part, 100) for part in (5, 10, 20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 90, 95, 100))
+LOADS = tuple(Fraction(part, 100) for part in (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100))
 
 #: More than a mesh takes, if sources can send so much.
 _OVERLOAD = Fraction(3, 2)
 
-#: The saturating load is found to a two hundred and fifty-sixth of what the mesh can carry.
-_BISECTIONS = 8
+#: Between two loads of a curve, the one that saturates is found to a thirty-second of their distance.
+_BISECTIONS = 5
 
 #: Part of the packets that go by each class.
 CLASSES: dict[str, dict[TrafficClass, Fraction]] = {
@@ -94,7 +93,7 @@ class Curve:
     Members
     -------
     job : Job
-    points : dict           measurements by part of the bound
+    points : dict           measurements by part of the bound, none beyond the first that saturates
     saturation : Fraction   the largest part at which the mesh is not saturated
     overload : Measurement  while more is offered than it takes
     """
@@ -148,44 +147,45 @@ def point(job: Job, part: Fraction) -> Measurement:
     return measure(job.program, job.rows, job.columns, by_class, seed=job.seed, phases=job.phases)
 
 
-def curve(job: Job, done: Callable[[], None] = lambda: None) -> Curve:
-    """Measures a curve; calls ``done`` after each of its ``RUNS_OF_A_CURVE`` runs."""
-
-    def run(part: Fraction) -> Measurement:
-        measured = point(job, part)
-        done()
-        return measured
-
-    points = {part: run(part) for part in LOADS}
+def curve(job: Job, advance: Callable[[float], None] = lambda share: None) -> Curve:
+    """Measures a curve, up to the first load that saturates; ``advance`` is told the part that is done."""
     low, high = Fraction(0), Fraction(1)
-    for _ in range(_BISECTIONS):
+    points = {}
+    for number, part in enumerate(LOADS):
+        advance(number / (len(LOADS) + _BISECTIONS + 1))
+        points[part] = point(job, part)
+        if job.saturated(points[part]):
+            high = part
+            break
+        low = part
+    for number in range(_BISECTIONS):
+        advance((len(LOADS) + number) / (len(LOADS) + _BISECTIONS + 1))
         middle = (low + high) / 2
-        if job.saturated(run(middle)):
+        if job.saturated(point(job, middle)):
             high = middle
         else:
             low = middle
     # No source sends more than a packet per cycle and class.
-    most = 1 / (job.capacity * max(CLASSES[job.classes].values()))
-    return Curve(job, points, low, run(min(_OVERLOAD, most)))
-
-
-#: Runs of the program for one curve.
-RUNS_OF_A_CURVE = len(LOADS) + _BISECTIONS + 1
+    overload = point(job, min(_OVERLOAD, 1 / (job.capacity * max(CLASSES[job.classes].values()))))
+    advance(1)
+    return Curve(job, points, low, overload)
 
 
 def curves(jobs: Sequence[Job], advance: Callable[[float], None] = lambda share: None) -> list[Curve]:
     """Measures curves on all processors; ``advance`` is told the part that is done."""
-    lock, runs = Lock(), 0
+    lock, shares = Lock(), dict.fromkeys(range(len(jobs)), 0.0)
 
-    def done() -> None:
-        nonlocal runs
-        with lock:
-            runs += 1
-            advance(runs / (RUNS_OF_A_CURVE * len(jobs)))
+    def measured(number: int) -> Curve:
+        def tell(share: float) -> None:
+            with lock:
+                shares[number] = share
+                advance(sum(shares.values()) / len(jobs))
+
+        return curve(jobs[number], tell)
 
     # Each run is a process of its own, for which a thread waits.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return list(pool.map(lambda job: curve(job, done), jobs))
+        return list(pool.map(measured, range(len(jobs))))
 
 
 def zero_load(program: Path, rows: int, columns: int, sources: Sequence[Site]) -> dict[Event, int]:

@@ -39,7 +39,7 @@ def plotting() -> ModuleType:
 
 
 def plot(path: Path, title: str, curves: Sequence[Curve]) -> None:
-    """Draws mean latencies over the load that is offered, one line each.
+    """Draws mean latencies over the load that is offered, as a part of what no mesh can exceed, one line each.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def plot(path: Path, title: str, curves: Sequence[Curve]) -> None:
     for each in curves:
         loads, latencies = [0.0], [float(each.job.zero_load_latency)]
         for part, measured in each.points.items():
-            loads.append(float(part * each.job.bound))
+            loads.append(float(100 * part))
             latencies.append(mean(measured.histogram))
             if not latencies[-1] <= top:
                 break
@@ -72,12 +72,12 @@ def plot(path: Path, title: str, curves: Sequence[Curve]) -> None:
         axes.plot(loads, latencies, "--" if both else "-", color=colours[each.job.pattern], label=label, marker=".")
     axes.set(
         title=title,
-        xlabel="offered load (flits per node and cycle)",
+        xlabel="offered load (% of the bound)",
         ylabel="mean latency (cycles)",
         ylim=(0, top),
-        xlim=(0, None),
+        xlim=(0, 100),
     )
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper left")
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)

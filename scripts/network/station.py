@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The router with what a simulator needs at its local ports."""
 
+from collections.abc import Callable
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -26,6 +28,8 @@ class Station(wiring.Component):
     ----------
     config : NodeConfig
         As of :class:`rtl.network.router.Router`.
+    router : callable, optional
+        Makes the router of the configuration, one with the members of that one, which it is by default.
 
     Members
     -------
@@ -41,8 +45,9 @@ class Station(wiring.Component):
     eject_request_ready, eject_response_ready : In(1), it is taken
     """
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, router: Callable[[NodeConfig], wiring.Component] = Router):
         self.config = config
+        self._router = router
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
         link = LinkSignature(config).members
         for name in LINK_NAMES:
@@ -68,7 +73,7 @@ class Station(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.router = router = Router(self.config)
+        m.submodules.router = router = self._router(self.config)
         m.d.comb += [router.x.eq(self.x), router.y.eq(self.y), router.links.eq(self.links)]
         for name in LINK_NAMES:
             out, into = getattr(router, f"{name}_out"), getattr(router, f"{name}_in")

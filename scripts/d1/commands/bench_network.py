@@ -143,6 +143,9 @@ def _checks(program: Path, array: ArrayShape, stages: Stages) -> list[Check]:
     ]
 
 
+#: The load at which a table shows latencies; none if the mesh is saturated before.
+_HALF = Fraction(1, 2)
+
 _HEADER = (
     *("pattern", "classes", "zero load", "at half the bound: mean", "median", "99 %"),
     *("bound", "saturation", "of bound", "accepted under overload, of bound"),
@@ -150,7 +153,7 @@ _HEADER = (
 
 
 def _row(curve: Curve) -> tuple[str, ...]:
-    half = curve.points[Fraction(1, 2)].histogram
+    half = curve.points[_HALF].histogram if _HALF in curve.points else {}
     return (
         curve.job.pattern,
         curve.job.classes,

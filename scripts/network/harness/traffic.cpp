@@ -13,6 +13,9 @@ namespace {
 // A mesh that neither takes nor gives anything for so long while packets wait is stuck.
 constexpr uint64_t kStuckCycles = 10'000;
 
+// Cycles beside one per hop in which a packet alone arrives for sure.
+constexpr uint64_t kSpareCycles = 8;
+
 constexpr uint32_t kNoEvent = ~uint32_t(0);
 
 struct Packet {
@@ -70,6 +73,9 @@ class Run {
         closed_ = true;
         for (; !empty(); ++cycle_) step(false);
         result_.cycles = cycle_;
+        // What a router doubled may still be on its way.
+        stalling_ = false;
+        for (const uint64_t end = cycle_ + plan_.rows + plan_.columns + kSpareCycles; cycle_ < end; ++cycle_) step(false);
         return result_;
     }
 
@@ -91,7 +97,7 @@ class Run {
         for (unsigned node = 0; node < count_; ++node) {
             Local& local = locals[node];
             for (unsigned c = 0; c < kClasses; ++c) {
-                local.ready[c] = plan_.stall == 0 || draw(plan_.seed, (kClasses + c) * count_ + node, cycle_) >= plan_.stall;
+                local.ready[c] = !stalling_ || draw(plan_.seed, (kClasses + c) * count_ + node, cycle_) >= plan_.stall;
                 if (local.arrived[c] && local.ready[c]) deliver(node, c, local);
                 const auto& queue = queues_[c][node];
                 if ((local.waiting[c] = !queue.empty())) fill(local.inject[c], node, c, queue.front());
@@ -181,7 +187,7 @@ class Run {
     Measurement result_;
     size_t next_event_ = 0;
     uint64_t cycle_ = 0, last_move_ = 0, waited_for_ = 0;
-    bool measuring_ = false, closed_ = false;
+    bool measuring_ = false, closed_ = false, stalling_ = plan_.stall > 0;
 };
 
 }  // namespace
