@@ -44,7 +44,7 @@ class NetworkCase:
 
 
 CASES = (
-    NetworkCase(8, 8, "uniform", "requests", Fraction(60, 100)),
+    NetworkCase(8, 8, "uniform", "requests", Fraction(75, 100)),
     NetworkCase(8, 8, "uniform", "both", Fraction(80, 100)),
     NetworkCase(4, 5, "hotspot", "both", Fraction(120, 100)),
 )

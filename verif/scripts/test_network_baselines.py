@@ -12,7 +12,7 @@ from scripts.d1.baselines import read_baselines
 from scripts.d1.network_baselines import CASES, CONFIG, FILE, measure
 from scripts.d1.report import Stages
 from scripts.network.build import build_harness
-from scripts.network.curves import Job, point
+from scripts.network.curves import CLASSES, Job, point
 
 #: Part of the theoretical bound at which uniform traffic on 8x8 nodes must not saturate the mesh.
 PROMISED = Fraction(3, 4)
@@ -34,8 +34,9 @@ def test_counts_equal_their_baselines() -> None:
 
 
 @pytest.mark.rtl
-def test_three_quarters_of_the_bound_of_uniform_traffic_do_not_saturate_the_mesh(program: Path) -> None:
-    job = Job(program, 8, 8, "uniform", "both")
+@pytest.mark.parametrize("classes", CLASSES)
+def test_three_quarters_of_the_bound_of_uniform_traffic_do_not_saturate_the_mesh(program: Path, classes: str) -> None:
+    job = Job(program, 8, 8, "uniform", classes)
     assert job.bound == Fraction(4, 8) * (1 - Fraction(1, 64))
     measured = point(job, PROMISED)
     assert not job.saturated(measured)
