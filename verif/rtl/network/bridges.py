@@ -136,8 +136,9 @@ class Ends:
         self.idle: set[int] = set()
         self._clk = dut.clk
         self._rst = dut.rst
-        self._ports = {name: getattr(dut, f"b{cycles}_{name}") for name in
-                       ("i_valid", "i_flit", "i_credit", "o_valid", "o_flit", "o_credit")}
+        self._ports = {
+            name: getattr(dut, f"b{cycles}_{name}") for name in ("i_valid", "i_flit", "i_credit", "o_valid", "o_flit", "o_credit")
+        }
         self._credits = [config.channel_depth] * 2
         self._returned: deque[int] = deque([0] * _SENDER_CYCLES)
         self._leaving: list[int] = []  # phits

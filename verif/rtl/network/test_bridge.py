@@ -14,7 +14,6 @@ from amaranth.lib.wiring import In, Out
 from hypothesis import strategies as st
 
 from golden.config import NodeConfig
-from golden.layout import phit_bits
 from rtl.network.bridge import Bridge, bridge_depth
 from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
@@ -248,7 +247,7 @@ class Contract(wiring.Component):
 NARROWEST = CONFIGS["line16_depth3"]
 
 
-@pytest.mark.parametrize("passes, cycles, steps", [(1, 2, 12), (1, 3, 12), (1, 4, 13), (2, 2, 13), (2, 3, 14)])
+@pytest.mark.parametrize("passes, cycles, steps", [(1, 2, 12), (1, 3, 12), (1, 4, 13), (2, 2, 13), (2, 3, 17)])
 def test_nothing_is_lost_doubled_or_out_of_order_in_any_run(passes: int, cycles: int, steps: int) -> None:
     config = NARROWEST.replace(link_passes=passes)
     check_bounded(Contract(Bridge(config, cycles)), steps)
@@ -256,7 +255,7 @@ def test_nothing_is_lost_doubled_or_out_of_order_in_any_run(passes: int, cycles:
         check_reachable(Contract(Bridge(config, cycles)), condition, steps)
 
 
-@pytest.mark.parametrize("cycles", [3, 4, 6])
+@pytest.mark.parametrize("cycles", [3, 4])
 def test_the_places_of_a_bridge_suffice_for_full_rate_and_one_less_does_not(cycles: int) -> None:
     steps = 4 * cycles + 8
     check_bounded(Contract(Bridge(NARROWEST, cycles), eager=True), steps)
