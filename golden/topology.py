@@ -92,6 +92,25 @@ class Topology:
         object.__setattr__(self, "dead_links", frozenset(self._checked_link(link) for link in self.dead_links))
         object.__setattr__(self, "host", self._first_edge() if self.host is None else self._checked_host(self.host))
 
+    @classmethod
+    def of(cls, rows: int | None, columns: int | None, topology: Topology | None) -> Topology:
+        """The array that a caller gives either by its size, for a whole one, or by its topology.
+
+        Raises
+        ------
+        TypeError
+            If it is neither or both.
+        TopologyError
+            If there is no array of that size.
+        """
+        if topology is not None:
+            if rows is not None or columns is not None:
+                raise TypeError("an array is given by rows and columns, or by topology, not by both")
+            return topology
+        if rows is None or columns is None:
+            raise TypeError("an array needs rows and columns, or topology")
+        return cls(rows, columns)
+
     # -- what there is ------------------------------------------------------------------------------------------------
 
     @property
