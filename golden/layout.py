@@ -306,6 +306,56 @@ DEBUG_FAILED = 9
 DEBUG_CAUSE = 16
 
 
+class RouteEntry(IntEnum):
+    """What a routing table says about a destination: how a packet leaves this node. 6 and 7 mean the same as 5."""
+
+    DIMENSION_ORDER = 0
+    """In x first, then in y."""
+    NORTH = Port.NORTH
+    EAST = Port.EAST
+    SOUTH = Port.SOUTH
+    WEST = Port.WEST
+    UNREACHABLE = 5
+    """Not at all: the packet is undeliverable here."""
+
+
+ROUTE_ENTRY_BITS = 3
+ROUTE_NIBBLE_BITS = 4
+#: Directions of destinations that lie outside of the table.
+FAR_ROUTES = 9
+#: Bits of each coordinate that the registers of the table are laid out for, whatever ``NodeConfig.route_bits`` is.
+ROUTE_COORDINATE_BITS = NODE_COORDINATE_BITS
+#: Entries in a register.
+ROUTES_PER_REGISTER = 64 // ROUTE_NIBBLE_BITS
+
+ROUTE_BLOCK = 0x800
+ROUTE_STRIDE = 0x10
+"""Routing table, read and write, see :func:`route_place`: row y lies at ROUTE_BLOCK + y * ROUTE_STRIDE, a nibble for each x,
+lowest first. Nibbles that ``NodeConfig.route_bits`` does not cover read 0, and so does bit 3 of others. No reset clears it."""
+
+ROUTE_FAR = 0xA00
+"""Read and write: entries for destinations outside of the table, a nibble for each direction, see :func:`far_route`. 0 by reset."""
+
+ROUTE_CONTROL = 0xA08
+"""Read and write. ROUTE_ENABLE: the table counts; else, as after reset, packets go in dimension order. The other bits read 0."""
+
+ROUTE_ENABLE = 1
+
+
+def route_place(x: int, y: int) -> tuple[int, int]:
+    """Where the entry for the low bits (x, y) of a destination lies: offset of the register in the window, and its lowest bit."""
+    offset = ROUTE_BLOCK + y * ROUTE_STRIDE + x // ROUTES_PER_REGISTER * 8
+    return CONTROL_PAGE_OFFSET + offset, x % ROUTES_PER_REGISTER * ROUTE_NIBBLE_BITS
+
+
+def far_route(x_sign: int, y_sign: int) -> int:
+    """Which of the entries of ROUTE_FAR counts for a destination outside of the table.
+
+    The signs tell how the upper bits of its coordinates compare with those of the node: -1 below, 0 equal, 1 above.
+    """
+    return 3 * (1 + y_sign) + 1 + x_sign
+
+
 class ThreadState(IntEnum):
     """What a thread does."""
 

@@ -19,6 +19,7 @@ from golden.layout import (
     DEBUG_BLOCK,
     DEBUG_STRIDE,
     LINK_PORTS,
+    ROUTE_BLOCK,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
     SEMAPHORE_VALUE_BITS,
@@ -36,6 +37,7 @@ from golden.layout import (
 )
 from golden.packet import Packet
 from golden.program import Program
+from golden.routes import RouteTable
 from golden.semantics_network import TAG_READ, TAG_THREAD_SHIFT
 from golden.thread import Thread
 
@@ -71,6 +73,7 @@ class GoldenNode:
     sram : bytearray
     threads : list of Thread
     semaphores : list of int
+    routes : RouteTable
     departed : list of (Port, Packet)
         What left through a link, if there is no transport.
     on_retire : function of Retirement, or None
@@ -97,6 +100,7 @@ class GoldenNode:
         self.clock = clock or Clock()
         self.sram = bytearray(config.sram_bytes)
         self.semaphores = [0] * config.semaphores
+        self.routes = RouteTable(config.route_bits, x, y)
         self.tohost_address = 0
         self.tohost = 0
         self.departed: list[tuple[Port, Packet]] = []
@@ -202,8 +206,8 @@ class GoldenNode:
     def next_port(self, packet: Packet, arrival: Port) -> Port | None:
         """The port through which the router sends a packet on, None if it is undeliverable.
 
-        x first, then y, then the exit. A port without a link is undeliverable, and so is the port of arrival: only an
-        ``exit`` that names a link between two nodes leads there, and the packet would go to and fro for ever.
+        To other nodes as the routing table says, else by the exit. A port without a link is undeliverable, and so is the port
+        of arrival: only an ``exit`` or a table could lead there, and the packet would go to and fro for ever.
 
         Parameters
         ----------
@@ -211,16 +215,15 @@ class GoldenNode:
         arrival : Port
             Where it came in; LOCAL for the node's own.
         """
-        if packet.x != self.x:
-            port = Port.EAST if packet.x > self.x else Port.WEST
-        elif packet.y != self.y:
-            port = Port.SOUTH if packet.y > self.y else Port.NORTH
+        port: Port | None
+        if (packet.x, packet.y) != (self.x, self.y):
+            port = self.routes.port(packet.x, packet.y)
         elif packet.exit == Port.LOCAL:
             return Port.LOCAL
-        elif packet.exit > Port.WEST:
-            return None
         else:
-            port = Port(packet.exit)
+            port = Port(packet.exit) if packet.exit <= Port.WEST else None
+        if port is None:
+            return None
         linked = self.links >> LINK_PORTS.index(port) & 1
         return port if linked and port is not arrival else None
 
@@ -314,6 +317,8 @@ class GoldenNode:
         if register < COUNTER_BLOCK:
             semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
             return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
+        if register >= ROUTE_BLOCK:
+            return self.routes.read(register)
         if register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             return self.threads[number].debug.read(field) if number < len(self.threads) else 0
@@ -334,6 +339,8 @@ class GoldenNode:
                     self.threads[number].start(value)
                 elif field == ThreadRegister.STATE:
                     self.threads[number].stop(ThreadState.HALTED)
+        elif register >= ROUTE_BLOCK:
+            self.routes.write(register, value)
         elif register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             if number < len(self.threads):

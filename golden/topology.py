@@ -20,7 +20,8 @@ Link = tuple[int, int, Port]
 #: Most cycles that a link between dies may take.
 MAX_LINK_CYCLES = 1024
 
-_STEPS = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
+#: How coordinates change from a node to its neighbour at a port.
+STEPS = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
 
 #: In which order ports of a node at the edge are looked at for the host.
 _HOST_PORTS = (Port.WEST, Port.NORTH, Port.EAST, Port.SOUTH)
@@ -92,6 +93,25 @@ class Topology:
         object.__setattr__(self, "dead_links", frozenset(self._checked_link(link) for link in self.dead_links))
         object.__setattr__(self, "host", self._first_edge() if self.host is None else self._checked_host(self.host))
 
+    @classmethod
+    def of(cls, rows: int | None, columns: int | None, topology: Topology | None) -> Topology:
+        """The array that a caller gives either by its size, for a whole one, or by its topology.
+
+        Raises
+        ------
+        TypeError
+            If it is neither or both.
+        TopologyError
+            If there is no array of that size.
+        """
+        if topology is not None:
+            if rows is not None or columns is not None:
+                raise TypeError("an array is given by rows and columns, or by topology, not by both")
+            return topology
+        if rows is None or columns is None:
+            raise TypeError("an array needs rows and columns, or topology")
+        return cls(rows, columns)
+
     # -- what there is ------------------------------------------------------------------------------------------------
 
     @property
@@ -124,7 +144,7 @@ class Topology:
 
     def neighbour(self, x: int, y: int, port: Port) -> Site | None:
         """The node at the other end of a link of node (x, y); None if there is none, as at the host's link."""
-        step_x, step_y = _STEPS[port]
+        step_x, step_y = STEPS[port]
         there = x + step_x, y + step_y
         if not (self.is_live(x, y) and self.is_live(*there)) or _normal((x, y, port)) in self.dead_links:
             return None
@@ -228,7 +248,7 @@ class Topology:
             raise TopologyError(f"{what}: {link!r} is no link; it must be (x, y, port), with port NORTH, EAST, SOUTH or WEST")
         x, y = self._checked_site(what, link[:2])
         port = Port(link[2])
-        step_x, step_y = _STEPS[port]
+        step_x, step_y = STEPS[port]
         return (x, y, port), (x + step_x, y + step_y)
 
     def _checked_link(self, link: Link) -> Link:
@@ -256,7 +276,7 @@ class Topology:
                 return 0, y, Port.WEST
         for x, y in self.sites():
             for port in _HOST_PORTS:
-                step_x, step_y = _STEPS[port]
+                step_x, step_y = STEPS[port]
                 if not self.contains(x + step_x, y + step_y):
                     return x, y, port
         raise TopologyError("no node at the edge of the array is alive, so that there is no link for the host")
@@ -287,7 +307,7 @@ def _normal(link: Link) -> Link:
     x, y, port = link
     if port in (Port.EAST, Port.SOUTH):
         return link
-    step_x, step_y = _STEPS[port]
+    step_x, step_y = STEPS[port]
     return x + step_x, y + step_y, port.opposite
 
 

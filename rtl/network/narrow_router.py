@@ -13,8 +13,8 @@ from golden.layout import Port, TrafficClass, flit_bits, phit_bits
 from rtl.interfaces import FlitLayout
 from rtl.network.credits import Credits
 from rtl.network.least_recent import LeastRecent
-from rtl.network.router import router_members
-from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, present_links, way_out
+from rtl.network.router import router_members, router_ways
+from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, present_links
 
 __all__ = ["NarrowRouter"]
 
@@ -76,7 +76,8 @@ class _Turns:
 
 
 class NarrowRouter(wiring.Component):
-    """Moves flits between links and the network interface, x first, then y, in ``link_passes`` phits each.
+    """Moves flits between links and the network interface, x first, then y, or as its routing table says, in
+    ``link_passes`` phits each.
 
     The interface, the order of flits and the rules of routing are those of :class:`rtl.network.router.Router`. What differs
     is time: all flits cross one after the other, a phit per cycle, through one register that all outputs share. A phit that
@@ -103,17 +104,17 @@ class NarrowRouter(wiring.Component):
     def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
         self.config = config
         self.present = present_links(links)
-        self._mask = links
+        self.mask = links
         super().__init__(router_members(config))
 
     def elaborate(self, platform):
         m = Module()
-        turns = _Turns(m, self.config.link_passes)
+        turns, ways = _Turns(m, self.config.link_passes), router_ways(m, self)
 
         phits, sources = [], []
         for port in self.present:
-            sources += self._buffers(m, port, turns, phits)
-        sources += [self._injection(m, c, turns, phits) for c in TrafficClass]
+            sources += self._buffers(m, port, turns, ways, phits)
+        sources += [self._injection(m, c, turns, ways, phits) for c in TrafficClass]
 
         def begins(way, c):
             """A flit of that class begins to leave by that way."""
@@ -142,18 +143,14 @@ class NarrowRouter(wiring.Component):
         m.d.comb += [self.progress.eq(turns.moves), self.busy.eq(Cat(Cat(change).any() for change in changes).any())]
         return m
 
-    def _way(self, m, source, flit, valid):
-        """The way out of this node for a source's flit."""
-        links = self.links & self._mask
-        return source.of_way(way_out(m, source.name, flit, valid, self.x, self.y, links, source.port))
-
-    def _buffers(self, m, port, turns, phits):
+    def _buffers(self, m, port, turns, rule, phits):
         """Buffers of both classes at a link: their phits in one memory, the flits' ways in another of each. Returns sources."""
         config = self.config
         name = port.name.lower()
         link = getattr(self, f"{name}_in")
         depth, passes = config.channel_depth, config.link_passes
         header = FlitLayout(config)(Cat(link.flit, Const(0, flit_bits(config) - phit_bits(config))))
+        way = rule.find(name, header, link.valid.any(), port)
         slots = range(depth)
         arriving_slot, arriving_phit = (
             Signal(slots, name=f"{name}_arriving_slot"),
@@ -186,7 +183,7 @@ class NarrowRouter(wiring.Component):
             m.d.comb += [
                 write.en.eq(first),
                 write.addr.eq(entering),
-                write.data.eq(self._way(m, source, header, 1)),
+                write.data.eq(source.of_way(way)),
                 read.addr.eq(leaving),
                 source.offers.eq(waiting != 0),
                 source.wants.eq(Mux(source.offers, read.data, 0)),
@@ -213,7 +210,7 @@ class NarrowRouter(wiring.Component):
         phits.append(read.data)
         return sources
 
-    def _injection(self, m, c, turns, phits):
+    def _injection(self, m, c, turns, rule, phits):
         """The network interface as a source: its flit stays until its last phit has left, and its way comes from a register."""
         config = self.config
         source = _Source("local", Port.LOCAL, c, self.present)
@@ -228,7 +225,7 @@ class NarrowRouter(wiring.Component):
         with m.If(going | part.any()):
             m.d.sync += source.wants.eq(0)
         with m.Else():
-            m.d.sync += source.wants.eq(self._way(m, source, flit, inject.valid))
+            m.d.sync += source.wants.eq(source.of_way(rule.find(source.name, flit, inject.valid, source.port)))
         return source
 
     def _link(self, m, port, turns, crossing, begins, room, sources):

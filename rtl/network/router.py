@@ -15,9 +15,10 @@ from rtl.interfaces import FlitLayout, LinkSignature, flit_stream
 from rtl.network.arbiter import RoundRobin
 from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
-from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, present_links, way_out
+from rtl.network.route_table import RoutePort
+from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, Ways, present_links
 
-__all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream", "router_members"]
+__all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream", "router_members", "router_ways"]
 
 #: Names of the links, in the order of ``LINK_PORTS``.
 LINK_NAMES = tuple(port.name.lower() for port in LINK_PORTS)
@@ -70,18 +71,27 @@ def router_members(config: NodeConfig) -> dict:
             f"inject_{name.name.lower()}": In(flit_stream(config)),
             f"eject_{name.name.lower()}": Out(eject_stream(config)),
         }
-    return members | {"progress": Out(1), "busy": Out(1)}
+    return members | {"routes": In(RoutePort()), "progress": Out(1), "busy": Out(1)}
+
+
+def router_ways(m, router):
+    """The rule by which a router sends on what comes by its links, and what its network interface sends in both classes."""
+    links, flits = router.links & router.mask, len(router.present) + len(TrafficClass)
+    return Ways(m, router.config, router.x, router.y, links, router.routes, flits)
 
 
 class Router(wiring.Component):
-    """Moves flits between four links and the network interface, x first, then y.
+    """Moves flits between four links and the network interface, x first, then y, or as its routing table says.
 
     A flit that arrives on a link in cycle t is on its output link in cycle t + 1, if its buffer is empty and it wins there;
     every output register takes one flit per cycle. Link outputs come straight from flip-flops.
 
     A buffer and credits exist per link and class, so a class that is held up never holds up the other one. Per output the
     inputs take turns within a class, and the classes take turns among those that have a flit and a credit. Flits of one class
-    with the same source and destination stay in order.
+    with the same source and destination stay in order, as long as nobody writes the routing table.
+
+    A flit's way is looked up when it arrives on a link, so the table that counts is the one of that cycle; that of a flit from
+    the network interface as long as it is not taken.
 
     ``busy`` is clear only if no register of the router changes at the end of this cycle.
 
@@ -101,6 +111,7 @@ class Router(wiring.Component):
     north_in, east_in, south_in, west_in : In(LinkSignature)
     inject_request, inject_response : In(flit_stream), from the network interface; ``ready`` depends on ``valid``
     eject_request, eject_response : Out(eject_stream), to the network interface, from registers
+    routes : In(RoutePort), to the routing table; with ``route_bits`` of 0 it reads 0
     progress : Out(1), a flit entered an output register in this cycle
     busy : Out(1)
 
@@ -113,12 +124,18 @@ class Router(wiring.Component):
     def __init__(self, config: NodeConfig, links: int = ALL_LINKS):
         self.config = config
         self.present = present_links(links)
-        self._mask = links
+        self.mask = links
         super().__init__(router_members(config))
 
     def elaborate(self, platform):
         m = Module()
-        queues = [self._queue(m, c) for c in TrafficClass]
+        ways = router_ways(m, self)
+        arriving = []
+        for port in self.present:
+            name = f"{port.name.lower()}_in"
+            link = getattr(self, name)
+            arriving.append(ways.find(name, link.flit, link.valid.any(), port))
+        queues = [self._queue(m, c, ways, arriving) for c in TrafficClass]
         changes = [wants for queue in queues for wants in queue.wants]
         moves = []
 
@@ -140,8 +157,8 @@ class Router(wiring.Component):
         m.d.comb += [self.progress.eq(Cat(moves).any()), self.busy.eq(Cat(changes).any())]
         return m
 
-    def _queue(self, m, c):
-        """Buffers of one class, with bypass."""
+    def _queue(self, m, c, ways, ways_in):
+        """Buffers of one class, with bypass, given the ways of what arrives on the links."""
         queue = _Queue(c, self.present)
         for i, port in enumerate(self.present):
             name = port.name.lower()
@@ -149,7 +166,9 @@ class Router(wiring.Component):
             fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=UNDELIVERABLE + 1)
             m.submodules[f"{name}_{queue.name}_buffer"] = fifo
             queue.heads.append(fifo.o.payload)
-            arriving = self._wants(m, f"{name}_in_{queue.name}", link.flit, link.valid[c], port)
+            arriving = Signal(UNDELIVERABLE + 1, name=f"{name}_in_{queue.name}_way")
+            with m.If(link.valid[c]):
+                m.d.comb += arriving.eq(ways_in[i])
             m.d.comb += [
                 queue.wants[i].eq(Mux(fifo.o.valid, fifo.o_beside, arriving)),
                 queue.buffered[i].eq(fifo.o.valid),
@@ -161,14 +180,10 @@ class Router(wiring.Component):
             ]
         inject = getattr(self, f"inject_{queue.name}")
         m.d.comb += [
-            queue.wants[-1].eq(self._wants(m, f"inject_{queue.name}", inject.payload, inject.valid)),
+            queue.wants[-1].eq(ways.find(f"inject_{queue.name}", inject.payload, inject.valid, Port.LOCAL)),
             inject.ready.eq(queue.taken[-1]),
         ]
         return queue
-
-    def _wants(self, m, name, flit, valid, arrival=Port.LOCAL):
-        """The way out of this node for a flit."""
-        return way_out(m, name, flit, valid, self.x, self.y, self.links & self._mask, arrival)
 
     def _link_output(self, m, port, queues):
         """Arbitration, credits and output register of one link. Returns what makes them change, beside the queues."""

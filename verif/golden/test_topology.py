@@ -12,9 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from golden.layout import LINK_PORTS, Port
-from golden.topology import TOPOLOGIES, Topology, TopologyError, read_topology, topology_preset
-
-STEPS = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
+from golden.topology import STEPS, TOPOLOGIES, Topology, TopologyError, read_topology, topology_preset
 
 
 @st.composite

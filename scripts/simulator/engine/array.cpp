@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <stdexcept>
 #include <tuple>
 
 namespace d1 {
@@ -27,20 +28,34 @@ bool all_zero(const void* bytes) {
     return value == 0;
 }
 
+std::vector<unsigned> live_sites(const Layout& layout) {
+    std::vector<unsigned> sites;
+    for (unsigned site = 0; site < layout.rows * layout.columns; ++site)
+        if (layout.live[site]) sites.push_back(site);
+    return sites;
+}
+
 }  // namespace
 
-Array::Array(unsigned rows, unsigned columns, unsigned threads)
-    : rows_(rows), columns_(columns), team_(std::clamp(threads, 1u, rows * columns)), workers_(team_.size()) {
-    const unsigned count = rows * columns, members = team_.size();
+Array::Array(const Layout& layout, unsigned threads)
+    : rows_(layout.rows),
+      columns_(layout.columns),
+      live_(live_sites(layout)),
+      team_(std::clamp(threads, 1u, unsigned(live_.size()))),
+      workers_(team_.size()),
+      host_(layout.host_site % layout.columns, layout.host_site / layout.columns, kPortNorth + layout.host_side),
+      host_side_(layout.host_side) {
+    const unsigned count = unsigned(live_.size()), members = team_.size();
     // Dealt out in turn, so that work in one corner of the array is still shared.
     const unsigned share = ((count + members - 1) / members + kSlotsPerLine - 1) / kSlotsPerLine * kSlotsPerLine;
-    slot_of_.resize(count);
+    slot_of_.assign(sites(), kDead);
     for (unsigned member = 0; member < members; ++member) workers_[member].first = workers_[member].last = member * share;
-    for (unsigned index = 0; index < count; ++index) slot_of_[index] = workers_[index % members].last++;
+    for (unsigned n = 0; n < count; ++n) slot_of_[live_[n]] = workers_[n % members].last++;
+    host_slot_ = slot_of_[layout.host_site];
     const size_t slots = size_t(members) * share;
     nodes_.resize(slots);
     activity_.assign(slots, kAsleep);
-    for (const unsigned slot : slot_of_) activity_[slot] = kAwake;
+    for (const unsigned site : live_) activity_[slot_of_[site]] = kAwake;
     neighbours_.resize(slots);
     traced_.resize(slots);
     retirements_.resize(slots);
@@ -53,15 +68,15 @@ Array::Array(unsigned rows, unsigned columns, unsigned threads)
         links_[copy].resize(slots);
     }
     std::vector<unsigned> masks(slots);
-    for (unsigned y = 0; y < rows; ++y) {
-        for (unsigned x = 0; x < columns; ++x) {
-            const unsigned index = y * columns + x, slot = slot_of_[index];
-            auto& near = neighbours_[slot];
-            near[0] = y > 0 ? int(slot_of_[index - columns]) : kNoSlot;
-            near[1] = x + 1 < columns ? int(slot_of_[index + 1]) : kNoSlot;
-            near[2] = y + 1 < rows ? int(slot_of_[index + columns]) : kNoSlot;
-            near[3] = x > 0 ? int(slot_of_[index - 1]) : index == 0 ? kHostSlot : kNoSlot;
-            for (unsigned side = 0; side < 4; ++side) masks[slot] |= unsigned(near[side] != kNoSlot) << side;
+    const int steps[4] = {-int(columns_), 1, int(columns_), -1};
+    for (const unsigned site : live_) {
+        const unsigned slot = slot_of_[site];
+        for (unsigned side = 0; side < 4; ++side) {
+            const bool to_host = site == layout.host_site && side == host_side_;
+            const unsigned cycles = layout.link_cycles[site * 4 + side];
+            if (cycles > 1) throw std::invalid_argument("links of more than one cycle are not there yet");
+            neighbours_[slot][side] = to_host ? kHostSlot : cycles == 0 ? kNoSlot : int(slot_of_.at(site + steps[side]));
+            masks[slot] |= unsigned(cycles != 0) << side;
         }
     }
     // Each worker makes its own nodes, so that their memory lies near to it.
@@ -69,9 +84,9 @@ Array::Array(unsigned rows, unsigned columns, unsigned threads)
     std::mutex mutex;
     team_.run([&](unsigned member) {
         try {
-            for (unsigned index = member; index < count; index += members) {
-                const unsigned slot = slot_of_[index];
-                nodes_[slot] = std::make_unique<Node>(index % columns, index / columns, masks[slot]);
+            for (unsigned n = member; n < count; n += members) {
+                const unsigned slot = slot_of_[live_[n]];
+                nodes_[slot] = std::make_unique<Node>(live_[n] % columns_, live_[n] / columns_, masks[slot]);
             }
         } catch (...) {
             const std::lock_guard lock(mutex);
@@ -136,8 +151,8 @@ void Array::step(unsigned member) {
         }
     }
     if (member == 0) {
-        host_busy_ = host_.step(links_[now][slot_of_[0]][3], host_link_[next]);
-        if (host_link_[next].valid | host_link_[next].credit) wake_[next][slot_of_[0]].store(1, std::memory_order_relaxed);
+        host_busy_ = host_.step(links_[now][host_slot_][host_side_], host_link_[next]);
+        if (host_link_[next].valid | host_link_[next].credit) wake_[next][host_slot_].store(1, std::memory_order_relaxed);
         progress |= host_.moved();
     }
     worker.busy = busy;
@@ -178,10 +193,7 @@ void Array::record() {
     bytes[sizeof(Phit)] = host.valid;
     bytes[sizeof(Phit) + 1] = host.credit;
     bytes += host_record_bytes();
-    for (const unsigned slot : slot_of_) {
-        nodes_[slot]->record(bytes);
-        bytes += Node::record_bytes();
-    }
+    for (const unsigned site : live_) nodes_[slot_of_[site]]->record(bytes + site * Node::record_bytes());
 }
 
 // A team pays when there is enough to do in a cycle, and when it has the processors for itself. Neither is known before, and
@@ -250,10 +262,10 @@ Counters Array::counters() const {
     return sum;
 }
 
-void Array::set_trace(int index, bool retirements, bool writes) {
+void Array::set_trace(int site, bool retirements, bool writes) {
     const uint8_t traced = uint8_t(retirements * kRetirements | writes * kWrites);
-    for (unsigned n = 0; n < nodes(); ++n)
-        if (index < 0 || unsigned(index) == n) traced_[slot_of_[n]] = traced;
+    for (const unsigned each : live_)
+        if (site < 0 || unsigned(site) == each) traced_[slot_of_[each]] = traced;
 }
 
 size_t Array::pending_retirements() const {
@@ -288,9 +300,9 @@ void collect(std::vector<std::vector<Record>>& from, Record* to) {
 void Array::take(Retirement* records) { collect(retirements_, records); }
 void Array::take(VectorWrite* records) { collect(writes_, records); }
 
-void Array::set_observed(int index, uint32_t chosen) {
-    for (unsigned n = 0; n < nodes(); ++n)
-        if (index < 0 || unsigned(index) == n) observed_[slot_of_[n]] = chosen;
+void Array::set_observed(int site, uint32_t chosen) {
+    for (const unsigned each : live_)
+        if (site < 0 || unsigned(site) == each) observed_[slot_of_[each]] = chosen;
 }
 
 size_t Array::pending_observations(unsigned stream) const {
@@ -307,9 +319,9 @@ void Array::take_observations(unsigned stream, uint8_t* bytes) {
     }
 }
 
-void Array::open_waves(unsigned index, const std::string& path) {
-    node(index).open_waves(path);
-    activity_[slot_of_.at(index)] = kAwake;
+void Array::open_waves(unsigned site, const std::string& path) {
+    node(site).open_waves(path);
+    activity_[slot_of_.at(site)] = kAwake;
 }
 
 }  // namespace d1
