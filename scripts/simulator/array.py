@@ -14,7 +14,7 @@ import numpy as np
 
 from golden.config import WINDOW_BYTES, NodeConfig
 from golden.layout import (
-    COORDINATE_BITS,
+    LINK_PORTS,
     SEMAPHORE_ID_BITS,
     GlobalAddress,
     Kind,
@@ -29,6 +29,7 @@ from golden.layout import (
 )
 from golden.mesh import NetworkAccessError, RunResult, ThreadReport
 from golden.packet import Packet
+from golden.topology import Topology
 from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
 from scripts.simulator.library import (
@@ -63,13 +64,13 @@ _ACCESS_CYCLES_PER_LINE = 100
 
 
 class SimulatedArray:
-    """R x C nodes of one configuration, linked as a mesh, with a host at the west link of node (0, 0).
+    """Nodes of one configuration, linked as a mesh, with a host at a link of its edge.
 
     Parameters
     ----------
     config : NodeConfig
-    rows, columns : int
-        Nodes lie at y = row, x = column.
+    rows, columns : int, optional
+        Size of a whole array, whose host is at the west link of node (0, 0). Nodes lie at y = row, x = column.
     arithmetic : str
         ``macro`` or ``rtl``, see :func:`scripts.simulator.build.build`.
     threads : int, optional
@@ -82,10 +83,12 @@ class SimulatedArray:
         Of the build.
     library : SimulatorLibrary, optional
         What :func:`build` returned, instead of building.
+    topology : Topology, optional
+        The array, instead of rows and columns: what is dead, and where the host is.
 
     Members
     -------
-    config, rows, columns, arithmetic, threads
+    config, rows, columns, topology, arithmetic, threads
     library : SimulatorLibrary
     cycle : int
         Cycles since reset.
@@ -107,8 +110,8 @@ class SimulatedArray:
     def __init__(
         self,
         config: NodeConfig,
-        rows: int,
-        columns: int,
+        rows: int | None = None,
+        columns: int | None = None,
         arithmetic: str = "macro",
         threads: int | None = None,
         waves: str | os.PathLike[str] | None = None,
@@ -116,12 +119,11 @@ class SimulatedArray:
         observe: bool = False,
         progress: Progress | None = None,
         library: SimulatorLibrary | None = None,
+        topology: Topology | None = None,
     ):
         self._array: int | None = None
         self._streams: tuple[Stream, ...] = ()
-        for name, count in (("rows", rows), ("columns", columns)):
-            if not 1 <= count <= 1 << COORDINATE_BITS:
-                raise ValueError(f"{name} = {count} is outside of 1 to {1 << COORDINATE_BITS}")
+        self.topology = Topology.of(rows, columns, topology)
         processors = len(os.sched_getaffinity(0))
         if threads is None:
             threads = processors
@@ -131,18 +133,35 @@ class SimulatedArray:
         self.library = library or build(config, arithmetic, wave_format, progress, observe=observe)
         self._engine = load(self.library.path)
         self.config = config
-        self.rows = rows
-        self.columns = columns
+        self.rows = self.topology.rows
+        self.columns = self.topology.columns
         self.arithmetic = self.library.arithmetic
-        self.threads = min(threads, rows * columns)
+        self.threads = min(threads, self.topology.nodes)
         self._require_memory()
         self._streams = streams(self.library.outputs)
         self._inbox: list[Packet] = []
-        self._array = self._engine.d1_create(rows, columns, self.threads)
+        self._array = self._create()
         if not self._array:
             raise SimulatorError(f"cannot make the array: {self._error()}")
         if waves is not None:
             self.open_waves(waves)
+
+    def _create(self) -> int | None:
+        """The engine's array, None if it cannot be made."""
+        topology = self.topology
+        live = np.zeros((topology.rows, topology.columns), np.uint8)
+        cycles = np.zeros((*live.shape, len(LINK_PORTS)), np.uint16)
+        for x, y in topology.sites():
+            live[y, x] = 1
+            links = topology.links(x, y)
+            for side, port in enumerate(LINK_PORTS):
+                if links >> side & 1:
+                    cycles[y, x, side] = topology.link_cycles(x, y, port)
+        x, y, port = topology.host_link
+        return self._engine.d1_create(
+            topology.rows, topology.columns, self.threads, live.ctypes.data, cycles.ctypes.data, self._index(x, y),
+            LINK_PORTS.index(port),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Ends the engine's threads and frees its memory; the array cannot be used afterwards."""
@@ -214,8 +233,7 @@ class SimulatedArray:
         """
         registers = [
             (x, y, thread_offset(thread, ThreadRegister.PC), 8)
-            for y in range(self.rows)
-            for x in range(self.columns)
+            for x, y in self.topology.sites()
             for thread in range(self.config.threads)
         ]
         try:
@@ -374,7 +392,7 @@ class SimulatedArray:
         cycles = self.cycle - start
         if status.stop == Stop.CYCLES:
             return RunResult("limit", cycles)
-        states = [self.node_state(x, y) for y in range(self.rows) for x in range(self.columns)]
+        states = [self.node_state(x, y) for x, y in self.topology.sites()]
         stopped = any(state.stopped for state in states)
         if any(state.running for state in states) or (any(state.waiting for state in states) and not stopped):
             return RunResult("deadlock", cycles)
@@ -509,8 +527,9 @@ class SimulatedArray:
         return counters
 
     def _index(self, x: int, y: int) -> int:
-        if not (0 <= x < self.columns and 0 <= y < self.rows):
-            raise ValueError(f"there is no node x={x}, y={y} in an array of {self.rows} rows and {self.columns} columns")
+        """The engine's number of a site, at which there must be a node."""
+        if not self.topology.is_live(x, y):
+            raise ValueError(self.topology.missing(x, y))
         return y * self.columns + x
 
     def _check_sram(self, offset: int, length: int) -> None:
@@ -526,7 +545,7 @@ class SimulatedArray:
 
     def _require_memory(self) -> None:
         per_node = int(self._engine.d1_node_footprint()) + _NODE_OVERHEAD_BYTES
-        needed, usable = per_node * self.rows * self.columns, int(available_bytes() * _MEMORY_SHARE)
+        needed, usable = per_node * self.topology.nodes, int(available_bytes() * _MEMORY_SHARE)
         if needed > usable:
             raise ArrayTooLarge(
                 f"an array of {self.rows} x {self.columns} nodes '{self.config.name}' needs {needed / 2**30:.1f} GiB, but "

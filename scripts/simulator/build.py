@@ -229,7 +229,8 @@ def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> st
         "kFenceOffset": CONTROL_PAGE_OFFSET,
         "kStuckCycles": STUCK_CYCLES,
         "kStreams": len(streams(outputs)),
-        "kPortWest": Port.WEST,
+        # Those of the other sides follow.
+        "kPortNorth": Port.NORTH,
         "kKindWrite": Kind.WRITE,
         "kKindRead": Kind.READ,
         "kKindError": Kind.ERROR,

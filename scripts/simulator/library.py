@@ -120,7 +120,7 @@ def vector_write_dtype(line_bytes: int) -> np.dtype[np.void]:
 
 
 def boundary_dtype(library: SimulatorLibrary, rows: int, columns: int) -> np.dtype[np.void]:
-    """One cycle of an array: the host's link, and all output registers of each node, as little-endian bytes."""
+    """One cycle of an array: the host's link, and all output registers of each site, as little-endian bytes; 0 if it is dead."""
     node = np.dtype([(name, "u1", storage_bytes(bits)) for name, bits in library.outputs])
     flit = next(storage_bytes(bits) for name, bits in library.outputs if name == "west_out_flit")
     return np.dtype([("host_flit", "u1", flit), ("host_valid", "u1"), ("host_credit", "u1"), ("nodes", node, (rows, columns))])
@@ -143,7 +143,7 @@ def load(path: Path) -> ctypes.CDLL:
     for name, result, *arguments in (
         ("error", c_char_p),
         ("node_footprint", c_uint64),
-        ("create", array, c_uint32, c_uint32, c_uint32),
+        ("create", array, c_uint32, c_uint32, c_uint32, c_void_p, c_void_p, c_uint32, c_uint32),
         ("destroy", None, array),
         ("cycle", c_uint64, array),
         ("counters", None, array, POINTER(Counters)),
