@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routing around dead nodes and links: ``compute_routes`` finds routes, ``prove`` checks them."""
+
+from sw.routing.errors import RoutingError
+from sw.routing.proof import Proof, prove
+from sw.routing.routes import Routes, compute_routes, require_tables
+
+__all__ = ["Proof", "Routes", "RoutingError", "compute_routes", "prove", "require_tables"]
