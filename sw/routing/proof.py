@@ -62,14 +62,16 @@ def prove(topology: Topology, routes: Routes | None) -> Proof:
     ----------
     topology : Topology
     routes : Routes or None
-        What the routing tables hold; None for dimension order.
+        What the routing tables hold; None for dimension order. They may have been computed for other links.
 
     Raises
     ------
     RoutingError
         If a packet does not arrive, or there is a cycle; the message names the pair and where the packet ends, or the links.
     """
-    mesh = routes.mesh if routes is not None else Mesh(topology)
+    mesh = Mesh(topology)
+    if routes is not None and routes.mesh.sites != mesh.sites:
+        raise RoutingError("these routes are those of an array with other nodes")
     sides = _sides(mesh, routes)
     hops, follows, crossings = _follow(mesh, sides)
     _require_no_cycle(mesh, follows)
