@@ -11,7 +11,7 @@ import click
 from golden.config import PRESETS
 from golden.layout import Port
 from golden.topology import Link, Topology
-from scripts.d1.errors import ExitCode
+from scripts.d1.errors import CommandError, ExitCode
 from scripts.d1.options import ArrayShape, ArrayType, reporting
 from scripts.d1.report import Stages, print_json, print_table
 
@@ -31,8 +31,10 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
     wait for each other in a circle. Ends with 1 if nodes cannot be reached from the host.
     """
     from scripts.d1.array_map import LEGEND, draw
-    from sw.routing import RoutingError, compute_routes, prove
+    from sw.routing import MAX_ROUTED_SIDE, RoutingError, compute_routes, prove
 
+    if max(array.rows, array.columns) > MAX_ROUTED_SIDE:
+        raise CommandError(f"'{array}' is too large to be shown; arrays of up to {MAX_ROUTED_SIDE} rows and columns are")
     topology = array.topology
     facts: dict[str, Any] = {"array": array.size, "nodes": topology.nodes, "topology": topology.as_dict()}
     error = proof = None
@@ -58,10 +60,7 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
             tables = facts["routes"] == "tables"
             rows += [
                 ("routes", _tables(facts["route_bits"]) if tables else "dimension order, no tables"),
-                (
-                    "proved",
-                    f"{proof.pairs:,} pairs communicate; no cycle in {proof.dependences:,} dependences of {proof.links:,} links",
-                ),
+                ("proved", f"{proof.pairs:,} pairs communicate; no circle of links that wait for each other"),
                 ("way, mean and worst", f"{proof.mean_hops:.2f} and {proof.worst_hops} links"),
                 ("shortest way, mean", f"{proof.mean_shortest:.2f} links; no way has more than {proof.worst_detour} more"),
                 ("uniform traffic", _bound(proof.busiest_link, topology.nodes)),
@@ -74,14 +73,13 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
 
 def _facts(topology: Topology) -> list[tuple[str, str]]:
     """What there is, by name."""
+    nodes = [f"row {y}, column {x}" for x, y in sorted(topology.dead_nodes, key=lambda site: site[::-1])]
+    links = map(_named, sorted(topology.dead_links, key=lambda link: (link[1], link[0], link[2])))
     rows = [
         ("sites", f"{topology.rows} rows x {topology.columns} columns"),
         ("nodes", str(topology.nodes)),
-        (
-            "dead nodes",
-            "; ".join(f"row {y}, column {x}" for x, y in sorted(topology.dead_nodes, key=lambda site: site[::-1])) or "none",
-        ),
-        ("dead links", "; ".join(map(_named, sorted(topology.dead_links, key=lambda link: link[1::-1]))) or "none"),
+        ("dead nodes", "; ".join(nodes) or "none"),
+        ("dead links", "; ".join(links) or "none"),
         ("host", _named(topology.host_link)),
     ]
     if topology.die_rows or topology.die_columns:

@@ -121,6 +121,9 @@ def test_tables_that_are_too_small_are_refused() -> None:
     require_tables(preset("tiny"), Topology(16, 16))
     with pytest.raises(RoutingError, match=r"20 rows and 18 columns .* 'tiny' has tables for 16 rows and 16 columns"):
         require_tables(preset("tiny"), TOPOLOGIES["d1-die"])
+    with pytest.raises(RoutingError, match="an array of 2 rows and 33 columns; routing tables cover up to 32 of each"):
+        compute_routes(Topology(2, 33, dead_nodes=frozenset({(1, 0)})))
+    assert compute_routes(Topology(8000, 8000)) is None
     with pytest.raises(RoutingError, match=r"'nano' has no routing tables \(route_bits = 0\)"):
         require_tables(preset("nano"), Topology(2, 2))
 
