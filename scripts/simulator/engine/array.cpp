@@ -6,7 +6,6 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
-#include <stdexcept>
 #include <tuple>
 
 namespace d1 {
@@ -17,6 +16,8 @@ namespace {
 constexpr double kChunkSeconds = 0.004;
 constexpr unsigned kFirstChunk = 64;
 constexpr unsigned kProbeInterval = 32;
+
+constexpr unsigned kEast = 1, kSouth = 2;
 
 constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache lines of what is indexed by slot
 constexpr unsigned kSlotsAtOnce = sizeof(uint64_t);
@@ -74,11 +75,11 @@ Array::Array(const Layout& layout, unsigned threads)
         for (unsigned side = 0; side < 4; ++side) {
             const bool to_host = site == layout.host_site && side == host_side_;
             const unsigned cycles = layout.link_cycles[site * 4 + side];
-            if (cycles > 1) throw std::invalid_argument("links of more than one cycle are not there yet");
             neighbours_[slot][side] = to_host ? kHostSlot : cycles == 0 ? kNoSlot : int(slot_of_.at(site + steps[side]));
             masks[slot] |= unsigned(cycles != 0) << side;
         }
     }
+    make_long_links(layout);
     // Each worker makes its own nodes, so that their memory lies near to it.
     std::exception_ptr failure;
     std::mutex mutex;
@@ -99,8 +100,67 @@ Array::Array(const Layout& layout, unsigned threads)
 
 Array::~Array() = default;
 
-void Array::step(unsigned member) {
+// A long link belongs to the worker of the node at its western or northern end.
+void Array::make_long_links(const Layout& layout) {
+    for (Worker& worker : workers_) {
+        for (const unsigned site : live_) {
+            const unsigned slot = slot_of_[site];
+            if (slot < worker.first || slot >= worker.last) continue;
+            for (const unsigned side : {kEast, kSouth}) {
+                const unsigned cycles = layout.link_cycles[site * 4 + side];
+                if (cycles <= 1) continue;
+                const LongLink::End ends[2] = {{slot, side}, {unsigned(neighbours_[slot][side]), side ^ 2}};
+                const unsigned number = unsigned(long_links_.size());
+                for (const auto& [at, port] : ends) neighbours_[at][port] = kFirstLongLink - int(number);
+                long_links_.emplace_back(cycles, ends[0], ends[1]);
+                worker.long_links.push_back(number);
+            }
+        }
+    }
+    long_activity_.assign(long_links_.size(), kAsleep);
+    for (auto& wake : long_wake_) wake = std::vector<std::atomic<uint8_t>>(long_links_.size());
+}
+
+// What the node in a slot sees on a side in this cycle.
+const Link* Array::seen(unsigned slot, unsigned side) const {
     static const Link kNothing{};
+    const int near = neighbours_[slot][side];
+    if (near >= 0) return &links_[cycle_ & 1][near][side ^ 2];
+    if (near == kNoSlot) return &kNothing;
+    if (near == kHostSlot) return &host_link_[cycle_ & 1];
+    return &long_links_[kFirstLongLink - near].seen(cycle_ & 1, side == kEast || side == kSouth ? 0 : 1);
+}
+
+// Has what is behind a node's side evaluated in the next cycle.
+void Array::wake(unsigned slot, unsigned side) {
+    const int near = neighbours_[slot][side];
+    if (near >= 0) {
+        wake_[(cycle_ & 1) ^ 1][near].store(1, std::memory_order_relaxed);
+    } else if (near <= kFirstLongLink) {
+        long_wake_[(cycle_ & 1) ^ 1][kFirstLongLink - near].store(1, std::memory_order_relaxed);
+    }
+}
+
+void Array::step_long_links(Worker& worker) {
+    const unsigned now = cycle_ & 1, next = now ^ 1;
+    for (const unsigned number : worker.long_links) {
+        const bool woken = long_wake_[now][number].exchange(0, std::memory_order_relaxed);
+        Activity& activity = long_activity_[number];
+        if (skipping_ && !woken && activity == kAsleep) continue;
+        LongLink& link = long_links_[number];
+        const auto drives = [&](unsigned end) -> const Link& { return links_[now][link.end(end).slot][link.end(end).side]; };
+        const bool busy = link.step(cycle_, drives(0), drives(1));
+        activity = busy ? kAwake : activity == kAwake ? kCopy : kAsleep;
+        worker.busy += busy;
+        worker.progress |= link.moved();
+        for (unsigned end = 0; end < 2; ++end) {
+            const Link& out = link.seen(next, end);
+            if (out.valid | out.credit) wake_[next][link.end(end).slot].store(1, std::memory_order_relaxed);
+        }
+    }
+}
+
+void Array::step(unsigned member) {
     Worker& worker = workers_[member];
     const unsigned now = cycle_ & 1, next = now ^ 1;
     uint32_t busy = 0;
@@ -123,11 +183,8 @@ void Array::step(unsigned member) {
         }
         if (woken) wake_[now][slot].store(0, std::memory_order_relaxed);
         Node& node = *nodes_[slot];
-        const auto& near = neighbours_[slot];
         const Link* in[4];
-        for (unsigned side = 0; side < 4; ++side) {
-            in[side] = near[side] >= 0 ? &links_[now][near[side]][side ^ 2] : near[side] == kHostSlot ? &host_link_[now] : &kNothing;
-        }
+        for (unsigned side = 0; side < 4; ++side) in[side] = seen(slot, side);
         auto& out = links_[next][slot];
         node.evaluate(cycle_, in, out.data());
         ++evaluations_[slot];
@@ -137,7 +194,7 @@ void Array::step(unsigned member) {
             if (!(out[side].valid | out[side].credit)) continue;
             driving = true;
             worker.phits += out[side].valid != 0;
-            if (near[side] >= 0) wake_[next][near[side]].store(1, std::memory_order_relaxed);
+            wake(slot, side);
         }
         const bool awake = driving || !node.idle();
         // Waves show every cycle, so their node is never left alone.
@@ -157,6 +214,7 @@ void Array::step(unsigned member) {
     }
     worker.busy = busy;
     worker.progress = progress;
+    step_long_links(worker);
 }
 
 void Array::complete() {

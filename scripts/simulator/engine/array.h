@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge.h"
 #include "host.h"
 #include "node.h"
 #include "team.h"
@@ -66,8 +67,8 @@ class Array {
     void close_waves(unsigned site) { node(site).close_waves(); }
 
   private:
-    // What a node does in the next cycle if nobody wakes it. A node falls asleep over kCopy, since its registers have to
-    // be in both copies of the links.
+    // What a node or a long link does in the next cycle if nobody wakes it. It falls asleep over kCopy, since its registers have
+    // to be in both copies of the links.
     enum Activity : uint8_t { kAsleep, kCopy, kAwake };
 
     struct alignas(64) Worker {
@@ -75,6 +76,7 @@ class Array {
         uint32_t busy = 0;
         bool progress = false;
         uint64_t node_cycles = 0, phits = 0;
+        std::vector<unsigned> long_links;
     };
     enum Traced : uint8_t { kRetirements = 1, kWrites = 2 };
 
@@ -84,7 +86,11 @@ class Array {
     void go(Mode mode);
     uint64_t work_done() const;
 
+    void make_long_links(const Layout& layout);
+    const Link* seen(unsigned slot, unsigned side) const;
+    void wake(unsigned slot, unsigned side);
     void step(unsigned member);
+    void step_long_links(Worker& worker);
     void complete();
     void record();
 
@@ -99,15 +105,19 @@ class Array {
     std::vector<Activity> activity_;
     std::vector<std::atomic<uint8_t>> wake_[2];
     std::vector<std::array<Link, 4>> links_[2];
-    std::vector<std::array<int, 4>> neighbours_;  // slot, kHostSlot or kNoSlot, per side
+    std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirstLongLink - number of a long link
     std::vector<uint8_t> traced_;
     std::vector<std::vector<Retirement>> retirements_;
     std::vector<std::vector<VectorWrite>> writes_;
     std::vector<uint32_t> observed_;
     std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_;
-    static constexpr int kHostSlot = -1, kNoSlot = -2;
+    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3;
     static constexpr unsigned kDead = ~0u;
+
+    std::vector<LongLink> long_links_;
+    std::vector<Activity> long_activity_;
+    std::vector<std::atomic<uint8_t>> long_wake_[2];
 
     Host host_;
     const unsigned host_side_;
