@@ -446,7 +446,7 @@ async def the_core_sends_what_it_asked_for(dut: Any) -> None:
             "data": int.from_bytes(rng.bytes(config.line_bytes), "little"),
             "post": int(rng.integers(2)),
             "sem": int(rng.integers(32)),
-            "tag": int(rng.integers(1024)),
+            "tag": int(rng.integers(256)),
         }
 
     for stalls in ([0], [4, 0], [4, 4, 4, 4, 4, 4, 4, 0, 0]):
