@@ -17,6 +17,7 @@ from golden.layout import (
     SEMAPHORE_ID_BITS,
     SEMAPHORE_VALUE_BITS,
     TAG_BITS,
+    UPPER_BITS,
     flit_fields,
     phit_bits,
 )
@@ -57,6 +58,7 @@ class GlobalAddressLayout(data.StructLayout):
                 "x": unsigned(COORDINATE_BITS),
                 "y": unsigned(COORDINATE_BITS),
                 "exit": unsigned(EXIT_BITS),
+                "upper": unsigned(UPPER_BITS),
             }
         )
         assert self.size == GLOBAL_ADDRESS_BITS
