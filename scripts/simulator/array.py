@@ -19,6 +19,7 @@ from golden.layout import (
     GlobalAddress,
     Kind,
     NetworkError,
+    Port,
     ThreadRegister,
     ThreadState,
     TrafficClass,
@@ -31,12 +32,14 @@ from golden.mesh import NetworkAccessError, RunResult, ThreadReport
 from golden.packet import Packet
 from golden.topology import Topology
 from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
+from scripts.simulator.edge_memory import SimulatedMemory
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
 from scripts.simulator.library import (
     RETIREMENT,
     Access,
     Counters,
     HostResult,
+    MemoryFacts,
     NodeState,
     RunStatus,
     Stop,
@@ -84,7 +87,7 @@ class SimulatedArray:
     library : SimulatorLibrary, optional
         What :func:`build` returned, instead of building.
     topology : Topology, optional
-        The array, instead of rows and columns: what is dead, and where the host is.
+        The array, instead of rows and columns: what is dead, where the host is, and which memories there are.
 
     Members
     -------
@@ -158,10 +161,14 @@ class SimulatedArray:
             for side, port in enumerate(LINK_PORTS):
                 if links >> side & 1:
                     cycles[y, x, side] = topology.link_cycles(x, y, port)
+        memories = (MemoryFacts * len(topology.memories))()
+        for facts, memory in zip(memories, topology.memories, strict=True):
+            facts.bytes, facts.latency, facts.bytes_per_cycle = memory.bytes, memory.latency, memory.bytes_per_cycle
+            facts.site, facts.side = self._index(memory.x, memory.y), LINK_PORTS.index(memory.port)
         x, y, port = topology.host_link
         return self._engine.d1_create(
             topology.rows, topology.columns, self.threads, live.ctypes.data, cycles.ctypes.data, self._index(x, y),
-            LINK_PORTS.index(port),
+            LINK_PORTS.index(port), memories, len(memories),
         )  # fmt: skip
 
     def close(self) -> None:
@@ -178,6 +185,12 @@ class SimulatedArray:
 
     def __del__(self) -> None:
         self.close()
+
+    def memory(self, x: int, y: int, port: Port) -> SimulatedMemory:
+        """The memory at a link that leads out of the array, to fill it and to read it; ValueError if there is none."""
+        description = self.topology.memory(x, y, port)
+        number = self.topology.memories.index(description)
+        return SimulatedMemory(description, self._engine, lambda: self._array, number)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -497,7 +510,7 @@ class SimulatedArray:
 
     def boundary_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
         """What was recorded since the last call, one record a cycle: registers after it (dtype ``library.boundary_dtype``)."""
-        dtype = boundary_dtype(self.library, self.rows, self.columns)
+        dtype = boundary_dtype(self.library, self.rows, self.columns, len(self.topology.memories))
         assert dtype.itemsize == self._engine.d1_cycle_record_bytes(self._array), "layouts of engine and Python differ"
         records = np.empty(int(self._engine.d1_pending_records(self._array)) // dtype.itemsize, dtype)
         self._engine.d1_take_records(self._array, records.ctypes.data)

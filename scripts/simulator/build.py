@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
-from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields, phit_bits
+from golden.layout import Kind, NetworkError, Port, TrafficClass, flit_bits, flit_fields, phit_bits
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress
 from scripts.simulator.errors import ToolMissing
@@ -233,7 +233,10 @@ def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> st
         "kPortNorth": Port.NORTH,
         "kKindWrite": Kind.WRITE,
         "kKindRead": Kind.READ,
+        "kKindReadData": Kind.READ_DATA,
         "kKindError": Kind.ERROR,
+        "kErrorUnreachable": NetworkError.UNREACHABLE,
+        "kErrorBadOffset": NetworkError.BAD_OFFSET,
         "kClassRequest": TrafficClass.REQUEST,
         "kClassResponse": TrafficClass.RESPONSE,
     }
