@@ -34,6 +34,7 @@ from golden.topology import Topology
 from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
 from scripts.simulator.edge_memory import SimulatedMemory
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
+from scripts.simulator.flits import pack_flit, unpack_flit
 from scripts.simulator.library import (
     RETIREMENT,
     Access,
@@ -226,7 +227,7 @@ class SimulatedArray:
         if count:
             flits = np.empty((count, (flit_bits(self.config) + 31) // 32), "<u4")
             self._engine.d1_take_inbox(self._array, flits.ctypes.data)
-            self._inbox += [_unpack(self.config, flit.tobytes()) for flit in flits]
+            self._inbox += [unpack_flit(self.config, flit.tobytes()) for flit in flits]
         return self._inbox
 
     def node_state(self, x: int, y: int) -> NodeState:
@@ -322,7 +323,7 @@ class SimulatedArray:
 
     def send(self, packet: Packet) -> None:
         """Let the host send any packet with the next cycles that run; what it causes to come back is in ``host_inbox``."""
-        flit = _pack(self.config, packet)
+        flit = pack_flit(self.config, packet)
         kind = TrafficClass.REQUEST if packet.is_request else TrafficClass.RESPONSE
         self._check(self._engine.d1_host_send(self._array, flit, kind))
 
@@ -583,28 +584,3 @@ def _check_kind(kind: str) -> None:
 def _check_register(offset: int) -> None:
     if offset % 8:
         raise ValueError(f"register offset {offset:#x} is not a multiple of 8")
-
-
-def _pack(config: NodeConfig, packet: Packet) -> bytes:
-    """A packet as a flit in whole words."""
-    flit = position = 0
-    for name, bits in flit_fields(config):
-        value = int.from_bytes(packet.data, "little") if name == "data" else int(getattr(packet, name))
-        if not 0 <= value < 1 << bits:
-            raise ValueError(f"{name} = {value:#x} does not fit into {bits} bits")
-        flit |= value << position
-        position += bits
-    return flit.to_bytes((position + 31) // 32 * 4, "little")
-
-
-def _unpack(config: NodeConfig, words: bytes) -> Packet:
-    """The inverse of ``_pack``; data of packets that carry none is dropped."""
-    flit = int.from_bytes(words, "little")
-    values: dict[str, Any] = {}
-    for name, bits in flit_fields(config):
-        values[name] = flit & (1 << bits) - 1
-        flit >>= bits
-    kind = Kind(values["kind"])
-    carries = kind in (Kind.WRITE, Kind.READ_DATA)
-    data = values["data"].to_bytes(config.line_bytes, "little") if carries else b""
-    return Packet(**{**values, "kind": kind, "post": bool(values["post"]), "data": data})
