@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network interface: between a node's router on one side, its core and SRAM on the other."""
 
-from amaranth import Module, Mux, unsigned
+from amaranth import C, Cat, Module, Mux, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,7 +27,7 @@ class _CoreRequestLayout(data.StructLayout):
                 "address": GlobalAddressLayout(),
                 "post": unsigned(1),
                 "sem": unsigned(SEMAPHORE_ID_BITS),
-                "tag": unsigned(TAG_BITS),
+                "tag": unsigned(TAG_NUMBER_BITS),
                 "mask": unsigned(config.line_bytes),
                 "data": unsigned(8 * config.line_bytes),
             }
@@ -121,10 +121,11 @@ class NetworkInterface(wiring.Component):
             request.src_x.eq(self.x),
             request.src_y.eq(self.y),
             request.src_exit.eq(Port.LOCAL),
+            request.tag.eq(Cat(head.tag, C(TagOwner.THREAD, TAG_BITS - TAG_NUMBER_BITS))),
         ]
         for field in ("x", "y", "exit", "upper", "offset"):
             m.d.comb += getattr(request, field).eq(getattr(head.address, field))
-        for field in ("post", "sem", "tag", "mask", "data"):
+        for field in ("post", "sem", "mask", "data"):
             m.d.comb += getattr(request, field).eq(getattr(head, field))
 
         response, flit = self.eject_response, self.eject_response.payload.flit

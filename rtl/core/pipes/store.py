@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import OFFSET_BITS, SRAM_BASE, TAG_BITS, TOHOST_PAYLOAD_BITS, Cause, FormatKind, Port
+from golden.layout import OFFSET_BITS, SRAM_BASE, TAG_NUMBER_BITS, TOHOST_PAYLOAD_BITS, Cause, FormatKind, Port
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.format_table import FormatLayout
 from rtl.core.pipes.bundles import commit, enter_x, in_window, pipe_members, write_scalar
@@ -83,7 +83,7 @@ class StorePipe(wiring.Component):
                 "tx_data": Out(line),
                 "tx_post": Out(1),
                 "tx_sem": Out(5),
-                "tx_tag": Out(TAG_BITS),
+                "tx_tag": Out(TAG_NUMBER_BITS),
             }
         )
 
