@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from golden.config import NodeConfig
-from golden.layout import Kind, flit_bits, flit_fields
+from golden.layout import Kind, flit_fields
 from golden.packet import Packet
 
 __all__ = ["pack_flit", "unpack_flit"]

@@ -23,7 +23,7 @@ from scripts.simulator.library import MemoryCounters
 from scripts.simulator.toolchain import find_toolchain
 
 ENGINE = Path(__file__).resolve().parents[2] / "scripts" / "simulator" / "engine"
-WRAPPER = Path(__file__).with_name("edge_memory.cpp")
+WRAPPER = Path(__file__).with_name("memory_bench.cpp")
 
 #: Bits of valid and credit.
 REQUEST, RESPONSE = 1 << TrafficClass.REQUEST, 1 << TrafficClass.RESPONSE
@@ -33,9 +33,8 @@ def compile_memory(config: NodeConfig, folder: Path, engine: Path = ENGINE) -> c
     """The component as a library, made of the engine's sources in a folder."""
     (folder / "d1_config.h").write_text(config_header(config, []))
     library = folder / "memory.so"
-    sources = [str(WRAPPER), str(engine / "edge_memory.cpp")]
     flags = ["-std=c++20", "-O0", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", f"-I{folder}", f"-I{engine}"]
-    subprocess.run([str(find_toolchain().cxx), *flags, *sources, "-o", str(library)], check=True, timeout=120)
+    subprocess.run([str(find_toolchain().cxx), *flags, str(WRAPPER), "-o", str(library)], check=True, timeout=120)
     loaded = ctypes.CDLL(str(library))
     pointer, word, wide = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
     for name, result, *arguments in (

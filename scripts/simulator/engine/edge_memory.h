@@ -29,6 +29,7 @@ class EdgeMemory {
   public:
     // `exit` is the port of node (x, y) by which packets reach it.
     EdgeMemory(unsigned x, unsigned y, unsigned exit, uint64_t bytes, uint32_t latency, uint32_t bytes_per_cycle);
+    EdgeMemory(EdgeMemory&&) = default;
 
     // One cycle: `in` is what the node drives in this cycle, `out` what the memory drives in the next.
     // Returns whether anything is on the link in the next cycle or under way.
@@ -41,9 +42,8 @@ class EdgeMemory {
     const MemoryCounters& counters() const { return counters_; }
 
   private:
-    // In a flit, or among answers, its first cycle on the link.
     struct Answer {
-        uint64_t due;
+        uint64_t due;  // its first cycle on the link
         Flit flit;
     };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's memory alone, so that every cycle of its link can be driven and seen.
-#include "edge_memory.h"
+#include "edge_memory.cpp"
 
 #define D1_API extern "C" __attribute__((visibility("default")))
 
