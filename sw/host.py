@@ -348,8 +348,8 @@ def run_program(
 ) -> RunReport:
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
 
-    What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`). A semaphore that overflowed
-    makes the run fail; nodes forget it when it has been reported.
+    What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`). A semaphore that
+    overflowed makes the run fail; nodes forget it when it has been reported.
 
     Parameters
     ----------

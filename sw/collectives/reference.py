@@ -23,7 +23,8 @@ def all_reduce_reference(vectors: Codes) -> Codes:
     """The sum that ``d1_all_reduce_f32`` or ``d1_all_reduce_bf16`` leaves in every node.
 
     Each row is added up from west to east, one node after the other, then these sums from north to south: with two rows of three
-    nodes ((a00 + a01) + a02) + ((a10 + a11) + a12). Every addition is rounded to nearest, ties to even, in the format of the vectors.
+    nodes ((a00 + a01) + a02) + ((a10 + a11) + a12). Every addition is rounded to nearest, ties to even, in the format of the
+    vectors.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ def all_reduce_reference(vectors: Codes) -> Codes:
     }
     if vectors.ndim != 3 or vectors.dtype not in sums or 0 in vectors.shape[:2]:
         raise CollectiveError(
-            f"vectors of shape {vectors.shape} and type {vectors.dtype} are not rows x columns x elements of uint32 (FP32) or uint16 (BF16)"
+            f"vectors of shape {vectors.shape} and type {vectors.dtype} are not rows x columns x elements of uint32 (FP32) "
+            "or uint16 (BF16)"
         )
     add = sums[vectors.dtype]
     return reduce(add, [reduce(add, row) for row in vectors])

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from golden.config import NodeConfig
-from golden.layout import COORDINATE_BITS, OFFSET_BITS, SRAM_BASE
+from golden.layout import COORDINATE_BITS, OFFSET_BITS
 from sw.collectives.semaphores import CollectiveSemaphores
 
 __all__ = ["ENTRY_POINTS", "GROUP_BYTES", "collectives_source"]
@@ -149,7 +149,12 @@ def _broadcast() -> Iterator[str]:
     # The column, and the row, lie between those of the corners.
     yield "d1_broadcast:"
     for corner, order in ((_Group.NORTH_WEST, "{1}, {0}"), (_Group.SOUTH_EAST, "{0}, {1}")):
-        yield from [f"ld t0, {corner}(a0)", f"slli t1, t0, {64 - _Y}", f"srli t1, t1, {64 - COORDINATE_BITS}", f"srli t0, t0, {_Y}"]
+        yield from [
+            f"ld t0, {corner}(a0)",
+            f"slli t1, t0, {64 - _Y}",
+            f"srli t1, t1, {64 - COORDINATE_BITS}",
+            f"srli t0, t0, {_Y}",
+        ]
         yield from [f"bltu {order.format('t1', 'a3')}, 1f", f"bltu {order.format('t0', 'a4')}, 1f"]
     yield from [f"slli a3, a3, {_X}", f"slli a4, a4, {_Y}", "add a3, a3, a4", "mv a7, ra", "mv a4, a0"]
     # Nobody writes into a buffer whose node is not ready for it.
@@ -161,7 +166,7 @@ def _all_reduce(config: NodeConfig, semaphores: CollectiveSemaphores, lanes: str
     """a0 group, a1 from, a2 to, a3 lines."""
     yield from [f"d1_all_reduce_{lanes}:", "mv a7, ra"]
     # As many lines at a time as the inboxes hold: all are free again when the sum has come back.
-    yield from [".Lpart_%s:" % lanes, "beqz a3, 8f", f"ld t4, {_Group.LINES}(a0)", "beqz t4, 9f", "bltu t4, a3, 1f", "mv t4, a3"]
+    yield from [f".Lpart_{lanes}:", "beqz a3, 8f", f"ld t4, {_Group.LINES}(a0)", "beqz t4, 9f", "bltu t4, a3, 1f", "mv t4, a3"]
     yield from ["1:", "sub a3, a3, t4", "mv a5, t4", "mv t5, a2"]
     yield from [f"ld t0, {_Group.FROM_WEST}(a0)", f"ld t1, {_Group.FROM_NORTH}(a0)"]
     yield from [f"ld t2, {_Group.ROW_NEXT}(a0)", f"ld t3, {_Group.COLUMN_NEXT}(a0)"]

@@ -41,6 +41,8 @@ def test_the_document_has_the_baselines() -> None:
     for case in CASES:
         cycles = read_baselines(FILE)[case.name]["cycles"]
         shape = f"{case.rows}×{case.columns}"
-        assert re.search(rf"^\| `{case.config}` \| {case.what} \| {shape} \| {case.lines or ''} ?\| {cycles:,} \|$", text, re.M), case.name
+        assert re.search(
+            rf"^\| `{case.config}` \| {case.what} \| {shape} \| {case.lines or ''} ?\| {cycles:,} \|$", text, re.M
+        ), case.name
     for config, (constant, per_hop) in BARRIER_BOUNDS.items():
         assert f"{constant} + {per_hop} × D on `{config}`" in text

@@ -57,7 +57,12 @@ def barrier_cases(draw: st.DrawFn) -> tuple[int, int, Rectangle, list[list[tuple
     nodes = rectangle[2] * rectangle[3]
     rounds = draw(st.integers(1, 4))
     turn = st.tuples(st.sampled_from((0, 1, 30, 500)), st.integers(0, nodes - 1))
-    return rows, columns, rectangle, draw(st.lists(st.lists(turn, min_size=rounds, max_size=rounds), min_size=nodes, max_size=nodes))
+    return (
+        rows,
+        columns,
+        rectangle,
+        draw(st.lists(st.lists(turn, min_size=rounds, max_size=rounds), min_size=nodes, max_size=nodes)),
+    )
 
 
 def run_barriers(array: ArrayBackend, rectangle: Rectangle, turns: list[list[tuple[int, int]]], **options: Any) -> None:
@@ -83,7 +88,9 @@ def run_barriers(array: ArrayBackend, rectangle: Rectangle, turns: list[list[tup
 
 @settings(max_examples=15, deadline=None)
 @given(barrier_cases())
-def test_nobody_leaves_a_barrier_before_the_last_one_has_come(case: tuple[int, int, Rectangle, list[list[tuple[int, int]]]]) -> None:
+def test_nobody_leaves_a_barrier_before_the_last_one_has_come(
+    case: tuple[int, int, Rectangle, list[list[tuple[int, int]]]],
+) -> None:
     rows, columns, rectangle, turns = case
     run_barriers(GoldenArray(TINY, rows, columns), rectangle, turns)
 
@@ -137,7 +144,11 @@ def run_sequence(
         at = scripts.line(source + 2 * most * number)
         to = at if step.in_place else scripts.line(result + 2 * most * number)
         bytes_from = slice(2 * most * number * config.line_bytes, (2 * most * number + step.lines) * config.line_bytes)
-        bytes_to = bytes_from if step.in_place else slice(*(each + most * config.line_bytes for each in (bytes_from.start, bytes_from.stop)))
+        bytes_to = (
+            bytes_from
+            if step.in_place
+            else slice(*(each + most * config.line_bytes for each in (bytes_from.start, bytes_from.stop)))
+        )
         if step.what == "broadcast":
             arguments: tuple[int, ...] = (at, step.lines, *step.root)
             expected[:, :, bytes_from] = expected[step.root[1] - y, step.root[0] - x, bytes_from]
@@ -262,7 +273,10 @@ def test_rectangles_without_a_common_node_do_not_disturb_each_other(first: Recta
         for site in sites_of(rectangle):
             scripted[site] = [("d1_group", (scripts.group(), *rectangle, inboxes, lines))]
             for call in range(calls):
-                scripted[site] += [("delay", (40 * (call + sum(site)) % (100 + 50 * number),)), ("d1_barrier", (scripts.group(),))]
+                scripted[site] += [
+                    ("delay", (40 * (call + sum(site)) % (100 + 50 * number),)),
+                    ("d1_barrier", (scripts.group(),)),
+                ]
                 scripted[site] += [("d1_all_reduce_f32", (scripts.group(), own, to, lines))]
     report = scripts.run(array, scripted, {site: [(own, data[site[1], site[0]].tobytes())] for site in scripted})
     assert report.passed, report.summary()
@@ -311,7 +325,9 @@ def test_the_reference_adds_rows_first_from_west_to_east() -> None:
     assert all_reduce_reference(halves).tolist() == [0x3F81]
 
 
-@pytest.mark.parametrize("vectors", [np.zeros((1, 1), np.uint32), np.zeros((1, 1, 1), np.float32), np.zeros((0, 1, 1), np.uint16)])
+@pytest.mark.parametrize(
+    "vectors", [np.zeros((1, 1), np.uint32), np.zeros((1, 1, 1), np.float32), np.zeros((0, 1, 1), np.uint16)]
+)
 def test_the_reference_says_what_it_takes(vectors: np.ndarray) -> None:
     with pytest.raises(CollectiveError, match="rows x columns x elements of uint32"):
         all_reduce_reference(vectors)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``d1 bench``: speed of everything, and cycles of matrix products, of the core's benchmarks and of collectives against their baselines."""
+"""``d1 bench``: speed of everything, and cycles of products, the core's benchmarks and collectives against their baselines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
         records = {case.name: baselines.record(baselines.measure(case, stages)) for case in baselines.CASES}
         core_records = {case.name: core_baselines.measure(case, stages).record() for case in core_baselines.CASES}
         collectives = {
-            case.name: collective_baselines.record(collective_baselines.measure(case, stages)) for case in collective_baselines.CASES
+            case.name: collective_baselines.record(collective_baselines.measure(case, stages))
+            for case in collective_baselines.CASES
         }
         baselines.write_baselines(records)
         baselines.write_baselines(core_records, core_baselines.FILE)
