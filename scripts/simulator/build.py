@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
-from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields, phit_bits
+from golden.layout import Kind, NetworkError, Port, TrafficClass, flit_bits, flit_fields, phit_bits
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress
 from scripts.simulator.errors import ToolMissing
@@ -215,7 +215,7 @@ def config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str
         offsets[name] = (position, bits)
         position += bits
     assert offsets["mask"][0] % 8 == 0 == offsets["data"][0] % 8, "the engine copies mask and data as bytes"
-    names = ("kind", "x", "y", "exit", "offset", "src_x", "src_y", "src_exit", "tag", "post", "sem")
+    names = ("kind", "x", "y", "exit", "upper", "offset", "src_x", "src_y", "src_exit", "tag", "post", "sem")
     constants = {
         "kLineBytes": config.line_bytes,
         "kSramLines": config.sram_lines,
@@ -229,11 +229,14 @@ def config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str
         "kFenceOffset": CONTROL_PAGE_OFFSET,
         "kStuckCycles": STUCK_CYCLES,
         "kStreams": len(streams(outputs)),
-        "kPortWest": Port.WEST,
+        # Those of the other sides follow.
+        "kPortNorth": Port.NORTH,
         "kKindWrite": Kind.WRITE,
         "kKindRead": Kind.READ,
         "kKindReadData": Kind.READ_DATA,
         "kKindError": Kind.ERROR,
+        "kErrorUnreachable": NetworkError.UNREACHABLE,
+        "kErrorBadOffset": NetworkError.BAD_OFFSET,
         "kClassRequest": TrafficClass.REQUEST,
         "kClassResponse": TrafficClass.RESPONSE,
     }
