@@ -93,7 +93,7 @@ class Curve:
     Members
     -------
     job : Job
-    points : dict           measurements by part of the bound, none beyond the first that saturates
+    points : dict           measurements by part of the bound, in its order; none beyond the first of ``LOADS`` that saturates
     saturation : Fraction   the largest part at which the mesh is not saturated
     overload : Measurement  while more is offered than it takes
     """
@@ -148,7 +148,7 @@ def point(job: Job, part: Fraction) -> Measurement:
 
 
 def curve(job: Job, advance: Callable[[float], None] = lambda share: None) -> Curve:
-    """Measures a curve, up to the first load that saturates; ``advance`` is told the part that is done."""
+    """Measures a curve, closely where the mesh saturates; ``advance`` is told the part that is done."""
     low, high = Fraction(0), Fraction(1)
     points = {}
     for number, part in enumerate(LOADS):
@@ -161,14 +161,15 @@ def curve(job: Job, advance: Callable[[float], None] = lambda share: None) -> Cu
     for number in range(_BISECTIONS):
         advance((len(LOADS) + number) / (len(LOADS) + _BISECTIONS + 1))
         middle = (low + high) / 2
-        if job.saturated(point(job, middle)):
+        points[middle] = point(job, middle)
+        if job.saturated(points[middle]):
             high = middle
         else:
             low = middle
     # No source sends more than a packet per cycle and class.
     overload = point(job, min(_OVERLOAD, 1 / (job.capacity * max(CLASSES[job.classes].values()))))
     advance(1)
-    return Curve(job, points, low, overload)
+    return Curve(job, dict(sorted(points.items())), low, overload)
 
 
 def curves(jobs: Sequence[Job], advance: Callable[[float], None] = lambda share: None) -> list[Curve]:

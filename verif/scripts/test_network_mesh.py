@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from golden.config import NodeConfig, preset
 from golden.layout import Port, TrafficClass
 from scripts.network.build import build_harness
-from scripts.network.curves import Job, curve, curves, full_links, point, zero_load
+from scripts.network.curves import LOADS, Job, curve, curves, full_links, point, zero_load
 from scripts.network.measurement import (
     ROUTER_CYCLES,
     Event,
@@ -155,13 +155,15 @@ def test_a_router_that_loses_doubles_or_misleads_packets_is_noticed(
     assert replay(faulty, 2, 2, [Event(0, (0, 0), destination, RESPONSE)])
 
 
-def test_a_curve_ends_at_the_first_load_that_saturates(program: Path) -> None:
+def test_a_curve_ends_where_the_mesh_saturates(program: Path) -> None:
     job = Job(program, 4, 4, "uniform", phases=Phases(500, 1000, 1000))
     measured = curve(job)
-    *unsaturated, last = measured.points
-    assert not any(job.saturated(measured.points[part]) for part in unsaturated)
-    assert last == 1 or job.saturated(measured.points[last])
-    assert unsaturated[-1] <= measured.saturation <= last
+    saturated = [part for part in measured.points if job.saturated(measured.points[part])]
+    unsaturated = [part for part in measured.points if part not in saturated]
+    assert [*unsaturated, *saturated] == sorted(measured.points)
+    assert measured.saturation == unsaturated[-1]
+    assert saturated[0] - unsaturated[-1] < Fraction(1, 200)
+    assert len([part for part in saturated if part in LOADS]) == 1
     assert mean(measured.points[unsaturated[0]].histogram) < job.zero_load_latency + 1
     assert measured.overload.rate(measured.overload.offered) > measured.overload.rate(measured.overload.accepted)
     assert curves([job]) == [measured]

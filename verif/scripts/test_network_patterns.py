@@ -92,8 +92,7 @@ def test_no_link_carries_more_than_a_packet_per_cycle_at_the_bound(name: str, le
             for begin, end in ((source, corner), (corner, destination)):
                 for link in pairwise(line(begin, end)):
                     links[link] += rate
-    most = max(*links.values(), *sinks.values(), 1)
-    assert load * most == 1
+    assert load * max(*links.values(), *sinks.values(), Fraction(1)) == 1
 
 
 @given(st.tuples(LENGTHS, LENGTHS), st.tuples(LENGTHS, LENGTHS))
