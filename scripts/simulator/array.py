@@ -76,7 +76,7 @@ class SimulatedArray:
     threads : int, optional
         Threads of the engine, all processors by default. Results do not depend on it.
     waves : path, optional
-        Record waves of node (0, 0) from the first cycle on; ``.vcd`` or ``.fst``.
+        Record waves of the node that the host is attached to, from the first cycle on; ``.vcd`` or ``.fst``.
     observe : bool
         Make the simulator so that ``observe`` can be called.
     progress : callable, optional
@@ -144,7 +144,8 @@ class SimulatedArray:
         if not self._array:
             raise SimulatorError(f"cannot make the array: {self._error()}")
         if waves is not None:
-            self.open_waves(waves)
+            x, y, _ = self.topology.host_link
+            self.open_waves(waves, x, y)
 
     def _create(self) -> int | None:
         """The engine's array, None if it cannot be made."""
@@ -238,7 +239,7 @@ class SimulatedArray:
         ]
         try:
             pcs = [int.from_bytes(pc, "little") for pc in self.read_many(registers)]
-        except SimulatorError:
+        except (SimulatorError, NetworkAccessError):
             pcs = [0] * len(registers)
         reports = []
         for n, ((x, y, _, _), pc) in enumerate(zip(registers, pcs, strict=True)):
@@ -262,7 +263,7 @@ class SimulatedArray:
         """A register of the control page, or None if the network does not answer any more."""
         try:
             return self.read_register(x, y, offset)
-        except SimulatorError:
+        except (SimulatorError, NetworkAccessError):
             return None
 
     # -- host: packets ------------------------------------------------------------------------------------------------
