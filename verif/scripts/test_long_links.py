@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from golden.topology import Topology
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.kernels.matmul import run_matmul
 from verif.bench import bench_seed
+from verif.scripts.command import d1
 from verif.scripts.flat import compile_flat, run_flat
 from verif.scripts.standin import StandInNode, job
 from verif.scripts.test_engine_exact import assert_equal_in_every_cycle
@@ -121,3 +123,17 @@ def test_a_run_that_ends_at_its_limit_amid_a_crossing_goes_on(standin: Simulator
         assert not any(array.peek(1, 0, 0, 16 * CONFIG.line_bytes))
         assert array.run().reason == "ended"
         assert any(array.peek(1, 0, 0, 16 * CONFIG.line_bytes))
+
+
+@pytest.mark.rtl
+def test_a_described_array_of_dies_runs_with_the_same_result_in_more_cycles(tmp_path: Path) -> None:
+    topology, cycles = Topology(2, 2, die_rows=1), {}
+    for each in (1, 50):
+        path = tmp_path / f"dies{each}.json"
+        path.write_text(topology.replace(die_link_cycles=each).to_json())
+        size = (word for side in "mnk" for word in (f"--{side}", "16"))
+        facts = d1("matmul", *size, "--config", "tiny", "--array", path, "--json", timeout=600).json
+        assert facts["passed"]
+        assert facts["topology"]["die_link_cycles"] == each
+        cycles[each] = facts["cycles"]
+    assert cycles[50] > cycles[1] + 2 * 49
