@@ -27,7 +27,7 @@ ROWS, COLUMNS = 3, 3
 CONFIG = CONFIGS["line16_depth3"]
 TOPOLOGIES = {
     "one die": Topology(ROWS, COLUMNS),
-    "dies": Topology(ROWS, COLUMNS, die_rows=2, die_columns=1, die_link_cycles=5),
+    "dies": Topology(ROWS, COLUMNS, die_rows=2, die_columns=2, die_link_cycles=4),
 }
 SITES = [(row, column) for row in range(ROWS) for column in range(COLUMNS)]
 HOST = (0, -1)
