@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bridge.h"
+#include "edge_memory.h"
 #include "host.h"
 #include "node.h"
 #include "team.h"
@@ -21,6 +22,8 @@ struct Layout {
     const uint8_t* live;          // by site: whether there is a node
     const uint16_t* link_cycles;  // by site and side: 0 for no link; both ends of a link have the same
     unsigned host_site, host_side;
+    const MemoryFacts* memories;
+    unsigned memory_count;
 };
 
 class Array {
@@ -37,6 +40,8 @@ class Array {
     Host& host() { return host_; }
     // Nodes are named by their sites, of which only live ones may be asked for.
     Node& node(unsigned site) { return *nodes_.at(slot_of_.at(site)); }
+    // Memories are numbered as in the layout.
+    EdgeMemory& memory(unsigned number) { return memories_.at(number).memory; }
     Counters counters() const;
     uint64_t evaluations(unsigned site) const { return evaluations_.at(slot_of_.at(site)); }
 
@@ -56,10 +61,13 @@ class Array {
     // By node, and by cycle within each.
     void take_observations(unsigned stream, uint8_t* bytes);
 
-    // Records all output registers of all sites, after the host's link, in every cycle from now on; those of dead sites are 0.
+    // Records all output registers of all sites, between the host's link and those of the memories, in every cycle from now on;
+    // those of dead sites are 0.
     void set_recording(bool recording) { recording_ = recording; }
-    static size_t host_record_bytes() { return sizeof(Phit) + 2; }
-    size_t cycle_record_bytes() const { return host_record_bytes() + sites() * Node::record_bytes(); }
+    static size_t link_record_bytes() { return sizeof(Phit) + 2; }
+    size_t cycle_record_bytes() const {
+        return link_record_bytes() * (1 + memories_.size()) + sites() * Node::record_bytes();
+    }
     const std::vector<uint8_t>& records() const { return records_; }
     void clear_records() { records_.clear(); }
 
@@ -76,7 +84,14 @@ class Array {
         uint32_t busy = 0;
         bool progress = false;
         uint64_t node_cycles = 0, phits = 0;
-        std::vector<unsigned> long_links;
+        std::vector<unsigned> long_links, memories;
+    };
+    // A memory with what it drives; of that there are two copies, of even and of odd cycles.
+    struct Attached {
+        EdgeMemory memory;
+        unsigned slot, side;
+        Link out[2]{};
+        Activity activity = kAsleep;
     };
     enum Traced : uint8_t { kRetirements = 1, kWrites = 2 };
 
@@ -87,10 +102,12 @@ class Array {
     uint64_t work_done() const;
 
     void make_long_links(const Layout& layout);
+    void attach_memories(const Layout& layout);
     const Link* seen(unsigned slot, unsigned side) const;
     void wake(unsigned slot, unsigned side);
     void step(unsigned member);
     void step_long_links(Worker& worker);
+    void step_memories(Worker& worker);
     void complete();
     void record();
 
@@ -105,19 +122,21 @@ class Array {
     std::vector<Activity> activity_;
     std::vector<std::atomic<uint8_t>> wake_[2];
     std::vector<std::array<Link, 4>> links_[2];
-    std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirstLongLink - number of a long link
+    std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirst... - number
     std::vector<uint8_t> traced_;
     std::vector<std::vector<Retirement>> retirements_;
     std::vector<std::vector<VectorWrite>> writes_;
     std::vector<uint32_t> observed_;
     std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_;
-    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3;
+    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3, kFirstMemory = -(1 << 30);
     static constexpr unsigned kDead = ~0u;
 
     std::vector<LongLink> long_links_;
     std::vector<Activity> long_activity_;
     std::vector<std::atomic<uint8_t>> long_wake_[2];
+    std::vector<Attached> memories_;
+    std::vector<std::atomic<uint8_t>> memory_wake_[2];
 
     Host host_;
     const unsigned host_side_;
