@@ -262,3 +262,12 @@ def test_files_that_fit_no_memory_are_refused(tmp_path: Path, given_: str, code:
     memory = given_.format(file=file, large=large)
     options = ("--config", "tiny", "--backend", "golden", "--array", EXAMPLE / "array.json", "--memory", memory)
     refused(d1("run", EXAMPLE / "vector_sum.s", *options), code, *parts)
+
+
+def test_an_array_s_map_shows_its_memories() -> None:
+    shown = d1("array", EXAMPLE / "array.json")
+    assert shown.code == 0, shown
+    assert shown.stdout.splitlines()[0] == "H-o-M"
+    assert "east of row 0, column 0: 16,777,216 bytes, 100 cycles, 64 bytes per cycle" in shown.stdout
+    (memory,) = d1("array", EXAMPLE / "array.json", "--json").json["topology"]["memories"]
+    assert memory == {"row": 0, "column": 0, "port": "east", "bytes": 1 << 24, "latency": 100, "bytes_per_cycle": 64}
