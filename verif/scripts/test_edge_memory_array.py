@@ -141,17 +141,18 @@ def test_threads_trap_beyond_the_end_with_the_address(tiny_macro: SimulatorLibra
 
 
 def reader(memory: EdgeMemory, batches: int, under_way: int) -> str:
-    """Reads so many lines at a time, as often as batches say; each register again as soon as its line has been used."""
+    """Reads up to 16 lines at a time, as often as batches say; each register again as soon as its line has been used."""
     read = "nread v{0}, (a0)\naddi a0, a0, LINE_BYTES\n"
-    use = "vadd.i32 v31, v31, v{0}\n"
+    # No sum depends on another.
+    use = "vadd.i32 v{1}, v{0}, v{0}\n"
     registers = range(under_way)
     return (
         f"li a0, {int(memory.address(0))}\nli t0, {batches - 1}\n"
         + "".join(read.format(n) for n in registers)
         + "1:\n"
-        + "".join((use + read).format(n) for n in registers)
+        + "".join((use + read).format(n, 16 + n) for n in registers)
         + "addi t0, t0, -1\nbnez t0, 1b\n"
-        + "".join(use.format(n) for n in registers)
+        + "".join(use.format(n, 16 + n) for n in registers)
         + "halt zero\n"
     )
 
