@@ -158,7 +158,7 @@ def reader(memory: EdgeMemory, batches: int, under_way: int) -> str:
 
 
 def cycles_per_line(library: SimulatorLibrary, memory: EdgeMemory, under_way: int) -> float:
-    """Of a thread that reads 50 batches, from the first answer to the last. It is that of node x=0; the memory lies to its east."""
+    """Of a thread that reads 50 batches, from the first answer to the last: that of node x=0, west of the memory."""
     batches = 50
     topology = Topology(1, memory.x + 1, memories=(memory,))
     with SimulatedArray(library.config, topology=topology, library=library, threads=1) as array:
