@@ -156,9 +156,8 @@ class SimulatedArray:
         cycles = np.zeros((*live.shape, len(LINK_PORTS)), np.uint16)
         for x, y in topology.sites():
             live[y, x] = 1
-            links = topology.links(x, y)
             for side, port in enumerate(LINK_PORTS):
-                if links >> side & 1:
+                if topology.neighbour(x, y, port) is not None or (x, y, port) == topology.host_link:
                     cycles[y, x, side] = topology.link_cycles(x, y, port)
         memories = (MemoryFacts * len(topology.memories))()
         for facts, memory in zip(memories, topology.memories, strict=True):

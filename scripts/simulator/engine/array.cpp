@@ -80,7 +80,7 @@ Array::Array(const Layout& layout, unsigned threads)
         }
     }
     make_long_links(layout);
-    attach_memories(layout);
+    attach_memories(layout, masks);
     // Each worker makes its own nodes, so that their memory lies near to it.
     std::exception_ptr failure;
     std::mutex mutex;
@@ -123,13 +123,14 @@ void Array::make_long_links(const Layout& layout) {
 }
 
 // A memory belongs to the worker of its node.
-void Array::attach_memories(const Layout& layout) {
+void Array::attach_memories(const Layout& layout, std::vector<unsigned>& masks) {
     for (unsigned number = 0; number < layout.memory_count; ++number) {
         const MemoryFacts& facts = layout.memories[number];
         const unsigned slot = slot_of_.at(facts.site), x = facts.site % columns_, y = facts.site / columns_;
         EdgeMemory memory(x, y, kPortNorth + facts.side, facts.bytes, facts.latency, facts.bytes_per_cycle);
         memories_.push_back({std::move(memory), slot, facts.side});
         neighbours_[slot][facts.side] = kFirstMemory - int(number);
+        masks[slot] |= 1u << facts.side;
         for (Worker& worker : workers_)
             if (slot >= worker.first && slot < worker.last) worker.memories.push_back(number);
     }

@@ -20,7 +20,7 @@ namespace d1 {
 struct Layout {
     unsigned rows, columns;
     const uint8_t* live;          // by site: whether there is a node
-    const uint16_t* link_cycles;  // by site and side: 0 for no link; both ends of a link have the same
+    const uint16_t* link_cycles;  // by site and side: 0 for no link, and for those to memories; both ends of a link have the same
     unsigned host_site, host_side;
     const MemoryFacts* memories;
     unsigned memory_count;
@@ -102,7 +102,7 @@ class Array {
     uint64_t work_done() const;
 
     void make_long_links(const Layout& layout);
-    void attach_memories(const Layout& layout);
+    void attach_memories(const Layout& layout, std::vector<unsigned>& masks);
     const Link* seen(unsigned slot, unsigned side) const;
     void wake(unsigned slot, unsigned side);
     void step(unsigned member);
