@@ -256,7 +256,7 @@ class NodeConfig:
 PRESETS: dict[str, NodeConfig] = {
     config.name: config
     for config in (
-        NodeConfig(name="d1", fetch_lines=16),
+        NodeConfig(name="d1", fetch_lines=16, channel_depth=8),
         NodeConfig(
             name="medium", line_bytes=32, sram_blocks=4, sram_ways=2, bank_lines=512, threads=4, semaphores=16,
             fetch_lines=8, fetch_bytes=16, decode_width=4, btb_entries=16,

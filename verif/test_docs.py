@@ -57,6 +57,8 @@ def subcommand(command: Sequence[str]) -> Sequence[str]:
     found = getattr(importlib.import_module(COMMANDS[command[1]]), command[1])
     if not isinstance(found, click.Group):
         return command[1:2]
+    if found.invoke_without_command and (len(command) == 2 or command[2].startswith("-")):
+        return command[1:2]
     assert command[2] in found.list_commands(click.Context(found)), command
     return command[1:3]
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from scripts.d1.commands.bench_network import network
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import reporting
 from scripts.d1.report import Stages, print_json, print_table
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--arithmetic",
     type=click.Choice(["macro", "rtl", "both"]),
@@ -29,27 +30,37 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
 
     Ends with 1 if a cycle count differs from its checked-in baseline.
     """
-    from scripts.d1 import baselines, collective_baselines, core_baselines
+    if ctx.invoked_subcommand is not None:
+        return
+    from scripts.d1 import baselines, collective_baselines, core_baselines, network_baselines
 
     stages = Stages()
     if write_baselines:
         records = {case.name: baselines.record(baselines.measure(case, stages)) for case in baselines.CASES}
-        core_records = {case.name: core_baselines.measure(case, stages).record() for case in core_baselines.CASES}
-        collectives = {
-            case.name: collective_baselines.record(collective_baselines.measure(case, stages))
-            for case in collective_baselines.CASES
+        others = {
+            "core": (
+                core_baselines.FILE,
+                {case.name: core_baselines.measure(case, stages).record() for case in core_baselines.CASES},
+            ),
+            "collectives": (
+                collective_baselines.FILE,
+                {
+                    case.name: collective_baselines.record(collective_baselines.measure(case, stages))
+                    for case in collective_baselines.CASES
+                },
+            ),
+            "network": (
+                network_baselines.FILE,
+                {case.name: network_baselines.measure(case, stages).record() for case in network_baselines.CASES},
+            ),
         }
-        baselines.write_baselines(records)
-        baselines.write_baselines(core_records, core_baselines.FILE)
-        baselines.write_baselines(collectives, collective_baselines.FILE)
+        for file, each in ((baselines.FILE, records), *others.values()):
+            baselines.write_baselines(each, file)
+            if not as_json:
+                click.echo(f"{file}: {len(each)} baselines")
         if as_json:
-            core = {"file": str(core_baselines.FILE), "baselines": core_records}
-            others = {"file": str(collective_baselines.FILE), "baselines": collectives}
-            print_json({"file": str(baselines.FILE), "baselines": records, "core": core, "collectives": others})
-        else:
-            click.echo(f"{baselines.FILE}: {len(records)} baselines")
-            click.echo(f"{core_baselines.FILE}: {len(core_records)} baselines")
-            click.echo(f"{collective_baselines.FILE}: {len(collectives)} baselines")
+            written = {name: {"file": str(file), "baselines": each} for name, (file, each) in others.items()}
+            print_json({"file": str(baselines.FILE), "baselines": records, **written})
         return
     figures, rows = _measure(arithmetic, stages)
     passed = all(each["as_baseline"] for kind in ("products", "core", "collectives") for each in figures[kind].values())
@@ -59,6 +70,9 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
     else:
         print_table("d1 bench", ("what", "figure", ""), rows)
     ctx.exit(ExitCode.PASSED if passed else ExitCode.FAILED)
+
+
+bench.add_command(network)
 
 
 def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
