@@ -78,6 +78,8 @@ class NodeConfig:
     matrix_passes : int
         Passes that a matrix step takes; there is hardware for ``matrix_m * matrix_n / matrix_passes`` elements. A power of
         two, at most ``matrix_m * matrix_n``. A pass takes a cycle, or two from four passes on (``matrix_step_cycles``).
+    lists : int
+        List transfers that a node has under way at a time: 0, 2, 4 or 8. With 0 there are none, and ``nlist`` is illegal.
     core : str
         ``pipelined``, or ``sequential``: one instruction at a time, for nodes with one thread and narrow links, on which area
         counts. Results do not depend on it.
@@ -105,6 +107,7 @@ class NodeConfig:
     link_passes: int = 1
     simd_passes: int = 1
     matrix_passes: int = 1
+    lists: int = 0
     core: str = "pipelined"
 
     def __post_init__(self) -> None:
@@ -120,6 +123,7 @@ class NodeConfig:
             "accumulators": (1, 2, 4, 8),
             "semaphores": (4, 8, 16, 32),
             "link_passes": (1, 2, 4),
+            "lists": (0, 2, 4, 8),
             "simd_passes": (1, 2, 4, 8, 16),
             "matrix_passes": (1, 2, 4, 8, 16, 32, 64),
         }
@@ -230,6 +234,7 @@ class NodeConfig:
             | self.accumulators << 20
             | self.semaphores << 24
             | (self.sram_bytes >> 4) << 32
+            | self.lists << 59
         )
 
     @property

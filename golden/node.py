@@ -19,6 +19,8 @@ from golden.layout import (
     DEBUG_BLOCK,
     DEBUG_STRIDE,
     LINK_PORTS,
+    LIST_BLOCK,
+    LIST_TAG,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
     SEMAPHORE_VALUE_BITS,
@@ -34,6 +36,7 @@ from golden.layout import (
     ThreadRegister,
     ThreadState,
 )
+from golden.lists import ListEngine
 from golden.packet import Packet
 from golden.program import Program
 from golden.semantics_network import TAG_READ, TAG_THREAD_SHIFT
@@ -70,6 +73,7 @@ class GoldenNode:
     -------
     sram : bytearray
     threads : list of Thread
+    lists : ListEngine
     semaphores : list of int
     departed : list of (Port, Packet)
         What left through a link, if there is no transport.
@@ -103,6 +107,7 @@ class GoldenNode:
         self.on_retire: Callable[[Retirement], None] | None = None
         self.on_vector_write: Callable[[int, int, bytes], None] | None = None
         self.threads = [Thread(self, number) for number in range(config.threads)]
+        self.lists = ListEngine(self)
         self._transport = transport or GoldenNode._route_alone
         self._outbox: deque[Packet] = deque()
         self._overflowed = False
@@ -122,11 +127,11 @@ class GoldenNode:
         self.write_register(ControlRegister.TOHOST_ADDRESS, program.tohost or 0)
 
     def run(self, max_cycles: int | None = None) -> int:
-        """Run all threads until none can go on or ``max_cycles`` are over; returns the cycles that passed."""
+        """Run all threads and lists until none can go on or ``max_cycles`` are over; returns the cycles that passed."""
         start = self.clock.cycle
         while max_cycles is None or self.clock.cycle - start < max_cycles:
             budget = QUANTUM if max_cycles is None else min(QUANTUM, max_cycles - (self.clock.cycle - start))
-            if run_round(self.threads, self.clock, budget) == 0:
+            if run_round([*self.threads, self.lists], self.clock, budget) == 0:
                 break
         return self.clock.cycle - start
 
@@ -190,6 +195,10 @@ class GoldenNode:
     def send(self, packet: Packet) -> None:
         """A thread sends a request; it leaves at the next ``flush``."""
         self._requests_sent += 1
+        self.forward(packet)
+
+    def forward(self, packet: Packet) -> None:
+        """A request that no thread sends; it leaves at the next ``flush``."""
         self._outbox.append(packet)
 
     def flush(self) -> None:
@@ -239,7 +248,9 @@ class GoldenNode:
 
     def deliver(self, packet: Packet) -> None:
         """A packet arrives at the node's interface; answers leave at once."""
-        if packet.kind is Kind.READ_DATA:
+        if not packet.is_request and packet.tag & LIST_TAG:
+            self.lists.answer(packet)
+        elif packet.kind is Kind.READ_DATA:
             if packet.tag & TAG_READ:
                 self._requester(packet.tag).receive(packet.tag & 0x1F, packet.data)
         elif packet.kind is Kind.ERROR:
@@ -314,6 +325,8 @@ class GoldenNode:
         if register < COUNTER_BLOCK:
             semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
             return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
+        if register >= LIST_BLOCK:
+            return self.lists.read(register)
         if register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             return self.threads[number].debug.read(field) if number < len(self.threads) else 0
@@ -334,6 +347,8 @@ class GoldenNode:
                     self.threads[number].start(value)
                 elif field == ThreadRegister.STATE:
                     self.threads[number].stop(ThreadState.HALTED)
+        elif register >= LIST_BLOCK:
+            self.lists.write(register, value)
         elif register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             if number < len(self.threads):

@@ -20,13 +20,15 @@ class Packet:
     src_x, src_y, src_exit : int
         Sender, and where a response goes. In an ERROR, the destination that failed.
     tag : int
-        8 bits, returned unchanged.
+        10 bits, returned unchanged.
     post, sem : bool, int
         WRITE: post that semaphore after the data. ERROR: ``sem`` is the NetworkError.
     mask : int
         WRITE: bit i lets byte i of the line be written.
     data : bytes
         The line; empty in packets that carry none.
+    upper : int
+        Bits 50 to 63 of the destination's global address.
     """
 
     kind: Kind
@@ -42,6 +44,7 @@ class Packet:
     sem: int = 0
     mask: int = 0
     data: bytes = b""
+    upper: int = 0
 
     @property
     def is_request(self) -> bool:
