@@ -164,6 +164,13 @@ def test_lists_take_turns_packet_by_packet() -> None:
     assert [packet.offset for packet in packets] == [i * 4096 + 64 * k for k in range(3) for i in range(8)]
 
 
+def test_no_packet_and_no_read_serves_more_granules_than_a_line_has() -> None:
+    again = Dimension(20, 8, 0), Dimension(20, 0, 8)
+    writes = leaving(WIDE, ListDescriptor(8, address(0, SOURCE), address(1, 0), again[:1]))
+    assert [packet.data[:8] for packet in writes] == [noise(SIZE)[8 * i :][:8] for i in (7, 15, 19)]
+    assert len(leaving(WIDE, ListDescriptor(8, address(1, 0), address(0, DESTINATION), again[1:]))) == 3
+
+
 def test_reads_of_one_line_are_one_request_and_so_many_are_under_way() -> None:
     eight = ListDescriptor(8, address(1, 0), address(0, DESTINATION), (Dimension(8, 8, 64), Dimension(40, 64, 8)))
     requests = leaving(WIDE, eight)
