@@ -28,7 +28,7 @@ CONTROL_PAGE_BYTES = 0x1000
 CORES = ("pipelined", "sequential")
 
 #: Version of the instruction set and of the control page, reported by every node.
-ISA_VERSION = 4
+ISA_VERSION = 5
 
 
 class ConfigError(ValueError):
@@ -72,6 +72,9 @@ class NodeConfig:
     link_passes : int
         Cycles that a flit takes on a link, whose wires carry that part of it per cycle: 1, 2 or 4. Routers are smaller by about
         as much. What is sent and in which order does not depend on it.
+    route_bits : int
+        Low bits of each coordinate by which the node's routing table tells destinations apart: 3, 4 or 5, so it has 64 to 1024
+        entries. 0: the node has no table, and packets go in dimension order.
     simd_passes : int
         Passes that an FP32 operation of the SIMD unit takes; there are ``fp32_lanes / simd_passes`` lanes of hardware. A power
         of two, at most ``fp32_lanes``. Results do not depend on it, nor on ``matrix_passes``.
@@ -105,6 +108,7 @@ class NodeConfig:
     semaphores: int = 16
     channel_depth: int = 4
     link_passes: int = 1
+    route_bits: int = 5
     simd_passes: int = 1
     matrix_passes: int = 1
     lists: int = 0
@@ -123,6 +127,7 @@ class NodeConfig:
             "accumulators": (1, 2, 4, 8),
             "semaphores": (4, 8, 16, 32),
             "link_passes": (1, 2, 4),
+            "route_bits": (0, 3, 4, 5),
             "lists": (0, 2, 4, 8),
             "simd_passes": (1, 2, 4, 8, 16),
             "matrix_passes": (1, 2, 4, 8, 16, 32, 64),
@@ -234,6 +239,7 @@ class NodeConfig:
             | self.accumulators << 20
             | self.semaphores << 24
             | (self.sram_bytes >> 4) << 32
+            | self.route_bits << 56
             | self.lists << 59
         )
 
@@ -262,15 +268,16 @@ PRESETS: dict[str, NodeConfig] = {
         ),
         NodeConfig(
             name="small", line_bytes=16, sram_blocks=4, sram_ways=1, bank_lines=512, threads=2, fetch_lines=8,
-            fetch_bytes=16, decode_width=3, issue_width=1, btb_entries=8, accumulators=4, semaphores=8,
+            fetch_bytes=16, decode_width=3, issue_width=1, btb_entries=8, accumulators=4, semaphores=8, route_bits=4,
         ),
         NodeConfig(
             name="tiny", line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=256, threads=2, fetch_lines=4,
-            fetch_bytes=8, decode_width=2, btb_entries=4, accumulators=2, semaphores=8, simd_passes=2,
+            fetch_bytes=8, decode_width=2, btb_entries=4, accumulators=2, semaphores=8, route_bits=4, simd_passes=2,
         ),
         NodeConfig(
             name="nano", line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=1024, threads=1, fetch_lines=2,
-            accumulators=2, semaphores=4, channel_depth=3, link_passes=4, simd_passes=4, matrix_passes=4, core="sequential",
+            accumulators=2, semaphores=4, channel_depth=3, link_passes=4, route_bits=0, simd_passes=4, matrix_passes=4,
+            core="sequential",
         ),
     )
 }  # fmt: skip

@@ -21,6 +21,7 @@ from golden.layout import (
     LIST_STRIDE_BITS,
     OFFSET_BITS,
     SEMAPHORE_ID_BITS,
+    UPPER_BITS,
     ListCause,
     ListField,
     ListWord,
@@ -99,7 +100,7 @@ class End(NamedTuple):
 
     def at(self, offset: int) -> End:
         """The same end at another offset, as far as that fits."""
-        upper = offset >> OFFSET_BITS & (1 << ATTACHED_OFFSET_BITS - OFFSET_BITS) - 1 if self.attached else self.upper
+        upper = offset >> OFFSET_BITS & (1 << UPPER_BITS) - 1 if self.attached else self.upper
         return self._replace(upper=upper, offset=offset & WINDOW_BYTES - 1)
 
     def __int__(self) -> int:

@@ -6,6 +6,7 @@ Packets are delivered at once and in order; what the network does in between has
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -264,19 +265,24 @@ class GoldenArray:
         self._walk(packet, node, Port.LOCAL)
 
     def _walk(self, packet: Packet, node: GoldenNode, arrival: Port) -> None:
-        """Carry a packet from router to router to its end."""
-        while True:
-            port = node.next_port(packet, arrival)
-            if port is None:
-                return node.refuse(packet)
-            if port is Port.LOCAL:
-                return node.deliver(packet)
-            step_x, step_y = _STEPS[port]
-            neighbour = self._nodes.get((node.x + step_x, node.y + step_y))
-            if neighbour is None:
-                self.host_inbox.append(packet)
-                return None
-            node, arrival = neighbour, port.opposite
+        """Carry a packet, with all copies that it becomes, from router to router to its end."""
+        under_way = deque([(node, arrival)])
+        while under_way:
+            node, arrival = under_way.popleft()
+            for port in node.router.next_ports(packet, arrival):
+                if port is None:
+                    node.refuse(packet)
+                elif port is Port.LOCAL:
+                    node.deliver(packet)
+                elif (neighbour := self._neighbour(node, port)) is not None:
+                    under_way.append((neighbour, port.opposite))
+                else:
+                    self.host_inbox.append(packet)
+
+    def _neighbour(self, node: GoldenNode, port: Port) -> GoldenNode | None:
+        """The node at the other end of a link; None if it is the host."""
+        step_x, step_y = _STEPS[port]
+        return self._nodes.get((node.x + step_x, node.y + step_y))
 
     def _access(self, kind: Kind, target: GlobalAddress, mask: int = 0, data: bytes = b"") -> Packet | None:
         """Send a request from the host; returns what answers it, None if nothing does, NetworkAccessError if it failed.

@@ -7,6 +7,7 @@ without races, but counts one cycle per instruction (see ``golden.clock``).
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable
 
@@ -18,13 +19,13 @@ from golden.layout import (
     COUNTER_STRIDE,
     DEBUG_BLOCK,
     DEBUG_STRIDE,
-    LINK_PORTS,
     LIST_BLOCK,
-    LIST_TAG,
+    ROUTE_BLOCK,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
     SEMAPHORE_VALUE_BITS,
     SRAM_BASE,
+    TAG_NUMBER_BITS,
     THREAD_BLOCK,
     THREAD_STRIDE,
     ControlRegister,
@@ -33,12 +34,14 @@ from golden.layout import (
     Kind,
     NetworkError,
     Port,
+    TagOwner,
     ThreadRegister,
     ThreadState,
 )
 from golden.lists import ListEngine
 from golden.packet import Packet
 from golden.program import Program
+from golden.router import Router
 from golden.semantics_network import TAG_READ, TAG_THREAD_SHIFT
 from golden.thread import Thread
 
@@ -75,6 +78,7 @@ class GoldenNode:
     threads : list of Thread
     lists : ListEngine
     semaphores : list of int
+    router : Router
     departed : list of (Port, Packet)
         What left through a link, if there is no transport.
     on_retire : function of Retirement, or None
@@ -101,6 +105,7 @@ class GoldenNode:
         self.clock = clock or Clock()
         self.sram = bytearray(config.sram_bytes)
         self.semaphores = [0] * config.semaphores
+        self.router = Router(config, x, y, links)
         self.tohost_address = 0
         self.tohost = 0
         self.departed: list[tuple[Port, Packet]] = []
@@ -208,58 +213,39 @@ class GoldenNode:
 
     # -- router -------------------------------------------------------------------------------------------------------
 
-    def next_port(self, packet: Packet, arrival: Port) -> Port | None:
-        """The port through which the router sends a packet on, None if it is undeliverable.
-
-        x first, then y, then the exit. A port without a link is undeliverable, and so is the port of arrival: only an
-        ``exit`` that names a link between two nodes leads there, and the packet would go to and fro for ever.
-
-        Parameters
-        ----------
-        packet : Packet
-        arrival : Port
-            Where it came in; LOCAL for the node's own.
-        """
-        if packet.x != self.x:
-            port = Port.EAST if packet.x > self.x else Port.WEST
-        elif packet.y != self.y:
-            port = Port.SOUTH if packet.y > self.y else Port.NORTH
-        elif packet.exit == Port.LOCAL:
-            return Port.LOCAL
-        elif packet.exit > Port.WEST:
-            return None
-        else:
-            port = Port(packet.exit)
-        linked = self.links >> LINK_PORTS.index(port) & 1
-        return port if linked and port is not arrival else None
-
     @staticmethod
     def _route_alone(node: GoldenNode, packet: Packet) -> None:
         """The transport of a node on its own."""
-        port = node.next_port(packet, Port.LOCAL)
-        if port is None:
-            node.refuse(packet)
-        elif port is Port.LOCAL:
-            node.deliver(packet)
-        else:
-            node.departed.append((port, packet))
+        for port in node.router.next_ports(packet, Port.LOCAL):
+            if port is None:
+                node.refuse(packet)
+            elif port is Port.LOCAL:
+                node.deliver(packet)
+            else:
+                node.departed.append((port, packet))
 
     # -- network interface --------------------------------------------------------------------------------------------
 
     def deliver(self, packet: Packet) -> None:
-        """A packet arrives at the node's interface; answers leave at once."""
-        if not packet.is_request and packet.tag & LIST_TAG:
-            self.lists.answer(packet)
-        elif packet.kind is Kind.READ_DATA:
-            if packet.tag & TAG_READ:
-                self._requester(packet.tag).receive(packet.tag & 0x1F, packet.data)
-        elif packet.kind is Kind.ERROR:
-            register = packet.tag & 0x1F if packet.tag & TAG_READ else None
-            self._requester(packet.tag).fail_request(packet.failed_address, register)
+        """A packet arrives at the node's interface; answers leave at once. A response that nobody waits for is dropped."""
+        if not packet.is_request:
+            if packet.tag >> TAG_NUMBER_BITS == TagOwner.THREAD:
+                self._receive(packet)
+            elif packet.tag >> TAG_NUMBER_BITS == TagOwner.LIST:
+                self.lists.answer(packet)
         else:
             self._requests_received += 1
             self._serve(packet)
         self.flush()
+
+    def _receive(self, packet: Packet) -> None:
+        """A thread gets a response."""
+        thread = self.threads[(packet.tag >> TAG_THREAD_SHIFT & 3) % len(self.threads)]
+        register = packet.tag & 0x1F if packet.tag & TAG_READ else None
+        if packet.kind is Kind.ERROR:
+            thread.fail_request(packet.failed_address, register)
+        elif register is not None:
+            thread.receive(register, packet.data)
 
     def refuse(self, packet: Packet) -> None:
         """The router found that a packet is undeliverable here: a request is answered by an ERROR, a response counted off."""
@@ -269,13 +255,15 @@ class GoldenNode:
         else:
             self._response_lost = True
 
-    def _requester(self, tag: int) -> Thread:
-        return self.threads[(tag >> TAG_THREAD_SHIFT & 3) % len(self.threads)]
-
     def _serve(self, packet: Packet) -> None:
-        """Execute a request that was delivered. A post to a semaphore that is not there fails like a bad offset."""
+        """Execute a request that was delivered.
+
+        A post to a semaphore that is not there fails like a bad offset, and so does a READ from a rectangle.
+        """
         line = self.config.line_bytes
-        if packet.kind is Kind.WRITE and packet.post and packet.sem >= len(self.semaphores):
+        if packet.is_multicast:
+            packet = dataclasses.replace(packet, x=self.x, y=self.y, upper=0)
+        if packet.upper or (packet.kind is Kind.WRITE and packet.post and packet.sem >= len(self.semaphores)):
             self._outbox.append(packet.error(NetworkError.BAD_OFFSET))
             return
         start = packet.offset & ~(line - 1)
@@ -327,6 +315,8 @@ class GoldenNode:
             return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
         if register >= LIST_BLOCK:
             return self.lists.read(register)
+        if register >= ROUTE_BLOCK:
+            return self.router.routes.read(register)
         if register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             return self.threads[number].debug.read(field) if number < len(self.threads) else 0
@@ -349,6 +339,8 @@ class GoldenNode:
                     self.threads[number].stop(ThreadState.HALTED)
         elif register >= LIST_BLOCK:
             self.lists.write(register, value)
+        elif register >= ROUTE_BLOCK:
+            self.router.routes.write(register, value)
         elif register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             if number < len(self.threads):

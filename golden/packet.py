@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from golden.layout import COORDINATE_BITS, OFFSET_BITS, Kind, NetworkError, Port
+from golden.layout import COORDINATE_BITS, GLOBAL_ADDRESS_BITS, OFFSET_BITS, UPPER_BITS, Kind, NetworkError, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Packet:
     Attributes
     ----------
     kind : Kind
-    x, y, exit, offset : int
-        Destination; in a response, ``offset`` is that of the request.
+    x, y, exit, upper, offset : int
+        Destination; in a response, ``upper`` and ``offset`` are those of the request.
     src_x, src_y, src_exit : int
         Sender, and where a response goes. In an ERROR, the destination that failed.
     tag : int
@@ -27,8 +27,6 @@ class Packet:
         WRITE: bit i lets byte i of the line be written.
     data : bytes
         The line; empty in packets that carry none.
-    upper : int
-        Bits 50 to 63 of the destination's global address.
     """
 
     kind: Kind
@@ -52,6 +50,11 @@ class Packet:
         return self.kind in (Kind.WRITE, Kind.READ)
 
     @property
+    def is_multicast(self) -> bool:
+        """Whether it goes to each node of a rectangle."""
+        return self.kind is Kind.WRITE and self.exit == Port.LOCAL and self.upper != 0
+
+    @property
     def failed_address(self) -> int:
         """Of an ERROR: the global address that could not be reached."""
         return (
@@ -59,18 +62,19 @@ class Packet:
             | self.src_x << OFFSET_BITS
             | self.src_y << OFFSET_BITS + COORDINATE_BITS
             | self.src_exit << OFFSET_BITS + 2 * COORDINATE_BITS
+            | self.upper << GLOBAL_ADDRESS_BITS - UPPER_BITS
         )
 
     def answer(self, data: bytes) -> Packet:
         """The READ_DATA response to this READ, from the node that it is addressed to."""
         return Packet(
             Kind.READ_DATA, self.src_x, self.src_y, self.offset, self.src_exit,
-            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, data=data,
+            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, data=data, upper=self.upper,
         )  # fmt: skip
 
     def error(self, reason: NetworkError) -> Packet:
         """The ERROR response to this request."""
         return Packet(
             Kind.ERROR, self.src_x, self.src_y, self.offset, self.src_exit,
-            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, sem=reason,
+            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, sem=reason, upper=self.upper,
         )  # fmt: skip

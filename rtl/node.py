@@ -129,6 +129,14 @@ class Node(wiring.Component):
         wiring.connect(m, interface.write, sram.network_write)
         wiring.connect(m, core.network, interface.core)
         wiring.connect(m, interface.control, core.control)
+        # Registers of the routing table, which the router holds, are none to the core: there they read 0.
+        control, routes = interface.control, router.routes
+        with m.If(control.access):
+            m.d.comb += [routes.register.eq(control.register), routes.write.eq(control.write & core.control.ready)]
+        m.d.comb += [
+            routes.write_data.eq(control.write_data),
+            control.read_data.eq(core.control.read_data | routes.read_data),
+        ]
         wiring.connect(m, router.eject_request, interface.eject_request)
         wiring.connect(m, router.eject_response, interface.eject_response)
         wiring.connect(m, interface.inject_request, router.inject_request)

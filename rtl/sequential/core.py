@@ -7,13 +7,12 @@ from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS
-from golden.layout import GLOBAL_ADDRESS_BITS, SEMAPHORE_VALUE_BITS, FormatKind, ThreadState
+from golden.layout import SEMAPHORE_VALUE_BITS, FormatKind, ThreadState
 from rtl.core.addresses import line_of
 from rtl.core.csr import FLAG_BITS
 from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
 from rtl.core.ports import core_members
 from rtl.core.random_lanes import random_name
-from rtl.interfaces import GlobalAddressLayout
 from rtl.matrix.array import MatrixOp, matrix_name
 from rtl.sequential.access_states import access, gather
 from rtl.sequential.dispatch import execute, ready
@@ -431,7 +430,7 @@ class SequentialCore(wiring.Component):
             self.store.data.eq(outgoing.data),
             self.store.mask.eq(outgoing.mask),
             network.tx_read.eq(decoded.nread),
-            network.tx_address.eq(GlobalAddressLayout()(p.result[:GLOBAL_ADDRESS_BITS])),
+            network.tx_address.eq(p.result),
             network.tx_tag.eq(Cat(Mux(decoded.nread, rd, 0), C(0, 2), decoded.nread)),
             network.tx_post.eq(decoded.nwrite & p.insn[25]),
             network.tx_sem.eq(Mux(network.tx_post, rd, 0)),

@@ -215,7 +215,7 @@ def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> st
         offsets[name] = (position, bits)
         position += bits
     assert offsets["mask"][0] % 8 == 0 == offsets["data"][0] % 8, "the engine copies mask and data as bytes"
-    names = ("kind", "x", "y", "exit", "offset", "src_x", "src_y", "src_exit", "tag", "post", "sem")
+    names = ("kind", "x", "y", "exit", "upper", "offset", "src_x", "src_y", "src_exit", "tag", "post", "sem")
     constants = {
         "kLineBytes": config.line_bytes,
         "kSramLines": config.sram_lines,

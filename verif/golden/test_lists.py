@@ -215,6 +215,19 @@ def test_strides_of_attached_memory_have_35_bits() -> None:
     assert [packet.upper << 21 | packet.offset for packet in packets] == offsets
 
 
+def test_a_push_to_a_rectangle_posts_in_every_node() -> None:
+    array = GoldenArray(TINY, 3, 3)
+    array.poke(0, 0, SOURCE, noise(256))
+    rectangle = int(GlobalAddress(1, 0, DESTINATION)) | 1 << 50 | 2 << 57
+    start(array, ListDescriptor(16, address(0, SOURCE), rectangle, (Dimension(16, 16, 16),), None, 1, 2))
+    assert array.run(1000).reason == "ended"
+    assert failure(array) == (ListCause.NONE, 0)
+    for x in range(3):
+        for y in range(3):
+            assert array.peek(x, y, DESTINATION, 256) == (noise(256) if x else bytes(256))
+            assert array.node(x, y).semaphores[2] == (x > 0)
+
+
 def test_a_chain_is_executed_in_order_and_each_part_posts() -> None:
     array = two_nodes()
     parts = [

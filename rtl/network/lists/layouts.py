@@ -14,6 +14,7 @@ from golden.layout import (
     LIST_STRIDE_BITS,
     OFFSET_BITS,
     SEMAPHORE_ID_BITS,
+    UPPER_BITS,
 )
 
 __all__ = [
@@ -45,7 +46,7 @@ class EndLayout(data.StructLayout):
                 "x": unsigned(COORDINATE_BITS),
                 "y": unsigned(COORDINATE_BITS),
                 "exit": unsigned(EXIT_BITS),
-                "upper": unsigned(ATTACHED_OFFSET_BITS - OFFSET_BITS),
+                "upper": unsigned(UPPER_BITS),
             }
         )
 

@@ -89,6 +89,6 @@ class NetworkPieces(PieceMaker):
 
     def _wrong_request(self) -> list[int]:
         """Traps at once: no global address, or not aligned."""
-        bad = [1 << 50, 5 << 47, 7 << 47, 4, 1 << 63, (6 << 47) + 1]
+        bad = [5 << 47 | 1 << 50, 5 << 47, 7 << 47, 4, 7 << 47 | 1 << 63, (6 << 47) + 1]
         words = constant(19, self.choices.one_of(bad))
         return [*words, self._one([*_WRITES, "nread", "nsd"], rs1=19, sem=self.thread)]

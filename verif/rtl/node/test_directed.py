@@ -108,7 +108,11 @@ PROGRAMS = {
     "remote write nowhere, after the end": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n nwrite v0, (a0)\n halt zero",
     "remote read of nothing": "csrr a0, mnode\n li a1, SRAM_BYTES\n add a0, a0, a1\n nread v1, (a0)\n vst v1, 0(a0)\n 1: j 1b",
     "remote address misaligned": "csrr a0, mnode\n addi a0, a0, 4\n nsd a1, (a0)",
-    "remote address too large": "li a0, 1 << 50\n nread v1, (a0)",
+    "remote read of a rectangle": "li a0, 1 << 50\n nread v1, (a0)",
+    "remote write of a rectangle beyond the edge": "csrr a0, mnode\n li a1, 1 << 50 | 0x400\n add a0, a0, a1\n nwrite v0, (a0)\n"
+    " 1: j 1b",
+    "remote write of a rectangle beyond the edge, nothing there": "csrr a0, mnode\n li a1, 1 << 57 | SRAM_BYTES\n"
+    " add a0, a0, a1\n nsd a0, (a0)\n 1: j 1b",
     "remote exit that is no port": "li a0, 5 << 47\n nwrite v1, (a0)",
     "overflowing semaphore": "li a0, 0xffff\n spost 1, a0\n spost 1, a0\n swait 1, a0\n halt zero",
     "fence and fence.i with reserved bits set": "li a0, 1\n .word 0x8330000f | 5 << 15 | 10 << 7\n"
