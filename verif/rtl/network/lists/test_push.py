@@ -109,7 +109,7 @@ class Bench:
             grant = bool(asks) and (self.grants[cycle % len(self.grants)] or cycle % 8 == 0)
             ctx.set(engine.read.grant, grant)
             granted = ctx.get(engine.read.address) * line if grant else None
-            assert granted is None or granted < len(sram)
+            assert not asks or ctx.get(engine.read.address) * line < len(sram)
             ready = self.readies[cycle % len(self.readies)] or cycle % 8 == 1
             ctx.set(engine.packets.ready, ready)
             if ready and ctx.get(engine.packets.valid):
@@ -230,11 +230,32 @@ def test_padding_needs_no_read() -> None:
     assert bench.packet_cycles == list(range(bench.load_cycles[0] + 3, bench.load_cycles[0] + 13))
 
 
+LINE64 = CONFIGS["line64"]
+
+
+@pytest.mark.parametrize(
+    "granule, source, destination, dimension",
+    [
+        (8, 0, 0, Dimension(20, 8, 0)),
+        (16, 0, 0, Dimension(9, 64, 0)),
+        (8, LINE64.sram_bytes - 24, 0, Dimension(4, 8, 8)),
+        (64, LINE64.sram_bytes - 64, 0, Dimension(2, 64, 64)),
+        (64, 64, 0, Dimension(3, -64, 64)),
+        (32, 0, (1 << 21) - 64, Dimension(3, 32, 32)),
+        (32, 0, 32, Dimension(3, 32, -32)),
+        (8, 0, 0, Dimension(9, 8, 24, 2, 5)),
+    ],
+)
+def test_lists_at_an_edge_do_what_the_model_does(granule: int, source: int, destination: int, dimension: Dimension) -> None:
+    descriptor = ListDescriptor(granule, here(source), 5 << 21 | destination, (dimension,), post_source=3, post_destination=4)
+    assert run(LINE64, [[descriptor]]).sent == [[of_the_model(LINE64, contents(LINE64), descriptor)]]
+
+
 def test_a_list_that_is_stopped_leaves_the_others_as_they_were() -> None:
-    config = CONFIGS["line64"]
+    config = LINE64
     slow = [ListDescriptor(8, here(0), (1 + i) << 21, (Dimension(8, 192, 8), Dimension(6, 8, 64))) for i in range(2)]
     whole = [of_the_model(config, contents(config), descriptor) for descriptor in slow]
-    for stop in range(2, 40):
+    for stop in range(2, 40, 3):
         bench = run_stopped(config, slow, stop)
         assert bench.sent[1] == [whole[1]]
         assert bench.sent[0][0].packets == whole[0].packets[: len(bench.sent[0][0].packets)]
