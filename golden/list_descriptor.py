@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -316,3 +316,32 @@ def _dimension(strides: int, counts: int) -> Dimension:
 
 def _semaphore(control: int, flag: ListField, field: ListField) -> int | None:
     return control >> field & _SEMAPHORE_MASK if control >> flag & 1 else None
+
+
+def check_granule(granule: Granule, origin: End, source_limit: int, target: End, destination_limit: int) -> None:
+    """ListError if an offset of a granule is outside; the source is looked at first."""
+    for end, offset, limit in ((origin, granule.source, source_limit), (target, granule.destination, destination_limit)):
+        if offset is not None and not 0 <= offset < limit:
+            raise ListError(ListCause.OFFSET, f"offset {offset:#x} is outside of 0 to {limit - 1:#x}", int(end.at(offset)))
+
+
+def with_following(granules: Iterable[Granule]) -> Iterator[tuple[Granule, Granule | None]]:
+    """Every granule with the one behind it."""
+    iterator = iter(granules)
+    granule = next(iterator)
+    for following in iterator:
+        yield granule, following
+        granule = following
+    yield granule, None
+
+
+def runs(granules: Iterable[Granule], line: int, most: int) -> Iterator[list[Granule]]:
+    """Granules that one READ serves: consecutive ones from one line, at most so many; padding alone."""
+    run: list[Granule] = []
+    for granule in granules:
+        start, source = run[0].source if run else None, granule.source
+        if run and (start is None or source is None or source // line != start // line or len(run) == most):
+            yield run
+            run = []
+        run.append(granule)
+    yield run

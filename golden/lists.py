@@ -8,7 +8,7 @@ defined; here it is all that came before the granule, or the answer, that failed
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from golden.layout import (
@@ -29,7 +29,7 @@ from golden.layout import (
     ListState,
     NetworkError,
 )
-from golden.list_descriptor import End, Granule, ListDescriptor, ListError
+from golden.list_descriptor import End, Granule, ListDescriptor, ListError, check_granule, runs, with_following
 from golden.packet import Packet
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ class ListEngine:
         line = node.config.line_bytes
         origin, target = End.of(descriptor.source), End.of(descriptor.destination)
         data, mask, held = bytearray(line), 0, 0
-        for granule, following in _with_following(descriptor.granules()):
-            _check(granule, origin, len(node.sram), target, target.limit)
+        for granule, following in with_following(descriptor.granules()):
+            check_granule(granule, origin, len(node.sram), target, target.limit)
             position, source = granule.destination % line, granule.source
             data[position : position + size] = bytes(size) if source is None else node.sram[source : source + size]
             mask |= (1 << size) - 1 << position
@@ -228,9 +228,9 @@ class ListEngine:
     def _pull(self, place: _Place, descriptor: ListDescriptor) -> Iterator[bool]:
         node, line = self._node, self._node.config.line_bytes
         origin, target = End.of(descriptor.source), End.of(descriptor.destination)
-        for run in _runs(descriptor.granules(), line, line // descriptor.granule):
+        for run in runs(descriptor.granules(), line, line // descriptor.granule):
             for granule in run:
-                _check(granule, origin, origin.limit, target, len(node.sram))
+                check_granule(granule, origin, origin.limit, target, len(node.sram))
             start = run[0].source
             if start is None:
                 place.runs.append(run)
@@ -366,32 +366,3 @@ def _starter(thread: int | None) -> int:
 def _cause(packet: Packet) -> ListCause:
     """What an ERROR means for a list."""
     return ListCause.UNREACHABLE if packet.sem == NetworkError.UNREACHABLE else ListCause.REFUSED
-
-
-def _check(granule: Granule, origin: End, source_limit: int, target: End, destination_limit: int) -> None:
-    """ListError if an offset of a granule is outside; the source is looked at first."""
-    for end, offset, limit in ((origin, granule.source, source_limit), (target, granule.destination, destination_limit)):
-        if offset is not None and not 0 <= offset < limit:
-            raise ListError(ListCause.OFFSET, f"offset {offset:#x} is outside of 0 to {limit - 1:#x}", int(end.at(offset)))
-
-
-def _with_following(granules: Iterable[Granule]) -> Iterator[tuple[Granule, Granule | None]]:
-    """Every granule with the one behind it."""
-    iterator = iter(granules)
-    granule = next(iterator)
-    for following in iterator:
-        yield granule, following
-        granule = following
-    yield granule, None
-
-
-def _runs(granules: Iterable[Granule], line: int, most: int) -> Iterator[list[Granule]]:
-    """Granules that one READ serves: consecutive ones from one line, at most so many; padding alone."""
-    run: list[Granule] = []
-    for granule in granules:
-        start, source = run[0].source if run else None, granule.source
-        if run and (start is None or source is None or source // line != start // line or len(run) == most):
-            yield run
-            run = []
-        run.append(granule)
-    yield run

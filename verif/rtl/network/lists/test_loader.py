@@ -71,6 +71,12 @@ def spoilt(draw: st.DrawFn, config: NodeConfig) -> bytes:
             lambda value: (0, words[0] | 3 << ListField.DIMENSIONS),
             lambda value: (0, words[0] | 1 << ListField.POST_SOURCE | value % 32 << ListField.SOURCE_SEMAPHORE),
             lambda value: (0, words[0] | 1 << ListField.POST_DESTINATION | value % 32 << ListField.DESTINATION_SEMAPHORE),
+            lambda value: (
+                0,
+                words[0]
+                | 3 << ListField.POST_SOURCE
+                | config.semaphores << (ListField.SOURCE_SEMAPHORE if value % 2 else ListField.DESTINATION_SEMAPHORE),
+            ),
             lambda value: (1 + value % 2, words[1 + value % 2] ^ 1 << value // 2 % 64),
             lambda value: (1, ELSEWHERE + value % 5 * 8),
             lambda value: (1, int(GlobalAddress(X, Y, 0, Port.WEST))),
