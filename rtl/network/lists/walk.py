@@ -33,6 +33,7 @@ class Walk(wiring.Component):
     padding : Out(1), nothing is to be read for it
     last : Out(1), it is the list's last
     following : Out(PositionLayout), of the next granule; means nothing with ``last``
+    following_padding : Out(1), nothing is to be read for that one
     """
 
     def __init__(self):
@@ -45,6 +46,7 @@ class Walk(wiring.Component):
                 "padding": Out(1),
                 "last": Out(1),
                 "following": Out(PositionLayout()),
+                "following_padding": Out(1),
             }
         )
 
@@ -56,7 +58,9 @@ class Walk(wiring.Component):
             self.destination.eq(position.destinations[0]),
             following.eq(position),
         ]
-        ended, outside = Signal(LIST_DIMENSIONS), Signal(LIST_DIMENSIONS)
+        ended, outside, leads_outside = (
+            Signal(LIST_DIMENSIONS, name=name) for name in ("ended", "outside", "leads_outside")
+        )  # fmt: skip
         # Of the dimension that goes on: what it adds to where its run began.
         bases = [Signal(POSITION_BITS, name=f"{side}_base") for side in ("source", "destination")]
         strides = [Signal(signed(LIST_STRIDE_BITS), name=f"{side}_stride") for side in ("source", "destination")]
@@ -70,6 +74,9 @@ class Walk(wiring.Component):
                 behind.eq(index + 1),
                 ended[number].eq(behind == dimension.count),
                 outside[number].eq((index < dimension.first) | (index >= dimension.end)),
+                leads_outside[number].eq(
+                    (following.indices[number] < dimension.first) | (following.indices[number] >= dimension.end)
+                ),
                 moves.eq((index >= dimension.first) & (behind < dimension.end)),
             ]
             # The lowest dimension that has not ended goes on, and all below begin anew from where it then is.
@@ -85,5 +92,9 @@ class Walk(wiring.Component):
                     m.d.comb += [following.sources[below].eq(sums[0]), following.destinations[below].eq(sums[1])]
                 for below in range(number):
                     m.d.comb += following.indices[below].eq(0)
-        m.d.comb += [self.padding.eq(outside.any()), self.last.eq(ended.all())]
+        m.d.comb += [
+            self.padding.eq(outside.any()),
+            self.following_padding.eq(leads_outside.any()),
+            self.last.eq(ended.all()),
+        ]
         return m

@@ -28,8 +28,11 @@ def walked(simulation: Simulation, descriptor: ListDescriptor, most: int) -> lis
         ctx.set(walk.description, description_of(descriptor))
         source, destination = End.of(descriptor.source).base, End.of(descriptor.destination).base
         ctx.set(walk.position, {"indices": [0] * 4, "sources": [source] * 4, "destinations": [destination] * 4})
+        announced = None
         for _ in range(most):
             padding = ctx.get(walk.padding)
+            assert announced in (None, padding)
+            announced = ctx.get(walk.following_padding)
             offsets = [min(ctx.get(value), LIMIT) for value in (walk.source, walk.destination)]
             found.append((None if padding else offsets[0], offsets[1]))
             if LIMIT in found[-1] or ctx.get(walk.last):
