@@ -249,11 +249,11 @@ class PullEngine(wiring.Component):
         padded_last, pads, wanted = Signal(), Signal(), Signal()
         m.d.comb += [
             choice.request.eq(self.running & may_pad),
-            # An answer goes on without a gap. Before it begins, padding of its own list comes, or one granule of others.
+            # Before an answer, padding of its own list comes; beside that, one granule of other lists for each answer.
             wanted.eq(
                 self.answers.valid & ~may_pad.bit_select(answer.place, 1) & self.running.bit_select(answer.place, 1) & ~self.load
             ),
-            pads.eq(choice.request.any() & ~self.load & ((held == 0) & (~padded_last | ~wanted))),
+            pads.eq(choice.request.any() & ~self.load & (~padded_last | ~wanted)),
             place.eq(answer.place),
         ]
         with m.If(pads):

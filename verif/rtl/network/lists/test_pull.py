@@ -210,6 +210,14 @@ def test_padding_is_written_one_per_cycle_and_waits_for_no_answer() -> None:
     assert bench.write_cycles == list(range(1, 21))
 
 
+def test_answers_and_padding_of_another_list_take_turns() -> None:
+    zeros = ListDescriptor(16, int(GlobalAddress(FAR, Y, 0)), here(0), (Dimension(40, 0, 16, end=0),))
+    bench = run(LINE16, [zeros, block(LINE16, 1, 40, 16)])
+    assert len(bench.write_cycles) == 80
+    assert bench.write_cycles[-1] < 90
+    assert max(bench.done.values()) - min(bench.done.values()) < 8
+
+
 def test_no_more_than_so_many_reads_are_under_way() -> None:
     bench = run(LINE16, [block(LINE16, 0, 40, 16)], delays=[60])
     assert [cycle for cycle in bench.read_cycles if cycle < 60] == list(range(2, 2 + LIST_READS))
