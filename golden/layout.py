@@ -228,9 +228,10 @@ class ControlRegister(IntEnum):
     TOHOST = 0x020
     """Read only. The value that ended the program; 0 as long as there was none. Writing TOHOST_ADDRESS clears it."""
     STATUS = 0x028
-    """Read only. Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
+    """Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
     13 a semaphore overflowed, 14 a packet was dropped (an undeliverable response, or a kind that does not belong to its class),
-    16-19 links present (north, east, south, west), 20-23 threads stopped by a debugger."""
+    16-19 links present (north, east, south, west), 20-23 threads stopped by a debugger, 24-28 beside bit 13 the semaphore that
+    overflowed first, else 0. A write of any value clears bits 13 and 24-28."""
     FIRST_START = 0x030
     """Read only. Cycle in which a thread was started while none was active."""
     LAST_STOP = 0x038
@@ -250,6 +251,10 @@ class ControlRegister(IntEnum):
     LINES_STORED = 0x070
     """Read only. Writes of threads into SRAM, each into one line."""
 
+
+#: Bits of STATUS: a post found a semaphore full, and the number of the first one.
+OVERFLOW_BIT = 13
+OVERFLOWED_SEMAPHORE_BIT = 24
 
 THREAD_BLOCK = 0x100
 THREAD_STRIDE = 0x40

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden array: nodes in a mesh, the host at its north-west corner, and a run loop that knows when nothing can move.
+"""The golden array: nodes in a mesh, the host at its edge, and a run loop that knows when nothing can move.
 
 Packets are delivered at once and in order; what the network does in between has no effect on programs without races.
 """
@@ -12,14 +12,11 @@ from typing import Literal
 
 from golden.clock import QUANTUM, Clock, run_round
 from golden.config import NodeConfig
-from golden.layout import COORDINATE_BITS, LINK_PORTS, GlobalAddress, Kind, NetworkError, Port, ThreadState
+from golden.layout import GlobalAddress, Kind, NetworkError, Port, ThreadState
+from golden.memory_model import MemoryModel
 from golden.node import GoldenNode
 from golden.packet import Packet
-
-_STEPS = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
-
-#: Where the host is attached.
-HOST_PORT = Port.WEST
+from golden.topology import STEPS, Topology
 
 _REASONS = {
     NetworkError.UNREACHABLE: "there is no such node or link in the array",
@@ -89,16 +86,19 @@ class ThreadReport:
 
 
 class GoldenArray:
-    """R x C nodes of one configuration, linked as a mesh, with a host at the west link of node (0, 0).
+    """Nodes of one configuration, linked as a mesh, with a host at a link of its edge.
 
     Parameters
     ----------
     config : NodeConfig
-    rows, columns : int
-        Nodes lie at y = row, x = column; 1 to 8192 each.
+    rows, columns : int, optional
+        Size of a whole array, whose host is at the west link of node (0, 0). Nodes lie at y = row, x = column; 1 to 8192 each.
+    topology : Topology, optional
+        The array, instead of rows and columns: what is dead, where the host is, and which memories there are.
 
     Members
     -------
+    config, rows, columns, topology
     cycle : int
         Cycles since the array was made, as ``golden.clock`` counts them.
     host_inbox : list of Packet
@@ -110,20 +110,18 @@ class GoldenArray:
         If rows or columns are out of range.
     """
 
-    def __init__(self, config: NodeConfig, rows: int, columns: int):
-        for name, count in (("rows", rows), ("columns", columns)):
-            if not 1 <= count <= 1 << COORDINATE_BITS:
-                raise ValueError(f"{name} = {count} is outside of 1 to {1 << COORDINATE_BITS}")
+    def __init__(self, config: NodeConfig, rows: int | None = None, columns: int | None = None, topology: Topology | None = None):
+        self.topology = Topology.of(rows, columns, topology)
         self.config = config
-        self.rows = rows
-        self.columns = columns
+        self.rows = self.topology.rows
+        self.columns = self.topology.columns
         self.host_inbox: list[Packet] = []
         self._clock = Clock()
         self._nodes = {
-            (x, y): GoldenNode(config, x, y, self._links(x, y), self._clock, self._carry)
-            for y in range(rows)
-            for x in range(columns)
+            (x, y): GoldenNode(config, x, y, self.topology.links(x, y), self._clock, self._carry)
+            for x, y in self.topology.sites()
         }
+        self._memories = {memory.link: MemoryModel(memory, config.line_bytes) for memory in self.topology.memories}
         self._threads = [thread for node in self._nodes.values() for thread in node.threads]
         self._lists = [node.lists for node in self._nodes.values() if config.lists]
 
@@ -137,9 +135,11 @@ class GoldenArray:
         try:
             return self._nodes[x, y]
         except KeyError:
-            raise ValueError(
-                f"there is no node x={x}, y={y} in an array of {self.rows} rows and {self.columns} columns"
-            ) from None
+            raise ValueError(self.topology.missing(x, y)) from None
+
+    def memory(self, x: int, y: int, port: Port) -> MemoryModel:
+        """The memory at a link that leads out of the array, to fill it and to read it; ValueError if there is none."""
+        return self._memories[self.topology.memory(x, y, port).link]
 
     # -- host: packets ------------------------------------------------------------------------------------------------
 
@@ -186,8 +186,9 @@ class GoldenArray:
         return int.from_bytes(self.read(x, y, offset, 8), "little")
 
     def send(self, packet: Packet) -> None:
-        """Let the host send any packet; it enters through the west link of node (0, 0)."""
-        self._walk(packet, self._nodes[0, 0], HOST_PORT)
+        """Let the host send any packet; it enters through the host's link."""
+        x, y, port = self.topology.host_link
+        self._walk(packet, self._nodes[x, y], port)
 
     # -- host: back door ----------------------------------------------------------------------------------------------
 
@@ -251,15 +252,6 @@ class GoldenArray:
 
     # -- network ------------------------------------------------------------------------------------------------------
 
-    def _links(self, x: int, y: int) -> int:
-        """Links of a node: to its neighbours, and to the host."""
-        links = 0
-        for bit, port in enumerate(LINK_PORTS):
-            step_x, step_y = _STEPS[port]
-            inside = 0 <= x + step_x < self.columns and 0 <= y + step_y < self.rows
-            links |= (inside or (x, y, port) == (0, 0, HOST_PORT)) << bit
-        return links
-
     def _carry(self, node: GoldenNode, packet: Packet) -> None:
         """Transport of the nodes: the packet enters the router of its sender."""
         self._walk(packet, node, Port.LOCAL)
@@ -277,12 +269,20 @@ class GoldenArray:
                 elif (neighbour := self._neighbour(node, port)) is not None:
                     under_way.append((neighbour, port.opposite))
                 else:
-                    self.host_inbox.append(packet)
+                    self._leave(packet, node, port)
 
     def _neighbour(self, node: GoldenNode, port: Port) -> GoldenNode | None:
-        """The node at the other end of a link; None if it is the host."""
-        step_x, step_y = _STEPS[port]
+        """The node at the other end of a link; None if the link leads out of the array."""
+        step_x, step_y = STEPS[port]
         return self._nodes.get((node.x + step_x, node.y + step_y))
+
+    def _leave(self, packet: Packet, node: GoldenNode, port: Port) -> None:
+        """A packet leaves the array, for a memory or for the host."""
+        memory = self._memories.get((node.x, node.y, port))
+        if memory is None:
+            self.host_inbox.append(packet)
+        elif (answer := memory.serve(packet)) is not None:
+            self._walk(answer, node, port)
 
     def _access(self, kind: Kind, target: GlobalAddress, mask: int = 0, data: bytes = b"") -> Packet | None:
         """Send a request from the host; returns what answers it, None if nothing does, NetworkAccessError if it failed.
@@ -291,7 +291,8 @@ class GoldenArray:
         """
         run_round(self._lists, self._clock)
         before = len(self.host_inbox)
-        self.send(Packet(kind, target.x, target.y, target.offset, src_exit=HOST_PORT, mask=mask, data=data))
+        x, y, port = self.topology.host_link
+        self.send(Packet(kind, target.x, target.y, target.offset, src_x=x, src_y=y, src_exit=port, mask=mask, data=data))
         if len(self.host_inbox) == before:
             return None
         answer = self.host_inbox.pop()

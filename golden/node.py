@@ -20,6 +20,8 @@ from golden.layout import (
     DEBUG_BLOCK,
     DEBUG_STRIDE,
     LIST_BLOCK,
+    OVERFLOW_BIT,
+    OVERFLOWED_SEMAPHORE_BIT,
     ROUTE_BLOCK,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
@@ -115,7 +117,7 @@ class GoldenNode:
         self.lists = ListEngine(self)
         self._transport = transport or GoldenNode._route_alone
         self._outbox: deque[Packet] = deque()
-        self._overflowed = False
+        self._overflowed: int | None = None
         self._response_lost = False
         self._first_start = 0
         self._last_stop = 0
@@ -194,7 +196,8 @@ class GoldenNode:
         total = self.semaphores[semaphore] + amount
         if total > _SEMAPHORE_MAX:
             total = _SEMAPHORE_MAX
-            self._overflowed = True
+            if self._overflowed is None:
+                self._overflowed = semaphore
         self.semaphores[semaphore] = total
 
     def send(self, packet: Packet) -> None:
@@ -297,7 +300,9 @@ class GoldenNode:
     @property
     def status(self) -> int:
         """Register STATUS."""
-        value = self.exited << 12 | self._overflowed << 13 | self._response_lost << 14 | self.links << 16
+        value = self.exited << 12 | self._response_lost << 14 | self.links << 16
+        if self._overflowed is not None:
+            value |= 1 << OVERFLOW_BIT | self._overflowed << OVERFLOWED_SEMAPHORE_BIT
         for thread in self.threads:
             if thread.state in _STATUS_BITS:
                 value |= 1 << thread.number + _STATUS_BITS[thread.state]
@@ -330,6 +335,8 @@ class GoldenNode:
             if register == ControlRegister.TOHOST_ADDRESS:
                 self.tohost_address = value
                 self.tohost = 0
+            elif register == ControlRegister.STATUS:
+                self._overflowed = None
         elif register < SEMAPHORE_BLOCK:
             number, field = divmod(register - THREAD_BLOCK, THREAD_STRIDE)
             if number < len(self.threads):

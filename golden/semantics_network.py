@@ -87,6 +87,18 @@ def _nwrite(post: bool, post_increment: bool) -> Semantics:
     return bind
 
 
+def _npost(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+    x, rs1, line, semaphore = thread.x, fields.rs1, thread.config.line_bytes, thread.semaphore(fields.rd)
+
+    def complete() -> int:
+        address = x[rs1]
+        _check_global(address, line, Cause.STORE_MISALIGNED, Cause.STORE_ACCESS_FAULT)
+        thread.node.send(_request(thread, Kind.WRITE, address, 0, post=True, sem=semaphore, data=bytes(line)))
+        return pc + 4
+
+    return defer, complete
+
+
 def _nread(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
     x, v, vd, rs1, line = thread.x, thread.v, fields.rd, fields.rs1, thread.config.line_bytes
     block = thread.block_on(vd)
@@ -157,7 +169,14 @@ def _halt(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation
 
 
 def _table() -> dict[str, Semantics]:
-    table: dict[str, Semantics] = {"nread": _nread, "nsd": _nsd, "swait": _swait, "spost": _spost, "halt": _halt}
+    table: dict[str, Semantics] = {
+        "npost": _npost,
+        "nread": _nread,
+        "nsd": _nsd,
+        "swait": _swait,
+        "spost": _spost,
+        "halt": _halt,
+    }
     for suffix in ("", ".s", ".p", ".sp"):
         table[f"nwrite{suffix}"] = _nwrite(post="s" in suffix, post_increment="p" in suffix)
     return table

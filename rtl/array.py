@@ -8,52 +8,43 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
-from golden.layout import LINK_PORTS, Port, phit_bits
+from golden.layout import LINK_PORTS, phit_bits
+from rtl.network.bridge import Bridge
 
 __all__ = ["FlatArray"]
-
-_STEP = {Port.NORTH: (-1, 0), Port.EAST: (0, 1), Port.SOUTH: (1, 0), Port.WEST: (0, -1)}
 
 
 class FlatArray(wiring.Component):
     """A mesh of nodes in one design, for comparison with the engine, which runs many instances of one compiled node.
 
-    Node (row, column) has coordinates y = row, x = column. The west link of node (0, 0) goes to the host; links at all other
-    edges are absent.
+    Node (row, column) has coordinates y = row, x = column. Links that take more than a cycle have a
+    :class:`rtl.network.bridge.Bridge` in each direction.
 
     Parameters
     ----------
     config : NodeConfig
-    rows, columns : int
-        At least 1 each.
+    topology : Topology
+        Which nodes and links there are, how many cycles each link takes, and where the host is; see ``golden/topology.py``.
     node_factory : callable
         Makes a node: a component whose members are the boundary of ``docs/architecture.md`` by their flat names
-        (``north_out_valid``, ...). Called once per site.
+        (``north_out_valid``, ...). Called once per live site.
 
     Members
     -------
     host_in_valid : In(2), host_in_flit : In(phit), host_in_credit : Out(2)
-        From the host to the array, named as node (0, 0) sees it; ``host_in_credit`` returns credits to the host.
+        From the host to the array, named as the node there sees it; ``host_in_credit`` returns credits to the host.
     host_out_valid : Out(2), host_out_flit : Out(phit), host_out_credit : In(2)
         From the array to the host.
     cycle : In(64)
         Handed to every node that has a ``cycle``.
     n<row>_<column>_<member>
         Every other member of every node; of links, what the node drives.
-
-    Raises
-    ------
-    ValueError
-        If there is no node.
     """
 
-    def __init__(self, config: NodeConfig, rows: int, columns: int, node_factory: Callable[[], wiring.Component]):
-        if rows < 1 or columns < 1:
-            raise ValueError(f"an array of {rows} x {columns} nodes has no node")
+    def __init__(self, config: NodeConfig, topology, node_factory: Callable[[], wiring.Component]):
         self.config = config
-        self.rows = rows
-        self.columns = columns
-        self.nodes = {(row, column): node_factory() for row in range(rows) for column in range(columns)}
+        self.topology = topology
+        self.nodes = {site: node_factory() for site in topology.sites()}
         flit = phit_bits(config)
         members = {
             "host_in_valid": In(2),
@@ -66,49 +57,60 @@ class FlatArray(wiring.Component):
         }
         links = {f"{port.name.lower()}_{way}" for port in LINK_PORTS for way in ("in_valid", "in_flit", "out_credit")}
         self._inner = links | {"x", "y", "links", "cycle"}
-        for (row, column), node in self.nodes.items():
+        for (x, y), node in self.nodes.items():
             for name, member in node.signature.members.items():
                 if name not in self._inner:
-                    members[f"n{row}_{column}_{name}"] = member
+                    members[f"n{y}_{x}_{name}"] = member
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
-        for (row, column), node in self.nodes.items():
-            m.submodules[f"n{row}_{column}"] = node
-            m.d.comb += [node.x.eq(column), node.y.eq(row)]
+        for (x, y), node in self.nodes.items():
+            m.submodules[f"n{y}_{x}"] = node
+            m.d.comb += [node.x.eq(x), node.y.eq(y), node.links.eq(self.topology.links(x, y))]
             if "cycle" in node.signature.members:
                 m.d.comb += node.cycle.eq(self.cycle)
             for name, member in node.signature.members.items():
                 if name in self._inner:
                     continue
-                inside, outside = getattr(node, name), getattr(self, f"n{row}_{column}_{name}")
+                inside, outside = getattr(node, name), getattr(self, f"n{y}_{x}_{name}")
                 if member.is_signature:
-                    inner, outer = wiring.flipped(outside), inside
-                    wiring.connect(m, inner, outer)
+                    wiring.connect(m, wiring.flipped(outside), inside)
                 elif member.flow == In:
-                    m.d.comb += Value.cast(inside).eq(Value.cast(outside))
+                    self._join(m, inside, outside)
                 else:
-                    m.d.comb += Value.cast(outside).eq(Value.cast(inside))
-            present = 0
-            for bit, port in enumerate(LINK_PORTS):
-                neighbour = self.nodes.get((row + _STEP[port][0], column + _STEP[port][1]))
-                name = port.name.lower()
-                if neighbour is not None:
-                    there, prefix = neighbour, port.opposite.name.lower()
-                    received = (f"{prefix}_out_valid", f"{prefix}_out_flit", f"{prefix}_in_credit")
-                elif (row, column, port) == (0, 0, Port.WEST):
-                    there, received = self, ("host_in_valid", "host_in_flit", "host_out_credit")
-                else:
-                    continue
-                present |= 1 << bit
-                for target, source in zip(("in_valid", "in_flit", "out_credit"), received, strict=True):
-                    m.d.comb += Value.cast(getattr(node, f"{name}_{target}")).eq(Value.cast(getattr(there, source)))
-            m.d.comb += node.links.eq(present)
-        first = self.nodes[0, 0]
-        m.d.comb += [
-            self.host_in_credit.eq(first.west_in_credit),
-            self.host_out_valid.eq(first.west_out_valid),
-            self.host_out_flit.eq(Value.cast(first.west_out_flit)),
-        ]
+                    self._join(m, outside, inside)
+            for port in LINK_PORTS:
+                there = self.topology.neighbour(x, y, port)
+                if there is not None:
+                    self._link(m, (x, y, port), self.nodes[there])
+        x, y, port = self.topology.host_link
+        first, name = self.nodes[x, y], port.name.lower()
+        for way, drives, wants in (("in", ("credit",), ("valid", "flit")), ("out", ("valid", "flit"), ("credit",))):
+            for wire in drives:
+                self._join(m, getattr(self, f"host_{way}_{wire}"), getattr(first, f"{name}_{way}_{wire}"))
+            for wire in wants:
+                self._join(m, getattr(first, f"{name}_{way}_{wire}"), getattr(self, f"host_{way}_{wire}"))
         return m
+
+    def _link(self, m, link, receiver):
+        """The direction of a link that leads away from the node that it is named at."""
+        x, y, port = link
+        out, into = f"{port.name.lower()}_out", f"{port.opposite.name.lower()}_in"
+        cycles = self.topology.link_cycles(x, y, port)
+        sender = self.nodes[x, y]
+        if cycles == 1:
+            for wire in ("valid", "flit"):
+                self._join(m, getattr(receiver, f"{into}_{wire}"), getattr(sender, f"{out}_{wire}"))
+            self._join(m, getattr(sender, f"{out}_credit"), getattr(receiver, f"{into}_credit"))
+            return
+        m.submodules[f"n{y}_{x}_{port.name.lower()}"] = bridge = Bridge(self.config, cycles)
+        for wire in ("valid", "flit"):
+            self._join(m, getattr(bridge.i, wire), getattr(sender, f"{out}_{wire}"))
+            self._join(m, getattr(receiver, f"{into}_{wire}"), getattr(bridge.o, wire))
+        self._join(m, getattr(sender, f"{out}_credit"), bridge.i.credit)
+        self._join(m, bridge.o.credit, getattr(receiver, f"{into}_credit"))
+
+    @staticmethod
+    def _join(m, target, source):
+        m.d.comb += Value.cast(target).eq(Value.cast(source))

@@ -13,6 +13,10 @@ from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET
 from golden.layout import (
+    OVERFLOW_BIT,
+    OVERFLOWED_SEMAPHORE_BIT,
+    SEMAPHORE_ID_BITS,
+    SEMAPHORE_VALUE_BITS,
     SRAM_BASE,
     THREAD_BLOCK,
     THREAD_STRIDE,
@@ -33,9 +37,11 @@ from sw.backend import (
     ThreadSnapshot,
     all_sites,
     read_blocks,
+    topology_of,
     write_blocks,
 )
 from sw.console import Console, Output, serves
+from sw.routing import set_up_routes
 
 __all__ = [
     "PLACEMENT_SYMBOL",
@@ -63,6 +69,9 @@ __all__ = [
 
 #: STATUS: the node's program ended by ``tohost``.
 _EXITED = 1 << 12
+
+#: What a semaphore counts to.
+MAX_COUNT = (1 << SEMAPHORE_VALUE_BITS) - 1
 
 #: What a run that did not end is called.
 _TITLES = {
@@ -116,6 +125,8 @@ class NodeReport:
         Instructions, all threads.
     trap : TrapReport or None
         Of the lowest thread that is trapped.
+    overflowed_semaphore : int or None
+        The first semaphore that a post found full, which loses counts.
     """
 
     row: int
@@ -123,11 +134,12 @@ class NodeReport:
     exit_code: int | None
     retired: int
     trap: TrapReport | None
+    overflowed_semaphore: int | None = None
 
     @property
     def passed(self) -> bool:
         """Whether it ended with success."""
-        return self.exit_code == 0 and self.trap is None
+        return self.exit_code == 0 and self.trap is None and self.overflowed_semaphore is None
 
     def __str__(self) -> str:
         if self.trap is not None:
@@ -136,6 +148,8 @@ class NodeReport:
             outcome = "did not end"
         else:
             outcome = f"exit code {self.exit_code}"
+        if self.overflowed_semaphore is not None:
+            outcome += f", and semaphore {self.overflowed_semaphore} overflowed: it was posted beyond {MAX_COUNT:,}"
         return f"node row {self.row}, column {self.column}: {outcome}"
 
 
@@ -222,8 +236,8 @@ class RunReport:
             failed = [str(node) for node in self.nodes if not node.passed]
             return "\n".join([f"{len(failed)} of {len(self.nodes)} nodes failed", *failed]) if failed else "every node passed"
         title = _TITLES[self.reason]
-        trapped = [str(node) for node in self.nodes if node.trap]
-        return "\n".join([f"{title} after {self.cycles} cycles", *trapped, *map(str, self.threads)])
+        failed = [str(node) for node in self.nodes if node.trap or node.overflowed_semaphore is not None]
+        return "\n".join([f"{title} after {self.cycles} cycles", *failed, *map(str, self.threads)])
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""
@@ -283,6 +297,8 @@ def placement(array: ArrayBackend, program: Program) -> list[Site]:
 def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | None = None) -> None:
     """Write a program into nodes and tell them where its ``tohost`` is; nothing is started.
 
+    Before that, an array with dead nodes or links is made to route around them, unless it does already.
+
     Parameters
     ----------
     array : ArrayBackend
@@ -296,10 +312,14 @@ def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | 
         If it does not fit into a node.
     HostError
         If a site is not in the array.
+    sw.routing.RoutingError
+        If there are no routes around what is dead.
     """
     program.check(array.config)
     blocks = []
-    for x, y in _checked(array, sites):
+    chosen = _checked(array, sites)
+    set_up_routes(array)
+    for x, y in chosen:
         blocks += [(x, y, address - SRAM_BASE, contents) for address, contents in program.segments]
         tohost = program.tohost or 0
         blocks.append((x, y, control_offset(ControlRegister.TOHOST_ADDRESS), tohost.to_bytes(8, "little")))
@@ -336,7 +356,8 @@ def run_program(
 ) -> RunReport:
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
 
-    What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`).
+    What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`). A semaphore that
+    overflowed makes the run fail; nodes forget it when it has been reported.
 
     Parameters
     ----------
@@ -383,6 +404,13 @@ def run_program(
     states = read_blocks(
         array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in chosen]
     )
+    forget = [
+        (x, y, control_offset(ControlRegister.STATUS), bytes(8))
+        for (x, y), (status, *_) in zip(chosen, values, strict=True)
+        if status >> OVERFLOW_BIT & 1
+    ]
+    if forget:
+        write_blocks(array, forget)
     exit_codes = console.exit_codes if console else {}
     nodes = tuple(
         _node_report(site, status, tohost, retired, state, exit_codes.get(site))
@@ -398,9 +426,12 @@ def run_program(
 def _checked(array: ArrayBackend, sites: Sequence[Site] | None) -> list[Site]:
     if sites is None:
         return all_sites(array)
+    topology = topology_of(array)
     for x, y in sites:
-        if not (0 <= x < array.columns and 0 <= y < array.rows):
+        if not topology.contains(x, y):
             raise HostError(f"there is no node in row {y}, column {x}; the array has {array.rows} rows, {array.columns} columns")
+        if not topology.is_live(x, y):
+            raise HostError(f"the node in row {y}, column {x} is dead in this array")
     return list(sites)
 
 
@@ -441,4 +472,5 @@ def _node_report(site: Site, status: int, tohost: int, retired: int, threads: by
     exited = asked is not None or bool(status & _EXITED)
     ended_with = asked if asked is not None else tohost >> 1 if exited else first_code
     code = None if active or (stopped and not exited) else ended_with
-    return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap)
+    overflowed = status >> OVERFLOWED_SEMAPHORE_BIT & (1 << SEMAPHORE_ID_BITS) - 1 if status >> OVERFLOW_BIT & 1 else None
+    return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap, overflowed_semaphore=overflowed)

@@ -370,6 +370,8 @@ class SequentialCore(wiring.Component):
             # The instruction that waits is still there, and what it waits for still its result.
             registers.wait.eq(Mux(p.waiting, Cat(rd, C(0, 11), amount), 0)),
             registers.semaphore_overflow.eq(semaphores.overflow),
+            registers.overflowed_semaphore.eq(semaphores.overflowed),
+            semaphores.clear.eq(registers.clear_overflow),
             registers.dropped.eq(self.dropped),
             registers.stepped.eq(p.feed.enters.op == MatrixOp.STEP),
             registers.retired.eq(p.retire),
@@ -435,7 +437,8 @@ class SequentialCore(wiring.Component):
             network.tx_post.eq(decoded.nwrite & p.insn[25]),
             network.tx_sem.eq(Mux(network.tx_post, rd, 0)),
             network.tx_data.eq(outgoing.data),
-            network.tx_mask.eq(outgoing.mask),
+            # A post alone writes no byte.
+            network.tx_mask.eq(Mux(decoded.nwrite & p.insn[27], 0, outgoing.mask)),
             self.running.eq(p.state == ThreadState.RUNNING),
             self.waiting.eq(p.waiting),
             self.trapped.eq(p.state == ThreadState.TRAPPED),

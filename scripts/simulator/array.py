@@ -14,28 +14,31 @@ import numpy as np
 
 from golden.config import WINDOW_BYTES, NodeConfig
 from golden.layout import (
-    COORDINATE_BITS,
+    LINK_PORTS,
     SEMAPHORE_ID_BITS,
     GlobalAddress,
-    Kind,
     NetworkError,
+    Port,
     ThreadRegister,
     ThreadState,
     TrafficClass,
     flit_bits,
-    flit_fields,
     semaphore_offset,
     thread_offset,
 )
 from golden.mesh import NetworkAccessError, RunResult, ThreadReport
 from golden.packet import Packet
+from golden.topology import Topology
 from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
+from scripts.simulator.edge_memory import SimulatedMemory
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
+from scripts.simulator.flits import pack_flit, unpack_flit
 from scripts.simulator.library import (
     RETIREMENT,
     Access,
     Counters,
     HostResult,
+    MemoryFacts,
     NodeState,
     RunStatus,
     Stop,
@@ -63,29 +66,31 @@ _ACCESS_CYCLES_PER_LINE = 100
 
 
 class SimulatedArray:
-    """R x C nodes of one configuration, linked as a mesh, with a host at the west link of node (0, 0).
+    """Nodes of one configuration, linked as a mesh, with a host at a link of its edge.
 
     Parameters
     ----------
     config : NodeConfig
-    rows, columns : int
-        Nodes lie at y = row, x = column.
+    rows, columns : int, optional
+        Size of a whole array, whose host is at the west link of node (0, 0). Nodes lie at y = row, x = column.
     arithmetic : str
         ``macro`` or ``rtl``, see :func:`scripts.simulator.build.build`.
     threads : int, optional
         Threads of the engine, all processors by default. Results do not depend on it.
     waves : path, optional
-        Record waves of node (0, 0) from the first cycle on; ``.vcd`` or ``.fst``.
+        Record waves of the node that the host is attached to, from the first cycle on; ``.vcd`` or ``.fst``.
     observe : bool
         Make the simulator so that ``observe`` can be called.
     progress : callable, optional
         Of the build.
     library : SimulatorLibrary, optional
         What :func:`build` returned, instead of building.
+    topology : Topology, optional
+        The array, instead of rows and columns: what is dead, where the host is, and which memories there are.
 
     Members
     -------
-    config, rows, columns, arithmetic, threads
+    config, rows, columns, topology, arithmetic, threads
     library : SimulatorLibrary
     cycle : int
         Cycles since reset.
@@ -107,8 +112,8 @@ class SimulatedArray:
     def __init__(
         self,
         config: NodeConfig,
-        rows: int,
-        columns: int,
+        rows: int | None = None,
+        columns: int | None = None,
         arithmetic: str = "macro",
         threads: int | None = None,
         waves: str | os.PathLike[str] | None = None,
@@ -116,12 +121,11 @@ class SimulatedArray:
         observe: bool = False,
         progress: Progress | None = None,
         library: SimulatorLibrary | None = None,
+        topology: Topology | None = None,
     ):
         self._array: int | None = None
         self._streams: tuple[Stream, ...] = ()
-        for name, count in (("rows", rows), ("columns", columns)):
-            if not 1 <= count <= 1 << COORDINATE_BITS:
-                raise ValueError(f"{name} = {count} is outside of 1 to {1 << COORDINATE_BITS}")
+        self.topology = Topology.of(rows, columns, topology)
         processors = len(os.sched_getaffinity(0))
         if threads is None:
             threads = processors
@@ -131,18 +135,40 @@ class SimulatedArray:
         self.library = library or build(config, arithmetic, wave_format, progress, observe=observe)
         self._engine = load(self.library.path)
         self.config = config
-        self.rows = rows
-        self.columns = columns
+        self.rows = self.topology.rows
+        self.columns = self.topology.columns
         self.arithmetic = self.library.arithmetic
-        self.threads = min(threads, rows * columns)
+        self.threads = min(threads, self.topology.nodes)
         self._require_memory()
         self._streams = streams(self.library.outputs)
         self._inbox: list[Packet] = []
-        self._array = self._engine.d1_create(rows, columns, self.threads)
+        self._array = self._create()
         if not self._array:
             raise SimulatorError(f"cannot make the array: {self._error()}")
         if waves is not None:
-            self.open_waves(waves)
+            x, y, _ = self.topology.host_link
+            self.open_waves(waves, x, y)
+
+    def _create(self) -> int | None:
+        """The engine's array, None if it cannot be made."""
+        topology = self.topology
+        live = np.zeros((topology.rows, topology.columns), np.uint8)
+        cycles = np.zeros((*live.shape, len(LINK_PORTS)), np.uint16)
+        for x, y in topology.sites():
+            live[y, x] = 1
+            links = topology.links(x, y)
+            for side, port in enumerate(LINK_PORTS):
+                if links >> side & 1:
+                    cycles[y, x, side] = topology.link_cycles(x, y, port)
+        memories = (MemoryFacts * len(topology.memories))()
+        for facts, memory in zip(memories, topology.memories, strict=True):
+            facts.bytes, facts.latency, facts.bytes_per_cycle = memory.bytes, memory.latency, memory.bytes_per_cycle
+            facts.site, facts.side = self._index(memory.x, memory.y), LINK_PORTS.index(memory.port)
+        x, y, port = topology.host_link
+        return self._engine.d1_create(
+            topology.rows, topology.columns, self.threads, live.ctypes.data, cycles.ctypes.data, self._index(x, y),
+            LINK_PORTS.index(port), memories, len(memories),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Ends the engine's threads and frees its memory; the array cannot be used afterwards."""
@@ -158,6 +184,12 @@ class SimulatedArray:
 
     def __del__(self) -> None:
         self.close()
+
+    def memory(self, x: int, y: int, port: Port) -> SimulatedMemory:
+        """The memory at a link that leads out of the array, to fill it and to read it; ValueError if there is none."""
+        description = self.topology.memory(x, y, port)
+        number = self.topology.memories.index(description)
+        return SimulatedMemory(description, self._engine, lambda: self._array, number)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -193,7 +225,7 @@ class SimulatedArray:
         if count:
             flits = np.empty((count, (flit_bits(self.config) + 31) // 32), "<u4")
             self._engine.d1_take_inbox(self._array, flits.ctypes.data)
-            self._inbox += [_unpack(self.config, flit.tobytes()) for flit in flits]
+            self._inbox += [unpack_flit(self.config, flit.tobytes()) for flit in flits]
         return self._inbox
 
     def node_state(self, x: int, y: int) -> NodeState:
@@ -214,13 +246,12 @@ class SimulatedArray:
         """
         registers = [
             (x, y, thread_offset(thread, ThreadRegister.PC), 8)
-            for y in range(self.rows)
-            for x in range(self.columns)
+            for x, y in self.topology.sites()
             for thread in range(self.config.threads)
         ]
         try:
             pcs = [int.from_bytes(pc, "little") for pc in self.read_many(registers)]
-        except SimulatorError:
+        except (SimulatorError, NetworkAccessError):
             pcs = [0] * len(registers)
         reports = []
         for n, ((x, y, _, _), pc) in enumerate(zip(registers, pcs, strict=True)):
@@ -244,7 +275,7 @@ class SimulatedArray:
         """A register of the control page, or None if the network does not answer any more."""
         try:
             return self.read_register(x, y, offset)
-        except SimulatorError:
+        except (SimulatorError, NetworkAccessError):
             return None
 
     # -- host: packets ------------------------------------------------------------------------------------------------
@@ -290,7 +321,7 @@ class SimulatedArray:
 
     def send(self, packet: Packet) -> None:
         """Let the host send any packet with the next cycles that run; what it causes to come back is in ``host_inbox``."""
-        flit = _pack(self.config, packet)
+        flit = pack_flit(self.config, packet)
         kind = TrafficClass.REQUEST if packet.is_request else TrafficClass.RESPONSE
         self._check(self._engine.d1_host_send(self._array, flit, kind))
 
@@ -374,7 +405,7 @@ class SimulatedArray:
         cycles = self.cycle - start
         if status.stop == Stop.CYCLES:
             return RunResult("limit", cycles)
-        states = [self.node_state(x, y) for y in range(self.rows) for x in range(self.columns)]
+        states = [self.node_state(x, y) for x, y in self.topology.sites()]
         stopped = any(state.stopped for state in states)
         if any(state.running for state in states) or (any(state.waiting for state in states) and not stopped):
             return RunResult("deadlock", cycles)
@@ -478,7 +509,7 @@ class SimulatedArray:
 
     def boundary_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
         """What was recorded since the last call, one record a cycle: registers after it (dtype ``library.boundary_dtype``)."""
-        dtype = boundary_dtype(self.library, self.rows, self.columns)
+        dtype = boundary_dtype(self.library, self.rows, self.columns, len(self.topology.memories))
         assert dtype.itemsize == self._engine.d1_cycle_record_bytes(self._array), "layouts of engine and Python differ"
         records = np.empty(int(self._engine.d1_pending_records(self._array)) // dtype.itemsize, dtype)
         self._engine.d1_take_records(self._array, records.ctypes.data)
@@ -509,8 +540,9 @@ class SimulatedArray:
         return counters
 
     def _index(self, x: int, y: int) -> int:
-        if not (0 <= x < self.columns and 0 <= y < self.rows):
-            raise ValueError(f"there is no node x={x}, y={y} in an array of {self.rows} rows and {self.columns} columns")
+        """The engine's number of a site, at which there must be a node."""
+        if not self.topology.is_live(x, y):
+            raise ValueError(self.topology.missing(x, y))
         return y * self.columns + x
 
     def _check_sram(self, offset: int, length: int) -> None:
@@ -526,7 +558,7 @@ class SimulatedArray:
 
     def _require_memory(self) -> None:
         per_node = int(self._engine.d1_node_footprint()) + _NODE_OVERHEAD_BYTES
-        needed, usable = per_node * self.rows * self.columns, int(available_bytes() * _MEMORY_SHARE)
+        needed, usable = per_node * self.topology.nodes, int(available_bytes() * _MEMORY_SHARE)
         if needed > usable:
             raise ArrayTooLarge(
                 f"an array of {self.rows} x {self.columns} nodes '{self.config.name}' needs {needed / 2**30:.1f} GiB, but "
@@ -550,28 +582,3 @@ def _check_kind(kind: str) -> None:
 def _check_register(offset: int) -> None:
     if offset % 8:
         raise ValueError(f"register offset {offset:#x} is not a multiple of 8")
-
-
-def _pack(config: NodeConfig, packet: Packet) -> bytes:
-    """A packet as a flit in whole words."""
-    flit = position = 0
-    for name, bits in flit_fields(config):
-        value = int.from_bytes(packet.data, "little") if name == "data" else int(getattr(packet, name))
-        if not 0 <= value < 1 << bits:
-            raise ValueError(f"{name} = {value:#x} does not fit into {bits} bits")
-        flit |= value << position
-        position += bits
-    return flit.to_bytes((position + 31) // 32 * 4, "little")
-
-
-def _unpack(config: NodeConfig, words: bytes) -> Packet:
-    """The inverse of ``_pack``; data of packets that carry none is dropped."""
-    flit = int.from_bytes(words, "little")
-    values: dict[str, Any] = {}
-    for name, bits in flit_fields(config):
-        values[name] = flit & (1 << bits) - 1
-        flit >>= bits
-    kind = Kind(values["kind"])
-    carries = kind in (Kind.WRITE, Kind.READ_DATA)
-    data = values["data"].to_bytes(config.line_bytes, "little") if carries else b""
-    return Packet(**{**values, "kind": kind, "post": bool(values["post"]), "data": data})

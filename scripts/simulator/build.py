@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
-from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields, phit_bits
+from golden.layout import Kind, NetworkError, Port, TrafficClass, flit_bits, flit_fields, phit_bits
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress
 from scripts.simulator.errors import ToolMissing
 from scripts.simulator.observation import Stream, streams
 from scripts.simulator.toolchain import Toolchain, find_toolchain
 
-__all__ = ["STUCK_CYCLES", "Progress", "SimulatorLibrary", "build", "library_key"]
+__all__ = ["STUCK_CYCLES", "Progress", "SimulatorLibrary", "build", "config_header", "library_key"]
 
 #: Cycles without any progress after which an array that is not idle counts as dead.
 STUCK_CYCLES = 10_000
@@ -184,7 +184,7 @@ def _make(
         files = export_node(config, arithmetic, observe=observe, node=node)
         component = node_class(node)(config, **({"observe": True} if observe else {}))
         outputs = [(port.name, port.bits) for port in node_ports(component) if port.direction == "output"]
-        files["d1_config.h"] = _config_header(config, outputs)
+        files["d1_config.h"] = config_header(config, outputs)
         files["d1_observation.h"] = _observation_header(streams(outputs))
         for name, text in files.items():
             # Clocked by both edges, a cycle takes one evaluation; in waves, a clock looks like a clock.
@@ -206,7 +206,7 @@ def _make(
     (folder / "build.json").write_text(json.dumps(facts, indent=1))
 
 
-def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str:
+def config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str:
     """What the engine knows of the configuration: layouts and ports, as C++."""
     from rtl.core.ports import late_ports, retirement_width, vector_ports
 
@@ -229,10 +229,14 @@ def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> st
         "kFenceOffset": CONTROL_PAGE_OFFSET,
         "kStuckCycles": STUCK_CYCLES,
         "kStreams": len(streams(outputs)),
-        "kPortWest": Port.WEST,
+        # Those of the other sides follow.
+        "kPortNorth": Port.NORTH,
         "kKindWrite": Kind.WRITE,
         "kKindRead": Kind.READ,
+        "kKindReadData": Kind.READ_DATA,
         "kKindError": Kind.ERROR,
+        "kErrorUnreachable": NetworkError.UNREACHABLE,
+        "kErrorBadOffset": NetworkError.BAD_OFFSET,
         "kClassRequest": TrafficClass.REQUEST,
         "kClassResponse": TrafficClass.RESPONSE,
     }

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES, NodeConfig, preset
+from golden.edge_memory import EdgeMemory
 from golden.layout import (
     LIST_BLOCK,
     LIST_DESCRIPTOR_BYTES,
@@ -32,6 +33,7 @@ from golden.list_descriptor import Dimension, ListDescriptor, ListError
 from golden.mesh import GoldenArray
 from golden.node import GoldenNode
 from golden.packet import Packet
+from golden.topology import Topology
 from verif.golden.list_oracle import Pattern, patterns
 
 TINY = preset("tiny").replace(lists=2)
@@ -226,6 +228,32 @@ def test_a_push_to_a_rectangle_posts_in_every_node() -> None:
         for y in range(3):
             assert array.peek(x, y, DESTINATION, 256) == (noise(256) if x else bytes(256))
             assert array.node(x, y).semaphores[2] == (x > 0)
+
+
+def test_memories_are_pulled_from_and_pushed_to_beyond_a_window() -> None:
+    memory = EdgeMemory(1, 0, Port.EAST, bytes=1 << 33, latency=1, bytes_per_cycle=64)
+    array = GoldenArray(TINY, topology=Topology(1, 2, memories=(memory,)))
+    contents = array.memory(1, 0, Port.EAST)
+    far, pitch = (1 << 32) + (1 << 21) - 32, 1 << 30
+    for row in range(4):
+        contents.write(far + row * pitch, noise(64, row))
+
+    def attached(offset: int) -> int:
+        return int(GlobalAddress(1, 0, offset % WINDOW_BYTES, Port.EAST, offset // WINDOW_BYTES))
+
+    rows = Dimension(4, 16, 16), Dimension(4, pitch, 64)
+    start(array, ListDescriptor(16, attached(far), address(0, DESTINATION), rows, None, None, 2))
+    assert array.run(1000).reason == "ended"
+    assert array.peek(0, 0, DESTINATION, 256) == b"".join(noise(64, row) for row in range(4))
+    back = Dimension(4, 16, 16), Dimension(4, 64, -pitch)
+    start(array, ListDescriptor(16, address(0, DESTINATION), attached(far + 3 * pitch + 64), back))
+    assert array.run(1000).reason == "ended"
+    assert [contents.read(far + 64 + row * pitch, 64) for row in (3, 2, 1, 0)] == [noise(64, row) for row in range(4)]
+    assert failure(array) == (ListCause.NONE, 0)
+    # A memory has no semaphore that a packet could post.
+    start(array, ListDescriptor(16, address(0, DESTINATION), attached(far), rows[:1], None, None, 2))
+    assert array.run(1000).reason == "ended"
+    assert failure(array) == (ListCause.REFUSED, attached(far + 48))
 
 
 def test_a_chain_is_executed_in_order_and_each_part_posts() -> None:

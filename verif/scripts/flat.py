@@ -13,6 +13,7 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 from golden.config import NodeConfig
+from golden.topology import Topology
 from rtl.array import FlatArray
 from rtl.export import convert_module, export_modules, node_class, node_ports
 from scripts.simulator.build import library_key
@@ -29,16 +30,16 @@ _CXX_FLAG = "-O0"
 
 
 def compile_flat(
-    config: NodeConfig, rows: int, columns: int, arithmetic: str, node: Callable[[NodeConfig], wiring.Component] | None = None
+    config: NodeConfig, topology: Topology, arithmetic: str, node: Callable[[NodeConfig], wiring.Component] | None = None
 ) -> Path:
     """A library with ``flat_run`` of an array elaborated flat."""
     tools = find_toolchain()
-    facts = (library_key(config, arithmetic, None, tools, node), str(rows), str(columns))
+    facts = (library_key(config, arithmetic, None, tools, node), topology.to_json())
     key = digest([(path.name, path.read_bytes()) for path in (_DRIVER, Path(__file__))], *facts)
     cache = Cache("flat")
 
     def make(folder: Path) -> None:
-        array = FlatArray(config, rows, columns, lambda: node_class(node)(config))
+        array = FlatArray(config, topology, lambda: node_class(node)(config))
         outputs = [port.name for port in node_ports(array) if port.direction == "output" and port.name[:4] != "host"]
         fragment = Fragment.get(array, None)
         files = {"flat.v": convert_module(array, fragment, "flat")} | export_modules(config, fragment, arithmetic)
@@ -54,8 +55,8 @@ def compile_flat(
     return cache.build(key, make) / "libflat.so"
 
 
-def run_flat(library: Path, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """What the nodes of the flat array drive in each cycle, given what the engine recorded from cycle 0 on.
+def run_flat(library: Path, topology: Topology, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What the nodes of the flat array drive in each cycle, given what the engine recorded from cycle 0 on; 0 at dead sites.
 
     The host's link is taken from the records: what it drove in a cycle is in the record of the cycle before, and nothing in
     the first.
@@ -63,9 +64,12 @@ def run_flat(library: Path, records: np.ndarray[Any, Any]) -> np.ndarray[Any, An
     host = np.zeros(len(records), [(name, records.dtype[name]) for name in ("host_flit", "host_valid", "host_credit")])
     for name in host.dtype.names or ():
         host[name][1:] = records[name][:-1]
-    nodes = np.zeros(len(records), records.dtype["nodes"])
+    sites = np.zeros((len(records), topology.nodes), records.dtype["nodes"].base)
     flat = ctypes.CDLL(str(library)).flat_run
     flat.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p]
     flat.restype = None
-    flat(host.ctypes.data, len(records), nodes.ctypes.data)
+    flat(host.ctypes.data, len(records), sites.ctypes.data)
+    nodes = np.zeros(len(records), records.dtype["nodes"])
+    columns, rows = zip(*topology.sites(), strict=True)
+    nodes[:, rows, columns] = sites
     return nodes

@@ -13,6 +13,7 @@ from golden.isa import INSTRUCTIONS
 from golden.layout import OFFSET_BITS, SRAM_BASE, Event, ThreadRegister, ThreadState, semaphore_offset, thread_offset
 from golden.matrix import matmul
 from golden.mesh import ThreadReport
+from golden.topology import Topology
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.assembler import assemble
 from sw.counters import ThreadCounters, read_counters
@@ -23,6 +24,7 @@ from verif.scripts.flat import compile_flat, run_flat
 from verif.scripts.standin import StandInNode, job
 
 CONFIG = preset("tiny")
+WHOLE = Topology(2, 2)
 
 
 def assert_equal_in_every_cycle(records: np.ndarray[Any, Any], flat: np.ndarray[Any, Any]) -> None:
@@ -49,8 +51,7 @@ def test_the_engine_equals_the_flat_array_of_stand_ins(standin: SimulatorLibrary
         assert array.run().reason == "ended"
         records = array.boundary_records()
     assert len(records) > 500
-    flat = run_flat(compile_flat(CONFIG, 2, 2, "macro", StandInNode), records)
-    assert_equal_in_every_cycle(records, flat)
+    assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, WHOLE, "macro", StandInNode), WHOLE, records))
 
 
 def matrix_product(library: SimulatorLibrary, threads: int, skipping: bool) -> tuple[np.ndarray[Any, Any], int]:
@@ -68,14 +69,14 @@ def matrix_product(library: SimulatorLibrary, threads: int, skipping: bool) -> t
 @pytest.mark.rtl
 def test_the_engine_equals_the_flat_array_in_a_matrix_product(tiny_macro: SimulatorLibrary) -> None:
     records, _ = matrix_product(tiny_macro, threads=2, skipping=True)
-    assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, 2, 2, "macro"), records))
+    assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, WHOLE, "macro"), WHOLE, records))
 
 
 @pytest.mark.rtl
 def test_the_engine_equals_the_flat_array_on_links_of_four_cycles_per_flit() -> None:
     narrow = CONFIG.replace(link_passes=4)
     records, _ = matrix_product(build(narrow, "macro"), threads=2, skipping=True)
-    assert_equal_in_every_cycle(records, run_flat(compile_flat(narrow, 2, 2, "macro"), records))
+    assert_equal_in_every_cycle(records, run_flat(compile_flat(narrow, WHOLE, "macro"), WHOLE, records))
 
 
 @pytest.mark.rtl

@@ -272,6 +272,7 @@ class StorePipe(wiring.Component):
             self.tx_post.eq(decoded.nwrite & insn[25]),
             self.tx_sem.eq(Mux(self.tx_post, rd, 0)),
             self.tx_data.eq(outgoing),
-            self.tx_mask.eq(outgoing_mask),
+            # A post alone writes no byte.
+            self.tx_mask.eq(Mux(decoded.nwrite & insn[27], 0, outgoing_mask)),
         ]
         return m

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from golden.config import NodeConfig, preset
+from golden.topology import Topology
+from scripts.d1.edge_memories import MemoryFile, check_memory_files, fill_memories, memory_facts, memory_option, print_memories
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import (
     ArrayShape,
@@ -37,6 +39,7 @@ ARRAY = ArrayShape(1, 1)
 @backend_options
 @arithmetic_option
 @max_cycles_option
+@memory_option
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
 @pipeline_options
 @click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
@@ -51,6 +54,7 @@ def run(
     baud: int | None,
     arithmetic: str,
     max_cycles: int,
+    memory: tuple[MemoryFile, ...],
     trace: Path | None,
     pipeline: PipelineView | None,
     waves: Path | None,
@@ -65,6 +69,8 @@ def run(
     What a program writes through the host, as Spike has it, appears as it comes, and is in the JSON object as "console".
     Then follows what each thread has counted, "counters" in JSON: instructions by pipe, and the cycles that it issued nothing in,
     by cause. The golden model does not model cycles.
+
+    Where the array has memories, what each of them has done is told as well ("memories" in JSON).
     """
     from scripts.d1.backends import open_array
     from scripts.d1.boards import open_board
@@ -74,8 +80,10 @@ def run(
     from sw.counters import read_counters
     from sw.host import placement, run_program
 
-    check_board_options(backend, baud, trace=trace, kanata=pipeline if pipeline and pipeline.asked else None, waves=waves)
+    kanata = pipeline if pipeline and pipeline.asked else None
+    check_board_options(backend, baud, trace=trace, kanata=kanata, waves=waves, memory=memory or None)
     stages = Stages()
+    topology: Topology | None = None
     with contextlib.ExitStack() as stack:
         if is_port(backend):
             # What the program is assembled for is known when the board has answered.
@@ -84,6 +92,8 @@ def run(
         else:
             config = config or preset(CONFIG)
             contents = load_program_file(program, config)
+            topology = (array or ARRAY).topology
+            check_memory_files(memory, topology)
             simulated = open_array(
                 config,
                 array or ARRAY,
@@ -96,6 +106,7 @@ def run(
                 symbols=contents.symbols,
             )
             opened = stack.enter_context(simulated)
+            fill_memories(opened.array, memory)
         with stages.stage(f"run {program.name} on {opened.description}") as stage:
             sites = placement(opened.array, contents)
             output = ProgramOutput(len(sites), stage.leave_screen)
@@ -104,10 +115,13 @@ def run(
             finally:
                 output.close()
             counters = read_counters(opened.array, sites, models_cycles=backend != "golden")
+            memories = [] if topology is None else memory_facts(opened.array, topology)
             seconds = stage.seconds
             stage.note = f"{report.cycles} cycles"
     result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict(), "seconds": seconds}
     result["counters"] = [each.as_dict() for each in counters]
+    if memories:
+        result["memories"] = memories
     if as_json:
         print_json(result)
     else:
@@ -121,6 +135,7 @@ def run(
             click.echo("counters: cycles are not modelled by the golden model; run with --backend rtl to see where they go")
         else:
             print_counters(counters)
+        print_memories(memories)
         click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.reason} after {report.cycles} cycles")
     if not report.passed:
         click.echo(f"d1: {report.summary()}", err=True)

@@ -17,6 +17,8 @@ constexpr double kChunkSeconds = 0.004;
 constexpr unsigned kFirstChunk = 64;
 constexpr unsigned kProbeInterval = 32;
 
+constexpr unsigned kEast = 1, kSouth = 2;
+
 constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache lines of what is indexed by slot
 constexpr unsigned kSlotsAtOnce = sizeof(uint64_t);
 
@@ -27,20 +29,34 @@ bool all_zero(const void* bytes) {
     return value == 0;
 }
 
+std::vector<unsigned> live_sites(const Layout& layout) {
+    std::vector<unsigned> sites;
+    for (unsigned site = 0; site < layout.rows * layout.columns; ++site)
+        if (layout.live[site]) sites.push_back(site);
+    return sites;
+}
+
 }  // namespace
 
-Array::Array(unsigned rows, unsigned columns, unsigned threads)
-    : rows_(rows), columns_(columns), team_(std::clamp(threads, 1u, rows * columns)), workers_(team_.size()) {
-    const unsigned count = rows * columns, members = team_.size();
+Array::Array(const Layout& layout, unsigned threads)
+    : rows_(layout.rows),
+      columns_(layout.columns),
+      live_(live_sites(layout)),
+      team_(std::clamp(threads, 1u, unsigned(live_.size()))),
+      workers_(team_.size()),
+      host_(layout.host_site % layout.columns, layout.host_site / layout.columns, kPortNorth + layout.host_side),
+      host_side_(layout.host_side) {
+    const unsigned count = unsigned(live_.size()), members = team_.size();
     // Dealt out in turn, so that work in one corner of the array is still shared.
     const unsigned share = ((count + members - 1) / members + kSlotsPerLine - 1) / kSlotsPerLine * kSlotsPerLine;
-    slot_of_.resize(count);
+    slot_of_.assign(sites(), kDead);
     for (unsigned member = 0; member < members; ++member) workers_[member].first = workers_[member].last = member * share;
-    for (unsigned index = 0; index < count; ++index) slot_of_[index] = workers_[index % members].last++;
+    for (unsigned n = 0; n < count; ++n) slot_of_[live_[n]] = workers_[n % members].last++;
+    host_slot_ = slot_of_[layout.host_site];
     const size_t slots = size_t(members) * share;
     nodes_.resize(slots);
     activity_.assign(slots, kAsleep);
-    for (const unsigned slot : slot_of_) activity_[slot] = kAwake;
+    for (const unsigned site : live_) activity_[slot_of_[site]] = kAwake;
     neighbours_.resize(slots);
     traced_.resize(slots);
     retirements_.resize(slots);
@@ -53,25 +69,26 @@ Array::Array(unsigned rows, unsigned columns, unsigned threads)
         links_[copy].resize(slots);
     }
     std::vector<unsigned> masks(slots);
-    for (unsigned y = 0; y < rows; ++y) {
-        for (unsigned x = 0; x < columns; ++x) {
-            const unsigned index = y * columns + x, slot = slot_of_[index];
-            auto& near = neighbours_[slot];
-            near[0] = y > 0 ? int(slot_of_[index - columns]) : kNoSlot;
-            near[1] = x + 1 < columns ? int(slot_of_[index + 1]) : kNoSlot;
-            near[2] = y + 1 < rows ? int(slot_of_[index + columns]) : kNoSlot;
-            near[3] = x > 0 ? int(slot_of_[index - 1]) : index == 0 ? kHostSlot : kNoSlot;
-            for (unsigned side = 0; side < 4; ++side) masks[slot] |= unsigned(near[side] != kNoSlot) << side;
+    const int steps[4] = {-int(columns_), 1, int(columns_), -1};
+    for (const unsigned site : live_) {
+        const unsigned slot = slot_of_[site];
+        for (unsigned side = 0; side < 4; ++side) {
+            const bool to_host = site == layout.host_site && side == host_side_;
+            const unsigned cycles = layout.link_cycles[site * 4 + side];
+            neighbours_[slot][side] = to_host ? kHostSlot : cycles == 0 ? kNoSlot : int(slot_of_.at(site + steps[side]));
+            masks[slot] |= unsigned(cycles != 0) << side;
         }
     }
+    make_long_links(layout);
+    attach_memories(layout);
     // Each worker makes its own nodes, so that their memory lies near to it.
     std::exception_ptr failure;
     std::mutex mutex;
     team_.run([&](unsigned member) {
         try {
-            for (unsigned index = member; index < count; index += members) {
-                const unsigned slot = slot_of_[index];
-                nodes_[slot] = std::make_unique<Node>(index % columns, index / columns, masks[slot]);
+            for (unsigned n = member; n < count; n += members) {
+                const unsigned slot = slot_of_[live_[n]];
+                nodes_[slot] = std::make_unique<Node>(live_[n] % columns_, live_[n] / columns_, masks[slot]);
             }
         } catch (...) {
             const std::lock_guard lock(mutex);
@@ -84,8 +101,98 @@ Array::Array(unsigned rows, unsigned columns, unsigned threads)
 
 Array::~Array() = default;
 
-void Array::step(unsigned member) {
+// A long link belongs to the worker of the node at its western or northern end.
+void Array::make_long_links(const Layout& layout) {
+    for (Worker& worker : workers_) {
+        for (const unsigned site : live_) {
+            const unsigned slot = slot_of_[site];
+            if (slot < worker.first || slot >= worker.last) continue;
+            for (const unsigned side : {kEast, kSouth}) {
+                const unsigned cycles = layout.link_cycles[site * 4 + side];
+                if (cycles <= 1) continue;
+                const LongLink::End ends[2] = {{slot, side}, {unsigned(neighbours_[slot][side]), side ^ 2}};
+                const unsigned number = unsigned(long_links_.size());
+                for (const auto& [at, port] : ends) neighbours_[at][port] = kFirstLongLink - int(number);
+                long_links_.emplace_back(cycles, ends[0], ends[1]);
+                worker.long_links.push_back(number);
+            }
+        }
+    }
+    long_activity_.assign(long_links_.size(), kAsleep);
+    for (auto& wake : long_wake_) wake = std::vector<std::atomic<uint8_t>>(long_links_.size());
+}
+
+// A memory belongs to the worker of its node.
+void Array::attach_memories(const Layout& layout) {
+    for (unsigned number = 0; number < layout.memory_count; ++number) {
+        const MemoryFacts& facts = layout.memories[number];
+        const unsigned slot = slot_of_.at(facts.site), x = facts.site % columns_, y = facts.site / columns_;
+        EdgeMemory memory(x, y, kPortNorth + facts.side, facts.bytes, facts.latency, facts.bytes_per_cycle);
+        memories_.push_back({std::move(memory), slot, facts.side});
+        neighbours_[slot][facts.side] = kFirstMemory - int(number);
+        for (Worker& worker : workers_)
+            if (slot >= worker.first && slot < worker.last) worker.memories.push_back(number);
+    }
+    for (auto& wake : memory_wake_) wake = std::vector<std::atomic<uint8_t>>(memories_.size());
+}
+
+// What the node in a slot sees on a side in this cycle.
+const Link* Array::seen(unsigned slot, unsigned side) const {
     static const Link kNothing{};
+    const int near = neighbours_[slot][side];
+    if (near >= 0) return &links_[cycle_ & 1][near][side ^ 2];
+    if (near == kNoSlot) return &kNothing;
+    if (near == kHostSlot) return &host_link_[cycle_ & 1];
+    if (near <= kFirstMemory) return &memories_[kFirstMemory - near].out[cycle_ & 1];
+    return &long_links_[kFirstLongLink - near].seen(cycle_ & 1, side == kEast || side == kSouth ? 0 : 1);
+}
+
+// Has what is behind a node's side evaluated in the next cycle.
+void Array::wake(unsigned slot, unsigned side) {
+    const int near = neighbours_[slot][side];
+    if (near >= 0) {
+        wake_[(cycle_ & 1) ^ 1][near].store(1, std::memory_order_relaxed);
+    } else if (near <= kFirstMemory) {
+        memory_wake_[(cycle_ & 1) ^ 1][kFirstMemory - near].store(1, std::memory_order_relaxed);
+    } else if (near <= kFirstLongLink) {
+        long_wake_[(cycle_ & 1) ^ 1][kFirstLongLink - near].store(1, std::memory_order_relaxed);
+    }
+}
+
+void Array::step_long_links(Worker& worker) {
+    const unsigned now = cycle_ & 1, next = now ^ 1;
+    for (const unsigned number : worker.long_links) {
+        const bool woken = long_wake_[now][number].exchange(0, std::memory_order_relaxed);
+        Activity& activity = long_activity_[number];
+        if (skipping_ && !woken && activity == kAsleep) continue;
+        LongLink& link = long_links_[number];
+        const auto drives = [&](unsigned end) -> const Link& { return links_[now][link.end(end).slot][link.end(end).side]; };
+        const bool busy = link.step(cycle_, drives(0), drives(1));
+        activity = busy ? kAwake : activity == kAwake ? kCopy : kAsleep;
+        worker.busy += busy;
+        worker.progress |= link.moved();
+        for (unsigned end = 0; end < 2; ++end) {
+            const Link& out = link.seen(next, end);
+            if (out.valid | out.credit) wake_[next][link.end(end).slot].store(1, std::memory_order_relaxed);
+        }
+    }
+}
+
+void Array::step_memories(Worker& worker) {
+    const unsigned now = cycle_ & 1, next = now ^ 1;
+    for (const unsigned number : worker.memories) {
+        const bool woken = memory_wake_[now][number].exchange(0, std::memory_order_relaxed);
+        auto& [memory, slot, side, outs, activity] = memories_[number];
+        if (skipping_ && !woken && activity == kAsleep) continue;
+        const bool busy = memory.step(cycle_, links_[now][slot][side], outs[next]);
+        activity = busy ? kAwake : activity == kAwake ? kCopy : kAsleep;
+        worker.busy += busy;
+        worker.progress |= memory.moved();
+        if (outs[next].valid | outs[next].credit) wake_[next][slot].store(1, std::memory_order_relaxed);
+    }
+}
+
+void Array::step(unsigned member) {
     Worker& worker = workers_[member];
     const unsigned now = cycle_ & 1, next = now ^ 1;
     uint32_t busy = 0;
@@ -108,11 +215,8 @@ void Array::step(unsigned member) {
         }
         if (woken) wake_[now][slot].store(0, std::memory_order_relaxed);
         Node& node = *nodes_[slot];
-        const auto& near = neighbours_[slot];
         const Link* in[4];
-        for (unsigned side = 0; side < 4; ++side) {
-            in[side] = near[side] >= 0 ? &links_[now][near[side]][side ^ 2] : near[side] == kHostSlot ? &host_link_[now] : &kNothing;
-        }
+        for (unsigned side = 0; side < 4; ++side) in[side] = seen(slot, side);
         auto& out = links_[next][slot];
         node.evaluate(cycle_, in, out.data());
         ++evaluations_[slot];
@@ -122,7 +226,7 @@ void Array::step(unsigned member) {
             if (!(out[side].valid | out[side].credit)) continue;
             driving = true;
             worker.phits += out[side].valid != 0;
-            if (near[side] >= 0) wake_[next][near[side]].store(1, std::memory_order_relaxed);
+            wake(slot, side);
         }
         const bool awake = driving || !node.idle();
         // Waves show every cycle, so their node is never left alone.
@@ -136,12 +240,14 @@ void Array::step(unsigned member) {
         }
     }
     if (member == 0) {
-        host_busy_ = host_.step(links_[now][slot_of_[0]][3], host_link_[next]);
-        if (host_link_[next].valid | host_link_[next].credit) wake_[next][slot_of_[0]].store(1, std::memory_order_relaxed);
+        host_busy_ = host_.step(links_[now][host_slot_][host_side_], host_link_[next]);
+        if (host_link_[next].valid | host_link_[next].credit) wake_[next][host_slot_].store(1, std::memory_order_relaxed);
         progress |= host_.moved();
     }
     worker.busy = busy;
     worker.progress = progress;
+    step_long_links(worker);
+    step_memories(worker);
 }
 
 void Array::complete() {
@@ -173,15 +279,16 @@ void Array::record() {
     const size_t start = records_.size();
     records_.resize(start + cycle_record_bytes());
     uint8_t* bytes = records_.data() + start;
-    const Link& host = host_link_[cycle_ & 1];
-    std::memcpy(bytes, host.flit.data(), sizeof(Phit));
-    bytes[sizeof(Phit)] = host.valid;
-    bytes[sizeof(Phit) + 1] = host.credit;
-    bytes += host_record_bytes();
-    for (const unsigned slot : slot_of_) {
-        nodes_[slot]->record(bytes);
-        bytes += Node::record_bytes();
-    }
+    const auto put = [&bytes](const Link& link) {
+        std::memcpy(bytes, link.flit.data(), sizeof(Phit));
+        bytes[sizeof(Phit)] = link.valid;
+        bytes[sizeof(Phit) + 1] = link.credit;
+        bytes += link_record_bytes();
+    };
+    put(host_link_[cycle_ & 1]);
+    for (const unsigned site : live_) nodes_[slot_of_[site]]->record(bytes + site * Node::record_bytes());
+    bytes += sites() * Node::record_bytes();
+    for (const Attached& attached : memories_) put(attached.out[cycle_ & 1]);
 }
 
 // A team pays when there is enough to do in a cycle, and when it has the processors for itself. Neither is known before, and
@@ -250,10 +357,10 @@ Counters Array::counters() const {
     return sum;
 }
 
-void Array::set_trace(int index, bool retirements, bool writes) {
+void Array::set_trace(int site, bool retirements, bool writes) {
     const uint8_t traced = uint8_t(retirements * kRetirements | writes * kWrites);
-    for (unsigned n = 0; n < nodes(); ++n)
-        if (index < 0 || unsigned(index) == n) traced_[slot_of_[n]] = traced;
+    for (const unsigned each : live_)
+        if (site < 0 || unsigned(site) == each) traced_[slot_of_[each]] = traced;
 }
 
 size_t Array::pending_retirements() const {
@@ -288,9 +395,9 @@ void collect(std::vector<std::vector<Record>>& from, Record* to) {
 void Array::take(Retirement* records) { collect(retirements_, records); }
 void Array::take(VectorWrite* records) { collect(writes_, records); }
 
-void Array::set_observed(int index, uint32_t chosen) {
-    for (unsigned n = 0; n < nodes(); ++n)
-        if (index < 0 || unsigned(index) == n) observed_[slot_of_[n]] = chosen;
+void Array::set_observed(int site, uint32_t chosen) {
+    for (const unsigned each : live_)
+        if (site < 0 || unsigned(site) == each) observed_[slot_of_[each]] = chosen;
 }
 
 size_t Array::pending_observations(unsigned stream) const {
@@ -307,9 +414,9 @@ void Array::take_observations(unsigned stream, uint8_t* bytes) {
     }
 }
 
-void Array::open_waves(unsigned index, const std::string& path) {
-    node(index).open_waves(path);
-    activity_[slot_of_.at(index)] = kAwake;
+void Array::open_waves(unsigned site, const std::string& path) {
+    node(site).open_waves(path);
+    activity_[slot_of_.at(site)] = kAwake;
 }
 
 }  // namespace d1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An array of rows x columns nodes, evaluated cycle by cycle by a team of threads.
+// An array of nodes at rows x columns sites, evaluated cycle by cycle by a team of threads.
 #pragma once
 
 #include <atomic>
@@ -8,57 +8,75 @@
 #include <string>
 #include <vector>
 
+#include "bridge.h"
+#include "edge_memory.h"
 #include "host.h"
 #include "node.h"
 #include "team.h"
 
 namespace d1 {
 
+// What an array consists of. Sites count row by row, sides in the order north, east, south, west.
+struct Layout {
+    unsigned rows, columns;
+    const uint8_t* live;          // by site: whether there is a node
+    const uint16_t* link_cycles;  // by site and side: 0 for no link; both ends of a link have the same
+    unsigned host_site, host_side;
+    const MemoryFacts* memories;
+    unsigned memory_count;
+};
+
 class Array {
   public:
-    Array(unsigned rows, unsigned columns, unsigned threads);
+    Array(const Layout& layout, unsigned threads);
     ~Array();
 
     uint64_t cycle() const { return cycle_; }
-    unsigned nodes() const { return rows_ * columns_; }
+    unsigned sites() const { return rows_ * columns_; }
 
     // Goes on until something of Stop happens, at the latest in cycle `limit`; for about `seconds` at most.
     RunStatus run(uint64_t limit, double seconds, bool stop_when_host_is_done);
 
     Host& host() { return host_; }
-    Node& node(unsigned index) { return *nodes_.at(slot_of_.at(index)); }
+    // Nodes are named by their sites, of which only live ones may be asked for.
+    Node& node(unsigned site) { return *nodes_.at(slot_of_.at(site)); }
+    // Memories are numbered as in the layout.
+    EdgeMemory& memory(unsigned number) { return memories_.at(number).memory; }
     Counters counters() const;
-    uint64_t evaluations(unsigned index) const { return evaluations_.at(slot_of_.at(index)); }
+    uint64_t evaluations(unsigned site) const { return evaluations_.at(slot_of_.at(site)); }
 
     // Whether nodes that are idle and hear nothing are left alone; nothing but speed depends on it.
     void set_skipping(bool skipping) { skipping_ = skipping; }
 
-    // Records retirements and vector writes of one node from now on, or of all if `index` is negative.
-    void set_trace(int index, bool retirements, bool writes);
+    // Records retirements and vector writes of one node from now on, or of all if `site` is negative.
+    void set_trace(int site, bool retirements, bool writes);
     size_t pending_retirements() const;
     size_t pending_writes() const;
     void take(Retirement* records);
     void take(VectorWrite* records);
 
-    // Records streams of observation, a bit each, of one node from now on, or of all if `index` is negative.
-    void set_observed(int index, uint32_t chosen);
+    // Records streams of observation, a bit each, of one node from now on, or of all if `site` is negative.
+    void set_observed(int site, uint32_t chosen);
     size_t pending_observations(unsigned stream) const;
     // By node, and by cycle within each.
     void take_observations(unsigned stream, uint8_t* bytes);
 
-    // Records all output registers of all nodes, after the host's link, in every cycle from now on.
+    // Records all output registers of all sites, between the host's link and those of the memories, in every cycle from now on;
+    // those of dead sites are 0.
     void set_recording(bool recording) { recording_ = recording; }
-    static size_t host_record_bytes() { return sizeof(Phit) + 2; }
-    size_t cycle_record_bytes() const { return host_record_bytes() + nodes() * Node::record_bytes(); }
+    static size_t link_record_bytes() { return sizeof(Phit) + 2; }
+    size_t cycle_record_bytes() const {
+        return link_record_bytes() * (1 + memories_.size()) + sites() * Node::record_bytes();
+    }
     const std::vector<uint8_t>& records() const { return records_; }
     void clear_records() { records_.clear(); }
 
-    void open_waves(unsigned index, const std::string& path);
-    void close_waves(unsigned index) { node(index).close_waves(); }
+    void open_waves(unsigned site, const std::string& path);
+    void close_waves(unsigned site) { node(site).close_waves(); }
 
   private:
-    // What a node does in the next cycle if nobody wakes it. A node falls asleep over kCopy, since its registers have to
-    // be in both copies of the links.
+    // What a node or a long link does in the next cycle if nobody wakes it. It falls asleep over kCopy, since its registers have
+    // to be in both copies of the links.
     enum Activity : uint8_t { kAsleep, kCopy, kAwake };
 
     struct alignas(64) Worker {
@@ -66,6 +84,14 @@ class Array {
         uint32_t busy = 0;
         bool progress = false;
         uint64_t node_cycles = 0, phits = 0;
+        std::vector<unsigned> long_links, memories;
+    };
+    // A memory with what it drives; of that there are two copies, of even and of odd cycles.
+    struct Attached {
+        EdgeMemory memory;
+        unsigned slot, side;
+        Link out[2]{};
+        Activity activity = kAsleep;
     };
     enum Traced : uint8_t { kRetirements = 1, kWrites = 2 };
 
@@ -75,30 +101,46 @@ class Array {
     void go(Mode mode);
     uint64_t work_done() const;
 
+    void make_long_links(const Layout& layout);
+    void attach_memories(const Layout& layout);
+    const Link* seen(unsigned slot, unsigned side) const;
+    void wake(unsigned slot, unsigned side);
     void step(unsigned member);
+    void step_long_links(Worker& worker);
+    void step_memories(Worker& worker);
     void complete();
     void record();
 
     const unsigned rows_, columns_;
+    const std::vector<unsigned> live_;  // sites with a node
     Team team_;
     std::vector<Worker> workers_;
 
     // By slot: the nodes of one worker lie side by side. Slots that pad a worker's part to whole cache lines are empty.
-    std::vector<unsigned> slot_of_;
+    std::vector<unsigned> slot_of_;  // by site; kDead where there is no node
     std::vector<std::unique_ptr<Node>> nodes_;
     std::vector<Activity> activity_;
     std::vector<std::atomic<uint8_t>> wake_[2];
     std::vector<std::array<Link, 4>> links_[2];
-    std::vector<std::array<int, 4>> neighbours_;  // slot, kHostSlot or kNoSlot, per side
+    std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirst... - number
     std::vector<uint8_t> traced_;
     std::vector<std::vector<Retirement>> retirements_;
     std::vector<std::vector<VectorWrite>> writes_;
     std::vector<uint32_t> observed_;
     std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_;
-    static constexpr int kHostSlot = -1, kNoSlot = -2;
+    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3, kFirstMemory = -(1 << 30);
+    static constexpr unsigned kDead = ~0u;
+
+    std::vector<LongLink> long_links_;
+    std::vector<Activity> long_activity_;
+    std::vector<std::atomic<uint8_t>> long_wake_[2];
+    std::vector<Attached> memories_;
+    std::vector<std::atomic<uint8_t>> memory_wake_[2];
 
     Host host_;
+    const unsigned host_side_;
+    unsigned host_slot_;
     Link host_link_[2];
     uint8_t host_busy_ = 0;
 

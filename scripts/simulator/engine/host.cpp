@@ -6,21 +6,18 @@
 
 namespace d1 {
 
-namespace {
-
-// Addresses a request from the host to a node; responses come back along the host's link.
-Flit address(uint32_t kind, uint16_t x, uint16_t y, uint32_t offset, unsigned tag) {
+Flit Host::address(uint32_t kind, uint16_t x, uint16_t y, uint32_t offset, unsigned tag) const {
     Flit flit{};
     set(flit, kFlitKind, kind);
     set(flit, kFlitX, x);
     set(flit, kFlitY, y);
     set(flit, kFlitOffset, offset);
-    set(flit, kFlitSrcExit, kPortWest);
+    set(flit, kFlitSrcX, x_);
+    set(flit, kFlitSrcY, y_);
+    set(flit, kFlitSrcExit, exit_);
     set(flit, kFlitTag, tag);
     return flit;
 }
-
-}  // namespace
 
 void Host::start(const Access* accesses, size_t count) {
     accesses_ = accesses;

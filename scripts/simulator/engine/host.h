@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host at the west link of node (0, 0): sends requests and takes what comes.
+// The host at a link that leads out of the array: sends requests and takes what comes.
 #pragma once
 
 #include <array>
@@ -15,6 +15,9 @@ namespace d1 {
 
 class Host {
   public:
+    // `exit` is the port of node (x, y) by which packets reach the host.
+    Host(unsigned x, unsigned y, unsigned exit) : x_(x), y_(y), exit_(exit) {}
+
     // Starts a list of accesses, which must outlive it. A write is done when a read that was sent after it, to the same
     // node, is answered: both take the same way in the same class, so they cannot overtake each other.
     void start(const Access* accesses, size_t count);
@@ -53,7 +56,10 @@ class Host {
     bool read_request(Flit& flit, uint16_t x, uint16_t y, uint32_t offset, Slot slot);
     // Whether a flit answers one of the accesses, which it then completes.
     bool response(const Flit& flit);
+    // A request from the host to a node; responses come back along the host's link.
+    Flit address(uint32_t kind, uint16_t x, uint16_t y, uint32_t offset, unsigned tag) const;
 
+    const unsigned x_, y_, exit_;
     const Access* accesses_ = nullptr;
     size_t count_ = 0, next_ = 0, position_ = 0;
     std::vector<std::pair<uint16_t, uint16_t>> fences_;

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import cocotb
-import pytest
 from amaranth import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, Port, flit_bits
+from golden.topology import Topology
 from rtl.array import FlatArray
 from rtl.network.router import Router
 from verif.bench import bench_rng, check_property, run_bench, start
@@ -71,13 +71,7 @@ class RouterNode(wiring.Component):
 
 
 def test_mesh() -> None:
-    run_bench(FlatArray(CONFIG, ROWS, COLUMNS, lambda: RouterNode(CONFIG)))
-
-
-@pytest.mark.parametrize("rows, columns", [(0, 1), (1, 0)])
-def test_an_array_without_nodes_is_refused(rows: int, columns: int) -> None:
-    with pytest.raises(ValueError, match="has no node"):
-        FlatArray(CONFIG, rows, columns, lambda: RouterNode(CONFIG))
+    run_bench(FlatArray(CONFIG, Topology(ROWS, COLUMNS), lambda: RouterNode(CONFIG)))
 
 
 class Mesh:

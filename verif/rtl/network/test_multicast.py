@@ -11,6 +11,7 @@ import cocotb
 from hypothesis import strategies as st
 
 from golden.layout import GlobalAddress, Kind, Port, TrafficClass, flit_bits
+from golden.topology import Topology
 from rtl.array import FlatArray
 from verif.bench import bench_rng, check_property, run_bench, start
 from verif.rtl.network.flits import pack, unpack
@@ -23,7 +24,7 @@ Place = tuple[int, int]
 
 
 def test_multicast_in_a_mesh() -> None:
-    run_bench(FlatArray(CONFIG, ROWS, COLUMNS, lambda: RouterNode(CONFIG)))
+    run_bench(FlatArray(CONFIG, Topology(ROWS, COLUMNS), lambda: RouterNode(CONFIG)))
 
 
 @dataclass(frozen=True)

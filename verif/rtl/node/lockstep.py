@@ -33,7 +33,7 @@ from golden.layout import (
     control_offset,
     thread_offset,
 )
-from golden.mesh import HOST_PORT, GoldenArray
+from golden.mesh import GoldenArray
 from golden.packet import Packet
 from scripts.simulator import SimulatedArray
 from scripts.simulator.build import SimulatorLibrary
@@ -194,7 +194,7 @@ def _send_register(array: Any, x: int, y: int, offset: int, value: int) -> None:
     line = array.config.line_bytes
     inside = offset % line
     data = (value << 8 * inside).to_bytes(line, "little")
-    array.send(Packet(Kind.WRITE, x, y, offset, src_exit=HOST_PORT, mask=0xFF << inside, data=data))
+    array.send(Packet(Kind.WRITE, x, y, offset, src_exit=array.topology.host_link[2], mask=0xFF << inside, data=data))
 
 
 def run(program: ArrayProgram, library: SimulatorLibrary) -> Outcome:

@@ -236,6 +236,8 @@ class XvfiThread:
             low = it.rs1_rdata % self.config.line_bytes
             self._same(it, "mask", send["mask"], 0xFF << low)
             self._same(it, "data", send["data"][low : low + 8], it.rs2_rdata.to_bytes(8, "little"))
+        elif row.mnemonic == "npost":
+            self._same(it, "mask", send["mask"], 0)
         elif row.mnemonic != "nread":
             self._same(it, "mask", send["mask"], self._ones)
             self._same(it, "data", send["data"], self.vectors[it.insn >> 20 & 31])
