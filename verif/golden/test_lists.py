@@ -93,7 +93,7 @@ WAYS = {"to itself": (0, 0, 0), "push": (0, 0, 1), "pull": (0, 1, 0)}
 def test_any_pattern_moves_what_numpy_says(name: str, way: str) -> None:
     config, (here, source, destination) = CONFIGS[name], WAYS[way]
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(patterns(config.line_bytes, SIZE))
     def check(pattern: Pattern) -> None:
         array = two_nodes(config)
@@ -139,7 +139,7 @@ def leaving(config: NodeConfig, *descriptors: ListDescriptor) -> list[Packet]:
     return [packet for _, packet in node.departed]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(patterns(64, SIZE))
 def test_granules_travel_together_as_long_as_they_go_to_one_line(pattern: Pattern) -> None:
     packets = leaving(WIDE, dataclasses.replace(described(pattern, address(0, SOURCE), address(1, 0)), post_destination=7))
@@ -180,7 +180,7 @@ def test_reads_of_one_line_are_one_request_and_so_many_are_under_way() -> None:
     assert [packet.offset for packet in requests] == [64 * i for i in range(LIST_READS)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(patterns(64, SIZE), st.lists(st.integers(1, 20), min_size=1, max_size=8))
 def test_answers_may_come_late_and_padding_is_written_in_its_turn(pattern: Pattern, pauses: list[int]) -> None:
     node = GoldenNode(WIDE, links=0b0010)

@@ -99,7 +99,7 @@ def test_descriptors_are_judged_as_the_model_does(name: str) -> None:
     simulation = Simulation(DescriptorCheck(config), clocked=False)
     check_component = simulation.component
 
-    @property_settings(120)
+    @property_settings(60)
     @given(spoilt(config))
     def check(data: bytes) -> None:
         async def bench(ctx: Any) -> None:
@@ -125,7 +125,7 @@ def test_descriptors_are_read_whatever_waits(name: str) -> None:
     bad = st.sampled_from([64, config.sram_bytes, 1 << 63, (1 << 21) - 128])
     lists = st.lists(st.tuples(st.integers(0, config.lists - 1), places | bad, spoilt(config), st.integers(0, 3)), max_size=4)
 
-    @property_settings(15)
+    @property_settings(8)
     @given(lists, st.lists(st.booleans(), min_size=1, max_size=8))
     def check(flow: list[tuple[int, int, bytes, int]], grants: list[bool]) -> None:
         async def bench(ctx: Any) -> None:
@@ -178,7 +178,7 @@ def test_the_random_descriptors_meet_every_verdict() -> None:
     config = CONFIGS["line64"]
     met: set[ListCause] = set()
 
-    @property_settings(300)
+    @property_settings(120)
     @given(spoilt(config))
     def collect(data: bytes) -> None:
         met.add(verdict(config, data)[0])

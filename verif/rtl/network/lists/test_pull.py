@@ -152,7 +152,7 @@ def test_any_pattern_is_asked_for_as_in_the_model_and_written(name: str) -> None
     simulation = Simulation(PullEngine(config))
     lists = st.lists(patterns(config.line_bytes, REGION, 24), min_size=1, max_size=min(3, config.lists))
 
-    @property_settings(20)
+    @property_settings(12)
     @given(lists, flows, flows, st.lists(st.integers(1, 30), min_size=1, max_size=5))
     def check(lists: list[Pattern], grants: list[bool], readies: list[bool], delays: list[int]) -> None:
         descriptors = [described(pattern, place) for place, pattern in enumerate(lists)]

@@ -152,7 +152,7 @@ def test_lists_send_what_the_model_sends(name: str) -> None:
     simulation = Simulation(PushEngine(config))
     places = st.lists(st.lists(pushes(config, 24) | stretched(config), max_size=2), min_size=1, max_size=min(4, config.lists))
 
-    @property_settings(30)
+    @property_settings(16)
     @given(places, flows, flows)
     def check(lists: list[list[ListDescriptor]], grants: list[bool], readies: list[bool]) -> None:
         bench = Bench(config, lists, grants, readies)
@@ -255,7 +255,7 @@ def test_a_list_that_is_stopped_leaves_the_others_as_they_were() -> None:
     config = LINE64
     slow = [ListDescriptor(8, here(0), (1 + i) << 21, (Dimension(8, 192, 8), Dimension(6, 8, 64))) for i in range(2)]
     whole = [of_the_model(config, contents(config), descriptor) for descriptor in slow]
-    for stop in range(2, 40, 3):
+    for stop in range(2, 40, 5):
         bench = run_stopped(config, slow, stop)
         assert bench.sent[1] == [whole[1]]
         assert bench.sent[0][0].packets == whole[0].packets[: len(bench.sent[0][0].packets)]

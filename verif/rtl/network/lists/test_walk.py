@@ -65,7 +65,7 @@ def test_offsets_have_a_bit_that_tells_what_is_outside() -> None:
 def test_it_comes_to_the_granules_of_the_model(name: str) -> None:
     simulation = Simulation(Walk(), clocked=False)
 
-    @property_settings(40)
+    @property_settings(20)
     @given(pushes(CONFIGS[name]))
     def check(descriptor: ListDescriptor) -> None:
         assert walked(simulation, descriptor, 64) == expected(descriptor, 64)
@@ -76,7 +76,7 @@ def test_it_comes_to_the_granules_of_the_model(name: str) -> None:
 def test_it_tells_the_first_granule_outside() -> None:
     simulation = Simulation(Walk(), clocked=False)
 
-    @property_settings(80)
+    @property_settings(40)
     @given(stretched(CONFIGS["line64"]))
     def check(descriptor: ListDescriptor) -> None:
         assert walked(simulation, descriptor, 64) == expected(descriptor, 64)
@@ -91,7 +91,7 @@ def test_long_dimensions_end_where_they_should() -> None:
     simulation = Simulation(Walk(), clocked=False)
     walk = simulation.component
 
-    @property_settings(50)
+    @property_settings(30)
     @given(st.lists(counts, min_size=4, max_size=4), st.data())
     def check(sizes: list[int], data: st.DataObject) -> None:
         indices = [data.draw(st.integers(max(0, count - 2), count - 1)) for count in sizes]
