@@ -210,6 +210,13 @@ def test_padding_is_written_one_per_cycle_and_waits_for_no_answer() -> None:
     assert bench.write_cycles == list(range(1, 21))
 
 
+def test_padding_between_granules_of_one_line_parts_their_runs() -> None:
+    pattern = Pattern(8, 0, 0, (Dimension(3, 8, 8, end=2), Dimension(3, 16, 24)))
+    bench = run(LINE64, [described(pattern, 0)], delays=[4])
+    assert bench.asked == [[0, 0, 0]]
+    assert bench.sram[:REGION] == pattern.applied(far_memory(0), b"\xff" * REGION)
+
+
 def test_answers_and_padding_of_another_list_take_turns() -> None:
     zeros = ListDescriptor(16, int(GlobalAddress(FAR, Y, 0)), here(0), (Dimension(40, 0, 16, end=0),))
     bench = run(LINE16, [zeros, block(LINE16, 1, 40, 16)])
