@@ -211,9 +211,9 @@ def test_padding_is_written_one_per_cycle_and_waits_for_no_answer() -> None:
 
 
 def test_padding_between_granules_of_one_line_parts_their_runs() -> None:
-    pattern = Pattern(8, 0, 0, (Dimension(3, 8, 8, end=2), Dimension(3, 16, 24)))
+    pattern = Pattern(8, 0, 0, (Dimension(3, 8, 8, end=2), Dimension(2, 16, 24), Dimension(2, 64, 48)))
     bench = run(LINE64, [described(pattern, 0)], delays=[4])
-    assert bench.asked == [[0, 0, 0]]
+    assert bench.asked == [[0, 0, 64, 64]]
     assert bench.sram[:REGION] == pattern.applied(far_memory(0), b"\xff" * REGION)
 
 
