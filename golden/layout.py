@@ -334,7 +334,7 @@ ROUTE_STRIDE = 0x10
 lowest first. Nibbles that ``NodeConfig.route_bits`` does not cover read 0, and so does bit 3 of others. No reset clears it."""
 
 ROUTE_FAR = 0xA00
-"""Read and write: entries for destinations outside of the table, a nibble for each direction, see :func:`far_route`. 0 by reset."""
+"""Read and write: entries for destinations outside of the table, a nibble for each direction: :func:`far_route`. 0 by reset."""
 
 ROUTE_CONTROL = 0xA08
 """Read and write. ROUTE_ENABLE: the table counts; else, as after reset, packets go in dimension order. The other bits read 0."""

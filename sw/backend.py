@@ -8,9 +8,22 @@ from typing import Protocol, runtime_checkable
 
 from golden.config import NodeConfig
 from golden.layout import ThreadState
+from golden.topology import Site, Topology
 
-#: Coordinates of a node: x (column), y (row).
-Site = tuple[int, int]
+__all__ = [
+    "ArrayBackend",
+    "BatchBackend",
+    "DescribedBackend",
+    "HostError",
+    "RunOutcome",
+    "ServedBackend",
+    "Site",
+    "ThreadSnapshot",
+    "all_sites",
+    "read_blocks",
+    "topology_of",
+    "write_blocks",
+]
 
 
 class HostError(ValueError):
@@ -97,6 +110,14 @@ class ServedBackend(Protocol):
 
 
 @runtime_checkable
+class DescribedBackend(Protocol):
+    """A backend that may have dead nodes and links."""
+
+    @property
+    def topology(self) -> Topology: ...
+
+
+@runtime_checkable
 class BatchBackend(Protocol):
     """A backend that has several packets under way at a time."""
 
@@ -107,9 +128,14 @@ class BatchBackend(Protocol):
         """Read blocks (x, y, offset, length)."""
 
 
+def topology_of(array: ArrayBackend) -> Topology:
+    """Which nodes and links an array has; all of them, if the backend does not say otherwise."""
+    return array.topology if isinstance(array, DescribedBackend) else Topology(array.rows, array.columns)
+
+
 def all_sites(array: ArrayBackend) -> list[Site]:
     """Every node of an array, row by row."""
-    return [(x, y) for y in range(array.rows) for x in range(array.columns)]
+    return list(topology_of(array).sites())
 
 
 def write_blocks(array: ArrayBackend, blocks: Iterable[tuple[int, int, int, bytes]]) -> None:

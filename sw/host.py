@@ -33,9 +33,11 @@ from sw.backend import (
     ThreadSnapshot,
     all_sites,
     read_blocks,
+    topology_of,
     write_blocks,
 )
 from sw.console import Console, Output, serves
+from sw.routing import set_up_routes
 
 __all__ = [
     "PLACEMENT_SYMBOL",
@@ -283,6 +285,8 @@ def placement(array: ArrayBackend, program: Program) -> list[Site]:
 def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | None = None) -> None:
     """Write a program into nodes and tell them where its ``tohost`` is; nothing is started.
 
+    Before that, an array with dead nodes or links is made to route around them, unless it does already.
+
     Parameters
     ----------
     array : ArrayBackend
@@ -296,10 +300,14 @@ def load_program(array: ArrayBackend, program: Program, sites: Sequence[Site] | 
         If it does not fit into a node.
     HostError
         If a site is not in the array.
+    sw.routing.RoutingError
+        If there are no routes around what is dead.
     """
     program.check(array.config)
     blocks = []
-    for x, y in _checked(array, sites):
+    chosen = _checked(array, sites)
+    set_up_routes(array)
+    for x, y in chosen:
         blocks += [(x, y, address - SRAM_BASE, contents) for address, contents in program.segments]
         tohost = program.tohost or 0
         blocks.append((x, y, control_offset(ControlRegister.TOHOST_ADDRESS), tohost.to_bytes(8, "little")))
@@ -398,9 +406,12 @@ def run_program(
 def _checked(array: ArrayBackend, sites: Sequence[Site] | None) -> list[Site]:
     if sites is None:
         return all_sites(array)
+    topology = topology_of(array)
     for x, y in sites:
-        if not (0 <= x < array.columns and 0 <= y < array.rows):
+        if not topology.contains(x, y):
             raise HostError(f"there is no node in row {y}, column {x}; the array has {array.rows} rows, {array.columns} columns")
+        if not topology.is_live(x, y):
+            raise HostError(f"the node in row {y}, column {x} is dead in this array")
     return list(sites)
 
 

@@ -238,7 +238,7 @@ class SimulatedArray:
         ]
         try:
             pcs = [int.from_bytes(pc, "little") for pc in self.read_many(registers)]
-        except SimulatorError:
+        except (SimulatorError, NetworkAccessError):
             pcs = [0] * len(registers)
         reports = []
         for n, ((x, y, _, _), pc) in enumerate(zip(registers, pcs, strict=True)):
@@ -262,7 +262,7 @@ class SimulatedArray:
         """A register of the control page, or None if the network does not answer any more."""
         try:
             return self.read_register(x, y, offset)
-        except SimulatorError:
+        except (SimulatorError, NetworkAccessError):
             return None
 
     # -- host: packets ------------------------------------------------------------------------------------------------

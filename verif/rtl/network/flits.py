@@ -74,9 +74,14 @@ def payload_of(handle: Any) -> int:
     return int(handle.value)
 
 
-def expected_way(fields: Mapping[str, int], x: int, y: int, links: int, source: str) -> tuple[str, bool]:
-    """Name of the link that a flit from ``source`` must leave by, or "local"; and whether it is undeliverable."""
-    if fields["x"] != x:
+def expected_way(fields: Mapping[str, int], x: int, y: int, links: int, source: str, entry: int = 0) -> tuple[str, bool]:
+    """Name of the link that a flit from ``source`` must leave by, or "local"; and whether it is undeliverable.
+
+    ``entry`` is what the routing table says about its destination.
+    """
+    if entry and (fields["x"], fields["y"]) != (x, y):
+        port = entry
+    elif fields["x"] != x:
         port = int(Port.WEST if fields["x"] < x else Port.EAST)
     elif fields["y"] != y:
         port = int(Port.NORTH if fields["y"] < y else Port.SOUTH)

@@ -13,6 +13,7 @@ from rtl.interfaces import FlitLayout, LinkSignature, flit_stream
 from rtl.network.fifo import Fifo
 from rtl.network.narrow_router import NarrowRouter
 from rtl.network.phits import PhitReceiver, PhitSender
+from rtl.network.route_table import RoutePort
 from rtl.network.router import LINK_NAMES, eject_stream
 
 __all__ = ["FlitLinks"]
@@ -32,13 +33,14 @@ class FlitLinks(wiring.Component):
                 f"inject_{c.name.lower()}": In(flit_stream(config)),
                 f"eject_{c.name.lower()}": Out(eject_stream(config)),
             }
-        super().__init__(members | {"progress": Out(1), "busy": Out(1)})
+        super().__init__(members | {"routes": In(RoutePort()), "progress": Out(1), "busy": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         m.submodules.router = router = NarrowRouter(config)
         m.d.comb += [router.x.eq(self.x), router.y.eq(self.y), router.links.eq(self.links), self.progress.eq(router.progress)]
+        wiring.connect(m, wiring.flipped(self.routes), router.routes)
         for c in TrafficClass:
             name = c.name.lower()
             wiring.connect(m, wiring.flipped(getattr(self, f"inject_{name}")), getattr(router, f"inject_{name}"))

@@ -13,8 +13,17 @@ import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 from hypothesis import strategies as st
 
-from golden.config import NodeConfig
-from golden.layout import LINK_PORTS, Port, TrafficClass
+from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
+from golden.layout import (
+    LINK_PORTS,
+    ROUTE_BLOCK,
+    ROUTE_CONTROL,
+    ROUTE_ENABLE,
+    ROUTE_FAR,
+    Port,
+    TrafficClass,
+    route_place,
+)
 from rtl.network.router import Router
 from verif.bench import bench_parameters, bench_rng, check_property, run_bench, start
 from verif.formal.netlist import combinational_inputs, registered_outputs
@@ -84,6 +93,8 @@ class Surroundings:
     hold
         Per (output, class), for each flit that arrives there, cycles until its credit goes back (links) or until it is taken
         (network interface); the sequence repeats.
+    routes
+        Entries of the routing table by destination; the table is enabled if there are any.
     """
 
     def __init__(
@@ -92,11 +103,13 @@ class Surroundings:
         schedule: Mapping[tuple[str, int], Sequence[tuple[int, Sent]]],
         hold: Mapping[tuple[str, int], Sequence[int]] | None = None,
         links: int = ALL_LINKS,
+        routes: Mapping[tuple[int, int], int] | None = None,
     ):
         self.dut = dut
         self.config = config_under_test()
         self.hold = hold or {}
         self.links = links
+        self.routes = routes or {}
         self.queues = {key: deque(flits) for key, flits in schedule.items()}
         self.gap = {key: flits[0][0] if flits else 0 for key, flits in schedule.items()}
         self.credits = {(link, c): self.config.channel_depth for link in LINKS for c in range(2)}
@@ -119,8 +132,24 @@ class Surroundings:
         for c in CLASSES:
             getattr(dut, f"inject_{c}__valid").value = 0
             getattr(dut, f"eject_{c}__ready").value = 0
+        dut.routes__write.value = 0
         await FallingEdge(dut.clk)
         dut.rst.value = 0
+        if self.routes:
+            await self._write_routes()
+
+    async def _write_routes(self) -> None:
+        """Write the table, which reset leaves as it is, and enable it."""
+        dut, low = self.dut, (1 << self.config.route_bits) - 1
+        registers = dict.fromkeys((offset for offset in range(ROUTE_BLOCK, ROUTE_FAR, 8)), 0) | {ROUTE_CONTROL: ROUTE_ENABLE}
+        for (x, y), entry in self.routes.items():
+            offset, position = route_place(x & low, y & low)
+            registers[offset - CONTROL_PAGE_OFFSET] |= entry << position
+        dut.routes__write.value = 1
+        for register, value in registers.items():
+            dut.routes__register.value, dut.routes__write_data.value = register // 8, value
+            await FallingEdge(dut.clk)
+        dut.routes__write.value = 0
 
     def _delay(self, port: str, c: int) -> int:
         delays = self.hold.get((port, c)) or (0,)
@@ -236,7 +265,8 @@ class Surroundings:
         for seen in self.seen:
             sent = expected.get(("all", seen.traffic_class), {}).pop(seen.value, None)
             assert sent is not None, f"{seen} was not sent, or came twice"
-            assert (seen.port, seen.undeliverable) == expected_way(sent.fields, X, Y, self.links, sent.source), (
+            entry = self.routes.get((sent.fields["x"], sent.fields["y"]), 0)
+            assert (seen.port, seen.undeliverable) == expected_way(sent.fields, X, Y, self.links, sent.source, entry), (
                 f"{sent} came out as {seen}"
             )
             key = (sent.source, sent.traffic_class, seen.port)
@@ -286,17 +316,22 @@ async def every_flit_leaves_once_unchanged_in_order_by_the_right_port(dut: Any) 
         max_size=10,
     )
 
-    async def check(traffic: list[Any], holds: Any, links: int) -> None:
+    routes = st.dictionaries(
+        st.tuples(*(st.sampled_from((middle, middle - 1, middle + 1)) for middle in (X, Y))), st.integers(1, 7), max_size=6
+    )
+
+    async def check(traffic: list[Any], holds: Any, links: int, routes: Any) -> None:
         schedule: dict[tuple[str, int], list[tuple[int, Sent]]] = {}
         for number, (source, c, gap, (dx, dy, exit_port)) in enumerate(traffic):
             fields = toward("local", number, c, config_under_test(), exit_port=exit_port)
             sent = Sent(source, c, fields | {"x": X + dx, "y": Y + dy})
             schedule.setdefault((source, c), []).append((gap, sent))
-        surroundings = Surroundings(dut, schedule, holds, links)
+        surroundings = Surroundings(dut, schedule, holds, links, routes)
         await surroundings.run(limit=40 + 40 * len(traffic))
         surroundings.check()
 
-    await check_property(check, max_examples=60, traffic=traffic, holds=holds, links=st.integers(0, 15).map(lambda n: 15 - n))
+    links = st.integers(0, 15).map(lambda n: 15 - n)
+    await check_property(check, max_examples=80, traffic=traffic, holds=holds, links=links, routes=routes)
 
 
 @cocotb.test()

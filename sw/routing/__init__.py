@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routing around dead nodes and links: ``compute_routes`` finds routes, ``prove`` checks them, ``set_up_routes`` writes them."""
+
+from sw.routing.boot import proved_routes, set_up_routes
+from sw.routing.errors import RoutingError
+from sw.routing.proof import Proof, prove
+from sw.routing.routes import Routes, compute_routes, require_tables
+
+__all__ = ["Proof", "Routes", "RoutingError", "compute_routes", "prove", "proved_routes", "require_tables", "set_up_routes"]
