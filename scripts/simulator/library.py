@@ -171,6 +171,9 @@ def load(path: Path) -> ctypes.CDLL:
         ("cycle_record_bytes", c_uint64, array),
         ("pending_records", c_uint64, array),
         ("take_records", None, array, c_void_p),
+        ("save", c_int32, array, c_int32, POINTER(c_uint64)),
+        ("take_saved", None, c_void_p),
+        ("restore", c_int32, array, c_int32, c_void_p, c_uint64),
         ("open_waves", c_int32, array, c_uint32, c_char_p),
         ("close_waves", None, array, c_uint32),
     ):

@@ -13,6 +13,7 @@
 namespace {
 
 thread_local std::string error;
+thread_local std::vector<uint8_t> saved;
 
 template <class Function>
 int guarded(Function&& function) {
@@ -99,6 +100,21 @@ D1_API uint64_t d1_pending_records(const Array* array) { return array->records()
 D1_API void d1_take_records(Array* array, uint8_t* bytes) {
     std::copy(array->records().begin(), array->records().end(), bytes);
     array->clear_records();
+}
+
+// What d1_save wrote waits until it is taken.
+D1_API int d1_save(Array* array, int32_t part, uint64_t* length) {
+    return guarded([&] {
+        saved = array->save(part);
+        *length = saved.size();
+    });
+}
+D1_API void d1_take_saved(uint8_t* bytes) {
+    std::copy(saved.begin(), saved.end(), bytes);
+    saved = {};
+}
+D1_API int d1_restore(Array* array, int32_t part, const uint8_t* bytes, uint64_t length) {
+    return guarded([&] { array->restore(part, bytes, length); });
 }
 
 D1_API int d1_open_waves(Array* array, uint32_t node, const char* path) {

@@ -17,8 +17,6 @@ constexpr double kChunkSeconds = 0.004;
 constexpr unsigned kFirstChunk = 64;
 constexpr unsigned kProbeInterval = 32;
 
-constexpr unsigned kEast = 1, kSouth = 2;
-
 constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache lines of what is indexed by slot
 constexpr unsigned kSlotsAtOnce = sizeof(uint64_t);
 

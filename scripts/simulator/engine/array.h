@@ -63,6 +63,12 @@ class Array {
     const std::vector<uint8_t>& records() const { return records_; }
     void clear_records() { records_.clear(); }
 
+    // State by parts: each live site is one, and kCommon is what is left. They are restored after the common part, in an array of
+    // the same library and layout, whatever its threads. What is recorded or skipped is no part of it.
+    static constexpr int kCommon = -1;
+    std::vector<uint8_t> save(int part);
+    void restore(int part, const uint8_t* bytes, size_t length);
+
     void open_waves(unsigned site, const std::string& path);
     void close_waves(unsigned site) { node(site).close_waves(); }
 
@@ -94,6 +100,15 @@ class Array {
     void complete();
     void record();
 
+    template <class Stream>
+    void part_state(Stream& stream, int part);
+    template <class Stream>
+    void site_state(Stream& stream, unsigned site);
+    template <class Stream>
+    void common_state(Stream& stream);
+    template <class Stream>
+    static void atomic_state(Stream& stream, std::atomic<uint8_t>& value);
+
     const unsigned rows_, columns_;
     const std::vector<unsigned> live_;  // sites with a node
     Team team_;
@@ -112,6 +127,7 @@ class Array {
     std::vector<uint32_t> observed_;
     std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_;
+    static constexpr unsigned kEast = 1, kSouth = 2;
     static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3;
     static constexpr unsigned kDead = ~0u;
 
