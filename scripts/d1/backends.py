@@ -7,7 +7,7 @@ import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from scripts.d1.report import Stages
 from scripts.d1.trace import trace_golden, trace_records
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.host import ArrayBackend
+from sw.routing import proved_routes, require_tables, set_up_routes
 
 #: What waveforms can be written as, by the file's suffix.
 WAVE_FORMATS = (".vcd", ".fst")
@@ -87,7 +88,7 @@ def open_array(
     waves: Path | None = None,
     symbols: Mapping[str, int] | None = None,
 ) -> Iterator[OpenedArray]:
-    """Make an array, with its simulator built first if it has to be.
+    """Make an array, with its simulator built first if it has to be; where something is dead, it routes around that already.
 
     Parameters
     ----------
@@ -106,17 +107,21 @@ def open_array(
     ------
     CommandError
         If it does not fit into memory, or waveforms or a pipeline are wanted of what has none.
+    sw.routing.RoutingError
+        If there are no routes around what is dead, or the nodes have no tables for them.
     """
     require_memory(config, shape)
+    _find_routes(config, shape, stages)
     pipeline = _pipeline(pipeline, config, shape, backend)
     if backend == "golden":
         if waves is not None:
             raise CommandError("--waves records signals, and the golden model has none; leave out --backend golden")
-        array = GoldenArray(config, shape.rows, shape.columns)
+        array = GoldenArray(config, topology=shape.topology)
+        set_up_routes(array)
         opened = OpenedArray(
             array,
             f"{shape} '{config.name}', golden model",
-            {"config": config.name, "array": str(shape), "backend": backend, "arithmetic": None},
+            {"config": config.name, **shape.as_dict(), "backend": backend, "arithmetic": None},
         )
         with contextlib.ExitStack() as stack:
             if trace is not None:
@@ -130,14 +135,15 @@ def open_array(
     library = build_simulator(config, arithmetic, wave_format, stages, observe=pipeline is not None)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(trace.open("w")) if trace is not None else None
-        simulated = WatchedArray(config, shape.rows, shape.columns, library=library, waves=waves)
+        simulated = WatchedArray(config, library=library, waves=waves, topology=shape.topology)
         stack.enter_context(simulated)
+        set_up_routes(simulated)
         opened = OpenedArray(
             simulated,
             f"{shape} '{config.name}', rtl with {arithmetic} arithmetic",
             {
                 "config": config.name,
-                "array": str(shape),
+                **shape.as_dict(),
                 "backend": backend,
                 "arithmetic": arithmetic,
                 "simulator_cached": library.cached,
@@ -156,8 +162,21 @@ def open_array(
             stack.enter_context(view)
             simulated.watchers.append(view.take)
         if waves is not None:
-            opened.notes.append(f"waves of node row 0, column 0: gtkwave {shlex.quote(str(waves))}")
+            column, row, _ = shape.topology.host_link
+            opened.notes.append(f"waves of node row {row}, column {column}: gtkwave {shlex.quote(str(waves))}")
         yield opened
+
+
+def _find_routes(config: NodeConfig, shape: ArrayShape, stages: Stages) -> None:
+    """Find and prove routes around what is dead, if anything is, before anything is built."""
+    if shape.topology.is_whole:
+        return
+    with stages.stage(f"routes around what is dead in {shape}") as stage:
+        routes = proved_routes(shape.topology)
+        stage.note = "none are needed"
+        if routes is not None:
+            require_tables(config, shape.topology)
+            stage.note = "proved: every packet arrives, and none can wait for itself"
 
 
 def _pipeline(pipeline: PipelineView | None, config: NodeConfig, shape: ArrayShape, backend: str) -> PipelineView | None:
@@ -183,6 +202,11 @@ def _pipeline(pipeline: PipelineView | None, config: NodeConfig, shape: ArraySha
         raise CommandError(
             f"--kanata-node {pipeline.row},{pipeline.column} is not in an array of {shape}; rows and columns count from 0"
         )
+    if not shape.topology.is_live(pipeline.column, pipeline.row):
+        if pipeline.asked:
+            raise CommandError(f"--kanata-node {pipeline.row},{pipeline.column} is dead in {shape}; name another node")
+        column, row, _ = shape.topology.host_link
+        pipeline = replace(pipeline, row=row, column=column)
     if not may_be_replaced(pipeline.path):
         raise CommandError(
             f"{pipeline.path} is there, and is no Kanata file, so that it is not overwritten; name another file with --kanata, or"

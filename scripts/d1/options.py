@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,54 @@ import click
 
 from golden.config import PRESETS, ConfigError, NodeConfig, preset
 from golden.layout import COORDINATE_BITS
+from golden.topology import TOPOLOGIES, Topology, TopologyError, read_topology
 
 
 @dataclass(frozen=True)
 class ArrayShape:
-    """Rows and columns of an array of nodes."""
+    """Rows and columns of an array of nodes, and what else there is to say of it.
+
+    Attributes
+    ----------
+    rows, columns : int
+    described : Topology or None
+        The array, if it is not whole, or has dies, or its host elsewhere than at the west link of row 0, column 0.
+    name : str
+        What the user calls it; rows x columns if it is empty.
+    """
 
     rows: int
     columns: int
+    described: Topology | None = None
+    name: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, topology: Topology, name: str) -> ArrayShape:
+        """The shape of a described array."""
+        plain = topology == Topology(topology.rows, topology.columns)
+        return cls(topology.rows, topology.columns, None if plain else topology, name)
 
     def __str__(self) -> str:
+        return self.name or self.size
+
+    @property
+    def size(self) -> str:
+        """Rows x columns."""
         return f"{self.rows}x{self.columns}"
 
     @property
+    def topology(self) -> Topology:
+        """The array."""
+        return self.described or Topology(self.rows, self.columns)
+
+    @property
     def nodes(self) -> int:
-        """Nodes in all."""
-        return self.rows * self.columns
+        """Live nodes in all."""
+        return self.described.nodes if self.described else self.rows * self.columns
+
+    def as_dict(self) -> dict[str, Any]:
+        """Facts of what ran, as JSON has them."""
+        return {"array": self.size} | ({"topology": self.described.as_dict()} if self.described else {})
 
 
 class ConfigType(click.ParamType[NodeConfig]):
@@ -48,18 +80,32 @@ class ConfigType(click.ParamType[NodeConfig]):
 
 
 class ArrayType(click.ParamType[ArrayShape]):
-    """An array's shape written as rows x columns, such as 2x2."""
+    """An array's shape written as rows x columns, such as 2x2, a file that describes it, or the name of a described array."""
 
-    name = "RxC"
+    name = "RxC|FILE|NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ArrayShape:
         """The shape, or a usage error that says how one is written."""
         if isinstance(value, ArrayShape):
             return value
+        if value in TOPOLOGIES:
+            return ArrayShape.of(TOPOLOGIES[value], value)
+        if value.lower().endswith(".json"):
+            try:
+                return ArrayShape.of(read_topology(Path(value)), value)
+            except TopologyError as error:
+                self.fail(str(error), param, ctx)
+            except OSError as error:
+                self.fail(f"{value}: {error.strerror}", param, ctx)
         limit = 1 << COORDINATE_BITS
         match = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})", value)
         if match is None:
-            self.fail(f"'{value}' is no array; write rows x columns, such as 2x2", param, ctx)
+            self.fail(
+                f"'{value}' is no array; write rows x columns, such as 2x2, or name a description: a file that ends in .json, or"
+                f" one of {', '.join(TOPOLOGIES)}",
+                param,
+                ctx,
+            )
         rows, columns = int(match[1]), int(match[2])
         if not (1 <= rows <= limit and 1 <= columns <= limit):
             self.fail(f"'{value}' is no array; rows and columns go from 1 to {limit}", param, ctx)
@@ -107,8 +153,13 @@ def board_config_option(default: str = "d1") -> Callable[[Any], Any]:
 
 
 def board_array_option(default: str) -> Callable[[Any], Any]:
-    """``--array RxC`` where a board may supply it: passed as ``array``, None if it is not given."""
-    return click.option("--array", type=ArrayType(), help=f"Rows x columns of nodes.  [default: {default}, or the board's]")
+    """``--array`` where a board may supply it: passed as ``array``, None if it is not given."""
+    return click.option(
+        "--array",
+        type=ArrayType(),
+        help="Rows x columns of nodes, or an array with dead nodes and links: a JSON file, or one of"
+        f" {', '.join(TOPOLOGIES)}; see d1 array.  [default: {default}, or the board's]",
+    )
 
 
 def config_option(default: str = "d1") -> Callable[[Any], Any]:

@@ -13,12 +13,15 @@ from golden.config import NodeConfig, preset
 from golden.formats import format_of
 from golden.layout import FormatDescriptor, FormatKind
 from golden.matrix import matmul
+from golden.topology import Topology
 from scripts.d1.backends import OpenedArray, open_array
 from scripts.d1.errors import CommandError, ExitCode
 from scripts.d1.memory import require_memory
 from scripts.d1.operand_formats import BF16, bias_of, name_of
 from scripts.d1.options import ArrayShape
 from scripts.d1.report import Stages
+from sw.backend import topology_of
+from sw.kernels.live_grid import live_grid
 from sw.kernels.matmul import MatmulError, MatmulFailed, MatmulResult, plan, run_matmul
 
 #: BF16 operands are +-1.f x 2**e with e uniform in this range: over seven orders of magnitude, products over fourteen.
@@ -171,7 +174,7 @@ def run_product(
         If the product or the array does not fit, or a node did not end with success.
     """
     require_memory(config, shape)
-    _plan(config, shape.rows, shape.columns, m, n, k, stages, a_format, b_format)
+    _plan(config, shape.topology, m, n, k, stages, a_format, b_format)
     with open_array(config, shape, backend, arithmetic, stages) as opened:
         return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
 
@@ -190,14 +193,13 @@ def run_product_on(
 ) -> ProductReport:
     """Multiply random operands on an array that is open already; raises as :func:`run_product`."""
     array = opened.array
-    _plan(array.config, array.rows, array.columns, m, n, k, stages, a_format, b_format)
+    _plan(array.config, topology_of(array), m, n, k, stages, a_format, b_format)
     return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
 
 
 def _plan(
     config: NodeConfig,
-    rows: int,
-    columns: int,
+    topology: Topology,
     m: int,
     n: int,
     k: int,
@@ -208,8 +210,11 @@ def _plan(
     """Refuse a product that does not fit, before anything is built or loaded."""
     try:
         with stages.stage("plan") as stage:
-            work = plan(config, rows, columns, m, n, k, a_format, b_format)
+            grid = live_grid(topology)
+            work = plan(config, len(grid), len(grid[0]), m, n, k, a_format, b_format, grid)
             stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
+            if not topology.is_whole:
+                stage.note += f", {len(work.nodes)} of {topology.nodes} nodes used"
     except MatmulError as error:
         raise CommandError(str(error)) from None
 
@@ -243,6 +248,6 @@ def _multiply(
             expected = matmul(a, b, format_of(a_format), format_of(b_format))
             mismatches = int(np.count_nonzero(expected != result.c))
             stage.note = "all bits equal" if mismatches == 0 else f"{mismatches} elements differ"
-    nodes = opened.array.rows * opened.array.columns
+    nodes = len(result.steps_per_node)
     speed = result.cycles * nodes / result.seconds if result.seconds else 0.0
     return ProductReport(m, n, k, seed, a_format, b_format, opened.as_dict(), opened.description, result, mismatches, speed)

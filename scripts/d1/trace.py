@@ -34,9 +34,8 @@ def trace_golden(array: GoldenArray, target: TextIO, symbols: Mapping[str, int])
     def observer(row: int, column: int) -> Callable[[Retirement], None]:
         return lambda record: print(trace_line(array.cycle, row, column, record, symbols), file=target)
 
-    for row in range(array.rows):
-        for column in range(array.columns):
-            array.node(column, row).on_retire = observer(row, column)
+    for x, y in array.topology.sites():
+        array.node(x, y).on_retire = observer(y, x)
 
 
 def trace_records(records: npt.NDArray[np.void], target: TextIO, symbols: Mapping[str, int]) -> None:

@@ -76,7 +76,7 @@ class SimulatedArray:
     threads : int, optional
         Threads of the engine, all processors by default. Results do not depend on it.
     waves : path, optional
-        Record waves of node (0, 0) from the first cycle on; ``.vcd`` or ``.fst``.
+        Record waves of the node that the host is attached to, from the first cycle on; ``.vcd`` or ``.fst``.
     observe : bool
         Make the simulator so that ``observe`` can be called.
     progress : callable, optional
@@ -144,7 +144,8 @@ class SimulatedArray:
         if not self._array:
             raise SimulatorError(f"cannot make the array: {self._error()}")
         if waves is not None:
-            self.open_waves(waves)
+            x, y, _ = self.topology.host_link
+            self.open_waves(waves, x, y)
 
     def _create(self) -> int | None:
         """The engine's array, None if it cannot be made."""

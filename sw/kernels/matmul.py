@@ -18,8 +18,11 @@ import numpy as np
 from golden.config import NodeConfig
 from golden.layout import SRAM_BASE, ControlRegister, FormatDescriptor, GlobalAddress
 from golden.program import Program
+from golden.topology import Site
 from sw.assembler import assemble
-from sw.host import ArrayBackend, RunReport, all_sites, control_registers, load_program, read_blocks, run_program, write_blocks
+from sw.backend import topology_of
+from sw.host import ArrayBackend, RunReport, control_registers, load_program, read_blocks, run_program, write_blocks
+from sw.kernels.live_grid import LiveGrid, live_grid
 from sw.kernels.matmul_source import (
     A_ARRIVED,
     B_ARRIVED,
@@ -70,7 +73,9 @@ class NodePlan:
     Attributes
     ----------
     row, column : int
-        Site in the array.
+        Place in the grid of nodes.
+    site : (x, y)
+        Place in the array.
     tile_rows, tile_columns : range
         Tiles of C that it computes, and so the panels that it needs.
     a_panels, b_panels : range
@@ -81,6 +86,7 @@ class NodePlan:
 
     row: int
     column: int
+    site: Site
     tile_rows: range
     tile_columns: range
     a_panels: range
@@ -101,7 +107,7 @@ class MatmulPlan:
     ----------
     config : NodeConfig
     rows, columns : int
-        Shape of the array.
+        Shape of the grid of nodes.
     m, n, k : int
         C is m x n, K is k.
     operands : Operands
@@ -223,6 +229,7 @@ def plan(
     k: int,
     a_format: FormatDescriptor = BF16,
     b_format: FormatDescriptor = BF16,
+    sites: LiveGrid | None = None,
 ) -> MatmulPlan:
     """How an array computes a product.
 
@@ -230,11 +237,13 @@ def plan(
     ----------
     config : NodeConfig
     rows, columns : int
-        Shape of the array, each at least 1.
+        Shape of the grid of nodes, each at least 1.
     m, n, k : int
         Shape of the product: A is m x k, B is k x n. Each at least 1.
     a_format, b_format : FormatDescriptor
         Formats of A and B: BF16, CFP8_143 or CFP8_152.
+    sites : rows of (x, y), optional
+        Where the nodes of the grid lie in the array; if left out, at x = column, y = row.
 
     Raises
     ------
@@ -266,7 +275,8 @@ def plan(
             f"a product of {m} x {n} x {k} sends up to {lines} lines of an operand to a node on an array of "
             f"{rows}x{columns}, but semaphores count to {_MAX_COUNT} only. Use a smaller k, or more nodes"
         )
-    tables = _Tables(grid, operands, length, layout.program, layout.offsets)
+    places = sites or tuple(tuple((column, row) for column in range(columns)) for row in range(rows))
+    tables = _Tables(grid, operands, length, layout.program, layout.offsets, places)
     return MatmulPlan(
         config=config,
         rows=rows,
@@ -287,6 +297,7 @@ def plan(
             NodePlan(
                 row=part.row,
                 column=part.column,
+                site=places[part.row][part.column],
                 tile_rows=part.tile_rows,
                 tile_columns=part.tile_columns,
                 a_panels=part.tile_rows[part.a_own.start : part.a_own.stop],
@@ -358,8 +369,11 @@ def _handlers(config: NodeConfig, rows: int, columns: int) -> tuple[list[BlockSh
 class _Tables:
     """Writes the tables of a node."""
 
-    def __init__(self, grid: Grid, operands: Operands, length: int, program: Program, offsets: dict[str, int]) -> None:
+    def __init__(
+        self, grid: Grid, operands: Operands, length: int, program: Program, offsets: dict[str, int], sites: LiveGrid
+    ) -> None:
         self.grid = grid
+        self.sites = sites
         self.lines = {"a": length * operands.a_lines, "b": length * operands.b_lines}
         self.symbols = program.symbols
         self.offsets = offsets
@@ -389,7 +403,8 @@ class _Tables:
                 offset = self._panel(region, panels.start)
                 handler = self._handler(send_label(semaphore, len(group)))
                 yield JOB.pack(SRAM_BASE + offset, len(panels) * self.lines[region], handler)
-                for y, x in group:
+                for row, column in group:
+                    x, y = self.sites[row][column]
                     yield RECEIVER.pack(int(GlobalAddress(x=x, y=y, offset=offset)))
         yield JOB.pack(0, 0, self._handler("worker"))
 
@@ -423,7 +438,7 @@ def run_matmul(
     a_format: FormatDescriptor = BF16,
     b_format: FormatDescriptor = BF16,
 ) -> MatmulResult:
-    """Compute C = A.B on an array whose nodes are at rest, by packets alone.
+    """Compute C = A.B on an array whose nodes are at rest, by packets alone. Dead nodes are left out (:func:`live_grid`).
 
     Parameters
     ----------
@@ -445,7 +460,8 @@ def run_matmul(
     if a_codes.ndim != 2 or b_codes.ndim != 2 or a_codes.shape[1] != b_codes.shape[0]:
         raise MatmulError(f"shapes {a_codes.shape} and {b_codes.shape} cannot be multiplied")
     (m, k), n = a_codes.shape, b_codes.shape[1]
-    work = plan(array.config, array.rows, array.columns, m, n, k, a_format, b_format)
+    grid = live_grid(topology_of(array))
+    work = plan(array.config, len(grid), len(grid[0]), m, n, k, a_format, b_format, grid)
     for name, codes, descriptor in (("A", a_codes, a_format), ("B", b_codes, b_format)):
         wanted = np.dtype(f"u{CODE_BYTES[descriptor.kind]}")
         if codes.dtype != wanted:
@@ -454,7 +470,7 @@ def run_matmul(
     _load(array, work, a_codes, b_codes, tell)
 
     tell("run", 0, 1)
-    sites = all_sites(array)
+    sites = [node.site for node in work.nodes]
     counters = (
         ControlRegister.MATRIX_STEPS,
         ControlRegister.REQUESTS_SENT,
@@ -465,7 +481,7 @@ def run_matmul(
     before = control_registers(array, sites, counters)
     limit = _CYCLES_BEYOND + _CYCLES_PER_STEP * (work.steps * max(node.tiles for node in work.nodes) + work.lines_sent)
     started = time.perf_counter()
-    report = run_program(array, work.program, limit, load=False)
+    report = run_program(array, work.program, limit, sites, load=False)
     seconds = time.perf_counter() - started
     tell("run", 1, 1)
     if not report.passed:
@@ -496,14 +512,14 @@ def _load(array: ArrayBackend, work: MatmulPlan, a_codes: OperandCodes, b_codes:
     a, b = pack_a(work.config, a_codes, depth), pack_b(work.config, b_codes, depth)
     for index, node in enumerate(work.nodes):
         tell("load", index, len(work.nodes))
-        load_program(array, work.program, sites=[(node.column, node.row)])
+        load_program(array, work.program, sites=[node.site])
         a_first, b_first = node.a_panels.start - node.tile_rows.start, node.b_panels.start - node.tile_columns.start
         blocks = [
             (work.tables, node.tables),
             (work.a + a_first * work.a_panel_bytes, a[node.a_panels.start : node.a_panels.stop].tobytes()),
             (work.b + b_first * work.b_panel_bytes, b[node.b_panels.start : node.b_panels.stop].tobytes()),
         ]
-        write_blocks(array, [(node.column, node.row, offset, contents) for offset, contents in blocks if contents])
+        write_blocks(array, [(*node.site, offset, contents) for offset, contents in blocks if contents])
     tell("load", len(work.nodes), len(work.nodes))
 
 
@@ -513,7 +529,7 @@ def _read(array: ArrayBackend, work: MatmulPlan, tell: Progress) -> Fp32Codes:
     for index, node in enumerate(work.nodes):
         tell("read", index, len(work.nodes))
         if node.tiles:
-            (contents,) = read_blocks(array, [(node.column, node.row, work.c, node.tiles * config.accumulator_bytes)])
+            (contents,) = read_blocks(array, [(*node.site, work.c, node.tiles * config.accumulator_bytes)])
             shape = (len(node.tile_rows), len(node.tile_columns), config.matrix_m, config.matrix_n)
             part = np.frombuffer(contents, "<u4").reshape(shape)
             c[node.tile_rows.start : node.tile_rows.stop, node.tile_columns.start : node.tile_columns.stop] = part

@@ -4,6 +4,16 @@
 from sw.routing.boot import proved_routes, set_up_routes
 from sw.routing.errors import RoutingError
 from sw.routing.proof import Proof, prove
-from sw.routing.routes import Routes, compute_routes, require_tables
+from sw.routing.routes import MAX_ROUTED_SIDE, Routes, compute_routes, require_tables
 
-__all__ = ["Proof", "Routes", "RoutingError", "compute_routes", "prove", "proved_routes", "require_tables", "set_up_routes"]
+__all__ = [
+    "MAX_ROUTED_SIDE",
+    "Proof",
+    "Routes",
+    "RoutingError",
+    "compute_routes",
+    "prove",
+    "proved_routes",
+    "require_tables",
+    "set_up_routes",
+]

@@ -20,11 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.config import NodeConfig
-from golden.layout import LINK_PORTS, RouteEntry
+from golden.layout import LINK_PORTS, ROUTE_COORDINATE_BITS, RouteEntry
 from golden.topology import Topology
 from sw.routing.balance import choose_ways
 from sw.routing.errors import RoutingError
 from sw.routing.mesh import NONE, Integers, Mesh, dimension_order_sides
+
+#: Rows and columns that the largest routing tables cover.
+MAX_ROUTED_SIDE = 1 << ROUTE_COORDINATE_BITS
 
 #: How many nodes a message names at most.
 _NAMED = 20
@@ -51,10 +54,15 @@ def compute_routes(topology: Topology) -> Routes | None:
     Raises
     ------
     RoutingError
-        If nodes cannot be reached from the host; the message names them.
+        If nodes cannot be reached from the host; the message names them. Or if no routing table covers the array.
     """
     if topology.is_whole:
         return None
+    if max(topology.rows, topology.columns) > MAX_ROUTED_SIDE:
+        raise RoutingError(
+            f"there are no routes around what is dead in an array of {topology.rows} rows and {topology.columns} columns; "
+            f"routing tables cover up to {MAX_ROUTED_SIDE} of each"
+        )
     mesh = Mesh(topology)
     _require_connected(mesh)
     if _reached_in_dimension_order(mesh):

@@ -14,6 +14,7 @@ import click
 
 from scripts.d1.campaigns import find_campaign
 from scripts.d1.commands.campaign_core import core
+from scripts.d1.commands.campaign_faults import faults
 from scripts.d1.commands.campaign_formal import formal
 from scripts.d1.commands.campaign_sizes import sizes
 from scripts.d1.errors import ExitCode
@@ -30,6 +31,7 @@ def campaign() -> None:
 
 
 campaign.add_command(core)
+campaign.add_command(faults)
 campaign.add_command(formal)
 campaign.add_command(sizes)
 

@@ -28,42 +28,27 @@ from golden.topology import TOPOLOGIES, Topology
 from sw.assembler import assemble
 from sw.host import HostError, all_sites, load_program, run_program
 from sw.routing import RoutingError, boot, set_up_routes
+from verif.sw.routing.check import unheard, unheard_around
 from verif.sw.routing.faults import connected, edge_links, faulty_arrays, random_faults, single_links, single_nodes
 
 CONFIG = preset("tiny")
-
-
-def check_all_pairs(array: GoldenArray) -> None:
-    """Each node sends a packet to each, and the host to each and back."""
-    sites = list(array.topology.sites())
-    for x, y in sites:
-        assert array.read_register(x, y, control_offset(Register.COORDINATES)) == int(GlobalAddress(x, y))
-        before = [array.node(*site).semaphores[1] for site in sites]
-        for to_x, to_y in sites:
-            array.node(x, y).send(Packet(Kind.WRITE, to_x, to_y, 0, src_x=x, src_y=y, post=True, sem=1, mask=1, data=bytes(16)))
-        array.node(x, y).flush()
-        assert [array.node(*site).semaphores[1] - count for site, count in zip(sites, before, strict=True)] == [1] * len(sites)
 
 
 @pytest.mark.parametrize(
     "topology", [*single_nodes(4), *single_links(4)], ids=lambda each: repr(each.dead_nodes or each.dead_links)
 )
 def test_all_pairs_communicate_around_a_single_fault(topology: Topology) -> None:
-    array = GoldenArray(CONFIG, topology=topology)
-    set_up_routes(array)
-    check_all_pairs(array)
+    assert unheard_around(CONFIG, topology) == []
 
 
 @settings(deadline=None, max_examples=40)
 @given(faulty_arrays())
 def test_all_pairs_communicate_whatever_is_dead_and_wherever_the_host_is(topology: Topology) -> None:
-    array = GoldenArray(CONFIG, topology=topology)
     if connected(topology, topology.host_link[:2]) < set(topology.sites()):
         with pytest.raises(RoutingError, match="cannot be reached from the host"):
-            set_up_routes(array)
-        return
-    set_up_routes(array)
-    check_all_pairs(array)
+            unheard_around(CONFIG, topology)
+    else:
+        assert unheard_around(CONFIG, topology) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -72,9 +57,7 @@ def test_all_pairs_of_8x8_communicate_around_random_faults(seed: int) -> None:
     topology = random_faults(rng, 8)
     while connected(topology, topology.host_link[:2]) < set(topology.sites()):
         topology = random_faults(rng, 8)
-    array = GoldenArray(CONFIG, topology=topology)
-    set_up_routes(array)
-    check_all_pairs(array)
+    assert unheard_around(CONFIG, topology) == []
 
 
 def test_tables_have_to_be_written_from_the_host_outwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +144,7 @@ def test_programs_are_not_loaded_into_dead_nodes() -> None:
 @pytest.mark.parametrize("host", edge_links(Topology(2, 3)), ids=str)
 def test_the_host_may_be_at_any_edge(host: Any) -> None:
     array = GoldenArray(CONFIG, topology=Topology(2, 3, host=host))
-    check_all_pairs(array)
+    assert unheard(array) == []
     report = run_program(array, assemble("_start: halt zero", config=CONFIG), 100)
     assert report.passed
     assert array.host_inbox == []

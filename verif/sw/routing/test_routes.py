@@ -16,7 +16,8 @@ from golden.layout import LINK_PORTS, Port, RouteEntry
 from golden.topology import TOPOLOGIES, Site, Topology
 from sw.routing import Proof, RoutingError, compute_routes, prove, require_tables
 from sw.routing.mesh import NONE, Mesh
-from verif.sw.routing.faults import connected, faulty_arrays, random_faults, single_links, single_nodes
+from verif.sw.routing.check import routed_or_refused
+from verif.sw.routing.faults import faulty_arrays, random_faults, single_links, single_nodes
 
 
 def routed(topology: Topology) -> Proof:
@@ -40,35 +41,17 @@ def test_every_single_dead_link_of_8x8_is_routed_around() -> None:
     assert max(proof.mean_hops / proof.mean_shortest for proof in proofs) < 1.03
 
 
-def check_random(rng: random.Random) -> bool:
-    """Route a random array, or see that it is refused for the nodes that cannot be reached; whether it was connected."""
-    topology = random_faults(rng, 8)
-    lost = set(topology.sites()) - connected(topology, topology.host_link[:2])
-    if not lost:
-        routed(topology)
-        return True
-    with pytest.raises(RoutingError) as caught:
-        compute_routes(topology)
-    names = re.findall(r"x=(\d+), y=(\d+)", str(caught.value))[1:]
-    assert {(int(x), int(y)) for x, y in names} == lost or len(lost) > 20
-    return False
-
-
 def test_random_faults_of_8x8_are_routed_around_or_refused() -> None:
     rng = random.Random(1)
-    outcomes = [check_random(rng) for _ in range(100)]
+    outcomes = [routed_or_refused(random_faults(rng, 8)) is not None for _ in range(100)]
     assert 10 < sum(outcomes) < 100
 
 
 @settings(deadline=None, max_examples=200)
 @given(faulty_arrays())
 def test_connected_pairs_communicate_whatever_is_dead(topology: Topology) -> None:
-    lost = set(topology.sites()) - connected(topology, topology.host_link[:2])
-    if lost:
-        with pytest.raises(RoutingError, match=f"^{len(lost)} of {topology.nodes} nodes cannot be reached from the host"):
-            compute_routes(topology)
-    else:
-        proof = routed(topology)
+    proof = routed_or_refused(topology)
+    if proof is not None:
         assert proof.mean_hops >= proof.mean_shortest
         assert (proof.worst_detour == 0) == (proof.mean_hops == proof.mean_shortest)
 
@@ -121,6 +104,9 @@ def test_tables_that_are_too_small_are_refused() -> None:
     require_tables(preset("tiny"), Topology(16, 16))
     with pytest.raises(RoutingError, match=r"20 rows and 18 columns .* 'tiny' has tables for 16 rows and 16 columns"):
         require_tables(preset("tiny"), TOPOLOGIES["d1-die"])
+    with pytest.raises(RoutingError, match="an array of 2 rows and 33 columns; routing tables cover up to 32 of each"):
+        compute_routes(Topology(2, 33, dead_nodes=frozenset({(1, 0)})))
+    assert compute_routes(Topology(8000, 8000)) is None
     with pytest.raises(RoutingError, match=r"'nano' has no routing tables \(route_bits = 0\)"):
         require_tables(preset("nano"), Topology(2, 2))
 
