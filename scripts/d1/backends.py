@@ -13,6 +13,7 @@ from typing import Any
 
 from golden.config import PRESETS, NodeConfig
 from golden.mesh import GoldenArray, RunResult
+from scripts.d1.checkpoints import Checkpointer
 from scripts.d1.errors import CommandError
 from scripts.d1.kanata import may_be_replaced
 from scripts.d1.memory import require_memory
@@ -21,6 +22,7 @@ from scripts.d1.pipeline_trace import PipelineTrace
 from scripts.d1.report import Stages
 from scripts.d1.trace import trace_golden, trace_records
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
+from scripts.simulator.checkpoint import Checkpoint
 from sw.host import ArrayBackend
 from sw.routing import proved_routes, require_tables, set_up_routes
 
@@ -54,10 +56,14 @@ class OpenedArray:
 
 
 class WatchedArray(SimulatedArray):
-    """A simulated array that calls ``watchers`` while it runs, about ten times a second, and at the end of each run."""
+    """A simulated array that calls ``watchers`` while it runs, about ten times a second, and at the end of each run.
+
+    If it has a ``checkpointer``, that cuts runs into pieces.
+    """
 
     def __init__(self, *arguments: Any, **options: Any):
         self.watchers: list[Callable[[SimulatedArray], None]] = []
+        self.checkpointer: Checkpointer | None = None
         super().__init__(*arguments, **options)
 
     def run(
@@ -70,7 +76,10 @@ class WatchedArray(SimulatedArray):
                 watcher(array)
 
         try:
-            return super().run(max_cycles, tell, until)
+            if self.checkpointer is None or max_cycles is None:
+                return super().run(max_cycles, tell, until)
+            inner = super().run
+            return self.checkpointer.run(self, lambda cycles: inner(cycles, tell, until), max_cycles)
         finally:
             tell(self)
 
@@ -87,6 +96,8 @@ def open_array(
     pipeline: PipelineView | None = None,
     waves: Path | None = None,
     symbols: Mapping[str, int] | None = None,
+    resume: Checkpoint | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Iterator[OpenedArray]:
     """Make an array, with its simulator built first if it has to be; where something is dead, it routes around that already.
 
@@ -102,16 +113,23 @@ def open_array(
         What to write for the pipeline viewer.
     symbols : mapping of str to int, optional
         Names for the retirement log and the viewer.
+    resume : Checkpoint, optional
+        Of the same array, whose state it takes.
+    checkpointer : Checkpointer, optional
+        Writes checkpoints while the array runs.
 
     Raises
     ------
+    scripts.simulator.checkpoint.CheckpointError
+        If the simulator is not that of the checkpoint.
     CommandError
         If it does not fit into memory, or waveforms or a pipeline are wanted of what has none.
     sw.routing.RoutingError
         If there are no routes around what is dead, or the nodes have no tables for them.
     """
     require_memory(config, shape)
-    _find_routes(config, shape, stages)
+    if resume is None:
+        _find_routes(config, shape, stages)
     pipeline = _pipeline(pipeline, config, shape, backend)
     if backend == "golden":
         if waves is not None:
@@ -137,7 +155,13 @@ def open_array(
         log = stack.enter_context(trace.open("w")) if trace is not None else None
         simulated = WatchedArray(config, library=library, waves=waves, topology=shape.topology)
         stack.enter_context(simulated)
-        set_up_routes(simulated)
+        if resume is None:
+            set_up_routes(simulated)
+        else:
+            with stages.stage(f"resume from {resume.path}") as stage:
+                simulated.restore(resume)
+                stage.note = f"cycle {resume.cycle:,}"
+        simulated.checkpointer = checkpointer
         opened = OpenedArray(
             simulated,
             f"{shape} '{config.name}', rtl with {arithmetic} arithmetic",
@@ -165,6 +189,8 @@ def open_array(
             column, row, _ = shape.topology.host_link
             opened.notes.append(f"waves of node row {row}, column {column}: gtkwave {shlex.quote(str(waves))}")
         yield opened
+        if checkpointer is not None and checkpointer.written_cycle is not None:
+            opened.notes.append(f"checkpoint of cycle {checkpointer.written_cycle:,}: {checkpointer.path}")
 
 
 def _find_routes(config: NodeConfig, shape: ArrayShape, stages: Stages) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +31,14 @@ from golden.mesh import NetworkAccessError, RunResult, ThreadReport
 from golden.packet import Packet
 from golden.topology import Topology
 from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
+from scripts.simulator.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    check_library,
+    parts,
+    read_checkpoint,
+    write_checkpoint,
+)
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
 from scripts.simulator.library import (
     RETIREMENT,
@@ -410,6 +418,80 @@ class SimulatedArray:
             if status.stop != Stop.TIME:
                 return status
             between(status)
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str], run: Mapping[str, Any] | None = None) -> None:
+        """Write the whole state to a file, from which ``load`` goes on with the same bits and cycles.
+
+        What is recorded or skipped is no part of it, nor are records that were not taken yet.
+
+        Parameters
+        ----------
+        path : path
+            A file there is replaced once the new one is complete.
+        run : mapping, optional
+            What the caller wants to find in the file again, as JSON.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
+        SimulatorError
+            If accesses of the host are under way.
+        """
+        inbox = [_pack(self.config, packet).hex() for packet in self.host_inbox]
+        write_checkpoint(Path(path), self, inbox, run)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        progress: Progress | None = None,
+        library: SimulatorLibrary | None = None,
+    ) -> Self:
+        """An array in the state that ``save`` wrote; its simulator is built first if it is not in the cache.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is no checkpoint, damaged, or of another simulator.
+        ArrayTooLarge, ToolMissing, BuildError
+            As for a new array.
+        """
+        checkpoint = read_checkpoint(Path(path))
+        library = library or build(
+            checkpoint.config, checkpoint.arithmetic, checkpoint.waves, progress, observe=checkpoint.observe
+        )
+        check_library(checkpoint, library)
+        array = cls(checkpoint.config, threads=threads, library=library, topology=checkpoint.topology)
+        array.restore(checkpoint)
+        return array
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Takes the state of a checkpoint of the same simulator and topology; CheckpointError if it is of others."""
+        check_library(checkpoint, self.library)
+        if checkpoint.topology != self.topology:
+            raise CheckpointError(
+                f"{checkpoint.path} is of another array: {checkpoint.topology.rows} x {checkpoint.topology.columns}, with "
+                f"{checkpoint.topology.nodes} nodes; load it without naming an array"
+            )
+        for part, contents in parts(checkpoint):
+            self.restore_part(part, contents)
+        self._inbox = [_unpack(self.config, bytes.fromhex(flit)) for flit in checkpoint.inbox]
+
+    def save_part(self, part: int) -> bytes:
+        """The state of a site, counted row by row, or of what all have in common (``checkpoint.COMMON``)."""
+        length = ctypes.c_uint64()
+        self._check(self._engine.d1_save(self._array, part, ctypes.byref(length)))
+        contents = np.empty(length.value, np.uint8)
+        self._engine.d1_take_saved(contents.ctypes.data)
+        return contents.tobytes()
+
+    def restore_part(self, part: int, contents: bytes) -> None:
+        """The inverse of ``save_part``; the common part comes first."""
+        self._check(self._engine.d1_restore(self._array, part, contents, len(contents)))
 
     # -- observing ----------------------------------------------------------------------------------------------------
 
