@@ -19,10 +19,12 @@ from scripts.d1.kanata import may_be_replaced
 from scripts.d1.memory import require_memory
 from scripts.d1.options import ArrayShape, PipelineView
 from scripts.d1.pipeline_trace import PipelineTrace
+from scripts.d1.ranks import processes
 from scripts.d1.report import Stages
 from scripts.d1.trace import trace_golden, trace_records
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from scripts.simulator.checkpoint import Checkpoint
+from scripts.simulator.ranked import RankedArray
 from sw.host import ArrayBackend
 from sw.routing import proved_routes, require_tables, set_up_routes
 
@@ -55,7 +57,7 @@ class OpenedArray:
         return dict(self.facts)
 
 
-class WatchedArray(SimulatedArray):
+class Watching(SimulatedArray):
     """A simulated array that calls ``watchers`` while it runs, about ten times a second, and at the end of each run.
 
     If it has a ``checkpointer``, that cuts runs into pieces.
@@ -82,6 +84,14 @@ class WatchedArray(SimulatedArray):
             return self.checkpointer.run(self, lambda cycles: inner(cycles, tell, until), max_cycles)
         finally:
             tell(self)
+
+
+class WatchedArray(Watching):
+    """In this process."""
+
+
+class WatchedRankedArray(Watching, RankedArray):
+    """In several processes."""
 
 
 @contextmanager
@@ -153,7 +163,12 @@ def open_array(
     library = build_simulator(config, arithmetic, wave_format, stages, observe=pipeline is not None)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(trace.open("w")) if trace is not None else None
-        simulated = WatchedArray(config, library=library, waves=waves, topology=shape.topology)
+        simulated: Watching
+        together = processes()
+        if together is None:
+            simulated = WatchedArray(config, library=library, waves=waves, topology=shape.topology)
+        else:
+            simulated = WatchedRankedArray(config, library=library, waves=waves, topology=shape.topology, processes=together)
         stack.enter_context(simulated)
         if resume is None:
             set_up_routes(simulated)
@@ -164,7 +179,7 @@ def open_array(
         simulated.checkpointer = checkpointer
         opened = OpenedArray(
             simulated,
-            f"{shape} '{config.name}', rtl with {arithmetic} arithmetic",
+            f"{shape} '{config.name}', rtl with {arithmetic} arithmetic{f', {together.size} processes' if together else ''}",
             {
                 "config": config.name,
                 **shape.as_dict(),
@@ -172,6 +187,7 @@ def open_array(
                 "arithmetic": arithmetic,
                 "simulator_cached": library.cached,
                 "simulator_key": library.key,
+                **({"ranks": together.size} if together else {}),
             },
         )
         if log is not None:

@@ -169,8 +169,12 @@ class SimulatedArray:
         x, y, port = topology.host_link
         return self._engine.d1_create(
             topology.rows, topology.columns, self.threads, live.ctypes.data, cycles.ctypes.data, self._index(x, y),
-            LINK_PORTS.index(port),
+            LINK_PORTS.index(port), *self._share(),
         )  # fmt: skip
+
+    def _share(self) -> tuple[int | None, int, Any]:
+        """Which process has each site (an array of 16-bit numbers), which of them this one is, and how they exchange."""
+        return None, 0, None
 
     def close(self) -> None:
         """Ends the engine's threads and frees its memory; the array cannot be used afterwards."""
@@ -202,7 +206,7 @@ class SimulatedArray:
     @property
     def hops(self) -> int:
         """Flits that crossed a link from a node, to another or to the host."""
-        return int(self._counters().hops)
+        return int(self._counters().phits) // self.config.link_passes
 
     @property
     def packets_sent(self) -> int:
@@ -412,12 +416,17 @@ class SimulatedArray:
 
     def _run(self, limit: int, for_host: bool, between: Callable[[RunStatus], None]) -> RunStatus:
         """Run in slices until the engine says more than that the time of a slice is over."""
-        status = RunStatus()
         while True:
-            self._check(self._engine.d1_run(self._array, limit, _SLICE_SECONDS, for_host, ctypes.byref(status)))
+            status = self._slice(limit, for_host)
             if status.stop != Stop.TIME:
                 return status
             between(status)
+
+    def _slice(self, limit: int, for_host: bool) -> RunStatus:
+        """Run for the time of a slice at most."""
+        status = RunStatus()
+        self._check(self._engine.d1_run(self._array, limit, _SLICE_SECONDS, for_host, ctypes.byref(status)))
+        return status
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
@@ -544,6 +553,9 @@ class SimulatedArray:
         for number, stream in enumerate(self._streams):
             first, _, kind = stream.name.rstrip("0123456789").partition("_")
             mask |= {"rvfi": rvfi, "xvfi": kind in kinds, "view": view}[first] << number
+        self._set_observed(node, mask)
+
+    def _set_observed(self, node: tuple[int, int] | None, mask: int) -> None:
         self._engine.d1_observe(self._array, -1 if node is None else self._index(*node), mask)
 
     def rvfi_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
@@ -626,9 +638,13 @@ class SimulatedArray:
     def _error(self) -> str:
         return (self._engine.d1_error() or b"").decode(errors="replace")
 
+    def _nodes_of_machine(self) -> int:
+        """How many nodes are simulated on this machine."""
+        return self.topology.nodes
+
     def _require_memory(self) -> None:
         per_node = int(self._engine.d1_node_footprint()) + _NODE_OVERHEAD_BYTES
-        needed, usable = per_node * self.topology.nodes, int(available_bytes() * _MEMORY_SHARE)
+        needed, usable = per_node * self._nodes_of_machine(), int(available_bytes() * _MEMORY_SHARE)
         if needed > usable:
             raise ArrayTooLarge(
                 f"an array of {self.rows} x {self.columns} nodes '{self.config.name}' needs {needed / 2**30:.1f} GiB, but "

@@ -81,7 +81,7 @@ class RunStatus(Structure):
 class Counters(Structure):
     """What was done since the array was made."""
 
-    _fields_ = [(name, c_uint64) for name in ("node_cycles", "hops", "host_sent", "host_received")]
+    _fields_ = [(name, c_uint64) for name in ("node_cycles", "phits", "host_sent", "host_received")]
 
 
 #: What a thread retired, one record each. ``rd_address`` and ``rd_data`` hold the even and the odd register.
@@ -143,7 +143,7 @@ def load(path: Path) -> ctypes.CDLL:
     for name, result, *arguments in (
         ("error", c_char_p),
         ("node_footprint", c_uint64),
-        ("create", array, c_uint32, c_uint32, c_uint32, c_void_p, c_void_p, c_uint32, c_uint32),
+        ("create", array, c_uint32, c_uint32, c_uint32, c_void_p, c_void_p, c_uint32, c_uint32, c_void_p, c_uint32, c_void_p),
         ("destroy", None, array),
         ("cycle", c_uint64, array),
         ("counters", None, array, POINTER(Counters)),

@@ -23,6 +23,7 @@ from scripts.d1.options import (
     is_port,
     max_cycles_option,
     pipeline_options,
+    ranks_option,
     reporting,
 )
 from scripts.d1.report import Stages, print_json, print_table
@@ -42,6 +43,7 @@ ARRAY = ArrayShape(1, 1)
 @pipeline_options
 @click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
 @checkpoint_options
+@ranks_option
 @reporting
 @click.pass_context
 def run(

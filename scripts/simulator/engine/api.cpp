@@ -36,9 +36,9 @@ D1_API const char* d1_error() { return error.c_str(); }
 D1_API uint64_t d1_node_footprint() { return d1::Node::footprint(); }
 
 D1_API Array* d1_create(uint32_t rows, uint32_t columns, uint32_t threads, const uint8_t* live, const uint16_t* link_cycles,
-                        uint32_t host_site, uint32_t host_side) {
+                        uint32_t host_site, uint32_t host_side, const uint16_t* owner, uint32_t rank, d1::Exchange exchange) {
     Array* array = nullptr;
-    guarded([&] { array = new Array({rows, columns, live, link_cycles, host_site, host_side}, threads); });
+    guarded([&] { array = new Array({rows, columns, live, link_cycles, host_site, host_side, owner, rank, exchange}, threads); });
     return array;
 }
 D1_API void d1_destroy(Array* array) { delete array; }

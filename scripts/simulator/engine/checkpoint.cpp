@@ -8,21 +8,40 @@
 
 namespace d1 {
 
-// A long link belongs to the site at its western or northern end.
+// A long link belongs to the site at its western or northern end. Its length is told, for those who do not have it.
+template <class Stream>
+void Array::long_link_state(Stream& stream, unsigned slot, unsigned side) {
+    const int near = neighbours_[slot][side];
+    const auto link_state = [&](auto& link_stream) {
+        const unsigned number = unsigned(kFirstLongLink - near);
+        link_stream(long_links_[number], long_activity_[number]);
+        atomic_state(link_stream, long_wake_[cycle_ & 1][number]);
+    };
+    std::vector<uint8_t> bytes;
+    if constexpr (std::is_same_v<Stream, StateWriter>) {
+        StateWriter writer;
+        if (near <= kFirstLongLink) link_state(writer);
+        bytes = writer.take();
+        stream(bytes);
+    } else {
+        stream(bytes);
+        StateReader reader(bytes.data(), bytes.size());
+        if (near <= kFirstLongLink) link_state(reader);
+    }
+}
+
+// What other processes need to know comes first.
 template <class Stream>
 void Array::site_state(Stream& stream, unsigned site) {
     const unsigned slot = slot_of_.at(site);
-    stream(links_[0][slot], links_[1][slot], activity_[slot], evaluations_[slot]);
+    stream(links_[0].at(slot), links_[1].at(slot));
+    for (const unsigned side : {kEast, kSouth}) long_link_state(stream, slot, side);
+    if (!nodes_[slot]) return;
+    stream(activity_[slot], evaluations_[slot], phits_[slot]);
     // Calls of the past are answered, so that only those for the next cycle count.
     atomic_state(stream, wake_[cycle_ & 1][slot]);
     nodes_[slot]->state(stream);
-    for (const unsigned side : {kEast, kSouth}) {
-        const int near = neighbours_[slot][side];
-        if (near > kFirstLongLink) continue;
-        const unsigned number = unsigned(kFirstLongLink - near);
-        stream(long_links_[number], long_activity_[number]);
-        atomic_state(stream, long_wake_[cycle_ & 1][number]);
-    }
+    stream.end();
 }
 
 template <class Stream>
@@ -34,15 +53,12 @@ void Array::atomic_state(Stream& stream, std::atomic<uint8_t>& value) {
 
 template <class Stream>
 void Array::common_state(Stream& stream) {
-    uint64_t node_cycles = 0, phits = 0;
-    for (const Worker& worker : workers_) {
-        node_cycles += worker.node_cycles;
-        phits += worker.phits;
-    }
-    stream(cycle_, busy_, quiet_cycles_, host_busy_, host_link_[0], host_link_[1], host_, node_cycles, phits);
-    for (Worker& worker : workers_) worker.node_cycles = worker.phits = 0;
-    workers_[0].node_cycles = node_cycles;
-    workers_[0].phits = phits;
+    stream(cycle_, busy_, quiet_cycles_, host_busy_, host_link_[0], host_link_[1], host_);
+    stream.end();
+    // Only the process with the host goes on with it.
+    if (host_slot_ != kDead) return;
+    host_busy_ = 0;
+    host_link_[0] = host_link_[1] = {};
 }
 
 template <class Stream>
@@ -61,9 +77,9 @@ std::vector<uint8_t> Array::save(int part) {
 }
 
 void Array::restore(int part, const uint8_t* bytes, size_t length) {
+    if (part != kCommon && slot_of_.at(unsigned(part)) == kDead) return;
     StateReader reader(bytes, length);
     part_state(reader, part);
-    reader.end();
 }
 
 }  // namespace d1

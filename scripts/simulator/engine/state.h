@@ -70,6 +70,7 @@ class StateWriter : public StateStream<StateWriter> {
         const uint64_t size = container.size();
         bytes(&size, sizeof size);
     }
+    void end() const {}
     std::vector<uint8_t> take() { return std::move(written_); }
 
   private:

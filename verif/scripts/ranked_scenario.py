@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run shows of itself, for comparison between one process and several: ``mpirun -n 2 python -m ...ranked_scenario LIBRARY``.
+
+LIBRARY is a pickled SimulatorLibrary. Rank 0 prints a JSON object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+from golden.config import preset
+from golden.layout import Port, ThreadRegister, thread_offset
+from golden.topology import Topology
+from scripts.launched import launched_ranks
+from scripts.simulator import SimulatedArray, SimulatorLibrary
+from scripts.simulator.checkpoint import read_checkpoint
+from scripts.simulator.processes import join
+from scripts.simulator.ranked import RankedArray, serve
+from verif.scripts.standin import job
+
+CONFIG = preset("tiny")
+START = thread_offset(0, ThreadRegister.PC)
+
+#: By name: a plain one; one that is cut along rows, with the host in its last strip; faults and long links in and beside cuts.
+TOPOLOGIES = {
+    "4x4": Topology(4, 4),
+    "rows": Topology(6, 2, host=(1, 5, Port.SOUTH)),
+    "dies": Topology(4, 6, dead_nodes=frozenset({(5, 1)}), die_rows=2, die_columns=2, die_link_cycles=3),
+}
+
+
+def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, Any]:
+    """Lets nodes write to each other over all kinds of links, and tells all that can be seen.
+
+    In the middle of it, the array is saved if there is a file for that.
+    """
+    array.record_boundary()
+    array.trace(True, True)
+    rng = random.Random(5)
+    sites = [(x, y) for x, y in array.topology.sites() if x < 5]
+    for x, y in sites:
+        array.write(x, y, 16, rng.randbytes(48))
+        array.write_register(x, y, START, job(rng.randrange(1, 900), send_to=rng.choice(sites)))
+    array.run(300)
+    if checkpoint is not None:
+        array.save(checkpoint)
+    return {"middle": array.cycle, **rest(array)}
+
+
+def rest(array: SimulatedArray) -> dict[str, Any]:
+    """The second half, of which records begin with the checkpoint if it is resumed."""
+    array.poke(*list(array.topology.sites())[-1], 0, b"poked into it")
+    records = [array.boundary_records(), array.retirements(), array.vector_writes()]
+    shown: dict[str, Any] = {"first records": [hashlib.sha256(each.tobytes()).hexdigest() for each in records]}
+    result = array.run(20_000)
+    records = [array.boundary_records(), array.retirements(), array.vector_writes()]
+    assert len(records[0])
+    assert len(records[1])
+    memory = b"".join(array.peek(x, y, 0, CONFIG.sram_bytes) for x, y in array.topology.sites())
+    return shown | {
+        "reason": result.reason,
+        "cycles": [result.cycles, array.cycle],
+        "counters": [array.node_cycles, array.hops, array.packets_sent, array.packets_received],
+        "evaluations": [array.evaluations(x, y) for x, y in array.topology.sites()],
+        "states": [bytes(array.node_state(x, y)).hex() for x, y in array.topology.sites()],
+        "memory": hashlib.sha256(memory).hexdigest(),
+        "records": [hashlib.sha256(each.tobytes()).hexdigest() for each in records],
+        "read": [contents.hex() for contents in array.read_many([(x, y, 16, 32) for x, y in array.topology.sites() if x < 5])],
+        "end": array.cycle,
+    }
+
+
+def in_one_process(library: SimulatorLibrary, name: str, checkpoint: Path | None = None) -> dict[str, Any]:
+    """The whole scenario."""
+    with SimulatedArray(CONFIG, library=library, threads=1, topology=TOPOLOGIES[name]) as array:
+        return shows(array, checkpoint)
+
+
+def resumed(array: SimulatedArray, checkpoint: Path) -> dict[str, Any]:
+    """The second half of it."""
+    array.restore(read_checkpoint(checkpoint))
+    array.record_boundary()
+    array.trace(True, True)
+    return rest(array)
+
+
+def main() -> None:
+    """What each process does."""
+    library_file, name, threads, file, resume = sys.argv[1:]
+    processes = join()
+    assert processes.size == launched_ranks()
+    if processes.rank != 0:
+        serve(processes)
+        return
+    library = pickle.loads(Path(library_file).read_bytes())
+    options = {"library": library, "topology": TOPOLOGIES[name], "processes": processes, "threads": int(threads)}
+    with RankedArray(CONFIG, **options) as array:
+        shown = resumed(array, Path(file)) if resume == "resume" else shows(array, Path(file))
+    processes.end()
+    print(json.dumps(shown))
+
+
+if __name__ == "__main__":
+    main()
