@@ -23,7 +23,7 @@ from scripts.d1.ranks import processes
 from scripts.d1.report import Stages
 from scripts.d1.trace import trace_golden, trace_records
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
-from scripts.simulator.checkpoint import Checkpoint
+from scripts.simulator.checkpoint import Checkpoint, check_choice
 from scripts.simulator.ranked import RankedArray
 from sw.host import ArrayBackend
 from sw.routing import proved_routes, require_tables, set_up_routes
@@ -160,6 +160,8 @@ def open_array(
     if waves is not None and waves.suffix.lower() not in WAVE_FORMATS:
         raise CommandError(f"--waves {waves} must end in {' or '.join(WAVE_FORMATS)}")
     wave_format = None if waves is None else waves.suffix.lower()[1:]
+    if resume is not None:
+        check_choice(resume, config, arithmetic, wave_format, pipeline is not None)
     library = build_simulator(config, arithmetic, wave_format, stages, observe=pipeline is not None)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(trace.open("w")) if trace is not None else None

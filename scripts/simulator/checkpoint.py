@@ -22,7 +22,17 @@ from golden.topology import Topology
 from scripts.simulator.build import SimulatorLibrary
 from scripts.simulator.errors import SimulatorError
 
-__all__ = ["COMMON", "Checkpoint", "CheckpointError", "Saved", "check_library", "parts", "read_checkpoint", "write_checkpoint"]
+__all__ = [
+    "COMMON",
+    "Checkpoint",
+    "CheckpointError",
+    "Saved",
+    "check_choice",
+    "check_library",
+    "parts",
+    "read_checkpoint",
+    "write_checkpoint",
+]
 
 _MAGIC = b"OpenD1cp"
 _VERSION = 1
@@ -182,17 +192,25 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} was written by another version of OpenD1, which describes nodes differently") from None
 
 
+def check_choice(checkpoint: Checkpoint, config: NodeConfig, arithmetic: str, waves: str | None, observe: bool) -> None:
+    """CheckpointError if a checkpoint was written by a simulator of other choices than these."""
+    ours = (config, arithmetic, waves, observe)
+    theirs = (checkpoint.config, checkpoint.arithmetic, checkpoint.waves, checkpoint.observe)
+    if ours != theirs:
+        raise CheckpointError(
+            f"{checkpoint.path} was written by another simulator, {_described(*theirs)}; this one is {_described(*ours)}: waves and "
+            "pipeline views must be asked for in both runs, or in none"
+        )
+
+
 def check_library(checkpoint: Checkpoint, library: SimulatorLibrary) -> None:
     """CheckpointError if a checkpoint was not written by this simulator."""
-    if checkpoint.key == library.key:
-        return
-    ours = (library.config, library.arithmetic, library.waves, library.observed)
-    theirs = (checkpoint.config, checkpoint.arithmetic, checkpoint.waves, checkpoint.observe)
-    why = "the same options" if ours != theirs else "the sources and tools that it was written with: these have changed since"
-    raise CheckpointError(
-        f"{checkpoint.path} was written by another simulator, {_described(*theirs)}; this one is {_described(*ours)}. It can be "
-        f"resumed with {why}"
-    )
+    check_choice(checkpoint, library.config, library.arithmetic, library.waves, library.observed)
+    if checkpoint.key != library.key:
+        raise CheckpointError(
+            f"{checkpoint.path} was written by another simulator: the sources or tools that it was built from have changed since; "
+            "resume with those, or run from the start"
+        )
 
 
 def parts(checkpoint: Checkpoint) -> Iterator[tuple[int, bytes]]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run shows of itself, for comparison between one process and several: ``mpirun -n 2 python -m ...ranked_scenario LIBRARY``.
+"""What a run shows of itself, for comparison between one process and several.
 
-LIBRARY is a pickled SimulatorLibrary. Rank 0 prints a JSON object.
+As a program, in each of the processes: a pickled SimulatorLibrary, name of a topology, threads, file of a checkpoint, and ``whole``
+to write it, or ``resume`` to go on from it. Rank 0 prints a JSON object.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, An
     array.trace(True, True)
     rng = random.Random(5)
     sites = [(x, y) for x, y in array.topology.sites() if x < 5]
-    for x, y in sites:
-        array.write(x, y, 16, rng.randbytes(48))
-        array.write_register(x, y, START, job(rng.randrange(1, 900), send_to=rng.choice(sites)))
-    array.run(300)
+    busy = rng.sample(sites, 8)
+    array.write_many([(x, y, 16, rng.randbytes(48)) for x, y in busy])
+    # More senders would leave the host no room.
+    for n, (x, y) in enumerate(busy):
+        work = job(rng.randrange(900, 1300), send_to=rng.choice(sites) if n % 3 == 0 else None)
+        array.write(x, y, START, work.to_bytes(8, "little"))
+    array.run(100)
     if checkpoint is not None:
         array.save(checkpoint)
     return {"middle": array.cycle, **rest(array)}

@@ -109,7 +109,7 @@ def computing(tiny_macro: SimulatorLibrary) -> Iterator[SimulatedArray]:
     """Nodes with every kind of unit at work."""
     with SimulatedArray(CONFIG, library=tiny_macro, threads=1, topology=TOPOLOGY) as array:
         set_up_routes(array)
-        program = assemble(PROGRAM, CONFIG)
+        program = assemble(PROGRAM, config=CONFIG)
         load_program(array, program)
         for x, y in TOPOLOGY.sites():
             start(array, x, y, 0, program.entry)
@@ -120,12 +120,16 @@ def computing(tiny_macro: SimulatorLibrary) -> Iterator[SimulatedArray]:
 def test_the_node_itself_goes_on_as_it_would_have(computing: SimulatedArray, tmp_path: Path, cycles: int) -> None:
     file = tmp_path / "run.d1c"
     computing.run(cycles)
+    # What was recorded for another checkpoint.
+    computing.retirements()
+    computing.boundary_records()
     computing.save(file)
     with SimulatedArray.load(file, threads=1, library=computing.library) as other:
         runs = [Run(computing), Run(other)]
         results = [run.array.run(40) for run in runs]
         records = [(run.array.retirements().tobytes(), run.array.boundary_records().tobytes()) for run in runs]
         assert results[0] == results[1]
+        assert all(any(each) for each in records[0])
         assert records[0] == records[1]
 
 
@@ -173,7 +177,7 @@ def test_what_is_no_checkpoint_is_refused(saved: Path, standin: SimulatorLibrary
         saved.write_bytes(contents)
         with pytest.raises(CheckpointError, match="is no checkpoint"):
             SimulatedArray.load(saved, library=standin)
-    with pytest.raises(CheckpointError, match="cannot read the checkpoint .*: No such file"):
+    with pytest.raises(CheckpointError, match=r"cannot read the checkpoint .*: No such file"):
         SimulatedArray.load(tmp_path / "none.d1c", library=standin)
 
 
@@ -210,7 +214,7 @@ def test_what_was_there_stays_if_a_file_cannot_be_written(
 
     with SimulatedArray(CONFIG, 2, 2, library=standin) as array:
         monkeypatch.setattr(SimulatedArray, "save_part", fails)
-        with pytest.raises(CheckpointError, match="cannot write the checkpoint .*: No space left on device"):
+        with pytest.raises(CheckpointError, match=r"cannot write the checkpoint .*: No space left on device"):
             array.save(saved)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
@@ -272,7 +276,7 @@ def test_d1_run_goes_on_in_another_process(talking: Path, tmp_path: Path) -> Non
     assert [node["text"] for node in whole.json["console"]] == ["a\nb\nc\nd\ne\nf\n"] * 4
     cut = d1("run", talking, *array, "--checkpoint", file, "--checkpoint-every", "3333", "--max-cycles", "9000")
     assert cut.code == 1
-    assert f"checkpoint of cycle" in cut.stderr
+    assert "checkpoint of cycle" in cut.stderr
     resumed = d1("run", talking, "--resume", file, "--json")
     assert resumed.code == 0, resumed
     assert without_times(resumed.json) == without_times(whole.json)
@@ -284,7 +288,7 @@ def test_d1_run_goes_on_in_another_process(talking: Path, tmp_path: Path) -> Non
 def test_d1_run_refuses_what_does_not_belong_together(talking: Path, tmp_path: Path, saved: Path) -> None:
     other = tmp_path / "other.s"
     other.write_text("halt zero\n")
-    file = tmp_path / "run.d1c"
+    file = tmp_path / "other.d1c"
     refused(d1("run", talking, "--checkpoint-every", "5"), 2, "belongs to --checkpoint FILE")
     refused(d1("run", talking, "--resume", file, "--array", "2x2"), 2, "--array is what --resume", "leave it out")
     refused(d1("run", talking, "--backend", "golden", "--checkpoint", file), 2, "--backend is golden")
@@ -292,9 +296,11 @@ def test_d1_run_refuses_what_does_not_belong_together(talking: Path, tmp_path: P
     refused(d1("run", talking, "--resume", talking), 2, "is no checkpoint")
     refused(d1("run", talking, "--resume", saved), 2, "no run of a program")
     build(CONFIG, "macro")
-    assert d1("run", talking, "--config", "tiny", "--checkpoint", file, "--checkpoint-every", "500", "--max-cycles", "900").code == 1
+    assert (
+        d1("run", talking, "--config", "tiny", "--checkpoint", file, "--checkpoint-every", "500", "--max-cycles", "900").code == 1
+    )
     refused(d1("run", other, "--resume", file), 2, "a run of another program")
-    refused(d1("run", talking, "--resume", file, "--waves", tmp_path / "a.vcd"), 2, "another simulator", "the same options")
+    refused(d1("run", talking, "--resume", file, "--waves", tmp_path / "a.vcd"), 2, "another simulator", "in both runs")
 
 
 def test_accesses_must_be_over(standin: SimulatorLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
