@@ -198,8 +198,8 @@ def check_choice(checkpoint: Checkpoint, config: NodeConfig, arithmetic: str, wa
     theirs = (checkpoint.config, checkpoint.arithmetic, checkpoint.waves, checkpoint.observe)
     if ours != theirs:
         raise CheckpointError(
-            f"{checkpoint.path} was written by another simulator, {_described(*theirs)}; this one is {_described(*ours)}: waves and "
-            "pipeline views must be asked for in both runs, or in none"
+            f"{checkpoint.path} was written by another simulator, {_described(*theirs)}; this one is {_described(*ours)}: waves "
+            "and pipeline views must be asked for in both runs, or in none"
         )
 
 
@@ -208,8 +208,8 @@ def check_library(checkpoint: Checkpoint, library: SimulatorLibrary) -> None:
     check_choice(checkpoint, library.config, library.arithmetic, library.waves, library.observed)
     if checkpoint.key != library.key:
         raise CheckpointError(
-            f"{checkpoint.path} was written by another simulator: the sources or tools that it was built from have changed since; "
-            "resume with those, or run from the start"
+            f"{checkpoint.path} was written by another simulator: the sources or tools that it was built from have changed "
+            "since; resume with those, or run from the start"
         )
 
 

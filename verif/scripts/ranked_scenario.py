@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run shows of itself, for comparison between one process and several.
 
-As a program, in each of the processes: a pickled SimulatorLibrary, name of a topology, threads, file of a checkpoint, and ``whole``
-to write it, or ``resume`` to go on from it. Rank 0 prints a JSON object.
+As a program, in each of the processes: a pickled SimulatorLibrary, name of a topology, threads, file of a checkpoint, and
+``whole`` to write it, or ``resume`` to go on from it. Rank 0 prints a JSON object.
 """
 
 from __future__ import annotations
