@@ -211,7 +211,7 @@ def _plan(
     try:
         with stages.stage("plan") as stage:
             grid = live_grid(topology)
-            work = plan(config, len(grid), len(grid[0]), m, n, k, a_format, b_format, grid)
+            work = plan(config, len(grid), len(grid[0]), m, n, k, a_format, b_format, sites=grid)
             stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
             if not topology.is_whole:
                 stage.note += f", {len(work.nodes)} of {topology.nodes} nodes used"

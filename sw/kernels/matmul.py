@@ -229,6 +229,7 @@ def plan(
     k: int,
     a_format: FormatDescriptor = BF16,
     b_format: FormatDescriptor = BF16,
+    *,
     sites: LiveGrid | None = None,
 ) -> MatmulPlan:
     """How an array computes a product.
@@ -461,7 +462,7 @@ def run_matmul(
         raise MatmulError(f"shapes {a_codes.shape} and {b_codes.shape} cannot be multiplied")
     (m, k), n = a_codes.shape, b_codes.shape[1]
     grid = live_grid(topology_of(array))
-    work = plan(array.config, len(grid), len(grid[0]), m, n, k, a_format, b_format, grid)
+    work = plan(array.config, len(grid), len(grid[0]), m, n, k, a_format, b_format, sites=grid)
     for name, codes, descriptor in (("A", a_codes, a_format), ("B", b_codes, b_format)):
         wanted = np.dtype(f"u{CODE_BYTES[descriptor.kind]}")
         if codes.dtype != wanted:

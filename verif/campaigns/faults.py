@@ -26,8 +26,8 @@ KINDS = ("one dead node", "one dead link", "random faults")
 #: Arrays that a process checks at a time.
 _CHUNK = 4
 
-#: Told how many arrays of how many have been checked.
-Progress = Callable[[int, int], None]
+#: Told how many arrays of how many have been checked, and how many of them have failed.
+Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,12 @@ def run(side: int, count: int, seed: int, tell: Progress, *, processes: int | No
     """
     cases = list(_cases(side, count, seed))
     outcomes: list[Outcome] = []
+    failed = 0
     workers = processes or len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(workers) as pool:
         found = map(check, cases) if workers == 1 else pool.map(check, cases, chunksize=_CHUNK)
         for outcome in found:
             outcomes.append(outcome)
-            tell(len(outcomes), len(cases))
+            failed += bool(outcome.problem)
+            tell(len(outcomes), len(cases), failed)
     return outcomes

@@ -15,12 +15,12 @@ from verif.scripts.command import d1
 
 
 def test_every_single_fault_and_random_ones_are_checked() -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, ...]] = []
     outcomes = faults.run(3, 20, 1, lambda *count: told.append(count), processes=1)
     assert [sum(outcome.kind == kind for outcome in outcomes) for kind in faults.KINDS] == [9, 12, 20]
     assert not [outcome for outcome in outcomes if outcome.problem]
     assert 0 < sum(outcome.refused for outcome in outcomes) < 20
-    assert told == [(n, 41) for n in range(1, 42)]
+    assert told == [(n, 41, 0) for n in range(1, 42)]
     assert outcomes == faults.run(3, 20, 1, lambda *count: None, processes=2)
     assert outcomes != faults.run(3, 20, 2, lambda *count: None, processes=1)
 
@@ -38,9 +38,10 @@ def test_a_wrong_table_fails_the_campaign(
 
     monkeypatch.setattr(boot, "table_blocks", damaged)
     assert run(["campaign", "faults", "--side", "3", "--random", "0", "--processes", "1", *(["--json"] if as_json else [])]) == 1
-    shown = capsys.readouterr().out
-    assert "1 pairs do not communicate" in shown
-    assert '"dead_nodes"' in shown
+    shown = capsys.readouterr()
+    assert "1 pairs do not communicate" in shown.out
+    assert '"dead_nodes"' in shown.out
+    assert "FAILED" in shown.err
 
 
 def test_campaign_reports_detours() -> None:

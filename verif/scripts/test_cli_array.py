@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+from golden.config import preset
 from golden.layout import Port
 from golden.topology import TOPOLOGIES, Topology
+from scripts.d1 import backends
 from scripts.d1.array_map import draw
-from scripts.d1.options import ArrayShape, ArrayType
+from scripts.d1.errors import CommandError
+from scripts.d1.options import ArrayShape, ArrayType, PipelineView
 from verif.scripts.command import d1, refused
 
 HOLE = Topology(3, 4, dead_nodes=frozenset({(1, 1)}), dead_links=frozenset({(2, 0, Port.EAST)}))
@@ -139,6 +143,15 @@ def test_matmul_uses_the_largest_live_grid(hole: Path) -> None:
     assert facts["passed"], outcome.stderr
     assert len(facts["steps_per_node"]) == 9
     assert "9 of 11 nodes used" in outcome.stderr
+
+
+def test_a_pipeline_is_shown_of_a_live_node(tmp_path: Path) -> None:
+    shape = ArrayShape.of(Topology(2, 2, dead_nodes=frozenset({(0, 0)})), "array.json")
+    view = PipelineView(tmp_path / "view.kanata", 0, 0, 0, 1, asked=False)
+    shown = backends._pipeline(view, preset("tiny"), shape, "rtl")
+    assert shown == replace(view, row=1)
+    with pytest.raises(CommandError, match=r"--kanata-node 0,0 is dead in array\.json; name another node"):
+        backends._pipeline(replace(view, asked=True), preset("tiny"), shape, "rtl")
 
 
 @pytest.mark.rtl

@@ -38,9 +38,11 @@ def faults(ctx: click.Context, side: int, count: int, seed: int, processes: int 
     campaign = find_campaign("faults")
     start = time.monotonic()
     with Stages().stage(f"faults of {side}x{side} nodes") as stage:
-        outcomes = campaign.run(
-            side, count, seed, lambda done, total: stage.advance(done / total, f"{done} of {total}"), processes=processes
-        )
+
+        def tell(done: int, total: int, failed: int) -> None:
+            stage.advance(done / total, f"{done} of {total}" + (f", {failed} FAILED" if failed else ""))
+
+        outcomes = campaign.run(side, count, seed, tell, processes=processes)
         bad = [outcome for outcome in outcomes if outcome.problem]
         stage.note = f"{len(bad)} of {len(outcomes)} FAILED" if bad else f"all {len(outcomes)} arrays as they should be"
     seconds = time.monotonic() - start

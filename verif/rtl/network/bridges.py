@@ -30,7 +30,7 @@ class Bridges(wiring.Component):
 
     def __init__(self, bridges: Sequence[Bridge]):
         self.bridges = bridges
-        members = {}
+        members: dict[str, Any] = {}
         for bridge in bridges:
             prefix, bits = f"b{bridge.cycles}", phit_bits(bridge.config)
             members |= {f"{prefix}_i_valid": In(2), f"{prefix}_i_flit": In(bits), f"{prefix}_i_credit": Out(2)}
