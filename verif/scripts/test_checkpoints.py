@@ -67,12 +67,27 @@ class Run:
 
 
 def busy(array: SimulatedArray) -> None:
-    """Lets nodes count, and send to each other over all kinds of links, for longer than anybody looks."""
+    """Lets nodes send to the other die, more than links and receivers take, for longer than anybody looks."""
     rng = random.Random(3)
     sites = [(x, y) for x, y in TOPOLOGY.sites() if x < 3]
-    for x, y in sites:
-        array.write(x, y, 16, rng.randbytes(48))
-        array.write_register(x, y, START, job(rng.randrange(1600, 2500), send_to=rng.choice(sites)))
+    line, start = divmod(START, CONFIG.line_bytes)
+    # The farthest first, and without waiting for answers, which would not get through.
+    for x, y in sorted(sites, key=sum, reverse=True):
+        across = [site for site in sites if (site[0] < 2) != (x < 2)]
+        work = job(rng.randrange(2000, 3000), send_to=rng.choice(across)).to_bytes(8, "little")
+        array.send(
+            Packet(
+                kind=Kind.WRITE,
+                x=x,
+                y=y,
+                offset=line * CONFIG.line_bytes,
+                mask=0xFF << start,
+                data=(bytes(start) + work).ljust(CONFIG.line_bytes, b"\0"),
+                src_exit=Port.WEST,
+                tag=255,
+            )
+        )
+    array.run(100)
 
 
 @pytest.mark.parametrize("cycles, threads", [(1, 1), (37, 2), (600, 3), (1500, 1)])
@@ -146,6 +161,22 @@ def test_what_the_host_has_not_looked_at_is_kept(standin: SimulatorLibrary, tmp_
     with SimulatedArray.load(file, library=standin) as array:
         array.run(100)
         assert array.host_inbox == expected
+
+
+def test_a_packet_under_way_wakes_who_slept(standin: SimulatorLibrary, tmp_path: Path) -> None:
+    file = tmp_path / "run.d1c"
+    topology = Topology(2, 2, die_columns=1, die_link_cycles=4)
+    with SimulatedArray(CONFIG, library=standin, threads=1, topology=topology) as array:
+        array.run(10)
+        for cycles in range(1, 30):
+            array.send(Packet(kind=Kind.READ, x=1, y=1, offset=0, src_exit=Port.WEST, tag=200))
+            array.run(cycles)
+            array.save(file)
+            with SimulatedArray.load(file, threads=1, library=standin) as other:
+                assert array.run(100) == other.run(100), cycles
+                assert len(array.host_inbox) == 1
+                assert array.host_inbox == other.host_inbox
+            array.host_inbox.clear()
 
 
 @pytest.fixture
