@@ -459,8 +459,11 @@ class SimulatedArray:
         threads: int | None = None,
         progress: Progress | None = None,
         library: SimulatorLibrary | None = None,
+        **options: Any,
     ) -> Self:
         """An array in the state that ``save`` wrote; its simulator is built first if it is not in the cache.
+
+        What else a subclass needs is given by name.
 
         Raises
         ------
@@ -474,7 +477,7 @@ class SimulatedArray:
             checkpoint.config, checkpoint.arithmetic, checkpoint.waves, progress, observe=checkpoint.observe
         )
         check_library(checkpoint, library)
-        array = cls(checkpoint.config, threads=threads, library=library, topology=checkpoint.topology)
+        array = cls(checkpoint.config, threads=threads, library=library, topology=checkpoint.topology, **options)
         array.restore(checkpoint)
         return array
 

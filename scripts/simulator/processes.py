@@ -7,11 +7,15 @@ processes. Nothing of it is needed, or loaded, where there is one process.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from ctypes import c_int, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
@@ -87,16 +91,18 @@ class Processes:
 
     def request(self, ranks: range | list[int], what: Any) -> None:
         """From rank 0 to others."""
-        for rank in ranks:
-            self._send(rank, what)
-            self._unanswered[rank] += 1
+        with _uninterrupted():
+            for rank in ranks:
+                self._send(rank, what)
+                self._unanswered[rank] += 1
 
     def answers(self, ranks: range | list[int]) -> list[Any]:
         """What they have answered to the last request."""
         answers = []
-        for rank in ranks:
-            answers.append(self._receive(rank))
-            self._unanswered[rank] -= 1
+        with _uninterrupted():
+            for rank in ranks:
+                answers.append(self._receive(rank))
+                self._unanswered[rank] -= 1
         return answers
 
     def next_request(self) -> Any:
@@ -130,6 +136,22 @@ class Processes:
         buffer = ctypes.create_string_buffer(self._library.d1_mpi_await(rank))
         self._library.d1_mpi_receive(rank, buffer, len(buffer))
         return buffer.raw
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Puts off Ctrl-C until requests and answers are complete, so that the others can still be told that it is over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _built() -> Path:

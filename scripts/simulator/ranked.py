@@ -8,6 +8,7 @@ and uses its ``RankedArray`` like any array; the others ``serve``: they do to th
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -212,7 +213,8 @@ class RankedArray(PartArray):
 
 
 def serve(processes: Processes) -> None:
-    """Does what rank 0 asks for, until the end. What fails is rank 0's to tell."""
+    """Does what rank 0 asks for, until the end. What fails is rank 0's to tell, and Ctrl-C is its to hear."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     array: PartArray | None = None
     while (request := processes.next_request()) is not None:
         name, arguments = request

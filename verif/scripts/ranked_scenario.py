@@ -20,7 +20,6 @@ from golden.layout import Port, ThreadRegister, thread_offset
 from golden.topology import Topology
 from scripts.launched import launched_ranks
 from scripts.simulator import SimulatedArray, SimulatorLibrary
-from scripts.simulator.checkpoint import read_checkpoint
 from scripts.simulator.processes import join
 from scripts.simulator.ranked import RankedArray, serve
 from verif.scripts.standin import job
@@ -86,9 +85,8 @@ def in_one_process(library: SimulatorLibrary, name: str, checkpoint: Path | None
         return shows(array, checkpoint)
 
 
-def resumed(array: SimulatedArray, checkpoint: Path) -> dict[str, Any]:
-    """The second half of it."""
-    array.restore(read_checkpoint(checkpoint))
+def shows_rest(array: SimulatedArray) -> dict[str, Any]:
+    """The second half of it, in an array that was loaded."""
     array.record_boundary()
     array.trace(True, True)
     return rest(array)
@@ -103,9 +101,13 @@ def main() -> None:
         serve(processes)
         return
     library = pickle.loads(Path(library_file).read_bytes())
-    options = {"library": library, "topology": TOPOLOGIES[name], "processes": processes, "threads": int(threads)}
-    with RankedArray(CONFIG, **options) as array:
-        shown = resumed(array, Path(file)) if resume == "resume" else shows(array, Path(file))
+    options = {"library": library, "processes": processes, "threads": int(threads)}
+    if resume == "resume":
+        with RankedArray.load(file, **options) as array:
+            shown = shows_rest(array)
+    else:
+        with RankedArray(CONFIG, topology=TOPOLOGIES[name], **options) as array:
+            shown = shows(array, Path(file))
     processes.end()
     print(json.dumps(shown))
 

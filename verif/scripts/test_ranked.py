@@ -75,9 +75,7 @@ def test_processes_change_nothing(library: Path, tmp_path: Path, name: str, rank
     assert together(ranks, library, name, threads, file) == expected
     # What they have saved is no different either, but for what compression makes of it.
     with SimulatedArray.load(file, threads=1, library=pickle.loads(library.read_bytes())) as array:
-        array.record_boundary()
-        array.trace(True, True)
-        shown = ranked_scenario.rest(array)
+        shown = ranked_scenario.shows_rest(array)
     compared = set(shown) - {"first records", "cycles"}
     assert {name: shown[name] for name in compared} == {name: expected[name] for name in compared}
 
@@ -139,21 +137,33 @@ def test_bad_input_gives_one_message(program: Path, tmp_path: Path) -> None:
 
 
 @needs_mpi
-def test_all_processes_end_if_one_is_killed(tmp_path: Path, tiny_macro: SimulatorLibrary) -> None:
+@pytest.mark.parametrize("interrupt", [False, True], ids=["one is killed", "the user interrupts"])
+def test_all_processes_end(tmp_path: Path, tiny_macro: SimulatorLibrary, interrupt: bool) -> None:
+    assert tiny_macro.path.exists()
     endless = tmp_path / "endless.s"
     endless.write_text("1: j 1b\n")
     command = [str(LAUNCHER), "-n", "2", sys.executable, "-m", "scripts.d1.main", "run", str(endless)]
     command += ["--config", "tiny", "--array", "2x2"]
     environment = {**os.environ, **_LENIENT, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = tmp_path / "output"
+    with open(output, "wb") as file:
+        # As a terminal has it, Ctrl-C goes to a group of processes.
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
     try:
         ranks: list[int] = []
         while len(ranks) < 2:
             time.sleep(0.2)
             ranks = [pid for pid in _children(process.pid) if b"scripts.d1.main" in _words(pid)]
-        time.sleep(3)
-        os.kill(ranks[1], signal.SIGKILL)
-        assert process.wait(60) != 0
+        while b"from the cache" not in output.read_bytes():
+            time.sleep(0.2)
+        time.sleep(2)
+        if interrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(60) == 130
+            assert output.read_bytes().count(b"d1: interrupted") == 1
+        else:
+            os.kill(ranks[1], signal.SIGKILL)
+            assert process.wait(60) != 0
         assert not [pid for pid in ranks if b"scripts.d1.main" in _words(pid)]
     finally:
         process.kill()
