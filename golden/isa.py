@@ -596,6 +596,10 @@ def _network() -> None:
                 f"nwrite{suffix}", f"vs2, (rs1){'+' * plus}{', sem' * post}", _word(CUSTOM_3, 0, plus << 1 | post),
                 *network, function, ("rs1",) if plus else (),
             )  # fmt: skip
+    _row(
+        "npost", "(rs1), sem", _word(CUSTOM_3, 0, 5),
+        *network, "post semaphore sem of the node at global address rs1 by one; the line there stays as it is",
+    )  # fmt: skip
     _row("nread", "vd, (rs1)", _word(CUSTOM_3, 1), *network, "vd = line at global address rs1, when its response arrives")
     _row("nsd", "rs2, (rs1)", _word(CUSTOM_3, 2), *network, "send rs2 to the 8 bytes at global address rs1")
     _row(

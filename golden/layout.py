@@ -24,7 +24,10 @@ OFFSET_BITS = 21
 COORDINATE_BITS = 13
 NODE_COORDINATE_BITS = 5
 EXIT_BITS = 3
-GLOBAL_ADDRESS_BITS = OFFSET_BITS + 2 * COORDINATE_BITS + EXIT_BITS
+UPPER_BITS = 14
+GLOBAL_ADDRESS_BITS = OFFSET_BITS + 2 * COORDINATE_BITS + EXIT_BITS + UPPER_BITS
+#: Bits of ``upper`` that give each side of a rectangle, less one.
+RECTANGLE_SIDE_BITS = UPPER_BITS // 2
 
 
 class Port(IntEnum):
@@ -48,19 +51,22 @@ LINK_PORTS = (Port.NORTH, Port.EAST, Port.SOUTH, Port.WEST)
 
 @dataclass(frozen=True)
 class GlobalAddress:
-    """A byte in the array: node coordinates, offset in the node's 2 MiB window, and the exit port.
+    """A byte in the array: node coordinates, offset in the node's 2 MiB window, the exit port, and an upper part.
 
-    Layout, low bit first: offset 21, x 13, y 13, exit 3; bits 50 to 63 are zero. x grows to the east, y to the south.
-    ``exit`` other than LOCAL addresses whatever is attached to that link of the node (hosts, memories).
+    Layout, low bit first: offset 21, x 13, y 13, exit 3, upper 14. x grows to the east, y to the south.
+    ``exit`` other than LOCAL addresses whatever is attached to that link of the node (hosts, memories), where ``upper`` is bits
+    21 to 34 of the address. With LOCAL, ``upper`` is the extent of a rectangle of nodes, whose north-west corner is (x, y):
+    columns less one in bits 0 to 6, rows less one in bits 7 to 13. A write there is a write in each of them; it cannot be read.
     """
 
     x: int
     y: int
     offset: int = 0
     exit: int = Port.LOCAL
+    upper: int = 0
 
     def __post_init__(self) -> None:
-        limits = (("x", COORDINATE_BITS), ("y", COORDINATE_BITS), ("offset", OFFSET_BITS))
+        limits = (("x", COORDINATE_BITS), ("y", COORDINATE_BITS), ("offset", OFFSET_BITS), ("upper", UPPER_BITS))
         for field, bits in limits:
             if not 0 <= getattr(self, field) < 1 << bits:
                 raise ValueError(f"{field} = {getattr(self, field):#x} does not fit into {bits} bits")
@@ -73,11 +79,20 @@ class GlobalAddress:
             | self.x << OFFSET_BITS
             | self.y << OFFSET_BITS + COORDINATE_BITS
             | self.exit << OFFSET_BITS + 2 * COORDINATE_BITS
+            | self.upper << OFFSET_BITS + 2 * COORDINATE_BITS + EXIT_BITS
         )
 
     @classmethod
+    def rectangle(cls, x: int, y: int, columns: int, rows: int, offset: int = 0) -> GlobalAddress:
+        """The same offset in all nodes of a rectangle whose north-west corner is (x, y); ValueError if it has no such address."""
+        for name, count in (("columns", columns), ("rows", rows)):
+            if not 1 <= count <= 1 << RECTANGLE_SIDE_BITS:
+                raise ValueError(f"{name} = {count} is outside of 1 to {1 << RECTANGLE_SIDE_BITS}")
+        return cls(x, y, offset, upper=columns - 1 | rows - 1 << RECTANGLE_SIDE_BITS)
+
+    @classmethod
     def unpack(cls, value: int) -> GlobalAddress:
-        """The inverse of ``int()``; ValueError if bits 50 to 63 are set or the exit is no port."""
+        """The inverse of ``int()``; ValueError if the value has more than 64 bits or the exit is no port."""
         if not 0 <= value < 1 << GLOBAL_ADDRESS_BITS:
             raise ValueError(f"global address {value:#x} does not fit into {GLOBAL_ADDRESS_BITS} bits")
         mask = (1 << COORDINATE_BITS) - 1
@@ -85,7 +100,8 @@ class GlobalAddress:
             offset=value & (1 << OFFSET_BITS) - 1,
             x=value >> OFFSET_BITS & mask,
             y=value >> OFFSET_BITS + COORDINATE_BITS & mask,
-            exit=value >> OFFSET_BITS + 2 * COORDINATE_BITS,
+            exit=value >> OFFSET_BITS + 2 * COORDINATE_BITS & (1 << EXIT_BITS) - 1,
+            upper=value >> GLOBAL_ADDRESS_BITS - UPPER_BITS,
         )
 
 
@@ -119,14 +135,27 @@ class NetworkError(IntEnum):
     """Why a request failed: field ``sem`` of an ERROR packet.
 
     ERROR packets carry the destination that failed in ``src_x``, ``src_y``, ``src_exit`` and ``offset``, and the tag of
-    the request. A thread takes trap NETWORK_ERROR with that global address in ``mtval``.
+    the request. A thread takes trap NETWORK_ERROR with that global address in ``mtval``. Of a multicast, UNREACHABLE names the
+    whole rectangle, and BAD_OFFSET the node that refused.
     """
 
     UNREACHABLE = 1
     BAD_OFFSET = 2
 
 
-TAG_BITS = 8
+#: Bits of a tag by which a node finds what waits in the part of it that asked.
+TAG_NUMBER_BITS = 8
+TAG_BITS = TAG_NUMBER_BITS + 2
+
+
+class TagOwner(IntEnum):
+    """Who in a node sent a request: the upper bits of its tag."""
+
+    THREAD = 0
+    LIST = 1
+    """A list transfer."""
+
+
 SEMAPHORE_ID_BITS = 5
 SEMAPHORE_VALUE_BITS = 16
 
@@ -135,28 +164,32 @@ def flit_fields(config: NodeConfig) -> tuple[tuple[str, int], ...]:
     """Fields of a flit, low bit first, as (name, bits).
 
     kind      Kind.
-    x, y, exit, offset   destination; ``offset`` in a response is the offset of the request that it answers.
+    x, y, exit, upper, offset   destination, see GlobalAddress; ``upper`` and ``offset`` in a response are those of the request
+              that it answers. A WRITE with exit LOCAL and an ``upper`` that is not 0 is a multicast.
     src_x, src_y, src_exit   who sent it, and where a response goes (back along ``src_exit`` for a host at an edge).
-    tag       of a request: returned unchanged in its response. A node's own requests use read << 7 | thread << 5 | vector
-              register (0 for a WRITE).
-    post, sem WRITE: post semaphore ``sem`` at the receiver by one, after the data is visible. ERROR: sem = NetworkError.
     mask      WRITE: one bit per byte of the line.
     data      the line, byte 0 lowest.
+    tag       of a request: returned unchanged in its response. A node's own requests use TagOwner << 8 and below that a number;
+              those of threads read << 7 | thread << 5 | vector register (0 for a WRITE).
+    post, sem WRITE: post semaphore ``sem`` at the receiver by one, after the data is visible. ERROR: sem = NetworkError.
+
+    What a router looks at is in the first phit of any flit, and the fields before ``data`` fill whole words of a simulator.
     """
     return (
         ("kind", 3),
         ("x", COORDINATE_BITS),
         ("y", COORDINATE_BITS),
         ("exit", EXIT_BITS),
-        ("offset", OFFSET_BITS),
-        ("src_x", COORDINATE_BITS),
+        ("upper", UPPER_BITS),
         ("src_y", COORDINATE_BITS),
+        ("src_x", COORDINATE_BITS),
         ("src_exit", EXIT_BITS),
+        ("offset", OFFSET_BITS),
+        ("mask", config.line_bytes),
+        ("data", 8 * config.line_bytes),
         ("tag", TAG_BITS),
         ("post", 1),
         ("sem", SEMAPHORE_ID_BITS),
-        ("mask", config.line_bytes),
-        ("data", 8 * config.line_bytes),
     )
 
 
@@ -195,9 +228,10 @@ class ControlRegister(IntEnum):
     TOHOST = 0x020
     """Read only. The value that ended the program; 0 as long as there was none. Writing TOHOST_ADDRESS clears it."""
     STATUS = 0x028
-    """Read only. Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
+    """Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
     13 a semaphore overflowed, 14 a packet was dropped (an undeliverable response, or a kind that does not belong to its class),
-    16-19 links present (north, east, south, west), 20-23 threads stopped by a debugger."""
+    16-19 links present (north, east, south, west), 20-23 threads stopped by a debugger, 24-28 beside bit 13 the semaphore that
+    overflowed first, else 0. A write of any value clears bits 13 and 24-28."""
     FIRST_START = 0x030
     """Read only. Cycle in which a thread was started while none was active."""
     LAST_STOP = 0x038
@@ -217,6 +251,10 @@ class ControlRegister(IntEnum):
     LINES_STORED = 0x070
     """Read only. Writes of threads into SRAM, each into one line."""
 
+
+#: Bits of STATUS: a post found a semaphore full, and the number of the first one.
+OVERFLOW_BIT = 13
+OVERFLOWED_SEMAPHORE_BIT = 24
 
 THREAD_BLOCK = 0x100
 THREAD_STRIDE = 0x40

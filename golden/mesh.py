@@ -6,12 +6,14 @@ Packets are delivered at once and in order; what the network does in between has
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
 from golden.clock import QUANTUM, Clock, run_round
 from golden.config import NodeConfig
 from golden.layout import GlobalAddress, Kind, NetworkError, Port, ThreadState
+from golden.memory_model import MemoryModel
 from golden.node import GoldenNode
 from golden.packet import Packet
 from golden.topology import STEPS, Topology
@@ -92,7 +94,7 @@ class GoldenArray:
     rows, columns : int, optional
         Size of a whole array, whose host is at the west link of node (0, 0). Nodes lie at y = row, x = column; 1 to 8192 each.
     topology : Topology, optional
-        The array, instead of rows and columns: what is dead, and where the host is.
+        The array, instead of rows and columns: what is dead, where the host is, and which memories there are.
 
     Members
     -------
@@ -119,6 +121,7 @@ class GoldenArray:
             (x, y): GoldenNode(config, x, y, self.topology.links(x, y), self._clock, self._carry)
             for x, y in self.topology.sites()
         }
+        self._memories = {memory.link: MemoryModel(memory, config.line_bytes) for memory in self.topology.memories}
         self._threads = [thread for node in self._nodes.values() for thread in node.threads]
 
     @property
@@ -132,6 +135,10 @@ class GoldenArray:
             return self._nodes[x, y]
         except KeyError:
             raise ValueError(self.topology.missing(x, y)) from None
+
+    def memory(self, x: int, y: int, port: Port) -> MemoryModel:
+        """The memory at a link that leads out of the array, to fill it and to read it; ValueError if there is none."""
+        return self._memories[self.topology.memory(x, y, port).link]
 
     # -- host: packets ------------------------------------------------------------------------------------------------
 
@@ -244,20 +251,32 @@ class GoldenArray:
         self._walk(packet, node, Port.LOCAL)
 
     def _walk(self, packet: Packet, node: GoldenNode, arrival: Port) -> None:
-        """Carry a packet from router to router to its end."""
-        while True:
-            port = node.next_port(packet, arrival)
-            if port is None:
-                return node.refuse(packet)
-            if port is Port.LOCAL:
-                return node.deliver(packet)
-            # The link is there, or it would not be the next port; without a node behind it, it is the host's.
-            step_x, step_y = STEPS[port]
-            neighbour = self._nodes.get((node.x + step_x, node.y + step_y))
-            if neighbour is None:
-                self.host_inbox.append(packet)
-                return None
-            node, arrival = neighbour, port.opposite
+        """Carry a packet, with all copies that it becomes, from router to router to its end."""
+        under_way = deque([(node, arrival)])
+        while under_way:
+            node, arrival = under_way.popleft()
+            for port in node.router.next_ports(packet, arrival):
+                if port is None:
+                    node.refuse(packet)
+                elif port is Port.LOCAL:
+                    node.deliver(packet)
+                elif (neighbour := self._neighbour(node, port)) is not None:
+                    under_way.append((neighbour, port.opposite))
+                else:
+                    self._leave(packet, node, port)
+
+    def _neighbour(self, node: GoldenNode, port: Port) -> GoldenNode | None:
+        """The node at the other end of a link; None if the link leads out of the array."""
+        step_x, step_y = STEPS[port]
+        return self._nodes.get((node.x + step_x, node.y + step_y))
+
+    def _leave(self, packet: Packet, node: GoldenNode, port: Port) -> None:
+        """A packet leaves the array, for a memory or for the host."""
+        memory = self._memories.get((node.x, node.y, port))
+        if memory is None:
+            self.host_inbox.append(packet)
+        elif (answer := memory.serve(packet)) is not None:
+            self._walk(answer, node, port)
 
     def _access(self, kind: Kind, target: GlobalAddress, mask: int = 0, data: bytes = b"") -> Packet | None:
         """Send a request from the host; returns what answers it, None if nothing does, NetworkAccessError if it failed."""

@@ -7,6 +7,7 @@ without races, but counts one cycle per instruction (see ``golden.clock``).
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable
 
@@ -18,12 +19,14 @@ from golden.layout import (
     COUNTER_STRIDE,
     DEBUG_BLOCK,
     DEBUG_STRIDE,
-    LINK_PORTS,
+    OVERFLOW_BIT,
+    OVERFLOWED_SEMAPHORE_BIT,
     ROUTE_BLOCK,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
     SEMAPHORE_VALUE_BITS,
     SRAM_BASE,
+    TAG_NUMBER_BITS,
     THREAD_BLOCK,
     THREAD_STRIDE,
     ControlRegister,
@@ -32,12 +35,13 @@ from golden.layout import (
     Kind,
     NetworkError,
     Port,
+    TagOwner,
     ThreadRegister,
     ThreadState,
 )
 from golden.packet import Packet
 from golden.program import Program
-from golden.routes import RouteTable
+from golden.router import Router
 from golden.semantics_network import TAG_READ, TAG_THREAD_SHIFT
 from golden.thread import Thread
 
@@ -73,7 +77,7 @@ class GoldenNode:
     sram : bytearray
     threads : list of Thread
     semaphores : list of int
-    routes : RouteTable
+    router : Router
     departed : list of (Port, Packet)
         What left through a link, if there is no transport.
     on_retire : function of Retirement, or None
@@ -100,7 +104,7 @@ class GoldenNode:
         self.clock = clock or Clock()
         self.sram = bytearray(config.sram_bytes)
         self.semaphores = [0] * config.semaphores
-        self.routes = RouteTable(config.route_bits, x, y)
+        self.router = Router(config, x, y, links)
         self.tohost_address = 0
         self.tohost = 0
         self.departed: list[tuple[Port, Packet]] = []
@@ -109,7 +113,7 @@ class GoldenNode:
         self.threads = [Thread(self, number) for number in range(config.threads)]
         self._transport = transport or GoldenNode._route_alone
         self._outbox: deque[Packet] = deque()
-        self._overflowed = False
+        self._overflowed: int | None = None
         self._response_lost = False
         self._first_start = 0
         self._last_stop = 0
@@ -188,7 +192,8 @@ class GoldenNode:
         total = self.semaphores[semaphore] + amount
         if total > _SEMAPHORE_MAX:
             total = _SEMAPHORE_MAX
-            self._overflowed = True
+            if self._overflowed is None:
+                self._overflowed = semaphore
         self.semaphores[semaphore] = total
 
     def send(self, packet: Packet) -> None:
@@ -203,55 +208,37 @@ class GoldenNode:
 
     # -- router -------------------------------------------------------------------------------------------------------
 
-    def next_port(self, packet: Packet, arrival: Port) -> Port | None:
-        """The port through which the router sends a packet on, None if it is undeliverable.
-
-        To other nodes as the routing table says, else by the exit. A port without a link is undeliverable, and so is the port
-        of arrival: only an ``exit`` or a table could lead there, and the packet would go to and fro for ever.
-
-        Parameters
-        ----------
-        packet : Packet
-        arrival : Port
-            Where it came in; LOCAL for the node's own.
-        """
-        port: Port | None
-        if (packet.x, packet.y) != (self.x, self.y):
-            port = self.routes.port(packet.x, packet.y)
-        elif packet.exit == Port.LOCAL:
-            return Port.LOCAL
-        else:
-            port = Port(packet.exit) if packet.exit <= Port.WEST else None
-        if port is None:
-            return None
-        linked = self.links >> LINK_PORTS.index(port) & 1
-        return port if linked and port is not arrival else None
-
     @staticmethod
     def _route_alone(node: GoldenNode, packet: Packet) -> None:
         """The transport of a node on its own."""
-        port = node.next_port(packet, Port.LOCAL)
-        if port is None:
-            node.refuse(packet)
-        elif port is Port.LOCAL:
-            node.deliver(packet)
-        else:
-            node.departed.append((port, packet))
+        for port in node.router.next_ports(packet, Port.LOCAL):
+            if port is None:
+                node.refuse(packet)
+            elif port is Port.LOCAL:
+                node.deliver(packet)
+            else:
+                node.departed.append((port, packet))
 
     # -- network interface --------------------------------------------------------------------------------------------
 
     def deliver(self, packet: Packet) -> None:
-        """A packet arrives at the node's interface; answers leave at once."""
-        if packet.kind is Kind.READ_DATA:
-            if packet.tag & TAG_READ:
-                self._requester(packet.tag).receive(packet.tag & 0x1F, packet.data)
-        elif packet.kind is Kind.ERROR:
-            register = packet.tag & 0x1F if packet.tag & TAG_READ else None
-            self._requester(packet.tag).fail_request(packet.failed_address, register)
+        """A packet arrives at the node's interface; answers leave at once. A response that nobody waits for is dropped."""
+        if not packet.is_request:
+            if packet.tag >> TAG_NUMBER_BITS == TagOwner.THREAD:
+                self._receive(packet)
         else:
             self._requests_received += 1
             self._serve(packet)
         self.flush()
+
+    def _receive(self, packet: Packet) -> None:
+        """A thread gets a response."""
+        thread = self.threads[(packet.tag >> TAG_THREAD_SHIFT & 3) % len(self.threads)]
+        register = packet.tag & 0x1F if packet.tag & TAG_READ else None
+        if packet.kind is Kind.ERROR:
+            thread.fail_request(packet.failed_address, register)
+        elif register is not None:
+            thread.receive(register, packet.data)
 
     def refuse(self, packet: Packet) -> None:
         """The router found that a packet is undeliverable here: a request is answered by an ERROR, a response counted off."""
@@ -261,13 +248,15 @@ class GoldenNode:
         else:
             self._response_lost = True
 
-    def _requester(self, tag: int) -> Thread:
-        return self.threads[(tag >> TAG_THREAD_SHIFT & 3) % len(self.threads)]
-
     def _serve(self, packet: Packet) -> None:
-        """Execute a request that was delivered. A post to a semaphore that is not there fails like a bad offset."""
+        """Execute a request that was delivered.
+
+        A post to a semaphore that is not there fails like a bad offset, and so does a READ from a rectangle.
+        """
         line = self.config.line_bytes
-        if packet.kind is Kind.WRITE and packet.post and packet.sem >= len(self.semaphores):
+        if packet.is_multicast:
+            packet = dataclasses.replace(packet, x=self.x, y=self.y, upper=0)
+        if packet.upper or (packet.kind is Kind.WRITE and packet.post and packet.sem >= len(self.semaphores)):
             self._outbox.append(packet.error(NetworkError.BAD_OFFSET))
             return
         start = packet.offset & ~(line - 1)
@@ -301,7 +290,9 @@ class GoldenNode:
     @property
     def status(self) -> int:
         """Register STATUS."""
-        value = self.exited << 12 | self._overflowed << 13 | self._response_lost << 14 | self.links << 16
+        value = self.exited << 12 | self._response_lost << 14 | self.links << 16
+        if self._overflowed is not None:
+            value |= 1 << OVERFLOW_BIT | self._overflowed << OVERFLOWED_SEMAPHORE_BIT
         for thread in self.threads:
             if thread.state in _STATUS_BITS:
                 value |= 1 << thread.number + _STATUS_BITS[thread.state]
@@ -318,7 +309,7 @@ class GoldenNode:
             semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
             return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
         if register >= ROUTE_BLOCK:
-            return self.routes.read(register)
+            return self.router.routes.read(register)
         if register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             return self.threads[number].debug.read(field) if number < len(self.threads) else 0
@@ -332,6 +323,8 @@ class GoldenNode:
             if register == ControlRegister.TOHOST_ADDRESS:
                 self.tohost_address = value
                 self.tohost = 0
+            elif register == ControlRegister.STATUS:
+                self._overflowed = None
         elif register < SEMAPHORE_BLOCK:
             number, field = divmod(register - THREAD_BLOCK, THREAD_STRIDE)
             if number < len(self.threads):
@@ -340,7 +333,7 @@ class GoldenNode:
                 elif field == ThreadRegister.STATE:
                     self.threads[number].stop(ThreadState.HALTED)
         elif register >= ROUTE_BLOCK:
-            self.routes.write(register, value)
+            self.router.routes.write(register, value)
         elif register >= DEBUG_BLOCK:
             number, field = divmod(register - DEBUG_BLOCK, DEBUG_STRIDE)
             if number < len(self.threads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from golden.layout import COORDINATE_BITS, OFFSET_BITS, Kind, NetworkError, Port
+from golden.layout import COORDINATE_BITS, GLOBAL_ADDRESS_BITS, OFFSET_BITS, UPPER_BITS, Kind, NetworkError, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,12 @@ class Packet:
     Attributes
     ----------
     kind : Kind
-    x, y, exit, offset : int
-        Destination; in a response, ``offset`` is that of the request.
+    x, y, exit, upper, offset : int
+        Destination; in a response, ``upper`` and ``offset`` are those of the request.
     src_x, src_y, src_exit : int
         Sender, and where a response goes. In an ERROR, the destination that failed.
     tag : int
-        8 bits, returned unchanged.
+        10 bits, returned unchanged.
     post, sem : bool, int
         WRITE: post that semaphore after the data. ERROR: ``sem`` is the NetworkError.
     mask : int
@@ -42,11 +42,17 @@ class Packet:
     sem: int = 0
     mask: int = 0
     data: bytes = b""
+    upper: int = 0
 
     @property
     def is_request(self) -> bool:
         """Whether it travels in the request class."""
         return self.kind in (Kind.WRITE, Kind.READ)
+
+    @property
+    def is_multicast(self) -> bool:
+        """Whether it goes to each node of a rectangle."""
+        return self.kind is Kind.WRITE and self.exit == Port.LOCAL and self.upper != 0
 
     @property
     def failed_address(self) -> int:
@@ -56,18 +62,19 @@ class Packet:
             | self.src_x << OFFSET_BITS
             | self.src_y << OFFSET_BITS + COORDINATE_BITS
             | self.src_exit << OFFSET_BITS + 2 * COORDINATE_BITS
+            | self.upper << GLOBAL_ADDRESS_BITS - UPPER_BITS
         )
 
     def answer(self, data: bytes) -> Packet:
         """The READ_DATA response to this READ, from the node that it is addressed to."""
         return Packet(
             Kind.READ_DATA, self.src_x, self.src_y, self.offset, self.src_exit,
-            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, data=data,
+            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, data=data, upper=self.upper,
         )  # fmt: skip
 
     def error(self, reason: NetworkError) -> Packet:
         """The ERROR response to this request."""
         return Packet(
             Kind.ERROR, self.src_x, self.src_y, self.offset, self.src_exit,
-            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, sem=reason,
+            src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, sem=reason, upper=self.upper,
         )  # fmt: skip

@@ -10,7 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from golden.instruction import MASK_64, Fields, Operation, Trap, defer
-from golden.layout import COORDINATE_BITS, OFFSET_BITS, SEMAPHORE_VALUE_BITS, Cause, Kind, Port, ThreadState
+from golden.layout import (
+    COORDINATE_BITS,
+    EXIT_BITS,
+    GLOBAL_ADDRESS_BITS,
+    OFFSET_BITS,
+    SEMAPHORE_VALUE_BITS,
+    UPPER_BITS,
+    Cause,
+    Kind,
+    Port,
+    ThreadState,
+)
 from golden.packet import Packet
 from golden.semantics_scalar import Semantics
 
@@ -20,6 +31,8 @@ if TYPE_CHECKING:
 _OFFSET_MASK = (1 << OFFSET_BITS) - 1
 _COORDINATE_MASK = (1 << COORDINATE_BITS) - 1
 _EXIT_SHIFT = OFFSET_BITS + 2 * COORDINATE_BITS
+_EXIT_MASK = (1 << EXIT_BITS) - 1
+_UPPER_SHIFT = GLOBAL_ADDRESS_BITS - UPPER_BITS
 _SEMAPHORE_MASK = (1 << SEMAPHORE_VALUE_BITS) - 1
 
 #: Tag of a thread's read: read << 7 | thread << 5 | vector register; of its write: thread << 5.
@@ -30,7 +43,7 @@ TAG_THREAD_SHIFT = 5
 def _check_global(address: int, alignment: int, misaligned: Cause, fault: Cause) -> None:
     if address & alignment - 1:
         raise Trap(misaligned, address)
-    if address >> _EXIT_SHIFT > Port.WEST:
+    if address >> _EXIT_SHIFT & _EXIT_MASK > Port.WEST:
         raise Trap(fault, address)
 
 
@@ -41,9 +54,10 @@ def _request(thread: Thread, kind: Kind, address: int, tag: int, **contents: int
         address >> OFFSET_BITS & _COORDINATE_MASK,
         address >> OFFSET_BITS + COORDINATE_BITS & _COORDINATE_MASK,
         address & _OFFSET_MASK,
-        address >> _EXIT_SHIFT,
+        address >> _EXIT_SHIFT & _EXIT_MASK,
         node.x,
         node.y,
+        upper=address >> _UPPER_SHIFT,
         tag=tag | thread.number << TAG_THREAD_SHIFT,
         **contents,  # type: ignore[arg-type]
     )
@@ -73,6 +87,18 @@ def _nwrite(post: bool, post_increment: bool) -> Semantics:
     return bind
 
 
+def _npost(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+    x, rs1, line, semaphore = thread.x, fields.rs1, thread.config.line_bytes, thread.semaphore(fields.rd)
+
+    def complete() -> int:
+        address = x[rs1]
+        _check_global(address, line, Cause.STORE_MISALIGNED, Cause.STORE_ACCESS_FAULT)
+        thread.node.send(_request(thread, Kind.WRITE, address, 0, post=True, sem=semaphore, data=bytes(line)))
+        return pc + 4
+
+    return defer, complete
+
+
 def _nread(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
     x, v, vd, rs1, line = thread.x, thread.v, fields.rd, fields.rs1, thread.config.line_bytes
     block = thread.block_on(vd)
@@ -82,6 +108,9 @@ def _nread(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operatio
             return block()
         address = x[rs1]
         _check_global(address, line, Cause.LOAD_MISALIGNED, Cause.LOAD_ACCESS_FAULT)
+        if address >> _UPPER_SHIFT and not address >> _EXIT_SHIFT & _EXIT_MASK:
+            # A rectangle, of which nothing is read.
+            raise Trap(Cause.LOAD_ACCESS_FAULT, address)
         thread.expect(vd)
         thread.node.send(_request(thread, Kind.READ, address, TAG_READ | vd))
         return pc + 4
@@ -140,7 +169,14 @@ def _halt(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation
 
 
 def _table() -> dict[str, Semantics]:
-    table: dict[str, Semantics] = {"nread": _nread, "nsd": _nsd, "swait": _swait, "spost": _spost, "halt": _halt}
+    table: dict[str, Semantics] = {
+        "npost": _npost,
+        "nread": _nread,
+        "nsd": _nsd,
+        "swait": _swait,
+        "spost": _spost,
+        "halt": _halt,
+    }
     for suffix in ("", ".s", ".p", ".sp"):
         table[f"nwrite{suffix}"] = _nwrite(post="s" in suffix, post_increment="p" in suffix)
     return table

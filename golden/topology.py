@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from golden.edge_memory import EdgeMemory
 from golden.layout import COORDINATE_BITS, LINK_PORTS, Port
+from golden.topology_error import TopologyError, check_whole, is_whole
 
 #: Coordinates of a node: x (column), y (row).
 Site = tuple[int, int]
@@ -25,10 +27,6 @@ STEPS = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: 
 
 #: In which order ports of a node at the edge are looked at for the host.
 _HOST_PORTS = (Port.WEST, Port.NORTH, Port.EAST, Port.SOUTH)
-
-
-class TopologyError(ValueError):
-    """An array that cannot be made; the message names what is wrong, its value, and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,9 @@ class Topology:
     die_rows, die_columns : int
         Size of a die, whose first one starts at (0, 0); 0 means that dies have no limit in that direction.
     die_link_cycles : int
-        Cycles of links between dies, 1 to 1024; links within a die, and the host's, take 1.
+        Cycles of links between dies, 1 to 1024; links within a die, and those that lead out of the array, take 1.
+    memories : tuple of EdgeMemory
+        Memories, each at a link of its own that leads out of the array from a live node; none at the host's.
 
     Raises
     ------
@@ -66,6 +66,7 @@ class Topology:
     die_rows: int = 0
     die_columns: int = 0
     die_link_cycles: int = 1
+    memories: tuple[EdgeMemory, ...] = ()
 
     def __post_init__(self) -> None:
         most = 1 << COORDINATE_BITS
@@ -77,11 +78,7 @@ class Topology:
             ("die_link_cycles", 1, MAX_LINK_CYCLES),
         )
         for name, low, high in ranges:
-            value = getattr(self, name)
-            if not _is_whole(value):
-                raise TopologyError(f"{name} = {value!r} is no whole number; it must be {low} to {high}")
-            if not low <= value <= high:
-                raise TopologyError(f"{name} = {value} is outside of {low} to {high}")
+            check_whole(name, getattr(self, name), low, high)
         if self.die_link_cycles > 1 and not (self.die_rows or self.die_columns):
             raise TopologyError(
                 f"die_link_cycles = {self.die_link_cycles} has no dies to stand between; give die_rows or die_columns"
@@ -91,7 +88,14 @@ class Topology:
         if len(dead_nodes) == self.rows * self.columns:
             raise TopologyError(f"all {len(dead_nodes)} nodes are in dead_nodes; at least one has to live")
         object.__setattr__(self, "dead_links", frozenset(self._checked_link(link) for link in self.dead_links))
-        object.__setattr__(self, "host", self._first_edge() if self.host is None else self._checked_host(self.host))
+        object.__setattr__(self, "host", self._first_edge() if self.host is None else self._checked_edge("host", self.host))
+        object.__setattr__(self, "memories", tuple(sorted(self.memories, key=lambda memory: _by_row(memory.link))))
+        taken = {self.host_link: "the host"}
+        for memory in self.memories:
+            link = self._checked_edge("memories", memory.link)
+            if link in taken:
+                raise TopologyError(f"memories: the {_worded(link)} has {taken[link]} already; each needs a link of its own")
+            taken[link] = "a memory"
 
     @classmethod
     def of(cls, rows: int | None, columns: int | None, topology: Topology | None) -> Topology:
@@ -142,8 +146,16 @@ class Topology:
         """Whether there is a node."""
         return self.contains(x, y) and (x, y) not in self.dead_nodes
 
+    def memory(self, x: int, y: int, port: Port) -> EdgeMemory:
+        """The memory at a link; ValueError if there is none, listing those that exist."""
+        for memory in self.memories:
+            if memory.link == (x, y, port):
+                return memory
+        there = "; ".join(_worded(memory.link) for memory in self.memories)
+        raise ValueError(f"there is no memory at the {_worded((x, y, port))}; memories are at: {there or 'none'}")
+
     def neighbour(self, x: int, y: int, port: Port) -> Site | None:
-        """The node at the other end of a link of node (x, y); None if there is none, as at the host's link."""
+        """The node at the other end of a link of node (x, y); None if there is none, as where host and memories are."""
         step_x, step_y = STEPS[port]
         there = x + step_x, y + step_y
         if not (self.is_live(x, y) and self.is_live(*there)) or _normal((x, y, port)) in self.dead_links:
@@ -151,17 +163,17 @@ class Topology:
         return there
 
     def links(self, x: int, y: int) -> int:
-        """Links of node (x, y) in the order of LINK_PORTS, the host's among them: bit 0 north, 1 east, 2 south, 3 west."""
+        """Links of node (x, y) in the order of LINK_PORTS, to host and memories as well: bit 0 north, 1 east, 2 south, 3 west."""
         mask = 0
         for bit, port in enumerate(LINK_PORTS):
-            mask |= (self.neighbour(x, y, port) is not None or (x, y, port) == self.host) << bit
+            mask |= (self.neighbour(x, y, port) is not None or self._leads_out((x, y, port))) << bit
         return mask
 
     def link_cycles(self, x: int, y: int, port: Port) -> int:
         """Cycles that a link takes; ValueError if node (x, y) has none at that port."""
         there = self.neighbour(x, y, port)
         if there is None:
-            if (x, y, port) == self.host:
+            if self._leads_out((x, y, port)):
                 return 1
             raise ValueError(f"node x={x}, y={y} has no link to the {port.name.lower()}")
         return 1 if self._die(x, y) == self._die(*there) else self.die_link_cycles
@@ -190,6 +202,9 @@ class Topology:
             "die_rows": self.die_rows,
             "die_columns": self.die_columns,
             "die_link_cycles": self.die_link_cycles,
+            "memories": [
+                _named(memory.link) | {name: getattr(memory, name) for name in _MEMORY_FACTS} for memory in self.memories
+            ],
         }
 
     def to_json(self) -> str:
@@ -214,6 +229,10 @@ class Topology:
             if not isinstance(entries, list):
                 raise TopologyError(f"{name} = {entries!r} is no list")
             read[name] = frozenset(_unnamed(name, entry, linked=name == "dead_links") for entry in entries)
+        entries = values.get("memories", [])
+        if not isinstance(entries, list):
+            raise TopologyError(f"memories = {entries!r} is no list")
+        read["memories"] = tuple(_memory(entry) for entry in entries)
         if values.get("host") is not None:
             read["host"] = _unnamed("host", values["host"], linked=True)
         return cls(**read)
@@ -233,7 +252,7 @@ class Topology:
         return x // self.die_columns if self.die_columns else 0, y // self.die_rows if self.die_rows else 0
 
     def _checked_site(self, what: str, site: Site) -> Site:
-        if not (isinstance(site, tuple) and len(site) == 2 and all(map(_is_whole, site))):
+        if not (isinstance(site, tuple) and len(site) == 2 and all(map(is_whole, site))):
             raise TopologyError(f"{what}: {site!r} is no node; it must be (x, y)")
         if not self.contains(*site):
             x, y = site
@@ -260,14 +279,17 @@ class Topology:
             )
         return _normal((x, y, port))
 
-    def _checked_host(self, host: Link) -> Link:
-        (x, y, port), there = self._checked_ends("host", host)
+    def _leads_out(self, link: Link) -> bool:
+        """Whether the host or a memory is attached there."""
+        return link == self.host or any(memory.link == link for memory in self.memories)
+
+    def _checked_edge(self, what: str, link: Link) -> Link:
+        """A link at which something is attached."""
+        (x, y, port), there = self._checked_ends(what, link)
         if self.contains(*there):
-            raise TopologyError(
-                f"host: the {port.name.lower()} link of node x={x}, y={y} leads to another node; it must lead out of the array"
-            )
+            raise TopologyError(f"{what}: the {_worded(link)} leads to another node; it must lead out of the array")
         if (x, y) in self.dead_nodes:
-            raise TopologyError(f"host: node x={x}, y={y} is dead; the host must be at a live node of the edge")
+            raise TopologyError(f"{what}: node x={x}, y={y} is dead; it must be a live node of the edge")
         return x, y, port
 
     def _first_edge(self) -> Link:
@@ -298,10 +320,6 @@ def read_topology(path: Path) -> Topology:
         raise TopologyError(f"{path}: {error}") from None
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _normal(link: Link) -> Link:
     """The same link, named at its western or northern end."""
     x, y, port = link
@@ -321,14 +339,28 @@ def _named(link: Link) -> dict[str, Any]:
     return {"row": y, "column": x, "port": port.name.lower()}
 
 
+def _worded(link: Link) -> str:
+    x, y, port = link
+    return f"{Port(port).name.lower()} link of node x={x}, y={y}"
+
+
+#: What a memory's description has beside its link.
+_MEMORY_FACTS = ("bytes", "latency", "bytes_per_cycle")
+
+
+def _memory(entry: Any) -> EdgeMemory:
+    """A memory out of a JSON object."""
+    names = ("row", "column", "port", *_MEMORY_FACTS)
+    if not isinstance(entry, Mapping) or set(entry) != set(names):
+        raise TopologyError(f"memories: {json.dumps(entry)} is no JSON object with {', '.join(names)}, and nothing else")
+    x, y, port = _unnamed("memories", {name: entry[name] for name in names[:3]}, linked=True)
+    return EdgeMemory(x, y, port, **{name: entry[name] for name in _MEMORY_FACTS})
+
+
 def _unnamed(what: str, entry: Any, linked: bool) -> tuple[Any, ...]:
     """Coordinates and, of a link, its port out of a JSON object."""
     wanted = ["row", "column", *(["port"] if linked else [])]
-    if (
-        not isinstance(entry, Mapping)
-        or set(entry) != set(wanted)
-        or not (_is_whole(entry["row"]) and _is_whole(entry["column"]))
-    ):
+    if not isinstance(entry, Mapping) or set(entry) != set(wanted) or not (is_whole(entry["row"]) and is_whole(entry["column"])):
         form = '{"row": 0, "column": 0' + (', "port": "east"}' if linked else "}")
         raise TopologyError(f"{what}: {json.dumps(entry)} is not of the form {form}")
     if not linked:

@@ -16,7 +16,8 @@ from golden.layout import (
     OFFSET_BITS,
     SEMAPHORE_ID_BITS,
     SEMAPHORE_VALUE_BITS,
-    TAG_BITS,
+    TAG_NUMBER_BITS,
+    UPPER_BITS,
     flit_fields,
     phit_bits,
 )
@@ -57,6 +58,7 @@ class GlobalAddressLayout(data.StructLayout):
                 "x": unsigned(COORDINATE_BITS),
                 "y": unsigned(COORDINATE_BITS),
                 "exit": unsigned(EXIT_BITS),
+                "upper": unsigned(UPPER_BITS),
             }
         )
         assert self.size == GLOBAL_ADDRESS_BITS
@@ -151,13 +153,13 @@ class CoreNetworkPort(wiring.Signature):
                 "tx_data": Out(8 * config.line_bytes),
                 "tx_post": Out(1),
                 "tx_sem": Out(SEMAPHORE_ID_BITS),
-                "tx_tag": Out(TAG_BITS),
+                "tx_tag": Out(TAG_NUMBER_BITS),
                 "rx_valid": In(1),
-                "rx_tag": In(TAG_BITS),
+                "rx_tag": In(TAG_NUMBER_BITS),
                 "rx_data": In(8 * config.line_bytes),
                 "rx_ready": Out(1),
                 "error_valid": In(1),
-                "error_tag": In(TAG_BITS),
+                "error_tag": In(TAG_NUMBER_BITS),
                 "error_address": In(GLOBAL_ADDRESS_BITS),
                 "post_valid": In(1),
                 "post_sem": In(SEMAPHORE_ID_BITS),

@@ -13,6 +13,10 @@ from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET
 from golden.layout import (
+    OVERFLOW_BIT,
+    OVERFLOWED_SEMAPHORE_BIT,
+    SEMAPHORE_ID_BITS,
+    SEMAPHORE_VALUE_BITS,
     SRAM_BASE,
     THREAD_BLOCK,
     THREAD_STRIDE,
@@ -67,6 +71,9 @@ __all__ = [
 #: STATUS: the node's program ended by ``tohost``.
 _EXITED = 1 << 12
 
+#: What a semaphore counts to.
+MAX_COUNT = (1 << SEMAPHORE_VALUE_BITS) - 1
+
 #: What a run that did not end is called.
 _TITLES = {
     "limit": "the cycle limit is reached",
@@ -119,6 +126,8 @@ class NodeReport:
         Instructions, all threads.
     trap : TrapReport or None
         Of the lowest thread that is trapped.
+    overflowed_semaphore : int or None
+        The first semaphore that a post found full, which loses counts.
     """
 
     row: int
@@ -126,11 +135,12 @@ class NodeReport:
     exit_code: int | None
     retired: int
     trap: TrapReport | None
+    overflowed_semaphore: int | None = None
 
     @property
     def passed(self) -> bool:
         """Whether it ended with success."""
-        return self.exit_code == 0 and self.trap is None
+        return self.exit_code == 0 and self.trap is None and self.overflowed_semaphore is None
 
     def __str__(self) -> str:
         if self.trap is not None:
@@ -139,6 +149,8 @@ class NodeReport:
             outcome = "did not end"
         else:
             outcome = f"exit code {self.exit_code}"
+        if self.overflowed_semaphore is not None:
+            outcome += f", and semaphore {self.overflowed_semaphore} overflowed: it was posted beyond {MAX_COUNT:,}"
         return f"node row {self.row}, column {self.column}: {outcome}"
 
 
@@ -225,8 +237,8 @@ class RunReport:
             failed = [str(node) for node in self.nodes if not node.passed]
             return "\n".join([f"{len(failed)} of {len(self.nodes)} nodes failed", *failed]) if failed else "every node passed"
         title = _TITLES[self.reason]
-        trapped = [str(node) for node in self.nodes if node.trap]
-        return "\n".join([f"{title} after {self.cycles} cycles", *trapped, *map(str, self.threads)])
+        failed = [str(node) for node in self.nodes if node.trap or node.overflowed_semaphore is not None]
+        return "\n".join([f"{title} after {self.cycles} cycles", *failed, *map(str, self.threads)])
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""
@@ -346,7 +358,8 @@ def run_program(
 ) -> RunReport:
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
 
-    What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`).
+    What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`). A semaphore that
+    overflowed makes the run fail; nodes forget it when it has been reported.
 
     Parameters
     ----------
@@ -402,6 +415,13 @@ def run_program(
     registers = read_blocks(
         array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in chosen]
     )
+    forget = [
+        (x, y, control_offset(ControlRegister.STATUS), bytes(8))
+        for (x, y), (status, *_) in zip(chosen, values, strict=True)
+        if status >> OVERFLOW_BIT & 1
+    ]
+    if forget:
+        write_blocks(array, forget)
     nodes = tuple(
         _node_report(site, status, tohost, retired, threads_of, state.exit_codes.get(site))
         for site, (status, tohost, retired, _, _), threads_of in zip(chosen, values, registers, strict=True)
@@ -463,4 +483,5 @@ def _node_report(site: Site, status: int, tohost: int, retired: int, threads: by
     exited = asked is not None or bool(status & _EXITED)
     ended_with = asked if asked is not None else tohost >> 1 if exited else first_code
     code = None if active or (stopped and not exited) else ended_with
-    return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap)
+    overflowed = status >> OVERFLOWED_SEMAPHORE_BIT & (1 << SEMAPHORE_ID_BITS) - 1 if status >> OVERFLOW_BIT & 1 else None
+    return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap, overflowed_semaphore=overflowed)

@@ -12,6 +12,8 @@ from golden.layout import (
     COUNTER_STRIDE,
     DEBUG_BLOCK,
     DEBUG_STRIDE,
+    OVERFLOW_BIT,
+    OVERFLOWED_SEMAPHORE_BIT,
     SEMAPHORE_BLOCK,
     SEMAPHORE_ID_BITS,
     SEMAPHORE_VALUE_BITS,
@@ -61,8 +63,10 @@ class ControlPage(wiring.Component):
     descriptor, coordinates, cycle : In(64)
     threads : In(ThreadStatus).array(threads), semaphores : In(semaphores x 16)
     links : In(4)
-    semaphore_overflow, dropped, stepped, sent, received : In(1); conflicts : In(3); retired : In(3)
-        Events of the cycle (``semaphore_overflow`` is a level).
+    semaphore_overflow : In(1), overflowed_semaphore : In(5), clear_overflow : Out(1)
+        Levels that STATUS shows, and a strobe: a write of STATUS clears them.
+    dropped, stepped, sent, received : In(1); conflicts : In(3); retired : In(3)
+        Events of the cycle.
     exit : In(1), exit_value : In(64)
         A store has ended the program.
     counter : Out(4)
@@ -91,6 +95,8 @@ class ControlPage(wiring.Component):
                 "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
                 "links": In(4),
                 "semaphore_overflow": In(1),
+                "overflowed_semaphore": In(SEMAPHORE_ID_BITS),
+                "clear_overflow": Out(1),
                 "dropped": In(1),
                 "stepped": In(1),
                 "sent": In(1),
@@ -133,10 +139,12 @@ class ControlPage(wiring.Component):
             status[4:8].eq(waiting),
             status[8:12].eq(trapped),
             status[12].eq(self.exited),
-            status[13].eq(self.semaphore_overflow),
+            status[OVERFLOW_BIT].eq(self.semaphore_overflow),
             status[14].eq(undeliverable),
             status[16:20].eq(self.links),
             status[20:24].eq(stopped),
+            status[OVERFLOWED_SEMAPHORE_BIT:][:SEMAPHORE_ID_BITS].eq(self.overflowed_semaphore),
+            self.clear_overflow.eq(port.write & (port.register == ControlRegister.STATUS // 8)),
         ]
 
         readable = {

@@ -650,6 +650,8 @@ class Core(wiring.Component):
             page.semaphores.eq(self._semaphores.values),
             page.links.eq(self._links),
             page.semaphore_overflow.eq(self._semaphores.overflow),
+            page.overflowed_semaphore.eq(self._semaphores.overflowed),
+            self._semaphores.clear.eq(page.clear_overflow),
             page.dropped.eq(self.dropped),
             page.stepped.eq(matrix.stepped),
             page.sent.eq(self.sent),

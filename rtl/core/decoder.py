@@ -157,7 +157,7 @@ def _flags(row: Instruction) -> set[str]:
         flags.add(row.mnemonic)
     if row.mnemonic == "fence.i":
         flags.add("fence_i")
-    if row.mnemonic.startswith("nwrite"):
+    if row.mnemonic.startswith(("nwrite", "npost")):
         flags.add("nwrite")
     if row.unit is Unit.BRANCH and "imm_b" in operands:
         flags.add("branch")

@@ -22,7 +22,8 @@ class PostLayout(data.StructLayout):
 class Semaphores(wiring.Component):
     """Counters of 16 bits. All changes of a cycle take effect at its end, takes before posts.
 
-    A take must be covered by the value of the cycle. Posts beyond 65,535 leave 65,535 and set ``overflow`` for good.
+    A take must be covered by the value of the cycle. Posts beyond 65,535 leave 65,535 and set ``overflow``, until
+    ``clear``; ``overflowed`` is the first semaphore that it happened to, and 0 where ``overflow`` is clear.
 
     Members
     -------
@@ -33,7 +34,9 @@ class Semaphores(wiring.Component):
     outside : In(PostLayout)
         From packets and from the control page.
     values : Out(config.semaphores x 16 bits)
-    overflow : Out(1)
+    overflow : Out(1), overflowed : Out(5)
+    clear : In(1)
+        An overflow in the same cycle shows nevertheless.
     """
 
     def __init__(self, config: NodeConfig):
@@ -48,6 +51,8 @@ class Semaphores(wiring.Component):
                 "outside": In(PostLayout()),
                 "values": Out(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
                 "overflow": Out(1),
+                "overflowed": Out(SEMAPHORE_ID_BITS),
+                "clear": In(1),
             }
         )
 
@@ -72,8 +77,12 @@ class Semaphores(wiring.Component):
             outer_total.eq(Mux(changed & (inner == outer), inner_value, values[outer]) + outside.amount),
             outer_value.eq(outer_total[:-1] | outer_full.replicate(SEMAPHORE_VALUE_BITS)),
         ]
+        with m.If(self.clear):
+            m.d.sync += [self.overflow.eq(0), self.overflowed.eq(0)]
         with m.If(inner_full | outer_full):
             m.d.sync += self.overflow.eq(1)
+            with m.If(~self.overflow | self.clear):
+                m.d.sync += self.overflowed.eq(Mux(inner_full, inner, outer))
         for number in range(self.config.semaphores):
             with m.If(changed & (inner == number)):
                 m.d.sync += values[number].eq(inner_value)

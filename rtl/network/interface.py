@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network interface: between a node's router on one side, its core and SRAM on the other."""
 
-from amaranth import Module, Mux, unsigned
+from amaranth import C, Cat, Module, Mux, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
-from golden.layout import COORDINATE_BITS, SEMAPHORE_ID_BITS, TAG_BITS, Kind, Port
+from golden.layout import COORDINATE_BITS, SEMAPHORE_ID_BITS, TAG_BITS, TAG_NUMBER_BITS, Kind, Port, TagOwner
 from rtl.interfaces import ControlPort, CoreNetworkPort, GlobalAddressLayout, ReadPort, WritePort, flit_stream
 from rtl.network.fifo import Fifo
 from rtl.network.register_chain import RegisterChain
@@ -27,7 +27,7 @@ class _CoreRequestLayout(data.StructLayout):
                 "address": GlobalAddressLayout(),
                 "post": unsigned(1),
                 "sem": unsigned(SEMAPHORE_ID_BITS),
-                "tag": unsigned(TAG_BITS),
+                "tag": unsigned(TAG_NUMBER_BITS),
                 "mask": unsigned(config.line_bytes),
                 "data": unsigned(8 * config.line_bytes),
             }
@@ -39,8 +39,9 @@ class NetworkInterface(wiring.Component):
     :class:`rtl.network.serial_server.SerialServer`), and hands responses to the core.
 
     A request that the core enters in cycle t is offered to the router in t + 1, and in t + 2 where links are narrow and the core
-    pipelined. READ_DATA goes to the core as it stands in the router's register, ERROR as a strobe that is always taken; so
-    responses drain as fast as the core takes them. An undeliverable response is dropped, and so is a request that came as a
+    pipelined. READ_DATA of a thread goes to the core as it stands in the router's register, ERROR as a strobe that is always
+    taken; so responses drain as fast as the core takes them. Those whose tags name another owner nobody waits for. An
+    undeliverable response is dropped, and so is a request that came as a
     response.
 
     Parameters
@@ -120,23 +121,25 @@ class NetworkInterface(wiring.Component):
             request.src_x.eq(self.x),
             request.src_y.eq(self.y),
             request.src_exit.eq(Port.LOCAL),
+            request.tag.eq(Cat(head.tag, C(TagOwner.THREAD, TAG_BITS - TAG_NUMBER_BITS))),
         ]
-        for field in ("x", "y", "exit", "offset"):
+        for field in ("x", "y", "exit", "upper", "offset"):
             m.d.comb += getattr(request, field).eq(getattr(head.address, field))
-        for field in ("post", "sem", "tag", "mask", "data"):
+        for field in ("post", "sem", "mask", "data"):
             m.d.comb += getattr(request, field).eq(getattr(head, field))
 
         response, flit = self.eject_response, self.eject_response.payload.flit
-        arrives = response.valid & ~response.payload.undeliverable
+        owner, arrives = flit.tag[TAG_NUMBER_BITS:], response.valid & ~response.payload.undeliverable
+        of_thread = arrives & (owner == TagOwner.THREAD)
         is_data, is_error = flit.kind == Kind.READ_DATA, flit.kind == Kind.ERROR
         m.d.comb += [
-            core.rx_valid.eq(arrives & is_data),
+            core.rx_valid.eq(of_thread & is_data),
             core.rx_tag.eq(flit.tag),
             core.rx_data.eq(flit.data),
-            core.error_valid.eq(arrives & is_error),
+            core.error_valid.eq(of_thread & is_error),
             core.error_tag.eq(flit.tag),
             response.ready.eq(~core.rx_valid | core.rx_ready),
-            self.dropped.eq(server.dropped | (response.valid & ~core.rx_valid & ~core.error_valid)),
+            self.dropped.eq(server.dropped | (response.valid & ~(arrives & (is_data | is_error)))),
             self.busy.eq(server.busy | core.tx_valid | queue.o.valid | response.valid),
         ]
         failed = GlobalAddressLayout()(core.error_address)
@@ -145,5 +148,6 @@ class NetworkInterface(wiring.Component):
             failed.x.eq(flit.src_x),
             failed.y.eq(flit.src_y),
             failed.exit.eq(flit.src_exit),
+            failed.upper.eq(flit.upper),
         ]
         return m

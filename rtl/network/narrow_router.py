@@ -22,9 +22,10 @@ __all__ = ["NarrowRouter"]
 class _Source:
     """Where phits of one class come from: the buffer of a link, or the network interface.
 
-    ``ways`` lists the values of Port that its flits can leave by, and ``UNDELIVERABLE``. ``wants`` has a bit for each, at most
-    one of them set: the way of its next flit, if that is known; ``offers`` tells that there is one. ``begins`` tells that it has
-    its turn from this cycle on.
+    ``ways`` lists the values of Port that its flits can leave by, and ``UNDELIVERABLE``. ``wants`` has a bit for each: the way of
+    its next flit, if that is known, or several of a multicast; ``offers`` tells that there is a flit. ``able`` are those of the
+    ways that have room. ``begins`` tells that it has its turn from this cycle on, by all of those, and ``ends`` that none is left
+    then.
     """
 
     def __init__(self, name: str, port: Port, traffic_class: TrafficClass, present: list[Port]):
@@ -34,7 +35,18 @@ class _Source:
         self.ways = [Port.LOCAL, *(way for way in present if way != port), UNDELIVERABLE]
         self.wants = Signal(len(self.ways), name=f"{self.name}_wants")
         self.offers = Signal(name=f"{self.name}_offers")
+        self.able = Signal(len(self.ways), name=f"{self.name}_able")
         self.begins = Signal(name=f"{self.name}_begins")
+        self.ends = Signal(name=f"{self.name}_ends")
+
+    def left(self, m, wants):
+        """What its flit still wants, given all of its ways: copies of a multicast that have left are remembered."""
+        if self.traffic_class != TrafficClass.REQUEST:
+            return wants
+        left = Signal(len(self.ways), name=f"{self.name}_left")
+        with m.If(self.begins):
+            m.d.sync += left.eq(Mux(self.ends, 0, left | self.able))
+        return wants & ~left
 
     def of_way(self, one_hot):
         """Those bits of a one-hot way that can be set."""
@@ -87,6 +99,8 @@ class NarrowRouter(wiring.Component):
     Of the flits for which there is room where they go, the one crosses whose source had its last turn longest ago; so
     nothing that waits for room holds up anything else, and everybody's turn comes.
 
+    A multicast crosses to all of its ways at once that have room, and has further turns for the others.
+
     It takes a fraction of the router's area: all that is wide there is a phit wide here, and there is one of it.
 
     Parameters
@@ -118,7 +132,7 @@ class NarrowRouter(wiring.Component):
 
         def begins(way, c):
             """A flit of that class begins to leave by that way."""
-            going = [s.begins & s.wants[s.ways.index(way)] for s in sources if s.traffic_class == c and way in s.ways]
+            going = [s.begins & s.able[s.ways.index(way)] for s in sources if s.traffic_class == c and way in s.ways]
             return Cat(going).any()
 
         crossing = Signal(phit_bits(self.config), reset_less=True)
@@ -133,10 +147,14 @@ class NarrowRouter(wiring.Component):
         m.submodules.order = order = LeastRecent(len(sources))
         m.d.comb += [order.serve.eq(turns.free), turns.moves.eq(~turns.free | order.request.any())]
         for i, source in enumerate(sources):
-            able = Cat(room[way, source.traffic_class] for way in source.ways)
+            # The network interface takes one flit at a time: that a copy cannot go on is told when its own is delivered.
+            has_room = {way: room[way, source.traffic_class] for way in source.ways}
+            has_room[UNDELIVERABLE] &= ~source.wants[source.ways.index(Port.LOCAL)]
             m.d.comb += [
-                order.request[i].eq((source.wants & able).any()),
+                source.able.eq(source.wants & Cat(has_room.values())),
+                order.request[i].eq(source.able.any()),
                 source.begins.eq(turns.free & order.grant[i]),
+                source.ends.eq(source.begins & (source.able == source.wants)),
             ]
 
         changes += [turns.moves, turns.later(turns.moves, 1, "moves"), turns.later(turns.moves, 2, "moves")]
@@ -150,7 +168,7 @@ class NarrowRouter(wiring.Component):
         link = getattr(self, f"{name}_in")
         depth, passes = config.channel_depth, config.link_passes
         header = FlitLayout(config)(Cat(link.flit, Const(0, flit_bits(config) - phit_bits(config))))
-        way = rule.find(name, header, link.valid.any(), port)
+        way = rule.find(name, header, link.valid.any(), port, link.valid[TrafficClass.REQUEST])
         slots = range(depth)
         arriving_slot, arriving_phit = (
             Signal(slots, name=f"{name}_arriving_slot"),
@@ -168,11 +186,11 @@ class NarrowRouter(wiring.Component):
             entering, leaving = (Signal(slots, name=f"{prefix}_{way}_slot") for way in ("entering", "leaving"))
             waiting = Signal(range(depth + 1), name=f"{prefix}_waiting")
             m.d.comb += [arrives.eq(link.valid[c]), first.eq(arrives & (count == 0))]
-            m.d.sync += waiting.eq(waiting + first - source.begins)
+            m.d.sync += waiting.eq(waiting + first - source.ends)
             with m.If(arrives):
                 m.d.sync += count.eq(count + 1)
                 m.d.comb += [arriving_slot.eq(entering), arriving_phit.eq(count)]
-            for place, done in ((entering, arrives & (count == passes - 1)), (leaving, source.begins)):
+            for place, done in ((entering, arrives & (count == passes - 1)), (leaving, source.ends)):
                 with m.If(done):
                     m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))
             with m.If(source.begins):
@@ -186,7 +204,7 @@ class NarrowRouter(wiring.Component):
                 write.data.eq(source.of_way(way)),
                 read.addr.eq(leaving),
                 source.offers.eq(waiting != 0),
-                source.wants.eq(Mux(source.offers, read.data, 0)),
+                source.wants.eq(source.left(m, Mux(source.offers, read.data, 0))),
             ]
             sources.append(source)
 
@@ -221,11 +239,16 @@ class NarrowRouter(wiring.Component):
         going, part = turns.lasts(source.begins, f"{source.name}_going"), Signal(passes, name=f"{source.name}_part")
         m.d.sync += part.eq(Cat(going & (turns.count == number) for number in range(passes)))
         phits += [whole.word_select(number, bits) & part[number].replicate(bits) for number in range(passes)]
-        m.d.comb += [source.offers.eq(inject.valid), inject.ready.eq(part[-1])]
+        # A multicast stays for as many turns as its copies need.
+        last_turn = Signal(name=f"{source.name}_last_turn")
+        with m.If(source.begins):
+            m.d.sync += last_turn.eq(source.ends)
+        m.d.comb += [source.offers.eq(inject.valid), inject.ready.eq(part[-1] & last_turn)]
+        way = rule.find(source.name, flit, inject.valid, source.port, int(c == TrafficClass.REQUEST))
         with m.If(going | part.any()):
             m.d.sync += source.wants.eq(0)
         with m.Else():
-            m.d.sync += source.wants.eq(source.of_way(rule.find(source.name, flit, inject.valid, source.port)))
+            m.d.sync += source.wants.eq(source.left(m, source.of_way(way)))
         return source
 
     def _link(self, m, port, turns, crossing, begins, room, sources):
@@ -241,7 +264,7 @@ class NarrowRouter(wiring.Component):
         valid = turns.later(
             Cat(turns.lasts(begin[c], f"{name}_{c.name.lower()}_leaves") for c in TrafficClass), 2, f"{name}_valid"
         )
-        m.d.sync += credit.eq(Cat(source.begins for source in sources if source.port == port))
+        m.d.sync += credit.eq(Cat(source.ends for source in sources if source.port == port))
         m.d.comb += [out.valid.eq(valid), out.flit.eq(crossing), into.credit.eq(credit)]
         return [valid, credit, out.credit, into.valid]
 

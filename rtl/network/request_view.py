@@ -24,7 +24,7 @@ class RequestView(wiring.Component):
     -------
     valid : In(1), request : In(EjectLayout)
     is_write, is_read : Out(1), the kind of packet, also without ``valid``
-    bad_offset : Out(1), nothing is there, or no such semaphore; also without ``valid``
+    bad_offset : Out(1), nothing is there, or no such semaphore, or a rectangle is to be read; also without ``valid``
     fails : Out(1), undeliverable or ``bad_offset``; also without ``valid``
     sram_write, sram_read, control, failure, stray : Out(1)
         Exactly one of them with ``valid``, else none: in SRAM; in the control page; a READ or WRITE that fails; neither READ nor
@@ -51,7 +51,11 @@ class RequestView(wiring.Component):
             # SRAM is whole blocks from offset 0 on, and the control page the last page of the window: high bits tell.
             in_sram.eq(flit.offset[(config.block_bytes - 1).bit_length() :].matches(*range(config.sram_blocks))),
             in_control.eq(flit.offset[(CONTROL_PAGE_BYTES - 1).bit_length() :].all()),
-            self.bad_offset.eq(~(in_sram | in_control) | (self.is_write & flit.post & (flit.sem >= config.semaphores))),
+            self.bad_offset.eq(
+                ~(in_sram | in_control)
+                | (self.is_write & flit.post & (flit.sem >= config.semaphores))
+                | (self.is_read & flit.upper.any())
+            ),
             self.fails.eq(self.request.undeliverable | self.bad_offset),
             self.sram_write.eq(known & ~self.fails & in_sram & self.is_write),
             self.sram_read.eq(known & ~self.fails & in_sram & self.is_read),

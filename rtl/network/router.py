@@ -16,7 +16,7 @@ from rtl.network.arbiter import RoundRobin
 from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
 from rtl.network.route_table import RoutePort
-from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, Ways, present_links
+from rtl.network.routing import ALL_LINKS, UNDELIVERABLE, WAYS, Ways, present_links
 
 __all__ = ["LINK_NAMES", "EjectLayout", "Router", "eject_stream", "router_members", "router_ways"]
 
@@ -27,8 +27,9 @@ LINK_NAMES = tuple(port.name.lower() for port in LINK_PORTS)
 class _Queue:
     """The oldest flit of one class at every input, bit by bit in the order of the links that there are, local input last.
 
-    ``wants`` of an input is one-hot over the values of Port and ``UNDELIVERABLE``, or 0 if there is no flit; ``buffered`` tells
-    that the flit is the head of the input's buffer; ``taken`` that an output takes it in this cycle: one of ``grants``.
+    ``ways`` of an input has a bit each of the values of Port and ``UNDELIVERABLE``: one is set if there is a flit, or several of
+    a multicast. ``buffered`` tells that the flit is the head of the input's buffer. ``wants`` of a way tells which inputs still
+    want to leave by it, ``granted`` whose flit does so in this cycle, ``taken`` that none of its ways is left.
     """
 
     def __init__(self, traffic_class: TrafficClass, ports: Sequence[Port]):
@@ -37,16 +38,31 @@ class _Queue:
         self.traffic_class = traffic_class
         self.ports = ports
         places = (*(port.name.lower() for port in ports), "local")
-        self.wants = [Signal(UNDELIVERABLE + 1, name=f"{name}_{place}_wants") for place in places]
-        self.buffered = Signal(len(self.wants), name=f"{name}_buffered")
-        self.taken = Signal(len(self.wants), name=f"{name}_taken")
+        self.inputs = len(places)
+        self.ways = [Signal(WAYS, name=f"{name}_{place}_ways") for place in places]
+        self.buffered = Signal(self.inputs, name=f"{name}_buffered")
+        self.taken = Signal(self.inputs, name=f"{name}_taken")
+        present = (*ports, Port.LOCAL, UNDELIVERABLE)
+        self.wants = {way: Signal(self.inputs, name=f"{name}_wants_{int(way)}") for way in present}
+        self.granted = {way: Signal(self.inputs, name=f"{name}_granted_{int(way)}") for way in present}
         self.heads = []
-        self.grants = []
 
-    def wanting(self, way: int):
-        """The inputs whose flit wants to leave by ``way``; never the link of that way itself, where nothing turns back."""
-        arrivals = (*self.ports, None)
-        return Cat(Const(0, 1) if arrival == way else wants[way] for arrival, wants in zip(arrivals, self.wants, strict=True))
+    def settle(self, m):
+        """Make ``wants`` and ``taken``, when ``ways`` and ``granted`` are driven."""
+        offered = Cat(ways.any() for ways in self.ways)
+        for way, wants in self.wants.items():
+            # Nothing turns back to the link by which it came.
+            asks = Cat(
+                Const(0, 1) if arrival == way else ways[way] for arrival, ways in zip((*self.ports, None), self.ways, strict=True)
+            )
+            if self.traffic_class == TrafficClass.REQUEST:
+                # Copies of a multicast leave as their ways become free; those that have left are remembered until all have.
+                left = Signal(self.inputs, name=f"{self.name}_left_{int(way)}")
+                m.d.sync += left.eq((left | self.granted[way]) & ~self.taken)
+                asks &= ~left
+            m.d.comb += wants.eq(asks)
+        missing = reduce(or_, (wants & ~self.granted[way] for way, wants in self.wants.items()))
+        m.d.comb += self.taken.eq(offered & ~missing)
 
 
 class EjectLayout(data.StructLayout):
@@ -93,6 +109,10 @@ class Router(wiring.Component):
     A flit's way is looked up when it arrives on a link, so the table that counts is the one of that cycle; that of a flit from
     the network interface as long as it is not taken.
 
+    A multicast leaves by each of its ways as soon as that is free, and stays until all copies have left; then it counts as taken.
+    Where one of them has no way on, the network interface gets it as undeliverable too. A router whose table is enabled sends
+    none on: trees and tables together could deadlock.
+
     ``busy`` is clear only if no register of the router changes at the end of this cycle.
 
     Parameters
@@ -134,18 +154,15 @@ class Router(wiring.Component):
         for port in self.present:
             name = f"{port.name.lower()}_in"
             link = getattr(self, name)
-            arriving.append(ways.find(name, link.flit, link.valid.any(), port))
+            arriving.append(ways.find(name, link.flit, link.valid.any(), port, link.valid[TrafficClass.REQUEST]))
         queues = [self._queue(m, c, ways, arriving) for c in TrafficClass]
-        changes = [wants for queue in queues for wants in queue.wants]
-        moves = []
+        changes = [ways for queue in queues for ways in queue.ways]
 
         for port in self.present:
             changes += self._link_output(m, port, queues)
         for queue in queues:
             changes.append(self._eject_output(m, queue))
-        for queue in queues:
-            m.d.comb += queue.taken.eq(reduce(or_, queue.grants))
-            moves.append(queue.taken)
+            queue.settle(m)
         for i, port in enumerate(self.present):
             name = port.name.lower()
             link = getattr(self, f"{name}_in")
@@ -154,6 +171,7 @@ class Router(wiring.Component):
             m.d.comb += link.credit.eq(credit)
             changes.append(credit)
 
+        moves = [granted for queue in queues for granted in queue.granted.values()]
         m.d.comb += [self.progress.eq(Cat(moves).any()), self.busy.eq(Cat(changes).any())]
         return m
 
@@ -163,14 +181,14 @@ class Router(wiring.Component):
         for i, port in enumerate(self.present):
             name = port.name.lower()
             link = getattr(self, f"{name}_in")
-            fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=UNDELIVERABLE + 1)
+            fifo = Fifo(FlitLayout(self.config), self.config.channel_depth, beside=WAYS)
             m.submodules[f"{name}_{queue.name}_buffer"] = fifo
             queue.heads.append(fifo.o.payload)
-            arriving = Signal(UNDELIVERABLE + 1, name=f"{name}_in_{queue.name}_way")
+            arriving = Signal(WAYS, name=f"{name}_in_{queue.name}_ways")
             with m.If(link.valid[c]):
                 m.d.comb += arriving.eq(ways_in[i])
             m.d.comb += [
-                queue.wants[i].eq(Mux(fifo.o.valid, fifo.o_beside, arriving)),
+                queue.ways[i].eq(Mux(fifo.o.valid, fifo.o_beside, arriving)),
                 queue.buffered[i].eq(fifo.o.valid),
                 fifo.o.ready.eq(queue.taken[i]),
                 # Credits keep the buffer from overflowing, so its ready is not asked for.
@@ -180,7 +198,9 @@ class Router(wiring.Component):
             ]
         inject = getattr(self, f"inject_{queue.name}")
         m.d.comb += [
-            queue.wants[-1].eq(ways.find(f"inject_{queue.name}", inject.payload, inject.valid, Port.LOCAL)),
+            queue.ways[-1].eq(
+                ways.find(f"inject_{queue.name}", inject.payload, inject.valid, Port.LOCAL, int(c == TrafficClass.REQUEST))
+            ),
             inject.ready.eq(queue.taken[-1]),
         ]
         return queue
@@ -191,18 +211,17 @@ class Router(wiring.Component):
         link = getattr(self, f"{name}_out")
         ready, goes, served = [], [], []
         for queue in queues:
-            m.submodules[f"{name}_{queue.name}_turns"] = turns = RoundRobin(len(queue.wants))
+            m.submodules[f"{name}_{queue.name}_turns"] = turns = RoundRobin(queue.inputs)
             m.submodules[f"{name}_{queue.name}_credits"] = credits = Credits(self.config.channel_depth)
             go = Signal(name=f"{name}_{queue.name}_goes")
-            grants = Signal(len(queue.wants), name=f"{name}_{queue.name}_grants")
+            grants = queue.granted[port]
             m.d.comb += [
-                turns.request.eq(queue.wanting(port)),
+                turns.request.eq(queue.wants[port]),
                 turns.serve.eq(go),
                 credits.spend.eq(go),
                 credits.refund.eq(link.credit[queue.traffic_class]),
                 grants.eq(Mux(go, turns.grant, 0)),
             ]
-            queue.grants.append(grants)
             ready.append(turns.request.any() & credits.available)
             goes.append(go)
             served.append((queue, grants))
@@ -229,29 +248,31 @@ class Router(wiring.Component):
         """
         name = f"eject_{queue.name}"
         eject = getattr(self, name)
-        m.submodules[f"{name}_turns"] = turns = RoundRobin(len(queue.wants))
+        m.submodules[f"{name}_turns"] = turns = RoundRobin(queue.inputs)
         takes = Signal(name=f"{name}_takes")
         full, second_full = Signal(name=f"{name}_full"), Signal(name=f"{name}_second_full")
-        grants = Signal(len(queue.wants), name=f"{name}_grants")
+        grants = Signal(queue.inputs, name=f"{name}_grants")
         payload = Signal(EjectLayout(self.config), name=f"{name}_payload", reset_less=True)
         second = Signal(EjectLayout(self.config), name=f"{name}_second", reset_less=True)
-        lost = queue.wanting(UNDELIVERABLE)
+        # Where a multicast arrives, and copies of it cannot go on, it is first delivered, then answered.
+        delivered, lost = queue.granted[Port.LOCAL], queue.granted[UNDELIVERABLE]
         m.d.comb += [
-            turns.request.eq(queue.wanting(Port.LOCAL) | lost),
+            turns.request.eq(queue.wants[Port.LOCAL] | queue.wants[UNDELIVERABLE]),
             takes.eq(turns.request.any() & ~second_full),
             turns.serve.eq(takes),
             grants.eq(Mux(takes, turns.grant, 0)),
+            delivered.eq(grants & queue.wants[Port.LOCAL]),
+            lost.eq(grants & ~queue.wants[Port.LOCAL]),
             eject.valid.eq(full),
             eject.payload.eq(payload),
         ]
-        queue.grants.append(grants)
 
         stays, select = Signal(name=f"{name}_stays"), self._selection(m, name, [(queue, grants)])
         m.d.comb += stays.eq(full & ~eject.ready)
         m.d.sync += [full.eq(stays | takes | second_full), second_full.eq(stays & (takes | second_full))]
         for target, enters in ((payload, takes & ~stays), (second, takes & stays)):
             with m.If(enters):
-                m.d.sync += target.undeliverable.eq((grants & lost).any())
+                m.d.sync += target.undeliverable.eq(lost.any())
                 select(target.flit)
         with m.If(second_full & ~stays):
             m.d.sync += payload.eq(second)

@@ -115,9 +115,10 @@ class SerialServer(wiring.Component):
                 response.y.eq(flit.src_y),
                 response.exit.eq(flit.src_exit),
                 response.offset.eq(flit.offset),
-                response.src_x.eq(Mux(view.fails, flit.x, self.x)),
-                response.src_y.eq(Mux(view.fails, flit.y, self.y)),
-                response.src_exit.eq(Mux(view.fails, flit.exit, Port.LOCAL)),
+                response.upper.eq(Mux(undeliverable | view.is_read, flit.upper, 0)),
+                response.src_x.eq(Mux(undeliverable, flit.x, self.x)),
+                response.src_y.eq(Mux(undeliverable, flit.y, self.y)),
+                response.src_exit.eq(Mux(undeliverable, flit.exit, Port.LOCAL)),
                 response.tag.eq(flit.tag),
             ]
         m.d.comb += [

@@ -12,6 +12,7 @@ from golden.layout import (
     OFFSET_BITS,
     SEMAPHORE_ID_BITS,
     TAG_BITS,
+    UPPER_BITS,
     Kind,
     NetworkError,
     Port,
@@ -52,6 +53,7 @@ class _ResponseLayout(data.StructLayout):
                 "x": unsigned(COORDINATE_BITS),
                 "y": unsigned(COORDINATE_BITS),
                 "exit": unsigned(EXIT_BITS),
+                "upper": unsigned(UPPER_BITS),
                 "offset": unsigned(OFFSET_BITS),
                 "src_x": unsigned(COORDINATE_BITS),
                 "src_y": unsigned(COORDINATE_BITS),
@@ -69,8 +71,8 @@ class RequestServer(wiring.Component):
     - The control page: one register per cycle, lowest first, ``line_bytes / 8`` cycles per packet. A WRITE writes registers
       whose eight mask bits are all set.
     - A post follows in the cycle after the last write. No register is written in a cycle of a post.
-    - Undeliverable: ERROR with UNREACHABLE. Neither SRAM nor control page, or a post to a semaphore that the node does not
-      have: ERROR with BAD_OFFSET, and nothing is written.
+    - Undeliverable: ERROR with UNREACHABLE, which names the destination. Neither SRAM nor control page, a post to a semaphore
+      that the node does not have, or a READ from a rectangle: ERROR with BAD_OFFSET, which names this node; nothing is written.
     - A packet that is neither WRITE nor READ has no business among requests: dropped.
 
     A request that needs a response waits until there is room for it, and holds up those behind it.
@@ -173,9 +175,10 @@ class RequestServer(wiring.Component):
                 answer.y.eq(flit.src_y),
                 answer.exit.eq(flit.src_exit),
                 answer.offset.eq(flit.offset),
-                answer.src_x.eq(Mux(fails, flit.x, self.x)),
-                answer.src_y.eq(Mux(fails, flit.y, self.y)),
-                answer.src_exit.eq(Mux(fails, flit.exit, Port.LOCAL)),
+                answer.upper.eq(Mux(undeliverable | is_read, flit.upper, 0)),
+                answer.src_x.eq(Mux(undeliverable, flit.x, self.x)),
+                answer.src_y.eq(Mux(undeliverable, flit.y, self.y)),
+                answer.src_exit.eq(Mux(undeliverable, flit.exit, Port.LOCAL)),
                 answer.tag.eq(flit.tag),
                 from_sram.eq(sram_read),
                 from_control.eq(control),
@@ -195,7 +198,7 @@ class RequestServer(wiring.Component):
             response.kind.eq(Mux(head.error == 0, Kind.READ_DATA, Kind.ERROR)),
             response.sem.eq(head.error),
         ]
-        for field in ("x", "y", "exit", "offset", "src_x", "src_y", "src_exit", "tag", "data"):
+        for field in ("x", "y", "exit", "upper", "offset", "src_x", "src_y", "src_exit", "tag", "data"):
             m.d.comb += getattr(response, field).eq(getattr(head, field))
         m.d.comb += self.busy.eq(self.requests.valid | pending | queue.o.valid | post_valid)
         return m

@@ -17,7 +17,7 @@ def access(m, p):
     decoded, datapath, lines, network, checks = p.decoded, p.datapath, p.lines, p.network, p.checks
     insn = p.insn
     stores = decoded.store | decoded.vector_store | decoded.accumulator_store | decoded.nwrite | decoded.nsd
-    vector = decoded.vector_store | decoded.nwrite | decoded.nread
+    vector = decoded.vector_store | (decoded.nwrite & ~insn[27]) | decoded.nread
 
     def choose():
         """What the result may become: the pointer as it advances, or what a store has stored, if it ends the program."""

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, TOHOST_PAYLOAD_BITS, Port
+from golden.layout import OFFSET_BITS, TOHOST_PAYLOAD_BITS, Port
 from rtl.core.addresses import in_sram
 from rtl.core.decoder import DecodedLayout
 from rtl.interfaces import GlobalAddressLayout
@@ -85,11 +85,13 @@ class AccessChecks(wiring.Component):
         # Only double words have the bits of device and command.
         asks = Signal()
         m.d.comb += asks.eq((self.insn[12:14] == 3) & self.b[TOHOST_PAYLOAD_BITS:].any())
-        exit_ = GlobalAddressLayout()(address[:GLOBAL_ADDRESS_BITS]).exit
+        destination = GlobalAddressLayout()(address)
+        # A rectangle of nodes cannot be read.
+        rectangle = (destination.exit == Port.LOCAL) & destination.upper.any()
         remote = decoded.nwrite | decoded.nread | decoded.nsd
         m.d.sync += [
             self.misaligned.eq((address[:byte_bits] & low_bits).any()),
-            self.bad.eq(Mux(remote, address[GLOBAL_ADDRESS_BITS:].any() | (exit_ > max(Port)), ~inside)),
+            self.bad.eq(Mux(remote, (destination.exit > max(Port)) | (decoded.nread & rectangle), ~inside)),
             # An access that is good lies in SRAM, so its upper bits are those of the address that is compared.
             self.ends.eq(self.tohost_enabled & self.b[0] & ~asks & (address[:OFFSET_BITS] == self.tohost_offset)),
         ]

@@ -7,13 +7,12 @@ from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS
-from golden.layout import GLOBAL_ADDRESS_BITS, SEMAPHORE_VALUE_BITS, FormatKind, ThreadState
+from golden.layout import SEMAPHORE_VALUE_BITS, FormatKind, ThreadState
 from rtl.core.addresses import line_of
 from rtl.core.csr import FLAG_BITS
 from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
 from rtl.core.ports import core_members
 from rtl.core.random_lanes import random_name
-from rtl.interfaces import GlobalAddressLayout
 from rtl.matrix.array import MatrixOp, matrix_name
 from rtl.sequential.access_states import access, gather
 from rtl.sequential.dispatch import execute, ready
@@ -371,6 +370,8 @@ class SequentialCore(wiring.Component):
             # The instruction that waits is still there, and what it waits for still its result.
             registers.wait.eq(Mux(p.waiting, Cat(rd, C(0, 11), amount), 0)),
             registers.semaphore_overflow.eq(semaphores.overflow),
+            registers.overflowed_semaphore.eq(semaphores.overflowed),
+            semaphores.clear.eq(registers.clear_overflow),
             registers.dropped.eq(self.dropped),
             registers.stepped.eq(p.feed.enters.op == MatrixOp.STEP),
             registers.retired.eq(p.retire),
@@ -431,12 +432,13 @@ class SequentialCore(wiring.Component):
             self.store.data.eq(outgoing.data),
             self.store.mask.eq(outgoing.mask),
             network.tx_read.eq(decoded.nread),
-            network.tx_address.eq(GlobalAddressLayout()(p.result[:GLOBAL_ADDRESS_BITS])),
+            network.tx_address.eq(p.result),
             network.tx_tag.eq(Cat(Mux(decoded.nread, rd, 0), C(0, 2), decoded.nread)),
             network.tx_post.eq(decoded.nwrite & p.insn[25]),
             network.tx_sem.eq(Mux(network.tx_post, rd, 0)),
             network.tx_data.eq(outgoing.data),
-            network.tx_mask.eq(outgoing.mask),
+            # A post alone writes no byte.
+            network.tx_mask.eq(Mux(decoded.nwrite & p.insn[27], 0, outgoing.mask)),
             self.running.eq(p.state == ThreadState.RUNNING),
             self.waiting.eq(p.waiting),
             self.trapped.eq(p.state == ThreadState.TRAPPED),

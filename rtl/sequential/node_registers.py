@@ -19,6 +19,7 @@ from golden.layout import (
     MISA_VALUE,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
+    SEMAPHORE_ID_BITS,
     SEMAPHORE_VALUE_BITS,
     SRAM_BASE,
     THREAD_BLOCK,
@@ -171,7 +172,8 @@ class NodeRegisters(wiring.Component):
     control : In(ControlPort)
     semaphores : In(semaphores x 16), state : In(ThreadState), wait : In(32), pc : In(64)
         What the page shows that is not here.
-    semaphore_overflow : In(1), a level
+    semaphore_overflow : In(1), overflowed_semaphore : In(5), clear_overflow : Out(1)
+        Levels that STATUS shows, and a strobe: a write of STATUS clears them.
     dropped : In(1), a strobe
     stepped, retired, sent, received, lines_stored : In(1); conflicts : In(3); lines_loaded : In(2)
         Events of the cycle. A CSR instruction retires in the cycle of ``done`` or later, but before the next ``go``; one that
@@ -227,6 +229,8 @@ class NodeRegisters(wiring.Component):
                 "wait": In(32),
                 "pc": In(64),
                 "semaphore_overflow": In(1),
+                "overflowed_semaphore": In(SEMAPHORE_ID_BITS),
+                "clear_overflow": Out(1),
                 "dropped": In(1),
                 "stepped": In(1),
                 "retired": In(1),
@@ -581,7 +585,7 @@ class NodeRegisters(wiring.Component):
         stopped = self.state == ThreadState.STOPPED
         self._enable, self._enable_before, self._flags = Signal(), Signal(), Signal(FLAG_BITS)
         for choice, value in (
-            (at(_Word.STATUS) & ~self._of_core, Cat(states, flags, self.links, stopped)),
+            (at(_Word.STATUS) & ~self._of_core, Cat(states, flags, self.links, stopped, C(0, 3), self.overflowed_semaphore)),
             (at(_Word.MCOUNTINHIBIT) & self._of_core, Cat(self._cycle_stopped, C(0, 1), self._instret_stopped)),
             (at(_Word.STATE), self.state),
             (at(_Word.WAIT) & ~self._of_core, Cat(self.wait[:5], C(0, 11), self.wait[16:])),
@@ -676,6 +680,9 @@ class NodeRegisters(wiring.Component):
             self.reseed.eq(writes & self._high & (word == _Word.MSEED)),
             self.post.valid.eq(self._of_page & self._high & self._semaphore & self.control.write),
             self.post.sem.eq(word),
+            self.clear_overflow.eq(
+                self._of_page & self._high & self.control.write & (word == _Word.STATUS) & ~self._semaphore & ~self._debug
+            ),
             self.post.amount.eq(self.control.write_data),
         ]
         m.d.sync += [self.done.eq(self._finishes), self._flags.eq(self._flags | self.raise_flags)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An array drawn in text: nodes, links, what is dead, dies, and where the host is."""
+"""An array drawn in text: nodes, links, what is dead, dies, and where host and memories are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from golden.layout import Port
 from golden.topology import STEPS, Topology
 
 #: What the signs of a map mean.
-LEGEND = "o node, x dead node, -- | link, == # link between dies that takes more than a cycle, no line: no link, H host"
+LEGEND = "o node, x dead node, -- | link, == # link between dies that takes more than a cycle, no line: no link, H host, M memory"
 
 _ACROSS, _DOWN = 3, 2
 
@@ -15,7 +15,7 @@ _ACROSS, _DOWN = 3, 2
 def draw(topology: Topology) -> list[str]:
     """Lines of a map: row 0 on top, column 0 on the left."""
     width, height = _ACROSS * (topology.columns - 1) + 1, _DOWN * (topology.rows - 1) + 1
-    # A margin for the host.
+    # A margin for host and memories.
     canvas = [[" "] * (width + 4) for _ in range(height + 2)]
 
     def put(column: int, row: int, text: str) -> None:
@@ -30,14 +30,15 @@ def draw(topology: Topology) -> list[str]:
                     sign = thin if topology.link_cycles(x, y, port) == 1 else thick
                     step_x, step_y = STEPS[port]
                     put(left + step_x, top + step_y, sign)
-    x, y, port = topology.host_link
-    left, top = _ACROSS * x, _DOWN * y
-    place, text = {
-        Port.NORTH: ((left, top - 1), "H"),
-        Port.EAST: ((left + 1, top), "-H"),
-        Port.SOUTH: ((left, top + 1), "H"),
-        Port.WEST: ((left - 2, top), "H-"),
-    }[port]
-    put(*place, text)
+    attached = [(topology.host_link, "H"), *((memory.link, "M") for memory in topology.memories)]
+    for (x, y, port), sign in attached:
+        left, top = _ACROSS * x, _DOWN * y
+        place, text = {
+            Port.NORTH: ((left, top - 1), sign),
+            Port.EAST: ((left + 1, top), f"-{sign}"),
+            Port.SOUTH: ((left, top + 1), sign),
+            Port.WEST: ((left - 2, top), f"{sign}-"),
+        }[port]
+        put(*place, text)
     lines = ["".join(row).rstrip() for row in canvas]
     return [line for n, line in enumerate(lines) if line or 0 < n < len(lines) - 1]

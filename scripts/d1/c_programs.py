@@ -15,6 +15,7 @@ from scripts.d1.errors import CommandError, ExitCode
 from scripts.simulator.cache import Cache, digest
 from sw.c.header import header
 from sw.c.script import linker_script
+from sw.collectives.objects import collectives_object
 
 __all__ = ["SOURCE_SUFFIXES", "build_program", "build_runtime"]
 
@@ -46,14 +47,15 @@ def build_runtime(compiler: Compiler, config: NodeConfig, waiting: Waiting) -> t
     """
     sources = [_FOLDER / "start.S", *sorted((_FOLDER / "runtime").glob("*.c"))]
     files = [*sources, *sorted((_FOLDER / "runtime").glob("*.h")), *sorted(_INCLUDE.glob("*.h"))]
-    text = header(config)
+    text, collectives = header(config), collectives_object(config)
     options = [*compiler.target, *compiler.code_options, *_RUNTIME_OPTIONS]
-    facts = (text, compiler.kind, " ".join(compiler.command), compiler.version, " ".join(options))
+    facts = (text, collectives, compiler.kind, " ".join(compiler.command), compiler.version, " ".join(options))
     key = digest([(str(file.relative_to(_FOLDER)), file.read_bytes()) for file in files], *facts)
 
     def make(folder: Path) -> None:
         (folder / "d1.h").write_text(text)
-        for source in sources:
+        (folder / "collectives.S").write_text(collectives)
+        for source in [*sources, folder / "collectives.S"]:
             includes = ["-isystem", str(folder), "-isystem", str(_INCLUDE)]
             target = folder / source.with_suffix(".o").name
             _call(compiler, [*options, *includes, "-c", str(source), "-o", str(target)], waiting)

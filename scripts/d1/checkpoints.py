@@ -40,7 +40,7 @@ class CheckpointChoice:
 def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--checkpoint``, ``--checkpoint-every`` and ``--resume``, passed as ``checkpoints``.
 
-    The command has the options ``config``, ``array``, ``arithmetic`` and ``backend``.
+    The command has the options ``config``, ``array``, ``arithmetic``, ``memory`` and ``backend``.
     """
 
     @click.option(
@@ -75,7 +75,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
             if path is not None and backend != "rtl":
                 raise click.UsageError(f"{name} is the state of simulated hardware, and --backend is {backend}; leave one out")
         if resume is not None:
-            for name in ("config", "array", "arithmetic"):
+            for name in ("config", "array", "arithmetic", "memory"):
                 if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
                     raise click.UsageError(f"--{name} is what --resume {resume} says; leave it out")
         choice = CheckpointChoice(checkpoint, checkpoint_every or DEFAULT_INTERVAL_CYCLES, resume)

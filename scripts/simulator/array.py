@@ -17,13 +17,12 @@ from golden.layout import (
     LINK_PORTS,
     SEMAPHORE_ID_BITS,
     GlobalAddress,
-    Kind,
     NetworkError,
+    Port,
     ThreadRegister,
     ThreadState,
     TrafficClass,
     flit_bits,
-    flit_fields,
     semaphore_offset,
     thread_offset,
 )
@@ -39,12 +38,15 @@ from scripts.simulator.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from scripts.simulator.edge_memory import SimulatedMemory
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
+from scripts.simulator.flits import pack_flit, unpack_flit
 from scripts.simulator.library import (
     RETIREMENT,
     Access,
     Counters,
     HostResult,
+    MemoryFacts,
     NodeState,
     RunStatus,
     Stop,
@@ -92,7 +94,7 @@ class SimulatedArray:
     library : SimulatorLibrary, optional
         What :func:`build` returned, instead of building.
     topology : Topology, optional
-        The array, instead of rows and columns: what is dead, and where the host is.
+        The array, instead of rows and columns: what is dead, where the host is, and which memories there are.
 
     Members
     -------
@@ -162,14 +164,17 @@ class SimulatedArray:
         cycles = np.zeros((*live.shape, len(LINK_PORTS)), np.uint16)
         for x, y in topology.sites():
             live[y, x] = 1
-            links = topology.links(x, y)
             for side, port in enumerate(LINK_PORTS):
-                if links >> side & 1:
+                if topology.neighbour(x, y, port) is not None or (x, y, port) == topology.host_link:
                     cycles[y, x, side] = topology.link_cycles(x, y, port)
+        memories = (MemoryFacts * len(topology.memories))()
+        for facts, memory in zip(memories, topology.memories, strict=True):
+            facts.bytes, facts.latency, facts.bytes_per_cycle = memory.bytes, memory.latency, memory.bytes_per_cycle
+            facts.site, facts.side = self._index(memory.x, memory.y), LINK_PORTS.index(memory.port)
         x, y, port = topology.host_link
         return self._engine.d1_create(
             topology.rows, topology.columns, self.threads, live.ctypes.data, cycles.ctypes.data, self._index(x, y),
-            LINK_PORTS.index(port), *self._share(),
+            LINK_PORTS.index(port), memories, len(memories), *self._share(),
         )  # fmt: skip
 
     def _share(self) -> tuple[int | None, int, Any]:
@@ -190,6 +195,12 @@ class SimulatedArray:
 
     def __del__(self) -> None:
         self.close()
+
+    def memory(self, x: int, y: int, port: Port) -> SimulatedMemory:
+        """The memory at a link that leads out of the array, to fill it and to read it; ValueError if there is none."""
+        description = self.topology.memory(x, y, port)
+        number = self.topology.memories.index(description)
+        return SimulatedMemory(description, self._engine, lambda: self._array, number)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -225,7 +236,7 @@ class SimulatedArray:
         if count:
             flits = np.empty((count, (flit_bits(self.config) + 31) // 32), "<u4")
             self._engine.d1_take_inbox(self._array, flits.ctypes.data)
-            self._inbox += [_unpack(self.config, flit.tobytes()) for flit in flits]
+            self._inbox += [unpack_flit(self.config, flit.tobytes()) for flit in flits]
         return self._inbox
 
     def node_state(self, x: int, y: int) -> NodeState:
@@ -321,7 +332,7 @@ class SimulatedArray:
 
     def send(self, packet: Packet) -> None:
         """Let the host send any packet with the next cycles that run; what it causes to come back is in ``host_inbox``."""
-        flit = _pack(self.config, packet)
+        flit = pack_flit(self.config, packet)
         kind = TrafficClass.REQUEST if packet.is_request else TrafficClass.RESPONSE
         self._check(self._engine.d1_host_send(self._array, flit, kind))
 
@@ -449,7 +460,7 @@ class SimulatedArray:
         SimulatorError
             If accesses of the host are under way.
         """
-        inbox = [_pack(self.config, packet).hex() for packet in self.host_inbox]
+        inbox = [pack_flit(self.config, packet).hex() for packet in self.host_inbox]
         write_checkpoint(Path(path), self, inbox, run)
 
     @classmethod
@@ -491,7 +502,7 @@ class SimulatedArray:
             )
         for part, contents in parts(checkpoint):
             self.restore_part(part, contents)
-        self._inbox = [_unpack(self.config, bytes.fromhex(flit)) for flit in checkpoint.inbox]
+        self._inbox = [unpack_flit(self.config, bytes.fromhex(flit)) for flit in checkpoint.inbox]
 
     def save_part(self, part: int) -> bytes:
         """The state of a site, counted row by row, or of what all have in common (``checkpoint.COMMON``)."""
@@ -594,7 +605,7 @@ class SimulatedArray:
 
     def boundary_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
         """What was recorded since the last call, one record a cycle: registers after it (dtype ``library.boundary_dtype``)."""
-        dtype = boundary_dtype(self.library, self.rows, self.columns)
+        dtype = boundary_dtype(self.library, self.rows, self.columns, len(self.topology.memories))
         assert dtype.itemsize == self._engine.d1_cycle_record_bytes(self._array), "layouts of engine and Python differ"
         records = np.empty(int(self._engine.d1_pending_records(self._array)) // dtype.itemsize, dtype)
         self._engine.d1_take_records(self._array, records.ctypes.data)
@@ -671,28 +682,3 @@ def _check_kind(kind: str) -> None:
 def _check_register(offset: int) -> None:
     if offset % 8:
         raise ValueError(f"register offset {offset:#x} is not a multiple of 8")
-
-
-def _pack(config: NodeConfig, packet: Packet) -> bytes:
-    """A packet as a flit in whole words."""
-    flit = position = 0
-    for name, bits in flit_fields(config):
-        value = int.from_bytes(packet.data, "little") if name == "data" else int(getattr(packet, name))
-        if not 0 <= value < 1 << bits:
-            raise ValueError(f"{name} = {value:#x} does not fit into {bits} bits")
-        flit |= value << position
-        position += bits
-    return flit.to_bytes((position + 31) // 32 * 4, "little")
-
-
-def _unpack(config: NodeConfig, words: bytes) -> Packet:
-    """The inverse of ``_pack``; data of packets that carry none is dropped."""
-    flit = int.from_bytes(words, "little")
-    values: dict[str, Any] = {}
-    for name, bits in flit_fields(config):
-        values[name] = flit & (1 << bits) - 1
-        flit >>= bits
-    kind = Kind(values["kind"])
-    carries = kind in (Kind.WRITE, Kind.READ_DATA)
-    data = values["data"].to_bytes(config.line_bytes, "little") if carries else b""
-    return Packet(**{**values, "kind": kind, "post": bool(values["post"]), "data": data})

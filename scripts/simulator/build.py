@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
-from golden.layout import Kind, Port, TrafficClass, flit_bits, flit_fields, phit_bits
+from golden.layout import Kind, NetworkError, Port, TrafficClass, flit_bits, flit_fields, phit_bits
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress
 from scripts.simulator.errors import ToolMissing
 from scripts.simulator.observation import Stream, streams
 from scripts.simulator.toolchain import Toolchain, find_toolchain
 
-__all__ = ["STUCK_CYCLES", "Progress", "SimulatorLibrary", "build", "library_key"]
+__all__ = ["STUCK_CYCLES", "Progress", "SimulatorLibrary", "build", "config_header", "library_key"]
 
 #: Cycles without any progress after which an array that is not idle counts as dead.
 STUCK_CYCLES = 10_000
@@ -184,7 +184,7 @@ def _make(
         files = export_node(config, arithmetic, observe=observe, node=node)
         component = node_class(node)(config, **({"observe": True} if observe else {}))
         outputs = [(port.name, port.bits) for port in node_ports(component) if port.direction == "output"]
-        files["d1_config.h"] = _config_header(config, outputs)
+        files["d1_config.h"] = config_header(config, outputs)
         files["d1_observation.h"] = _observation_header(streams(outputs))
         for name, text in files.items():
             # Clocked by both edges, a cycle takes one evaluation; in waves, a clock looks like a clock.
@@ -207,7 +207,7 @@ def _make(
     (folder / "build.json").write_text(json.dumps(facts, indent=1))
 
 
-def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str:
+def config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str:
     """What the engine knows of the configuration: layouts and ports, as C++."""
     from rtl.core.ports import late_ports, retirement_width, vector_ports
 
@@ -216,7 +216,7 @@ def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> st
         offsets[name] = (position, bits)
         position += bits
     assert offsets["mask"][0] % 8 == 0 == offsets["data"][0] % 8, "the engine copies mask and data as bytes"
-    names = ("kind", "x", "y", "exit", "offset", "src_x", "src_y", "src_exit", "tag", "post", "sem")
+    names = ("kind", "x", "y", "exit", "upper", "offset", "src_x", "src_y", "src_exit", "tag", "post", "sem")
     constants = {
         "kLineBytes": config.line_bytes,
         "kSramLines": config.sram_lines,
@@ -234,7 +234,10 @@ def _config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> st
         "kPortNorth": Port.NORTH,
         "kKindWrite": Kind.WRITE,
         "kKindRead": Kind.READ,
+        "kKindReadData": Kind.READ_DATA,
         "kKindError": Kind.ERROR,
+        "kErrorUnreachable": NetworkError.UNREACHABLE,
+        "kErrorBadOffset": NetworkError.BAD_OFFSET,
         "kClassRequest": TrafficClass.REQUEST,
         "kClassResponse": TrafficClass.RESPONSE,
     }

@@ -37,7 +37,7 @@ __all__ = [
 _MAGIC = b"OpenD1cp"
 _VERSION = 1
 _HEAD = struct.Struct("<8sII")
-_PART = struct.Struct("<iI")
+_PART = struct.Struct("<iQ")
 
 #: Number of the part that belongs to no site.
 COMMON = -1

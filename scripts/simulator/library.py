@@ -8,6 +8,7 @@ import functools
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ __all__ = [
     "Access",
     "Counters",
     "HostResult",
+    "MemoryCounters",
+    "MemoryFacts",
     "NodeState",
     "RunStatus",
     "Stop",
@@ -84,6 +87,18 @@ class Counters(Structure):
     _fields_ = [(name, c_uint64) for name in ("node_cycles", "phits", "host_sent", "host_received")]
 
 
+class MemoryCounters(Structure):
+    """What a memory has done since the array was made."""
+
+    _fields_ = [(name, c_uint64) for name in ("reads", "writes", "errors", "dropped", "busy_cycles")]
+
+
+class MemoryFacts(Structure):
+    """A memory, and where it is."""
+
+    _fields_ = [("bytes", c_uint64), *((name, c_uint32) for name in ("site", "side", "latency", "bytes_per_cycle"))]
+
+
 #: What a thread retired, one record each. ``rd_address`` and ``rd_data`` hold the even and the odd register.
 RETIREMENT = np.dtype(
     [
@@ -119,11 +134,15 @@ def vector_write_dtype(line_bytes: int) -> np.dtype[np.void]:
     )
 
 
-def boundary_dtype(library: SimulatorLibrary, rows: int, columns: int) -> np.dtype[np.void]:
-    """One cycle of an array: the host's link, and all output registers of each site, as little-endian bytes; 0 if it is dead."""
+def boundary_dtype(library: SimulatorLibrary, rows: int, columns: int, memories: int = 0) -> np.dtype[np.void]:
+    """One cycle of an array, as little-endian bytes: the host's link, output registers of each site, 0 if it is dead, and what
+    each memory drives."""
     node = np.dtype([(name, "u1", storage_bytes(bits)) for name, bits in library.outputs])
     flit = next(storage_bytes(bits) for name, bits in library.outputs if name == "west_out_flit")
-    return np.dtype([("host_flit", "u1", flit), ("host_valid", "u1"), ("host_credit", "u1"), ("nodes", node, (rows, columns))])
+    fields: list[Any] = [("host_flit", "u1", flit), ("host_valid", "u1"), ("host_credit", "u1"), ("nodes", node, (rows, columns))]
+    if memories:
+        fields.append(("memories", [("flit", "u1", flit), ("valid", "u1"), ("credit", "u1")], memories))
+    return np.dtype(fields)
 
 
 @functools.cache
@@ -143,7 +162,20 @@ def load(path: Path) -> ctypes.CDLL:
     for name, result, *arguments in (
         ("error", c_char_p),
         ("node_footprint", c_uint64),
-        ("create", array, c_uint32, c_uint32, c_uint32, c_void_p, c_void_p, c_uint32, c_uint32, c_void_p, c_uint32, c_void_p),
+        (
+            "create",
+            array,
+            *(c_uint32,) * 3,
+            c_void_p,
+            c_void_p,
+            c_uint32,
+            c_uint32,
+            c_void_p,
+            c_uint32,
+            c_void_p,
+            c_uint32,
+            c_void_p,
+        ),
         ("destroy", None, array),
         ("cycle", c_uint64, array),
         ("counters", None, array, POINTER(Counters)),
@@ -159,6 +191,9 @@ def load(path: Path) -> ctypes.CDLL:
         ("take_inbox", None, array, c_void_p),
         ("peek", None, array, c_uint32, c_uint32, c_void_p, c_uint32),
         ("poke", None, array, c_uint32, c_uint32, c_void_p, c_uint32),
+        ("memory_read", None, array, c_uint32, c_uint64, c_void_p, c_uint64),
+        ("memory_write", c_int32, array, c_uint32, c_uint64, c_void_p, c_uint64),
+        ("memory_counters", None, array, c_uint32, POINTER(MemoryCounters)),
         ("trace", None, array, c_int32, c_int32, c_int32),
         ("pending_retirements", c_uint64, array),
         ("pending_writes", c_uint64, array),

@@ -7,20 +7,25 @@ and uses its ``RankedArray`` like any array; the others ``serve``: they do to th
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from golden.config import NodeConfig
+from golden.layout import Port
 from golden.topology import Topology
 from scripts.launched import local_ranks
 from scripts.simulator.array import SimulatedArray
 from scripts.simulator.build import SimulatorLibrary, build
 from scripts.simulator.checkpoint import COMMON
+from scripts.simulator.edge_memory import SimulatedMemory
 from scripts.simulator.errors import SimulatorError
-from scripts.simulator.library import Counters, NodeState, RunStatus
+from scripts.simulator.library import Counters, MemoryCounters, NodeState, RunStatus
 from scripts.simulator.observation import Stream
 from scripts.simulator.partition import partition
 from scripts.simulator.processes import Processes
@@ -61,6 +66,10 @@ class PartArray(SimulatedArray):
     def _nodes_of_machine(self) -> int:
         live = [self._owner[y, x] == self.processes.rank for x, y in self.topology.sites()]
         return sum(live) * local_ranks()
+
+    def _ask_memory(self, x: int, y: int, port: Port, name: str, *arguments: Any) -> Any:
+        """Result of a method of a memory, which is at a node of this process."""
+        return getattr(SimulatedArray.memory(self, x, y, port), name)(*arguments)
 
     def _share(self) -> tuple[int | None, int, Any]:
         return self._owner.ctypes.data, self.processes.rank, self.processes.exchange
@@ -203,6 +212,15 @@ class RankedArray(PartArray):
         y, x = divmod(part, self.columns)
         return bytes(self._at(x, y, "save_part", part))
 
+    def memory(self, x: int, y: int, port: Port) -> SimulatedMemory:
+        """As in one process."""
+        here = super().memory(x, y, port)
+        return (
+            here
+            if self._owner[y, x] == 0
+            else _MemoryElsewhere(here, functools.partial(self._at, x, y, "_ask_memory", x, y, port))
+        )
+
     def open_waves(self, path: str | os.PathLike[str], x: int = 0, y: int = 0) -> None:
         """As in one process; the file is written where the node is."""
         self._at(x, y, "open_waves", path, x, y)
@@ -210,6 +228,37 @@ class RankedArray(PartArray):
     def close_waves(self, x: int = 0, y: int = 0) -> None:
         """As in one process."""
         self._at(x, y, "close_waves", x, y)
+
+
+class _MemoryElsewhere(SimulatedMemory):
+    """A memory of another process.
+
+    Parameters
+    ----------
+    here : SimulatedMemory
+        What stands for it in this process, which nobody uses.
+    ask : callable
+        Calls a method, by name, of what it is there.
+    """
+
+    def __init__(self, here: SimulatedMemory, ask: Callable[..., Any]):
+        super().__init__(here.description, here._engine, here._array, here._number)
+        self._ask = ask
+
+    def read(self, offset: int, length: int) -> bytes:
+        """As in one process."""
+        self.description.check(offset, length)
+        return bytes(self._ask("read", offset, length))
+
+    def write(self, offset: int, data: bytes | npt.NDArray[np.generic]) -> None:
+        """As in one process."""
+        contents = np.ascontiguousarray(data) if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
+        self.description.check(offset, contents.nbytes)
+        self._ask("write", offset, contents)
+
+    def _counters(self) -> MemoryCounters:
+        counters: MemoryCounters = self._ask("_counters")
+        return counters
 
 
 def serve(processes: Processes) -> None:

@@ -26,7 +26,7 @@ class Proof:
     Attributes
     ----------
     pairs : int
-        Pairs of sender and receiver that were followed; a node and itself count too, as does the host.
+        Pairs of sender and receiver that were followed; a node and itself count too, as do the host and memories with each node.
     links : int
         Links between nodes, each direction by itself.
     dependences : int
@@ -55,8 +55,9 @@ class Proof:
 def prove(topology: Topology, routes: Routes | None) -> Proof:
     """Follow a packet from each live node, and from the host, to each, and look for cycles of links that wait for each other.
 
-    Both traffic classes go the same ways, and a class never waits for the other, so what holds for one holds for both. The
-    host's link cannot be part of a cycle: nothing precedes it on the way in, and nothing follows it on the way out.
+    Both traffic classes go the same ways, and a class never waits for the other, so what holds for one holds for both. The links
+    of the host and of memories cannot be part of a cycle: nothing precedes them on the way in, and nothing follows them on the
+    way out, but that a memory's requests wait for its responses, as a node's do.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def prove(topology: Topology, routes: Routes | None) -> Proof:
     between = count * (count - 1)
     shortest = mesh.distances
     return Proof(
-        pairs=count * count + 2 * count,
+        pairs=count * count + 2 * count * (1 + len(topology.memories)),
         links=int((mesh.neighbours != NONE).sum()),
         dependences=int(follows.sum()),
         mean_hops=float(hops.sum()) / between if between else 0.0,
@@ -104,7 +105,7 @@ def _sides(mesh: Mesh, routes: Routes | None) -> Integers:
 def _follow(mesh: Mesh, sides: Integers) -> tuple[Integers, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Follow a packet from each node to each.
 
-    The host's packets go the ways of those of its node: it attaches where no packet turns back to.
+    Packets of the host and of memories go the ways of those of their nodes: they attach where no packet turns back to.
 
     Returns
     -------

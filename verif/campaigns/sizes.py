@@ -24,8 +24,9 @@ from verif.sizes.area import KINDS, PARTS, area, core_design, synthesise
 from verif.sizes.execution import Difference
 from verif.sizes.grid import BASE, BUILT, SIZES, Size, covering
 from verif.sizes.measure import BENCHMARKS, Execution, execute
+from verif.sizes.record import Entry, complete, hardware_key, load, save
 
-__all__ = ["COLUMNS", "Progress", "SizeOutcome", "in_order", "known", "markdown", "measure", "row", "run"]
+__all__ = ["COLUMNS", "Progress", "SizeOutcome", "in_order", "known", "markdown", "measure", "missing", "record", "row", "run"]
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -58,6 +59,8 @@ class SizeOutcome:
         By part and kind; empty if it failed, or was not measured.
     errors : list of str
     seconds : float
+    hardware : str
+        Key of the hardware that was measured.
     """
 
     size: Size
@@ -65,6 +68,12 @@ class SizeOutcome:
     area: dict[str, dict[str, int]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    hardware: str = ""
+
+    @property
+    def current(self) -> bool:
+        """The hardware has not changed since."""
+        return self.hardware == hardware_key(self.size)
 
     @property
     def passed(self) -> bool:
@@ -86,6 +95,7 @@ class SizeOutcome:
             **asdict(self.size),
             "size": str(self.size),
             "passed": self.passed,
+            "current": self.current,
             "errors": self.errors,
             "execution": asdict(self.execution) if self.execution else None,
             "area": {"total": {kind: self.total(kind) for kind in KINDS}, **self.area} if self.area else None,
@@ -146,7 +156,7 @@ def _require_tools() -> None:
 def measure(size: Size, tell: Callable[[str], None] = lambda note: None) -> SizeOutcome:
     """Measure one size, or take what is kept of its hardware; errors of this size are part of the outcome."""
     start = time.monotonic()
-    outcome = SizeOutcome(size)
+    outcome = SizeOutcome(size, hardware=hardware_key(size))
     try:
         outcome.execution = _execution(size.built, tell)
     except (Difference, SimulatorError, RuntimeError) as error:
@@ -160,18 +170,37 @@ def measure(size: Size, tell: Callable[[str], None] = lambda note: None) -> Size
 
 
 def known(sizes: Collection[Size]) -> list[SizeOutcome]:
-    """What is kept of sizes, in their order; of some, only one of execution and area may be."""
-    executions, areas = Cache("size-executions"), Cache("size-areas")
+    """What earlier runs have found out about sizes, in their order: on this machine, else what is recorded.
+
+    Of some sizes only one of execution and area may be known.
+    """
+    executions, areas, recorded = Cache("size-executions"), Cache("size-areas"), load()
     found = []
     for size in sorted(sizes):
-        outcome = SizeOutcome(size)
+        outcome = SizeOutcome(size, hardware=hardware_key(size))
         if executions.find(_execution_key(size.built)):
             outcome.execution = _execution(size.built, lambda note: None)
         if areas.find(_area_key(size.built)):
             outcome.area = _area(size.built, lambda note: None)
+        entry = recorded.get(size)
+        if entry and not (outcome.execution and outcome.area):
+            outcome = SizeOutcome(size, entry.execution, entry.area, hardware=entry.hardware)
         if outcome.execution or outcome.area:
             found.append(outcome)
     return found
+
+
+def record(outcomes: Sequence[SizeOutcome]) -> None:
+    """Put into the record what did not fail; what it has of other sizes stays."""
+    entries = load()
+    entries |= {o.size: Entry(o.execution, o.area, o.hardware) for o in outcomes if not o.errors and (o.execution or o.area)}
+    save(entries)
+
+
+def missing(sizes: Collection[Size]) -> list[Size]:
+    """Those of the sizes that the record does not have in full, of the hardware as it is now."""
+    there = complete(load())
+    return [size for size in sizes if size not in there]
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------------
@@ -262,11 +291,14 @@ def markdown(outcomes: Sequence[SizeOutcome], name: str = "docs/sizes.md") -> st
     good = sorted((outcome for outcome in outcomes if not outcome.errors), key=lambda outcome: outcome.size)
     failed = sorted((outcome for outcome in outcomes if outcome.errors), key=lambda outcome: outcome.size)
     listed = {outcome.size for outcome in (*good, *failed)}
-    missing = [size for size in SIZES if size not in listed]
+    unknown = [size for size in SIZES if size not in listed]
+    earlier = sum(not outcome.current for outcome in good)
     state = f"{sum(outcome.execution is not None for outcome in good)} sizes were run, and do what the golden node does; "
     state += f"{sum(bool(outcome.area) for outcome in good)} were synthesised."
-    if missing:
-        state += f" {len(missing)} were not measured yet, and are not in the table: {_ranges(missing)}."
+    if unknown:
+        state += f" {len(unknown)} were not measured yet, and are not in the table: {_ranges(unknown)}."
+    if earlier:
+        state += f" {earlier}, marked with an asterisk, were measured before sources of the hardware changed last."
     if failed:
         state += " These failed: " + ", ".join(f"`{outcome.command}`" for outcome in failed) + "."
     titles = [benchmark.title for benchmark in BENCHMARKS.values()]
@@ -289,7 +321,7 @@ def markdown(outcomes: Sequence[SizeOutcome], name: str = "docs/sizes.md") -> st
 
 def row(outcome: SizeOutcome) -> tuple[str, ...]:
     """A size's columns in the list; what is not known stays empty."""
-    return str(outcome.size), *_execution_columns(outcome), *_area_columns(outcome)
+    return f"{outcome.size}{'' if outcome.current else ' *'}", *_execution_columns(outcome), *_area_columns(outcome)
 
 
 def _execution_columns(outcome: SizeOutcome) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pytest
 
 from fpga.errors import BuildFailed
 from verif.campaigns import sizes
+from verif.sizes import record
 from verif.sizes.area import KINDS, PARTS
 from verif.sizes.execution import Difference
 from verif.sizes.grid import SIZES, Size, covering
@@ -51,6 +52,7 @@ def stand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stand:
     monkeypatch.setenv("D1_CACHE", str(tmp_path))
     monkeypatch.setattr(sizes, "execute", made.execute)
     monkeypatch.setattr(sizes, "_area", made.area)
+    monkeypatch.setattr(record, "RECORD", tmp_path / "measured.json")
     return made
 
 
@@ -136,3 +138,31 @@ def test_json_has_parts_and_total(stand: Stand) -> None:
     area = found["area"]
     assert isinstance(area, dict)
     assert area["total"]["FF"] == sum(area[part]["FF"] for part in PARTS)
+
+
+def test_the_record_keeps_what_was_measured_and_says_what_is_of_earlier_hardware(
+    stand: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.errors[ODD] = Difference("no")
+    sizes.record(list(sizes.run([SMALL, ODD], ignore, processes=1)))
+    monkeypatch.setenv("D1_CACHE", str(tmp_path / "another machine"))
+    assert sizes.missing([SMALL, ODD, LARGE]) == [ODD, LARGE]
+    (again,) = sizes.known([SMALL, ODD])
+    assert (again.size, again.passed, again.current) == (SMALL, True, True)
+    assert again.as_dict()["current"] is True
+    sizes.record(list(sizes.run([LARGE], ignore, processes=1)))
+    assert {outcome.size for outcome in sizes.known(SIZES)} == {SMALL, LARGE}
+
+    monkeypatch.setattr(sizes, "hardware_key", lambda size: "changed")
+    monkeypatch.setattr(record, "hardware_key", lambda size: "changed")
+    page = sizes.markdown(sizes.known(SIZES))
+    assert "2, marked with an asterisk, were measured before sources of the hardware changed last." in page
+    assert "| 1/8/1/1 * | 1,000 |" in page
+    assert sizes.missing([SMALL, LARGE]) == [SMALL, LARGE]
+    record.RECORD.write_text("{}")
+    with pytest.raises(ValueError, match=r"measured\.json is no record of sizes .* delete it to begin anew"):
+        sizes.missing([SMALL])
+
+
+def test_the_record_in_the_repository_can_be_read() -> None:
+    assert set(record.load()) <= set(SIZES)

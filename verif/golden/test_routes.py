@@ -103,27 +103,28 @@ def test_packets_go_by_the_table_and_their_own_node_never_looks_it_up() -> None:
     node = GoldenNode(TINY, x=1, y=1, links=0b0111)
     for y in range(3):
         for x in range(3):
-            set_entry(node.routes, x, y, RouteEntry.SOUTH)
+            set_entry(node.router.routes, x, y, RouteEntry.SOUTH)
     node.write_register(ROUTE_CONTROL, ROUTE_ENABLE)
 
     def port(x: int, y: int, arrival: Port = Port.LOCAL, exit: int = Port.LOCAL) -> Port | None:
-        return node.next_port(Packet(Kind.WRITE, x, y, 0, exit), arrival)
+        (found,) = node.router.next_ports(Packet(Kind.WRITE, x, y, 0, exit), arrival)
+        return found
 
     assert port(2, 1) is Port.SOUTH
     assert port(2, 1, Port.SOUTH) is None, "it would turn back"
     assert port(1, 1) is Port.LOCAL
     assert port(1, 1, exit=Port.EAST) is Port.EAST
-    set_entry(node.routes, 2, 1, RouteEntry.WEST)
+    set_entry(node.router.routes, 2, 1, RouteEntry.WEST)
     assert port(2, 1) is None, "there is no such link"
-    set_entry(node.routes, 2, 1, RouteEntry.UNREACHABLE)
+    set_entry(node.router.routes, 2, 1, RouteEntry.UNREACHABLE)
     assert port(2, 1) is None
     assert node.read_register(ROUTE_CONTROL) == ROUTE_ENABLE
 
 
 def test_what_the_table_calls_unreachable_is_answered_by_an_error() -> None:
     node = GoldenNode(TINY, x=1, y=0, links=0b1111)
-    set_entry(node.routes, 0, 0, RouteEntry.NORTH)
-    set_entry(node.routes, 2, 0, RouteEntry.UNREACHABLE)
+    set_entry(node.router.routes, 0, 0, RouteEntry.NORTH)
+    set_entry(node.router.routes, 2, 0, RouteEntry.UNREACHABLE)
     node.write_register(ROUTE_CONTROL, ROUTE_ENABLE)
     node.refuse(Packet(Kind.READ, 2, 0, 16, tag=3))
     ((port, error),) = node.departed

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from golden.edge_memory import EdgeMemory
 from golden.layout import LINK_PORTS, Port
 from golden.topology import STEPS, TOPOLOGIES, Topology, TopologyError, read_topology, topology_preset
 
@@ -107,6 +108,10 @@ def node(x: Any, y: Any) -> frozenset[Any]:
     return frozenset({(x, y)})
 
 
+def memories(*links: tuple[int, int, Port]) -> tuple[EdgeMemory, ...]:
+    return tuple(EdgeMemory(*link, 1 << 20, 10, 64) for link in links)
+
+
 @pytest.mark.parametrize(
     "values, message",
     [
@@ -130,6 +135,11 @@ def node(x: Any, y: Any) -> frozenset[Any]:
         ({"host": (1, 1, Port.WEST)}, "host: the west link of node x=1, y=1 leads to another node"),
         ({"host": (0, 0, Port.WEST), "dead_nodes": node(0, 0)}, "host: node x=0, y=0 is dead"),
         ({"host": (0, 0, Port.LOCAL)}, "host: .* is no link"),
+        ({"memories": memories((1, 1, Port.EAST))}, "memories: the east link of node x=1, y=1 leads to another node"),
+        ({"memories": memories((0, 0, Port.WEST))}, "memories: the west link of node x=0, y=0 has the host already"),
+        ({"memories": memories((2, 0, Port.EAST), (2, 0, Port.EAST))}, "east link of node x=2, y=0 has a memory already"),
+        ({"memories": memories((2, 0, Port.EAST)), "dead_nodes": node(2, 0)}, "memories: node x=2, y=0 is dead"),
+        ({"memories": memories((3, 0, Port.EAST))}, "memories: node x=3, y=0 is not in the array"),
     ],
 )
 def test_what_no_array_can_be_is_refused(values: dict[str, Any], message: str) -> None:
@@ -154,6 +164,11 @@ def test_what_no_array_can_be_is_refused(values: dict[str, Any], message: str) -
         ('{"rows": 2, "columns": 2, "host": {"row": 0, "column": 0, "port": "up"}}', 'port "up" is not one of north, east'),
         ('{"rows": 2, "columns": 2, "host": {"row": 0, "column": 0, "port": []}}', r"port \[\] is not one of north, east"),
         ('{"rows": 2, "columns": 2, "host": {"row": 0, "column": 0}}', "host: .* is not of the form"),
+        ('{"rows": 2, "columns": 2, "memories": 3}', "memories = 3 is no list"),
+        (
+            '{"rows": 2, "columns": 2, "memories": [{"row": 0, "column": 1, "port": "east"}]}',
+            "memories: .* is no JSON object with row, column, port, bytes, latency, bytes_per_cycle",
+        ),
     ],
 )
 def test_a_file_that_describes_no_array_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from golden.config import preset
-from golden.layout import Port, ThreadRegister, thread_offset
+from golden.edge_memory import EdgeMemory
+from golden.layout import Kind, Port, ThreadRegister, thread_offset
+from golden.packet import Packet
 from golden.topology import Topology
 from scripts.launched import launched_ranks
 from scripts.simulator import SimulatedArray, SimulatorLibrary
@@ -27,11 +29,19 @@ from verif.scripts.standin import job
 CONFIG = preset("tiny")
 START = thread_offset(0, ThreadRegister.PC)
 
-#: By name: a plain one; one that is cut along rows, with the host in its last strip; faults and long links in and beside cuts.
+#: By name: a plain one; one cut along rows, with the host in its last strip; faults, memories, long links in and beside cuts.
 TOPOLOGIES = {
     "4x4": Topology(4, 4),
     "rows": Topology(6, 2, host=(1, 5, Port.SOUTH)),
-    "dies": Topology(4, 6, dead_nodes=frozenset({(5, 1)}), die_rows=2, die_columns=2, die_link_cycles=3),
+    "dies": Topology(
+        4,
+        6,
+        dead_nodes=frozenset({(5, 1)}),
+        die_rows=2,
+        die_columns=2,
+        die_link_cycles=3,
+        memories=(EdgeMemory(4, 3, Port.SOUTH, 4096, 300, 8), EdgeMemory(0, 2, Port.WEST, 4096, 9, 8)),
+    ),
 }
 
 
@@ -50,6 +60,11 @@ def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, An
     for n, (x, y) in enumerate(busy):
         work = job(rng.randrange(900, 1300), send_to=rng.choice(sites) if n % 3 == 0 else None)
         array.write(x, y, START, work.to_bytes(8, "little"))
+    for memory in array.topology.memories:
+        array.memory(*memory.link).write(64, rng.randbytes(100))
+        for n in range(4):
+            place: dict[str, Any] = {"x": memory.x, "y": memory.y, "exit": memory.port, "offset": 64 + 16 * n}
+            array.send(Packet(kind=Kind.READ, **place, src_exit=array.topology.host_link[2], tag=80 + n))
     array.run(100)
     if checkpoint is not None:
         array.save(checkpoint)
@@ -76,7 +91,15 @@ def rest(array: SimulatedArray) -> dict[str, Any]:
         "records": [hashlib.sha256(each.tobytes()).hexdigest() for each in records],
         "read": [contents.hex() for contents in array.read_many([(x, y, 16, 32) for x, y in array.topology.sites() if x < 5])],
         "end": array.cycle,
+        "inbox": [repr(packet) for packet in array.host_inbox],
+        "memories": [_memory_of(array, memory) for memory in array.topology.memories],
     }
+
+
+def _memory_of(array: SimulatedArray, description: EdgeMemory) -> list[Any]:
+    memory = array.memory(*description.link)
+    digest = hashlib.sha256(memory.read(0, description.bytes)).hexdigest()
+    return [digest, memory.lines_read, memory.lines_written, memory.errors, memory.busy_cycles]
 
 
 def in_one_process(library: SimulatorLibrary, name: str, checkpoint: Path | None = None) -> dict[str, Any]:

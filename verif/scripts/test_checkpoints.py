@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from golden.config import preset
+from golden.edge_memory import EdgeMemory
 from golden.layout import Kind, Port, ThreadRegister, thread_offset
 from golden.packet import Packet
 from golden.topology import Topology
@@ -177,6 +178,35 @@ def test_a_packet_under_way_wakes_who_slept(standin: SimulatorLibrary, tmp_path:
                 assert len(array.host_inbox) == 1
                 assert array.host_inbox == other.host_inbox
             array.host_inbox.clear()
+
+
+def test_memories_go_on_as_they_would_have(standin: SimulatorLibrary, tmp_path: Path) -> None:
+    file = tmp_path / "run.d1c"
+    topology = Topology(1, 2, memories=(EdgeMemory(1, 0, Port.EAST, 1 << 17, 50, 4),))
+    with SimulatedArray(CONFIG, library=standin, threads=1, topology=topology) as array:
+        memory = array.memory(1, 0, Port.EAST)
+        memory.write(0, bytes(range(256)))
+        memory.write((1 << 17) - 16, b"the last of them")
+        for n in range(12):
+            kind, data = (Kind.READ, b"") if n % 3 else (Kind.WRITE, bytes([n] * CONFIG.line_bytes))
+            place: dict[str, Any] = {"x": 1, "y": 0, "exit": Port.EAST, "offset": CONFIG.line_bytes * n}
+            array.send(Packet(kind=kind, **place, mask=(1 << len(data)) - 1, data=data, src_exit=Port.WEST, tag=100 + n))
+        for cycles in (5, 12, 40, 33, 70):
+            array.run(cycles)
+            array.save(file)
+            with SimulatedArray.load(file, threads=1, library=standin) as other:
+                runs = [Run(array), Run(other)]
+                results = [run.array.run(15) for run in runs]
+                records = [run.array.boundary_records().tobytes() for run in runs]
+                assert results[0] == results[1]
+                assert records[0] == records[1]
+                assert other.host_inbox == array.host_inbox
+                again = other.memory(1, 0, Port.EAST)
+                assert again.read(0, 1 << 17) == memory.read(0, 1 << 17)
+                assert (again.lines_read, again.lines_written) == (memory.lines_read, memory.lines_written)
+        array.run(5000)
+        assert len(array.host_inbox) == 8
+        assert (memory.lines_read, memory.lines_written) == (8, 4)
 
 
 @pytest.fixture

@@ -95,6 +95,15 @@ def test_unknown_instruction_is_refused_with_what_is_near() -> None:
 
 
 @BACKENDS
+def test_a_semaphore_that_overflows_makes_the_run_fail(tmp_path: Path, backend: str) -> None:
+    outcome = run(tmp_path, "li a0, 65535\nspost 3, a0\nspost 3, a0\nspost 1, a0\nspost 1, a0\nhalt zero\n", backend)
+    assert outcome.code == 1
+    (node,) = outcome.json["nodes"]
+    assert (node["exit_code"], node["overflowed_semaphore"]) == (0, 3)
+    assert "node row 0, column 0: exit code 0, and semaphore 3 overflowed" in outcome.stderr
+
+
+@BACKENDS
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_pass_on_an_array(example: Path, backend: str) -> None:
     outcome = d1("run", example, "--config", "tiny", "--array", "2x2", "--backend", backend, "--json", timeout=BUILD_SECONDS)

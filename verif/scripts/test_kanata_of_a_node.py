@@ -126,7 +126,7 @@ data:   .zero 1024
 @pytest.fixture(scope="module")
 def library() -> SimulatorLibrary:
     """The observed simulator of the smallest pipelined preset."""
-    return build(CONFIG, observe=True)
+    return build(CONFIG, observe=True, quick=True)
 
 
 class Run:

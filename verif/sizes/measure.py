@@ -20,7 +20,7 @@ from verif.sizes.grid import Size
 __all__ = ["BENCHMARKS", "Execution", "Tell", "execute", "simulator"]
 
 #: Random programs of a few hundred to a few thousand instructions each.
-RANDOM_PROGRAMS = 12
+RANDOM_PROGRAMS = 4
 
 #: Scalar benchmarks that are run, by name: code with loops that can be foreseen, and code with branches that cannot.
 BENCHMARKS = {

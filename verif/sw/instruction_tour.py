@@ -73,7 +73,7 @@ def _written(row: Instruction) -> list[str]:
         before.append("    li x7, 1 << 32 | 8")
     if row.mnemonic.startswith("vldx"):
         before += ["    li t0, 16", "    vbc.e32 v3, t0"]
-    if row.mnemonic.startswith(("nwrite", "nread", "nsd")):
+    if row.mnemonic.startswith(("nwrite", "npost", "nread", "nsd")):
         before += ["    csrr x16, mnode", "    la x17, data + 256", "    slli x17, x17, 43", "    srli x17, x17, 43"]
         before.append("    add x16, x16, x17")
         operands["rs1"] = "x16"

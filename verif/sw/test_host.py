@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from golden.config import PRESETS, NodeConfig
-from golden.layout import SRAM_BASE, Cause, ControlRegister, DebugCommand, DebugRegister, control_offset, debug_offset
+from golden.layout import (
+    SRAM_BASE,
+    Cause,
+    ControlRegister,
+    DebugCommand,
+    DebugRegister,
+    control_offset,
+    debug_offset,
+    semaphore_offset,
+)
 from golden.mesh import GoldenArray
 from golden.program import Program, ProgramError
 from sw.assembler import assemble
@@ -128,8 +137,50 @@ def test_report_is_valid_json_with_the_documented_keys() -> None:
     report = run("ebreak")
     data = json.loads(json.dumps(report.as_dict()))
     assert data["passed"] is False
-    assert set(data["nodes"][0]) == {"row", "column", "exit_code", "retired", "trap"}
+    assert set(data["nodes"][0]) == {"row", "column", "exit_code", "retired", "trap", "overflowed_semaphore"}
     assert set(data["nodes"][0]["trap"]) == {"thread", "pc", "cause", "value"}
+
+
+#: The node in column 1 posts semaphore 2 of the one in column 0 beyond what it counts to; 3 overflows after it.
+OVERFLOW = """
+    csrr t0, mnode
+    srli t1, t0, 21
+    beqz t1, waiting
+    li t2, SEMAPHORES
+    add t0, zero, t2
+    li t1, 65535
+    nsd t1, (t0)
+    li t1, 1
+    nsd t1, (t0)
+    addi t0, t0, 8
+    li t1, 65535
+    nsd t1, (t0)
+    nsd t1, (t0)
+    addi t0, t0, -16
+    nsd t1, (t0)
+    halt zero
+waiting:
+    li t1, 65535
+    swait 1, t1
+    halt zero
+""".replace("SEMAPHORES", str(semaphore_offset(2)))
+
+
+def test_a_semaphore_that_overflows_makes_the_run_fail_and_is_named_once() -> None:
+    array = GoldenArray(TINY, 1, 2)
+    report = run_program(array, assemble(OVERFLOW, config=TINY), 10_000)
+    assert (report.reason, report.passed) == ("ended", False)
+    assert [(node.passed, node.exit_code, node.overflowed_semaphore) for node in report.nodes] == [(False, 0, 2), (True, 0, None)]
+    expected = "node row 0, column 0: exit code 0, and semaphore 2 overflowed: it was posted beyond 65,535"
+    assert report.summary() == f"1 of 2 nodes failed\n{expected}"
+    # Those that come later are not blamed for it.
+    assert run_program(array, assemble("halt zero"), 100).passed
+
+
+def test_an_overflow_is_named_in_a_run_that_does_not_end() -> None:
+    report = run("li t0, 65535\nspost 3, t0\nspost 3, t0\nli t1, 1\nswait 2, t1\nhalt zero")
+    assert report.reason == "deadlock"
+    assert "semaphore 3 overflowed" in report.summary()
 
 
 def test_only_the_chosen_sites_run() -> None:

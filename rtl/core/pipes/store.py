@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, SRAM_BASE, TAG_BITS, TOHOST_PAYLOAD_BITS, Cause, FormatKind, Port
+from golden.layout import OFFSET_BITS, SRAM_BASE, TAG_NUMBER_BITS, TOHOST_PAYLOAD_BITS, Cause, FormatKind, Port
 from rtl.core.addresses import in_sram, line_of
 from rtl.core.format_table import FormatLayout
 from rtl.core.pipes.bundles import commit, enter_x, in_window, pipe_members, write_scalar
@@ -83,7 +83,7 @@ class StorePipe(wiring.Component):
                 "tx_data": Out(line),
                 "tx_post": Out(1),
                 "tx_sem": Out(5),
-                "tx_tag": Out(TAG_BITS),
+                "tx_tag": Out(TAG_NUMBER_BITS),
             }
         )
 
@@ -129,13 +129,15 @@ class StorePipe(wiring.Component):
         with m.Else():
             m.d.comb += low_bits.eq(line_bytes - 1)
         destination = Signal(GlobalAddressLayout())
-        m.d.comb += [fits.eq(in_sram(config, address)), destination.eq(address[:GLOBAL_ADDRESS_BITS])]
+        m.d.comb += [fits.eq(in_sram(config, address)), destination.eq(address)]
         with m.If(decoded.accumulator_store), m.Switch(scale):
             for log in range(3):
                 with m.Case(log):
                     m.d.comb += fits.eq(in_sram(config, address, 1 << tile_log + log))
         with m.Elif(remote):
-            m.d.comb += fits.eq(~address[GLOBAL_ADDRESS_BITS:].any() & (destination.exit <= max(Port)))
+            # A rectangle of nodes cannot be read.
+            rectangle = (destination.exit == Port.LOCAL) & destination.upper.any()
+            m.d.comb += fits.eq((destination.exit <= max(Port)) & ~(decoded.nread & rectangle))
         misaligned, trap, cause = Signal(), Signal(), Signal(6)
         m.d.comb += [
             misaligned.eq((address[:byte_bits] & low_bits).any()),
@@ -270,6 +272,7 @@ class StorePipe(wiring.Component):
             self.tx_post.eq(decoded.nwrite & insn[25]),
             self.tx_sem.eq(Mux(self.tx_post, rd, 0)),
             self.tx_data.eq(outgoing),
-            self.tx_mask.eq(outgoing_mask),
+            # A post alone writes no byte.
+            self.tx_mask.eq(Mux(decoded.nwrite & insn[27], 0, outgoing_mask)),
         ]
         return m

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from golden.config import PRESETS
+from golden.edge_memory import EdgeMemory
 from golden.layout import Port
 from golden.topology import Link, Topology
 from scripts.d1.errors import CommandError, ExitCode
@@ -25,7 +26,8 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
 
     A FILE that ends in .json describes an array: {"rows": 4, "columns": 4, "dead_nodes": [{"row": 1, "column": 2}], "dead_links":
     [{"row": 0, "column": 0, "port": "east"}], "host": {"row": 0, "column": 0, "port": "west"}, "die_rows": 2, "die_columns": 2,
-    "die_link_cycles": 100}. All but rows and columns may be left out.
+    "die_link_cycles": 100, "memories": [{"row": 0, "column": 3, "port": "east", "bytes": 1073741824, "latency": 100,
+    "bytes_per_cycle": 64}]}. All but rows and columns may be left out.
 
     Where nodes or links are dead, routes are computed around them. It is proved that every packet arrives and that no packets can
     wait for each other in a circle. Ends with 1 if nodes cannot be reached from the host.
@@ -82,6 +84,7 @@ def _facts(topology: Topology) -> list[tuple[str, str]]:
         ("dead links", "; ".join(links) or "none"),
         ("host", _named(topology.host_link)),
     ]
+    rows += [("memory", f"{_named(memory.link)}: {_memory(memory)}") for memory in topology.memories]
     if topology.die_rows or topology.die_columns:
         size = f"{topology.die_rows or topology.rows} rows x {topology.die_columns or topology.columns} columns"
         rows.append(("dies", f"{size}; links between them take {topology.die_link_cycles} cycles"))
@@ -91,6 +94,10 @@ def _facts(topology: Topology) -> list[tuple[str, str]]:
 def _named(link: Link) -> str:
     x, y, port = link
     return f"{Port(port).name.lower()} of row {y}, column {x}"
+
+
+def _memory(memory: EdgeMemory) -> str:
+    return f"{memory.bytes:,} bytes, {memory.latency} cycles, {memory.bytes_per_cycle} bytes per cycle"
 
 
 def _route_bits(topology: Topology) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``d1 bench``: speed of everything, and cycles of matrix products and of the core's benchmarks against their baselines."""
+"""``d1 bench``: speed of everything, and cycles of products, the core's benchmarks and collectives against their baselines."""
 
 from __future__ import annotations
 
@@ -24,27 +24,35 @@ from scripts.d1.report import Stages, print_json, print_table
 @reporting
 @click.pass_context
 def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: bool) -> None:
-    """Measure simulation speed, golden model, build times, utilisation of the matrix unit, and instructions per cycle.
+    """Measure simulation speed, golden model, build times, utilisation of the matrix unit, instructions per cycle, and
+    cycles of barriers, broadcasts and sums.
 
     Ends with 1 if a cycle count differs from its checked-in baseline.
     """
-    from scripts.d1 import baselines, core_baselines
+    from scripts.d1 import baselines, collective_baselines, core_baselines
 
     stages = Stages()
     if write_baselines:
         records = {case.name: baselines.record(baselines.measure(case, stages)) for case in baselines.CASES}
         core_records = {case.name: core_baselines.measure(case, stages).record() for case in core_baselines.CASES}
+        collectives = {
+            case.name: collective_baselines.record(collective_baselines.measure(case, stages))
+            for case in collective_baselines.CASES
+        }
         baselines.write_baselines(records)
         baselines.write_baselines(core_records, core_baselines.FILE)
+        baselines.write_baselines(collectives, collective_baselines.FILE)
         if as_json:
             core = {"file": str(core_baselines.FILE), "baselines": core_records}
-            print_json({"file": str(baselines.FILE), "baselines": records, "core": core})
+            others = {"file": str(collective_baselines.FILE), "baselines": collectives}
+            print_json({"file": str(baselines.FILE), "baselines": records, "core": core, "collectives": others})
         else:
             click.echo(f"{baselines.FILE}: {len(records)} baselines")
             click.echo(f"{core_baselines.FILE}: {len(core_records)} baselines")
+            click.echo(f"{collective_baselines.FILE}: {len(collectives)} baselines")
         return
     figures, rows = _measure(arithmetic, stages)
-    passed = all(each["as_baseline"] for kind in ("products", "core") for each in figures[kind].values())
+    passed = all(each["as_baseline"] for kind in ("products", "core", "collectives") for each in figures[kind].values())
     figures = {"passed": passed, **figures}
     if as_json:
         print_json(figures)
@@ -55,10 +63,10 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
 
 def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
     """All figures, for JSON and as rows of (what, figure, remark)."""
-    from scripts.d1 import baselines, benchmarks, core_baselines
+    from scripts.d1 import baselines, benchmarks, collective_baselines, core_baselines
 
     rows: list[tuple[str, str, str]] = []
-    figures: dict[str, Any] = {"engine": {}, "products": {}, "core": {}}
+    figures: dict[str, Any] = {"engine": {}, "products": {}, "core": {}, "collectives": {}}
     for each in ("macro", "rtl") if arithmetic == "both" else (arithmetic,):
         speed = benchmarks.engine_speed(each, stages)
         figures["engine"][each] = speed
@@ -114,4 +122,10 @@ def _measure(arithmetic: str, stages: Stages) -> tuple[dict[str, Any], list[tupl
         remark = f"{measured.cycles:,} cycles, {'as its baseline' if equal else 'NOT as its baseline'}"
         rate = ", ".join(f"{rate:.3f} {what.replace('_', ' ')}" for what, rate in measured.rates().items())
         rows.append((each_case.name, rate, remark))
+    known = baselines.read_baselines(collective_baselines.FILE)
+    for collective in collective_baselines.CASES:
+        counts = collective_baselines.record(collective_baselines.measure(collective, stages))
+        equal = counts == known.get(collective.name)
+        figures["collectives"][collective.name] = {**counts, "as_baseline": equal}
+        rows.append((collective.name, f"{counts['cycles']:,} cycles", f"{'as its baseline' if equal else 'NOT as its baseline'}"))
     return figures, rows

@@ -23,22 +23,23 @@ from scripts.d1.report import Stages, print_json, print_table
     help="A size such as 4/16/4/2, also several times; default: all sizes.",
 )
 @click.option("--processes", type=click.IntRange(1, 1024), help="Worker processes.  [default: one for each core]")
-@click.option("--kept", is_flag=True, help="Measure nothing: list what earlier runs have kept.")
+@click.option("--kept", is_flag=True, help="Measure nothing: list what earlier runs have found out.")
+@click.option("--missing", is_flag=True, help="Measure only what the record lacks of the hardware as it is now.")
 @click.option(
     "--write",
     "page",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write the list as a Markdown page, with what earlier runs have kept of other sizes.",
+    help="Write the list as a Markdown page, with what is known of other sizes, and the record, verif/sizes/measured.json.",
 )
 @reporting
 @click.pass_context
 def sizes(
-    ctx: click.Context, names: tuple[str, ...], processes: int | None, kept: bool, page: Path | None, as_json: bool
+    ctx: click.Context, names: tuple[str, ...], processes: int | None, kept: bool, missing: bool, page: Path | None, as_json: bool
 ) -> None:
     """Build every size of the pipelined core, compare it with the golden model, and measure its speed and its area.
 
     Results are kept by contents: a run that was interrupted goes on where it ended, and what did not change is not measured
-    again. Ends with 1 if a size fails, and tells what repeats it.
+    again; --write puts them into the repository's record as well. Ends with 1 if a size fails, and tells what repeats it.
     """
     campaign = find_campaign("sizes")
     from verif.sizes.grid import SIZES, Size, parse_size
@@ -47,11 +48,17 @@ def sizes(
         chosen = [parse_size(name) for name in dict.fromkeys(names)] or list(SIZES)
     except ValueError as error:
         raise click.UsageError(f"--only: {error}") from None
+    try:
+        lacking = campaign.missing(chosen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if missing:
+        chosen = lacking
     outcomes: list[Any] = []
     with Stages().stage(f"{len(chosen)} sizes") as stage:
 
         def tell(size: Size, note: str) -> None:
-            stage.advance(len(outcomes) / len(chosen), f"{len(outcomes)} of {len(chosen)} done; {size}: {note}")
+            stage.advance(len(outcomes) / max(1, len(chosen)), f"{len(outcomes)} of {len(chosen)} done; {size}: {note}")
 
         if kept:
             outcomes += campaign.known(chosen)
@@ -67,6 +74,7 @@ def sizes(
             stage.note += f", {len(chosen) - len(outcomes)} not measured"
     if page is not None:
         others = set(SIZES) - {outcome.size for outcome in outcomes}
+        campaign.record(outcomes)
         page.write_text(campaign.markdown([*outcomes, *campaign.known(others)], page.as_posix()))
     if as_json:
         print_json({"passed": not failed, "sizes": [outcome.as_dict() for outcome in sorted(outcomes, key=lambda o: o.size)]})

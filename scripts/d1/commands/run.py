@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from golden.config import NodeConfig, preset
+from golden.topology import Topology
 from scripts.d1.checkpoints import CheckpointChoice, checkpoint_options
+from scripts.d1.edge_memories import MemoryFile, check_memory_files, fill_memories, memory_facts, memory_option, print_memories
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import (
     ArrayShape,
@@ -39,6 +41,7 @@ ARRAY = ArrayShape(1, 1)
 @backend_options
 @arithmetic_option
 @max_cycles_option
+@memory_option
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
 @pipeline_options
 @click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
@@ -55,6 +58,7 @@ def run(
     baud: int | None,
     arithmetic: str,
     max_cycles: int,
+    memory: tuple[MemoryFile, ...],
     trace: Path | None,
     pipeline: PipelineView | None,
     waves: Path | None,
@@ -71,6 +75,8 @@ def run(
     Then follows what each thread has counted, "counters" in JSON: instructions by pipe, and the cycles that it issued nothing in,
     by cause. The golden model does not model cycles.
 
+    Where the array has memories, what each of them has done is told as well ("memories" in JSON).
+
     Checkpoints, and arrays that are spread over processes and machines: docs/large-arrays.md.
     """
     from scripts.d1.backends import open_array
@@ -84,8 +90,10 @@ def run(
     from sw.host import placement, run_program
     from sw.run_state import RunState
 
-    check_board_options(backend, baud, trace=trace, kanata=pipeline if pipeline and pipeline.asked else None, waves=waves)
+    kanata = pipeline if pipeline and pipeline.asked else None
+    check_board_options(backend, baud, trace=trace, kanata=kanata, waves=waves, memory=memory or None)
     stages = Stages()
+    topology: Topology | None = None
     state = RunState()
     with contextlib.ExitStack() as stack:
         if is_port(backend):
@@ -99,6 +107,8 @@ def run(
             shape = array or ARRAY
             if saved is not None:
                 shape, state = resumed(saved, contents)
+            topology = shape.topology
+            check_memory_files(memory, topology)
             checkpointer = Checkpointer(checkpoints.path, checkpoints.every, contents, shape, state) if checkpoints.path else None
             simulated = open_array(
                 config,
@@ -114,6 +124,7 @@ def run(
                 checkpointer=checkpointer,
             )
             opened = stack.enter_context(simulated)
+            fill_memories(opened.array, memory)
         with stages.stage(f"run {program.name} on {opened.description}") as stage:
             sites = placement(opened.array, contents)
             output = ProgramOutput(len(sites), stage.leave_screen, state.written)
@@ -123,10 +134,13 @@ def run(
             finally:
                 output.close()
             counters = read_counters(opened.array, sites, models_cycles=backend != "golden")
+            memories = [] if topology is None else memory_facts(opened.array, topology)
             seconds = stage.seconds
             stage.note = f"{report.cycles} cycles"
     result: dict[str, Any] = {"program": str(program), **opened.as_dict(), **report.as_dict(), "seconds": seconds}
     result["counters"] = [each.as_dict() for each in counters]
+    if memories:
+        result["memories"] = memories
     if as_json:
         print_json(result)
     else:
@@ -140,6 +154,7 @@ def run(
             click.echo("counters: cycles are not modelled by the golden model; run with --backend rtl to see where they go")
         else:
             print_counters(counters)
+        print_memories(memories)
         click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.reason} after {report.cycles} cycles")
     if not report.passed:
         click.echo(f"d1: {report.summary()}", err=True)

@@ -36,9 +36,13 @@ D1_API const char* d1_error() { return error.c_str(); }
 D1_API uint64_t d1_node_footprint() { return d1::Node::footprint(); }
 
 D1_API Array* d1_create(uint32_t rows, uint32_t columns, uint32_t threads, const uint8_t* live, const uint16_t* link_cycles,
-                        uint32_t host_site, uint32_t host_side, const uint16_t* owner, uint32_t rank, d1::Exchange exchange) {
+                        uint32_t host_site, uint32_t host_side, const d1::MemoryFacts* memories, uint32_t memory_count,
+                        const uint16_t* owner, uint32_t rank, d1::Exchange exchange) {
     Array* array = nullptr;
-    guarded([&] { array = new Array({rows, columns, live, link_cycles, host_site, host_side, owner, rank, exchange}, threads); });
+    guarded([&] {
+        array = new Array(
+            {rows, columns, live, link_cycles, host_site, host_side, memories, memory_count, owner, rank, exchange}, threads);
+    });
     return array;
 }
 D1_API void d1_destroy(Array* array) { delete array; }
@@ -76,6 +80,16 @@ D1_API void d1_peek(Array* array, uint32_t node, uint32_t offset, uint8_t* data,
 }
 D1_API void d1_poke(Array* array, uint32_t node, uint32_t offset, const uint8_t* data, uint32_t length) {
     std::memcpy(array->node(node).sram() + offset, data, length);
+}
+
+D1_API void d1_memory_read(Array* array, uint32_t number, uint64_t offset, uint8_t* data, uint64_t length) {
+    array->memory(number).contents().read(offset, data, length);
+}
+D1_API int d1_memory_write(Array* array, uint32_t number, uint64_t offset, const uint8_t* data, uint64_t length) {
+    return guarded([&] { array->memory(number).contents().write(offset, data, length); });
+}
+D1_API void d1_memory_counters(Array* array, uint32_t number, d1::MemoryCounters* counters) {
+    *counters = array->memory(number).counters();
 }
 
 D1_API void d1_trace(Array* array, int32_t node, int32_t retirements, int32_t writes) {

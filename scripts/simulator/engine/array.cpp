@@ -98,6 +98,7 @@ Array::Array(const Layout& layout, unsigned threads)
     make_neighbours(layout);
     make_cuts(layout);
     make_long_links(layout);
+    attach_memories(layout);
     // Each worker makes its own nodes, so that their memory lies near to it.
     std::exception_ptr failure;
     std::mutex mutex;
@@ -106,7 +107,7 @@ Array::Array(const Layout& layout, unsigned threads)
             for (unsigned n = member; n < count; n += members) {
                 const unsigned site = live_[n];
                 unsigned links = 0;
-                for (unsigned side = 0; side < 4; ++side) links |= unsigned(layout.link_cycles[site * 4 + side] != 0) << side;
+                for (unsigned side = 0; side < 4; ++side) links |= unsigned(neighbours_[slot_of_[site]][side] != kNoSlot) << side;
                 nodes_[slot_of_[site]] = std::make_unique<Node>(site % columns_, site / columns_, links);
             }
         } catch (...) {
@@ -183,6 +184,22 @@ void Array::make_long_links_of(unsigned site, const Layout& layout, Worker& work
     }
 }
 
+// A memory belongs to the worker of its node. Other processes have it as well, so that numbers are the same, and leave it alone.
+void Array::attach_memories(const Layout& layout) {
+    for (unsigned number = 0; number < layout.memory_count; ++number) {
+        const MemoryFacts& facts = layout.memories[number];
+        const unsigned x = facts.site % columns_, y = facts.site / columns_;
+        const unsigned slot = is_here(layout, facts.site) ? slot_of_.at(facts.site) : kDead;
+        EdgeMemory memory(x, y, kPortNorth + facts.side, facts.bytes, facts.latency, facts.bytes_per_cycle);
+        memories_.push_back({std::move(memory), slot, facts.side});
+        if (slot == kDead) continue;
+        neighbours_[slot][facts.side] = kFirstMemory - int(number);
+        for (Worker& worker : workers_)
+            if (slot >= worker.first && slot < worker.last) worker.memories.push_back(number);
+    }
+    for (auto& wake : memory_wake_) wake = std::vector<std::atomic<uint8_t>>(memories_.size());
+}
+
 // What the node in a slot sees on a side in this cycle.
 const Link* Array::seen(unsigned slot, unsigned side) const {
     static const Link kNothing{};
@@ -190,6 +207,7 @@ const Link* Array::seen(unsigned slot, unsigned side) const {
     if (near >= 0) return &links_[cycle_ & 1][near][side ^ 2];
     if (near == kNoSlot) return &kNothing;
     if (near == kHostSlot) return &host_link_[cycle_ & 1];
+    if (near <= kFirstMemory) return &memories_[kFirstMemory - near].out[cycle_ & 1];
     return &long_links_[kFirstLongLink - near].seen(cycle_ & 1, side == kEast || side == kSouth ? 0 : 1);
 }
 
@@ -198,6 +216,8 @@ void Array::wake(unsigned slot, unsigned side) {
     const int near = neighbours_[slot][side];
     if (near >= 0) {
         wake_[(cycle_ & 1) ^ 1][near].store(1, std::memory_order_relaxed);
+    } else if (near <= kFirstMemory) {
+        memory_wake_[(cycle_ & 1) ^ 1][kFirstMemory - near].store(1, std::memory_order_relaxed);
     } else if (near <= kFirstLongLink) {
         long_wake_[(cycle_ & 1) ^ 1][kFirstLongLink - near].store(1, std::memory_order_relaxed);
     }
@@ -220,6 +240,20 @@ void Array::step_long_links(Worker& worker) {
             const Link& out = link.seen(next, end);
             if (out.valid | out.credit) wake_[next][link.end(end).slot].store(1, std::memory_order_relaxed);
         }
+    }
+}
+
+void Array::step_memories(Worker& worker) {
+    const unsigned now = cycle_ & 1, next = now ^ 1;
+    for (const unsigned number : worker.memories) {
+        const bool woken = memory_wake_[now][number].exchange(0, std::memory_order_relaxed);
+        auto& [memory, slot, side, outs, activity] = memories_[number];
+        if (skipping_ && !woken && activity == kAsleep) continue;
+        const bool busy = memory.step(cycle_, links_[now][slot][side], outs[next]);
+        activity = busy ? kAwake : activity == kAwake ? kCopy : kAsleep;
+        worker.busy += busy;
+        worker.progress |= memory.moved();
+        if (outs[next].valid | outs[next].credit) wake_[next][slot].store(1, std::memory_order_relaxed);
     }
 }
 
@@ -278,6 +312,7 @@ void Array::step(unsigned member) {
     worker.busy = busy;
     worker.progress = progress;
     step_long_links(worker);
+    step_memories(worker);
 }
 
 // Exchanges what crosses the cuts, which nodes see in the next cycle.
@@ -327,12 +362,16 @@ void Array::record() {
     const size_t start = records_.size();
     records_.resize(start + cycle_record_bytes());
     uint8_t* bytes = records_.data() + start;
-    const Link& host = host_link_[cycle_ & 1];
-    std::memcpy(bytes, host.flit.data(), sizeof(Phit));
-    bytes[sizeof(Phit)] = host.valid;
-    bytes[sizeof(Phit) + 1] = host.credit;
-    bytes += host_record_bytes();
+    const auto put = [&bytes](const Link& link) {
+        std::memcpy(bytes, link.flit.data(), sizeof(Phit));
+        bytes[sizeof(Phit)] = link.valid;
+        bytes[sizeof(Phit) + 1] = link.credit;
+        bytes += link_record_bytes();
+    };
+    put(host_link_[cycle_ & 1]);
     for (const unsigned site : live_) nodes_[slot_of_[site]]->record(bytes + site * Node::record_bytes());
+    bytes += sites() * Node::record_bytes();
+    for (const Attached& attached : memories_) put(attached.out[cycle_ & 1]);
 }
 
 // A team pays when there is enough to do in a cycle, and when it has the processors for itself. Neither is known before, and

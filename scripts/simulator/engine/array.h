@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bridge.h"
+#include "edge_memory.h"
 #include "exchange.h"
 #include "host.h"
 #include "node.h"
@@ -20,8 +21,10 @@ namespace d1 {
 struct Layout {
     unsigned rows, columns;
     const uint8_t* live;          // by site: whether there is a node
-    const uint16_t* link_cycles;  // by site and side: 0 for no link; both ends of a link have the same
+    const uint16_t* link_cycles;  // by site and side: 0 for no link, and for those to memories; both ends of a link have the same
     unsigned host_site, host_side;
+    const MemoryFacts* memories;
+    unsigned memory_count;
     // Of several processes: which has a site, which one this is, and how they talk. Null if there is one only.
     const uint16_t* owner;
     unsigned rank;
@@ -42,6 +45,8 @@ class Array {
     Host& host() { return host_; }
     // Nodes are named by their sites, of which only live ones of this process may be asked for.
     Node& node(unsigned site) { return *nodes_.at(slot_of_.at(site)); }
+    // Memories are numbered as in the layout.
+    EdgeMemory& memory(unsigned number) { return memories_.at(number).memory; }
     Counters counters() const;
     uint64_t evaluations(unsigned site) const { return evaluations_.at(slot_of_.at(site)); }
 
@@ -61,11 +66,13 @@ class Array {
     // By node, and by cycle within each.
     void take_observations(unsigned stream, uint8_t* bytes);
 
-    // Records all output registers of all sites, after the host's link, in every cycle from now on; those of dead sites are 0, as
-    // are those of other processes.
+    // Records all output registers of all sites, between the host's link and those of the memories, in every cycle from now on;
+    // those of dead sites are 0, as are those of other processes.
     void set_recording(bool recording) { recording_ = recording; }
-    static size_t host_record_bytes() { return sizeof(Phit) + 2; }
-    size_t cycle_record_bytes() const { return host_record_bytes() + sites() * Node::record_bytes(); }
+    static size_t link_record_bytes() { return sizeof(Phit) + 2; }
+    size_t cycle_record_bytes() const {
+        return link_record_bytes() * (1 + memories_.size()) + sites() * Node::record_bytes();
+    }
     const std::vector<uint8_t>& records() const { return records_; }
     void clear_records() { records_.clear(); }
 
@@ -89,7 +96,14 @@ class Array {
         uint32_t busy = 0;
         bool progress = false;
         uint64_t node_cycles = 0;
-        std::vector<unsigned> long_links;
+        std::vector<unsigned> long_links, memories;
+    };
+    // A memory with what it drives; of that there are two copies, of even and of odd cycles.
+    struct Attached {
+        EdgeMemory memory;
+        unsigned slot, side;
+        Link out[2]{};
+        Activity activity = kAsleep;
     };
     enum Traced : uint8_t { kRetirements = 1, kWrites = 2 };
 
@@ -114,11 +128,13 @@ class Array {
     void make_cuts(const Layout& layout);
     void make_long_links(const Layout& layout);
     void make_long_links_of(unsigned site, const Layout& layout, Worker& worker);
+    void attach_memories(const Layout& layout);
     void exchange(Totals& totals);
     const Link* seen(unsigned slot, unsigned side) const;
     void wake(unsigned slot, unsigned side);
     void step(unsigned member);
     void step_long_links(Worker& worker);
+    void step_memories(Worker& worker);
     void complete();
     void record();
 
@@ -145,7 +161,7 @@ class Array {
     std::vector<Activity> activity_;
     std::vector<std::atomic<uint8_t>> wake_[2];
     std::vector<std::array<Link, 4>> links_[2];
-    std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirstLongLink - number of a long link
+    std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirst... - number
     std::vector<uint8_t> traced_;
     std::vector<std::vector<Retirement>> retirements_;
     std::vector<std::vector<VectorWrite>> writes_;
@@ -153,7 +169,7 @@ class Array {
     std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_, phits_;
     static constexpr unsigned kEast = 1, kSouth = 2;
-    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3;
+    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3, kFirstMemory = -(1 << 30);
     static constexpr unsigned kDead = ~0u;
 
     const Exchange exchange_;
@@ -164,6 +180,8 @@ class Array {
     std::vector<LongLink> long_links_;
     std::vector<Activity> long_activity_;
     std::vector<std::atomic<uint8_t>> long_wake_[2];
+    std::vector<Attached> memories_;
+    std::vector<std::atomic<uint8_t>> memory_wake_[2];
 
     Host host_;
     const unsigned host_side_;

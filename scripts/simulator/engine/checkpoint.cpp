@@ -12,6 +12,7 @@ namespace d1 {
 template <class Stream>
 void Array::long_link_state(Stream& stream, unsigned slot, unsigned side) {
     const int near = neighbours_[slot][side];
+    const bool is_long = near <= kFirstLongLink && near > kFirstMemory;
     const auto link_state = [&](auto& link_stream) {
         const unsigned number = unsigned(kFirstLongLink - near);
         link_stream(long_links_[number], long_activity_[number]);
@@ -20,13 +21,13 @@ void Array::long_link_state(Stream& stream, unsigned slot, unsigned side) {
     std::vector<uint8_t> bytes;
     if constexpr (std::is_same_v<Stream, StateWriter>) {
         StateWriter writer;
-        if (near <= kFirstLongLink) link_state(writer);
+        if (is_long) link_state(writer);
         bytes = writer.take();
         stream(bytes);
     } else {
         stream(bytes);
         StateReader reader(bytes.data(), bytes.size());
-        if (near <= kFirstLongLink) link_state(reader);
+        if (is_long) link_state(reader);
     }
 }
 
@@ -41,6 +42,13 @@ void Array::site_state(Stream& stream, unsigned site) {
     // Calls of the past are answered, so that only those for the next cycle count.
     atomic_state(stream, wake_[cycle_ & 1][slot]);
     nodes_[slot]->state(stream);
+    for (unsigned side = 0; side < 4; ++side) {
+        if (neighbours_[slot][side] > kFirstMemory) continue;
+        const unsigned number = unsigned(kFirstMemory - neighbours_[slot][side]);
+        auto& [memory, at, port, outs, activity] = memories_[number];
+        stream(memory, outs[0], outs[1], activity);
+        atomic_state(stream, memory_wake_[cycle_ & 1][number]);
+    }
     stream.end();
 }
 

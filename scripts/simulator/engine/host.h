@@ -55,8 +55,9 @@ class Host {
         uint8_t* data = nullptr;  // null for reads whose data nobody wants
         uint32_t skip = 0, length = 0;
     };
-    // Tag of all writes. Their errors say themselves what failed.
-    static constexpr unsigned kWriteTag = (1u << kFlitTag.bits) - 1;
+    // Tag of all writes, above those of reads. Their errors say themselves what failed.
+    static constexpr unsigned kWriteTag = 255;
+    static_assert(kWriteTag < 1u << kFlitTag.bits);
 
     void skip_empty();
     bool next_request(Flit& flit);

@@ -79,4 +79,17 @@ struct Counters {
 };
 static_assert(sizeof(Counters) == 32);
 
+// Of a memory: requests answered with data, obeyed, and answered by ERROR; packets that were none; cycles with work in hand.
+struct MemoryCounters {
+    uint64_t reads, writes, errors, dropped, busy_cycles;
+};
+static_assert(sizeof(MemoryCounters) == 40);
+
+// A memory at a site's side (north, east, south, west) that leads out of the array.
+struct MemoryFacts {
+    uint64_t bytes;
+    uint32_t site, side, latency, bytes_per_cycle;
+};
+static_assert(sizeof(MemoryFacts) == 24);
+
 }  // namespace d1

@@ -145,14 +145,16 @@ POST = st.none() | st.tuples(st.integers(0, 3), AMOUNTS)
 
 
 @property_settings(150)
-@given(st.lists(st.tuples(st.booleans(), POST, POST), max_size=30))
-def test_semaphores_count_saturate_and_report(cycles: list[Any]) -> None:
+@given(st.lists(st.tuples(st.booleans(), POST, POST, st.booleans()), max_size=30))
+def test_semaphores_count_saturate_and_report_which_overflowed_first(cycles: list[Any]) -> None:
     semaphores = SEMAPHORES.component
-    model, overflow = [0] * 4, False
+    model: list[int] = [0] * 4
+    overflowed: int | None = None
 
     async def check(context: Any) -> None:
-        nonlocal overflow
-        for takes, inside, outside in cycles:
+        nonlocal overflowed
+        for takes, inside, outside, clears in cycles:
+            context.set(semaphores.clear, clears)
             number, amount = inside or (0, 0)
             context.set(semaphores.number, number)
             context.set(semaphores.amount, amount)
@@ -173,12 +175,16 @@ def test_semaphores_count_saturate_and_report(cycles: list[Any]) -> None:
             await context.tick()
             if take:
                 model[take[0]] -= take[1]
+            if clears:
+                overflowed = None
             for post in posts:
                 if post:
-                    model[post[0]] += post[1]
-            overflow |= any(value > 65_535 for value in model)
-            model[:] = [min(value, 65_535) for value in model]
-            assert context.get(semaphores.overflow) == overflow
+                    total = model[post[0]] + post[1]
+                    if total > 65_535 and overflowed is None:
+                        overflowed = post[0]
+                    model[post[0]] = min(total, 65_535)
+            assert context.get(semaphores.overflow) == (overflowed is not None)
+            assert context.get(semaphores.overflowed) == (overflowed or 0)
         assert [context.get(semaphores.values[s]) for s in range(4)] == model
 
     SEMAPHORES.run(check)
@@ -188,6 +194,7 @@ def test_semaphores_count_saturate_and_report(cycles: list[Any]) -> None:
 def test_a_full_semaphore_stays_full(amount: int) -> None:
     async def check(context: Any) -> None:
         semaphores = SEMAPHORES.component
+        context.set(semaphores.clear, 0)
         context.set(semaphores.post, 1)
         context.set(semaphores.number, 3)
         context.set(semaphores.amount, 65_535)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from golden.config import NodeConfig
 from golden.layout import LINK_PORTS, Kind, Port, TrafficClass, flit_fields, phit_bits
+from golden.packet import Packet
+from golden.router import Router as GoldenRouter
 
 #: Names of the links, in the order of LINK_PORTS.
 LINKS = ("north", "east", "south", "west")
@@ -74,24 +77,23 @@ def payload_of(handle: Any) -> int:
     return int(handle.value)
 
 
-def expected_way(fields: Mapping[str, int], x: int, y: int, links: int, source: str, entry: int = 0) -> tuple[str, bool]:
-    """Name of the link that a flit from ``source`` must leave by, or "local"; and whether it is undeliverable.
+def packet_of(fields: Mapping[str, int]) -> Packet:
+    """What the golden router looks at of a flit."""
+    kind, x, y, exit, upper, src_y = (fields.get(name, 0) for name in ("kind", "x", "y", "exit", "upper", "src_y"))
+    return Packet(Kind(kind), x, y, 0, exit, src_y=src_y, upper=upper)
 
-    ``entry`` is what the routing table says about its destination.
+
+def expected_ways(fields: Mapping[str, int], router: GoldenRouter, source: str, traffic_class: int) -> list[tuple[str, bool]]:
+    """Where a flit from ``source`` must come out: name of the link or "local", and whether it is undeliverable.
+
+    ``exit`` may be no port at all. What is no request is no multicast.
     """
-    if entry and (fields["x"], fields["y"]) != (x, y):
-        port = entry
-    elif fields["x"] != x:
-        port = int(Port.WEST if fields["x"] < x else Port.EAST)
-    elif fields["y"] != y:
-        port = int(Port.NORTH if fields["y"] < y else Port.SOUTH)
-    else:
-        port = fields["exit"]
-    if port == Port.LOCAL:
-        return "local", False
-    if port in tuple(LINK_PORTS) and links >> (port - 1) & 1 and LINKS[port - 1] != source:
-        return LINKS[port - 1], False
-    return "local", True
+    packet = packet_of(fields)
+    if traffic_class != TrafficClass.REQUEST:
+        packet = dataclasses.replace(packet, upper=0)
+    arrival = Port.LOCAL if source == "local" else LINK_PORTS[LINKS.index(source)]
+    ports = router.next_ports(packet, arrival)
+    return [("local", True) if port is None else (port.name.lower(), False) for port in ports]
 
 
 def kind_of(traffic_class: int, number: int) -> Kind:

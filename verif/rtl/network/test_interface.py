@@ -153,7 +153,10 @@ class Model:
     def _answer(self, request: dict[str, int], kind: Kind, **more: int) -> None:
         own = {"src_x": X, "src_y": Y, "src_exit": int(Port.LOCAL)}
         back = {"x": request["src_x"], "y": request["src_y"], "exit": request["src_exit"]}
-        common = {"kind": int(kind), "offset": request["offset"], "tag": request["tag"]}
+        # Of a WRITE that a node refuses, a rectangle means nothing: the node is named.
+        refused = request["kind"] == Kind.WRITE and more.get("sem") == NetworkError.BAD_OFFSET
+        upper = 0 if refused else request.get("upper", 0)
+        common = {"kind": int(kind), "offset": request["offset"], "upper": upper, "tag": request["tag"]}
         self.responses.append(unpack(self.config, pack(self.config, own | back | common | more)))
 
     def request(self, flit: dict[str, int], undeliverable: bool) -> None:
@@ -161,17 +164,17 @@ class Model:
         if flit["kind"] not in (Kind.WRITE, Kind.READ):
             self.dropped += 1
             return
-        failed = {"src_x": flit["x"], "src_y": flit["y"], "src_exit": flit["exit"]}
         if undeliverable:
+            failed = {"src_x": flit["x"], "src_y": flit["y"], "src_exit": flit["exit"]}
             self._answer(flit, Kind.ERROR, sem=NetworkError.UNREACHABLE, **failed)
             return
         self.received += 1
         write = flit["kind"] == Kind.WRITE
         in_control = flit["offset"] >= CONTROL_PAGE_OFFSET
         if not (in_control or flit["offset"] < config.sram_bytes) or (
-            write and flit["post"] and flit["sem"] >= config.semaphores
+            flit["post"] and flit["sem"] >= config.semaphores if write else flit.get("upper", 0)
         ):
-            self._answer(flit, Kind.ERROR, sem=NetworkError.BAD_OFFSET, **failed)
+            self._answer(flit, Kind.ERROR, sem=NetworkError.BAD_OFFSET)
             return
         width, line = config.line_bytes, self._line(flit["offset"])
         first = (flit["offset"] - CONTROL_PAGE_OFFSET) // width * (width // 8)
@@ -328,11 +331,12 @@ def requests_of(config: NodeConfig) -> st.SearchStrategy[tuple[dict[str, int], b
     fields = st.fixed_dictionaries(
         {
             "kind": st.sampled_from((Kind.WRITE, Kind.READ, Kind.WRITE, Kind.READ, Kind.READ_DATA, Kind.ERROR, 7)),
-            "x": st.just(X),
-            "y": st.just(Y),
+            "x": st.sampled_from((X, X, X - 1)),
+            "y": st.sampled_from((Y, Y, Y - 1)),
             "exit": st.sampled_from((0, 0, 3, 7)),
+            "upper": st.sampled_from((0, 0, 0, 1, 1 << 13)),
             "offset": offset,
-            "tag": st.integers(0, 255),
+            "tag": st.integers(0, 1023),
             "post": st.integers(0, 1),
             "sem": st.sampled_from((0, 1, config.semaphores - 1, config.semaphores % 32, 31)),
             "mask": st.sampled_from((full, full, 0xFF, 0xFF00, 0x7F, 0, 1)),
@@ -433,7 +437,8 @@ async def the_core_sends_what_it_asked_for(dut: Any) -> None:
     rng = bench_rng(4)
 
     def core_request(i: int) -> dict[str, int]:
-        address = GlobalAddress(int(rng.integers(1 << 13)), int(rng.integers(1 << 13)), int(rng.integers(1 << 21)), i % 5)
+        x, y, offset, upper = (int(rng.integers(1 << bits)) for bits in (13, 13, 21, 14))
+        address = GlobalAddress(x, y, offset, i % 5, upper)
         return {
             "read": int(rng.integers(2)),
             "address": int(address),
@@ -455,7 +460,7 @@ async def the_core_sends_what_it_asked_for(dut: Any) -> None:
             address = GlobalAddress.unpack(request["address"])
             assert seen == {
                 "kind": int(Kind.READ if request["read"] else Kind.WRITE),
-                **{"x": address.x, "y": address.y, "exit": address.exit, "offset": address.offset},
+                **{"x": address.x, "y": address.y, "exit": address.exit, "upper": address.upper, "offset": address.offset},
                 **{"src_x": X, "src_y": Y, "src_exit": int(Port.LOCAL)},
                 **{name: request[name] for name in ("tag", "post", "sem", "mask", "data")},
             }
@@ -477,7 +482,9 @@ async def responses_reach_the_core_and_drain(dut: Any) -> None:
             kind, undeliverable = int(rng.choice([Kind.READ_DATA, Kind.ERROR, Kind.READ])), bool(rng.integers(8) == 0)
             fields = {
                 "kind": kind,
-                "tag": int(rng.integers(256)),
+                # Those that do not belong to threads nobody waits for.
+                "tag": int(rng.integers(256)) | int(rng.choice([0, 0, 0, 256, 512, 768])),
+                "upper": i * 300,
                 "data": int.from_bytes(rng.bytes(config.line_bytes), "little"),
                 "offset": int(rng.integers(1 << 21)),
                 "src_x": i,
@@ -487,10 +494,12 @@ async def responses_reach_the_core_and_drain(dut: Any) -> None:
             driver.responses.append((fields, undeliverable))
             if undeliverable or kind == Kind.READ:
                 dropped += 1
+            elif fields["tag"] >= 256:
+                pass
             elif kind == Kind.READ_DATA:
                 data.append((fields["tag"], fields["data"]))
             else:
-                errors.append((fields["tag"], int(GlobalAddress(i, 8191 - i, fields["offset"], i % 5))))
+                errors.append((fields["tag"], int(GlobalAddress(i, 8191 - i, fields["offset"], i % 5, i * 300))))
         await driver.run(400)
         assert (driver.core_data, driver.core_errors, driver.counts["dropped"]) == (data, errors, dropped)
 

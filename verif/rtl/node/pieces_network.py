@@ -11,7 +11,7 @@ from verif.rtl.node.pieces import DATA, HALF, OF_UNIT, PieceMaker, constant
 
 __all__ = ["NetworkPieces"]
 
-_WRITES = [m for m in INSTRUCTIONS if m.startswith("nwrite")]
+_WRITES = [m for m in INSTRUCTIONS if m.startswith(("nwrite", "npost"))]
 _POSTING_WRITES = [m for m in _WRITES if "sem" in INSTRUCTIONS[m].operands]
 
 #: What executes while a read is under way.
@@ -78,7 +78,7 @@ class NetworkPieces(PieceMaker):
         words += [encode("csrrs", 18, Csr.MNODE, 0), encode("add", 19, 19, 18)]
         if self._absent is not None and choices.one_of((True, False)):
             words = constant(19, int(self._absent) | choices.one_of((0, 0x40, Port.NORTH << OFFSET_BITS + 2 * COORDINATE_BITS)))
-        request = choices.one_of(("nwrite", "nwrite.p", "nwrite.s", "nwrite.sp", "nread", "nsd"))
+        request = choices.one_of((*_WRITES, "nread", "nsd"))
         return [*words, encode("addi", 16, 0, 1), self._word(request, rs1=19, sem=self.thread), encode("swait", self.thread, 16)]
 
     def _to_host(self) -> list[int]:
@@ -89,6 +89,6 @@ class NetworkPieces(PieceMaker):
 
     def _wrong_request(self) -> list[int]:
         """Traps at once: no global address, or not aligned."""
-        bad = [1 << 50, 5 << 47, 7 << 47, 4, 1 << 63, (6 << 47) + 1]
+        bad = [5 << 47 | 1 << 50, 5 << 47, 7 << 47, 4, 7 << 47 | 1 << 63, (6 << 47) + 1]
         words = constant(19, self.choices.one_of(bad))
         return [*words, self._one([*_WRITES, "nread", "nsd"], rs1=19, sem=self.thread)]

@@ -14,7 +14,7 @@ from verif.rtl.node.debugged import Debugged
 
 def failing(mistake: DebugMistake) -> str | None:
     """The first scenario that fails in the node that makes the mistake."""
-    library = build(preset("tiny"), node=MistakenDebugNode)
+    library = build(preset("tiny"), node=MistakenDebugNode, quick=True)
     for name, scenario in SCENARIOS.items():
         with Debugged(library, nodes=len(DebugMistake), y=mistake) as both:
             try:

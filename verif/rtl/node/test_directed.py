@@ -106,9 +106,19 @@ PROGRAMS = {
     " addi a1, a1, 4\n csrw mepc, a1\n mret",
     "remote write nowhere": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n nwrite v0, (a0)\n 1: j 1b",
     "remote write nowhere, after the end": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n nwrite v0, (a0)\n halt zero",
+    "post alone": "csrr a0, mnode\n npost (a0), 1\n npost (a0), 1\n li a1, 2\n swait 1, a1\n vld v1, 0(zero)",
+    "post alone of a semaphore that is not there": "csrr a0, mnode\n npost (a0), 31\n halt zero",
+    "post alone misaligned": "csrr a0, mnode\n addi a0, a0, 8\n npost (a0), 1",
+    "post alone nowhere": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n npost (a0), 1\n 1: j 1b",
+    "post alone while its line is read": "csrr a0, mnode\n nread v0, (a0)\n npost (a0), 1\n li a1, 1\n swait 1, a1\n"
+    " la a2, _start\n li a3, -LINE_BYTES\n and a2, a2, a3\n vst v0, 256(a2)\n halt zero",
     "remote read of nothing": "csrr a0, mnode\n li a1, SRAM_BYTES\n add a0, a0, a1\n nread v1, (a0)\n vst v1, 0(a0)\n 1: j 1b",
     "remote address misaligned": "csrr a0, mnode\n addi a0, a0, 4\n nsd a1, (a0)",
-    "remote address too large": "li a0, 1 << 50\n nread v1, (a0)",
+    "remote read of a rectangle": "li a0, 1 << 50\n nread v1, (a0)",
+    "remote write of a rectangle beyond the edge": "csrr a0, mnode\n li a1, 1 << 50 | 0x400\n add a0, a0, a1\n nwrite v0, (a0)\n"
+    " 1: j 1b",
+    "remote write of a rectangle beyond the edge, nothing there": "csrr a0, mnode\n li a1, 1 << 57 | SRAM_BYTES\n"
+    " add a0, a0, a1\n nsd a0, (a0)\n 1: j 1b",
     "remote exit that is no port": "li a0, 5 << 47\n nwrite v1, (a0)",
     "overflowing semaphore": "li a0, 0xffff\n spost 1, a0\n spost 1, a0\n swait 1, a0\n halt zero",
     "fence and fence.i with reserved bits set": "li a0, 1\n .word 0x8330000f | 5 << 15 | 10 << 7\n"

@@ -240,7 +240,7 @@ def test_nothing_of_a_thread_toggles_while_it_waits_or_has_ended(
     source = PROGRAM.replace("TRAPS", ".word 0" if traps else "")
     program = assemble(source, config=CONFIG, defines={"ROTATION": rotation, "SEMAPHORE": semaphore_offset(0)})
     thread_of = [(role - rotation) % 4 for role in range(4)]
-    library = build(CONFIG, "macro", "vcd")
+    library = build(CONFIG, "macro", "vcd", quick=True)
     with SimulatedArray(CONFIG, 1, 1, library=library) as array:
         load_program(array, program)
         for thread in range(CONFIG.threads):

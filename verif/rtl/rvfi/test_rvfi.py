@@ -31,7 +31,7 @@ pytestmark = pytest.mark.rtl
 
 @functools.cache
 def observed(config: NodeConfig) -> SimulatorLibrary:
-    return build(config, observe=True)
+    return build(config, observe=True, quick=True)
 
 
 def run(config: NodeConfig, memory: Sequence[tuple[int, bytes]], starts: Sequence[int]) -> SimulatedArray:

@@ -227,7 +227,7 @@ class XvfiThread:
         self._same(it, "the vector", seen["vector"][0]["data"], loaded.ljust(self.config.line_bytes, b"\0"))
 
     def _request(self, it: RvfiInstruction, row: Instruction, send: XvfiEvent) -> None:
-        self._same(it, "address", send["address"], it.rs1_rdata & (1 << 50) - 1)
+        self._same(it, "address", send["address"], it.rs1_rdata)
         self._same(it, "read", send["read"], int(row.mnemonic == "nread"))
         self._same(it, "post", send["post"], int("sem" in row.operands))
         if "sem" in row.operands:
@@ -236,6 +236,8 @@ class XvfiThread:
             low = it.rs1_rdata % self.config.line_bytes
             self._same(it, "mask", send["mask"], 0xFF << low)
             self._same(it, "data", send["data"][low : low + 8], it.rs2_rdata.to_bytes(8, "little"))
+        elif row.mnemonic == "npost":
+            self._same(it, "mask", send["mask"], 0)
         elif row.mnemonic != "nread":
             self._same(it, "mask", send["mask"], self._ones)
             self._same(it, "data", send["data"], self.vectors[it.insn >> 20 & 31])

@@ -14,7 +14,7 @@ from verif.rtl.sequential.debug_mistakes import DebugMistake, MistakenDebugNode
 
 def failing(mistake: DebugMistake) -> str | None:
     """The first scenario that fails in the node that makes the mistake."""
-    library = build(preset("nano"), node=MistakenDebugNode)
+    library = build(preset("nano"), node=MistakenDebugNode, quick=True)
     for name, scenario in SCENARIOS.items():
         with Debugged(library, nodes=len(DebugMistake), y=mistake) as both:
             try:

@@ -19,6 +19,8 @@ from golden.layout import (
     DEBUG_STRIDE,
     MISA_VALUE,
     OFFSET_BITS,
+    OVERFLOW_BIT,
+    OVERFLOWED_SEMAPHORE_BIT,
     SEMAPHORE_BLOCK,
     SRAM_BASE,
     THREAD_BLOCK,
@@ -79,7 +81,8 @@ class Model:
         self.counts: dict[int, int] = {int(register): 0 for _, register, _ in EVENTS}
         self.tohost_address = self.tohost = self.exited = self.exit_code = 0
         self.first_start = self.last_stop = 0
-        self.undeliverable = self.overflow = 0
+        self.undeliverable = 0
+        self.overflowed: int | None = None
         self.state = ThreadState.HALTED
         self.cycle = self.pc = self.wait = 0
         self.semaphores = [0] * semaphores
@@ -141,7 +144,9 @@ class Model:
         }
         places = (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED)
         status = sum(1 << 4 * place for place, state in enumerate(places) if state == self.state)
-        status |= self.exited << 12 | self.overflow << 13 | self.undeliverable << 14 | LINKS << 16
+        status |= self.exited << 12 | self.undeliverable << 14 | LINKS << 16
+        if self.overflowed is not None:
+            status |= 1 << OVERFLOW_BIT | self.overflowed << OVERFLOWED_SEMAPHORE_BIT
         status |= (self.state == ThreadState.STOPPED) << 20
         values: dict[int, int] = {
             ControlRegister.CONFIG: CONFIG.replace(semaphores=len(self.semaphores)).descriptor,
@@ -283,8 +288,9 @@ class Driver:
         dropped = rng.random() < self.density / 50
         put(registers.dropped, dropped)
         if rng.random() < self.density / 50:
-            model.overflow = 1
-        put(registers.semaphore_overflow, model.overflow)
+            model.overflowed = rng.getrandbits(5)
+        put(registers.semaphore_overflow, model.overflowed is not None)
+        put(registers.overflowed_semaphore, model.overflowed or 0)
         if rng.random() < self.density:
             number, value = rng.randrange(len(model.semaphores)), rng.getrandbits(16)
             model.semaphores[number] = value
@@ -411,6 +417,8 @@ class Driver:
         commands, injects = self.get("command"), self.get("inject")
         if not (host and ready):
             assert {start, stop, post, commands, injects} == {0}
+        clears = host is not None and ready and host["write"] and host["offset"] == ControlRegister.STATUS
+        assert self.get("clear_overflow") == clears
         if host is None:
             assert not self.get("event_waiting")
             if self.command is None:
@@ -437,6 +445,8 @@ class Driver:
             assert context.get(self.registers.post.amount) == value % 2**16
         elif offset == ControlRegister.TOHOST_ADDRESS:
             model.tohost_address, model.tohost, model.exited = value, 0, 0
+        elif offset == ControlRegister.STATUS:
+            model.overflowed = None
         elif offset == DATA_PAGE:
             model.data = value
         elif offset == CONTROL_PAGE:
@@ -704,7 +714,7 @@ def test_reset_clears_memory() -> None:
         context.set(RESET, 0)
         model = driver.model
         driver = Driver(context, RESETTABLE, cycle=5)
-        driver.model.overflow, driver.model.semaphores, driver.model.wait = model.overflow, model.semaphores, model.wait
+        driver.model.overflowed, driver.model.semaphores, driver.model.wait = model.overflowed, model.semaphores, model.wait
         registers = [*ControlRegister, *(THREAD_BLOCK + register for register in ThreadRegister)]
         # The page is asked at once, and has to wait.
         await driver.run(host=[("read", int(register)) for register in registers])

@@ -97,7 +97,7 @@ def test_destinations_without_a_node_cannot_be_reached() -> None:
         for here in topology.sites():
             if here != (x, y):
                 packet = Packet(Kind.READ, x, y, 0)
-                assert array.node(*here).next_port(packet, Port.LOCAL) is None
+                assert array.node(*here).router.next_ports(packet, Port.LOCAL) == (None,)
 
 
 def test_tables_that_are_too_small_are_refused_before_any_packet() -> None:

@@ -233,8 +233,8 @@ class Player:
     def _check_request(self, packet: Packet) -> None:
         context, pipe = self.context, self.pipe
         address = pipe.tx_address
-        seen = tuple(context.get(getattr(address, name)) for name in ("exit", "y", "x", "offset"))
-        assert seen == (packet.exit, packet.y, packet.x, packet.offset)
+        seen = tuple(context.get(getattr(address, name)) for name in ("upper", "exit", "y", "x", "offset"))
+        assert seen == (packet.upper, packet.exit, packet.y, packet.x, packet.offset)
         reads = packet.kind is Kind.READ
         seen = tuple(context.get(getattr(pipe, f"tx_{name}")) for name in ("read", "tag"))
         assert seen == (reads, packet.tag)

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from golden.config import NodeConfig, preset
 from golden.isa import INSTRUCTIONS, Unit
-from golden.layout import EXIT_BITS, GLOBAL_ADDRESS_BITS, SRAM_BASE, FormatKind
+from golden.layout import EXIT_BITS, GLOBAL_ADDRESS_BITS, SRAM_BASE, UPPER_BITS, FormatKind
 from rtl.core.pipes.store import StorePipe
 from verif.golden.encoding import encode
 from verif.rtl.core.pipes.pipe_bench import Entering, Model, PipeBench, with_operands
 from verif.rtl.core.pipes.store_player import Player, Store
 from verif.rtl.simulate import Simulation, property_settings
 
+_UPPER_SHIFT = GLOBAL_ADDRESS_BITS - UPPER_BITS
+_EXIT_SHIFT = _UPPER_SHIFT - EXIT_BITS
 _SMALL = preset("tiny").replace(sram_blocks=3, bank_lines=16)
 #: Accumulators of one, two and four lines; one takes converters in turns.
 CONFIGS = {
@@ -51,9 +53,10 @@ def stores(config: NodeConfig, tohost: int) -> st.SearchStrategy[Store]:
     elsewhere = st.one_of(
         # Every exit as often, also those that are no port.
         st.builds(
-            lambda where, exit_: where // line * line | exit_ << GLOBAL_ADDRESS_BITS - EXIT_BITS,
-            st.integers(0, 2 ** (GLOBAL_ADDRESS_BITS - EXIT_BITS) - 1),
+            lambda where, exit_, upper: where // line * line | exit_ << _EXIT_SHIFT | upper << _UPPER_SHIFT,
+            st.integers(0, 2**_EXIT_SHIFT - 1),
             st.sampled_from(range(8)),
+            st.sampled_from((0, 0, 1, 2**UPPER_BITS - 1)),
         ),
         st.integers(0, 2**64 - 1).map(lambda where: where // 8 * 8),
         st.integers(0, 2**52 - 1),
