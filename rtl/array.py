@@ -29,6 +29,11 @@ class FlatArray(wiring.Component):
         Makes a node: a component whose members are the boundary of ``docs/architecture.md`` by their flat names
         (``north_out_valid``, ...). Called once per live site.
 
+    Raises
+    ------
+    ValueError
+        If the array has memories, which are no hardware of ours.
+
     Members
     -------
     host_in_valid : In(2), host_in_flit : In(phit), host_in_credit : Out(2)
@@ -42,6 +47,8 @@ class FlatArray(wiring.Component):
     """
 
     def __init__(self, config: NodeConfig, topology, node_factory: Callable[[], wiring.Component]):
+        if topology.memories:
+            raise ValueError("an array with memories cannot be elaborated flat; leave 'memories' out of its description")
         self.config = config
         self.topology = topology
         self.nodes = {site: node_factory() for site in topology.sites()}

@@ -141,40 +141,41 @@ def test_threads_trap_beyond_the_end_with_the_address(tiny_macro: SimulatorLibra
 
 
 def reader(memory: EdgeMemory, batches: int, under_way: int) -> str:
-    """Reads so many lines at a time, as often as batches say; each register again as soon as its line has been used."""
+    """Reads up to 16 lines at a time, as often as batches say; each register again as soon as its line has been used."""
     read = "nread v{0}, (a0)\naddi a0, a0, LINE_BYTES\n"
-    use = "vadd.i32 v31, v31, v{0}\n"
+    # No sum depends on another.
+    use = "vadd.i32 v{1}, v{0}, v{0}\n"
     registers = range(under_way)
     return (
         f"li a0, {int(memory.address(0))}\nli t0, {batches - 1}\n"
         + "".join(read.format(n) for n in registers)
         + "1:\n"
-        + "".join((use + read).format(n) for n in registers)
+        + "".join((use + read).format(n, 16 + n) for n in registers)
         + "addi t0, t0, -1\nbnez t0, 1b\n"
-        + "".join(use.format(n) for n in registers)
+        + "".join(use.format(n, 16 + n) for n in registers)
         + "halt zero\n"
     )
 
 
 def cycles_per_line(library: SimulatorLibrary, memory: EdgeMemory, under_way: int) -> float:
-    """Of a thread that reads 50 batches, from the first answer to the last."""
+    """Of a thread that reads 50 batches, from the first answer to the last: that of node x=0, west of the memory."""
     batches = 50
-    with SimulatedArray(library.config, topology=Topology(1, 1, memories=(memory,)), library=library, threads=1) as array:
+    topology = Topology(1, memory.x + 1, memories=(memory,))
+    with SimulatedArray(library.config, topology=topology, library=library, threads=1) as array:
         array.record_boundary()
         source = reader(memory, batches, under_way)
-        assert run_program(array, assemble(source, config=library.config), 1_000_000).passed
+        assert run_program(array, assemble(source, config=library.config), 1_000_000, [(0, 0)]).passed
         answered = np.flatnonzero(array.boundary_records()["memories"][:, 0]["valid"])
     assert len(answered) == batches * under_way
     return float(answered[-1] - answered[0]) / (len(answered) - 1)
 
 
-@pytest.mark.parametrize("under_way", [1, 4, 16])
-def test_reads_under_way_share_a_round_trip(tiny_macro: SimulatorLibrary, under_way: int) -> None:
-    latency = 100
-    trip = cycles_per_line(tiny_macro, east(1, latency=latency), 1)
-    # Beside the latency: from the instruction to the link, and from the link through the register to the next instruction.
-    assert latency + 5 <= trip <= latency + 25
-    assert cycles_per_line(tiny_macro, east(1, latency=latency), under_way) == pytest.approx(trip / under_way, rel=0.12)
+@pytest.mark.parametrize("latency, hops", [(20, 0), (100, 0), (100, 3)])
+def test_reads_under_way_share_a_round_trip(tiny_macro: SimulatorLibrary, latency: int, hops: int) -> None:
+    memory = east(hops + 1, latency=latency)
+    trip = latency + 5 + 2 * hops
+    assert cycles_per_line(tiny_macro, memory, 1) == trip
+    assert cycles_per_line(tiny_macro, memory, 4) == pytest.approx(trip / 4, rel=0.03)
 
 
 def vector_sum(array: GoldenArray | SimulatedArray) -> tuple[int, bytes]:
