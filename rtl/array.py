@@ -18,7 +18,7 @@ class FlatArray(wiring.Component):
     """A mesh of nodes in one design, for comparison with the engine, which runs many instances of one compiled node.
 
     Node (row, column) has coordinates y = row, x = column. Links that take more than a cycle have a
-    :class:`rtl.network.bridge.Bridge` in each direction.
+    :class:`rtl.network.bridge.Bridge` in each direction. Memories at the edge are left out: nothing answers on their links.
 
     Parameters
     ----------

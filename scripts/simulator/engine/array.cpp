@@ -226,9 +226,10 @@ void Array::wake(unsigned slot, unsigned side) {
 void Array::step_long_links(Worker& worker) {
     const unsigned now = cycle_ & 1, next = now ^ 1;
     for (const unsigned number : worker.long_links) {
-        const bool woken = long_wake_[now][number].exchange(0, std::memory_order_relaxed);
+        const bool woken = long_wake_[now][number].load(std::memory_order_relaxed);
         Activity& activity = long_activity_[number];
         if (skipping_ && !woken && activity == kAsleep) continue;
+        if (woken) long_wake_[now][number].store(0, std::memory_order_relaxed);
         LongLink& link = long_links_[number];
         const auto drives = [&](unsigned end) -> const Link& { return links_[now][link.end(end).slot][link.end(end).side]; };
         const bool busy = link.step(cycle_, drives(0), drives(1));
