@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from scripts.d1.memory import require_memory
 from scripts.d1.options import ArrayShape, PipelineView
 from scripts.d1.pipeline_trace import PipelineTrace
 from scripts.d1.ranks import processes
-from scripts.d1.report import Stages
+from scripts.d1.report import Stage, Stages
 from scripts.d1.trace import trace_golden, trace_records
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from scripts.simulator.checkpoint import Checkpoint, check_choice
@@ -92,6 +93,19 @@ class WatchedArray(Watching):
 
 class WatchedRankedArray(Watching, RankedArray):
     """In several processes."""
+
+
+def show_progress(array: ArrayBackend, stage: Stage) -> None:
+    """Tell in a stage how far a simulated array is, and how fast it goes on; other backends tell nothing."""
+    if not isinstance(array, Watching):
+        return
+    first, start = array.cycle, time.monotonic()
+
+    def tell(watched: SimulatedArray) -> None:
+        rate = (watched.cycle - first) / max(time.monotonic() - start, 1e-3)
+        stage.advance(None, f"cycle {watched.cycle:,}, {rate:,.0f} per second")
+
+    array.watchers.append(tell)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ TOPOLOGIES = {
 
 
 def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, Any]:
-    """Lets nodes write to each other over all kinds of links, and tells all that can be seen.
+    """Lets nodes write to each other over all links, and tells all that can be seen. In one array, a node waits for ever.
 
     In the middle of it, the array is saved if there is a file for that.
     """
@@ -58,7 +58,8 @@ def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, An
     array.write_many([(x, y, 16, rng.randbytes(48)) for x, y in busy])
     # More senders would leave the host no room.
     for n, (x, y) in enumerate(busy):
-        work = job(rng.randrange(900, 1300), send_to=rng.choice(sites) if n % 3 == 0 else None)
+        waits = array.topology == TOPOLOGIES["rows"] and n == 7
+        work = job(rng.randrange(900, 1300), send_to=rng.choice(sites) if n % 3 == 0 else None, wait=waits)
         array.write(x, y, START, work.to_bytes(8, "little"))
     for memory in array.topology.memories:
         array.memory(*memory.link).write(64, rng.randbytes(100))

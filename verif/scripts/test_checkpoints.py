@@ -16,6 +16,7 @@ from golden.edge_memory import EdgeMemory
 from golden.layout import Kind, Port, ThreadRegister, thread_offset
 from golden.packet import Packet
 from golden.topology import Topology
+from scripts.d1.main import run
 from scripts.simulator import SimulatedArray, SimulatorError, SimulatorLibrary, build
 from scripts.simulator.checkpoint import CheckpointError
 from sw.assembler import assemble
@@ -344,6 +345,14 @@ def test_d1_run_goes_on_in_another_process(talking: Path, tmp_path: Path) -> Non
     shown = d1("run", talking, "--resume", file)
     assert "row 1, column 1: f\n" in shown.stdout
     assert "row 1, column 1: a\n" not in shown.stdout
+
+
+def test_d1_run_tells_how_far_it_is(talking: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    build(CONFIG, "macro")
+    monkeypatch.setattr("scripts.d1.report.LINE_INTERVAL_SECONDS", 0.0)
+    assert run(["run", str(talking), "--config", "tiny"]) == 0
+    shown = re.findall(r"run talking\.s .*cycle ([\d,]+), [\d,]+ per second", capsys.readouterr().err)
+    assert len(set(shown)) > 3
 
 
 def test_d1_run_refuses_what_does_not_belong_together(talking: Path, tmp_path: Path, saved: Path) -> None:

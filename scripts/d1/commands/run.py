@@ -79,7 +79,7 @@ def run(
 
     Checkpoints, and arrays that are spread over processes and machines: docs/large-arrays.md.
     """
-    from scripts.d1.backends import open_array
+    from scripts.d1.backends import open_array, show_progress
     from scripts.d1.boards import open_board
     from scripts.d1.checkpoints import Checkpointer, resumed
     from scripts.d1.counters import print_counters
@@ -129,6 +129,7 @@ def run(
             sites = placement(opened.array, contents)
             output = ProgramOutput(len(sites), stage.leave_screen, state.written)
             show = None if as_json else output.write
+            show_progress(opened.array, stage)
             try:
                 report = run_program(opened.array, contents, max_cycles, sites, output=show, state=state)
             finally:
