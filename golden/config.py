@@ -68,7 +68,8 @@ class NodeConfig:
     semaphores : int
         Semaphores of a node: 4, 8, 16 or 32.
     channel_depth : int
-        Flits buffered per link and class; 3 sustain full rate on a one-cycle link. 3 to 64.
+        Flits buffered per link and class; 3 sustain full rate on a one-cycle link, more are a queue for flits that wait for
+        their turn. 3 to 64.
     link_passes : int
         Cycles that a flit takes on a link, whose wires carry that part of it per cycle: 1, 2 or 4. Routers are smaller by about
         as much. What is sent and in which order does not depend on it.
