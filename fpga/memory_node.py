@@ -109,8 +109,8 @@ class MemoryNode(wiring.Component):
 
 
 def memory_config(config: NodeConfig, family: str) -> MemoryConfig:
-    """The memory of a node; for iCE40, what of it fits there: one bank, and narrow links."""
-    fields = dataclasses.asdict(config) | {"name": "memory"}
+    """The memory of a node, which routes nothing; for iCE40, what of it fits there: one bank, and narrow links."""
+    fields = dataclasses.asdict(config) | {"name": "memory", "route_bits": 0}
     if family == "ice40":
         bank_lines = min(_ICE40_SRAM_BYTES // config.line_bytes, config.sram_lines)
         fields |= {"sram_blocks": 1, "sram_ways": 1, "bank_lines": bank_lines, "link_passes": 4}

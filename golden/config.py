@@ -82,6 +82,8 @@ class NodeConfig:
     matrix_passes : int
         Passes that a matrix step takes; there is hardware for ``matrix_m * matrix_n / matrix_passes`` elements. A power of
         two, at most ``matrix_m * matrix_n``. A pass takes a cycle, or two from four passes on (``matrix_step_cycles``).
+    lists : int
+        List transfers that a node has under way at a time: 0, 2, 4 or 8. With 0 there are none, and ``nlist`` is illegal.
     core : str
         ``pipelined``, or ``sequential``: one instruction at a time, for nodes with one thread and narrow links, on which area
         counts. Results do not depend on it.
@@ -110,6 +112,7 @@ class NodeConfig:
     route_bits: int = 5
     simd_passes: int = 1
     matrix_passes: int = 1
+    lists: int = 0
     core: str = "pipelined"
 
     def __post_init__(self) -> None:
@@ -126,6 +129,7 @@ class NodeConfig:
             "semaphores": (4, 8, 16, 32),
             "link_passes": (1, 2, 4),
             "route_bits": (0, 3, 4, 5),
+            "lists": (0, 2, 4, 8),
             "simd_passes": (1, 2, 4, 8, 16),
             "matrix_passes": (1, 2, 4, 8, 16, 32, 64),
         }
@@ -237,6 +241,7 @@ class NodeConfig:
             | self.semaphores << 24
             | (self.sram_bytes >> 4) << 32
             | self.route_bits << 56
+            | self.lists << 59
         )
 
     @property

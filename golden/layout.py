@@ -631,3 +631,113 @@ class Cause(IntEnum):
     STORE_ACCESS_FAULT = 7
     ECALL_MACHINE = 11
     NETWORK_ERROR = 24
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# List transfers
+# ---------------------------------------------------------------------------------------------------------------------
+
+#: Bytes of a descriptor, which is aligned to them.
+LIST_DESCRIPTOR_BYTES = 128
+#: Dimensions of a list, at most.
+LIST_DIMENSIONS = 4
+#: Bits 0-15 of every descriptor: the letter L, and the version.
+LIST_MAGIC = 0x4C01
+#: Bits of a count, and of a valid range's ends.
+LIST_COUNT_BITS = 16
+LIST_STRIDE_BITS = 32
+#: READs of a list that are under way, at most.
+LIST_READS = 16
+
+#: Bits of an offset in what is attached to a link: the 21 of the window, and above them bits 50 to 63 of the address.
+ATTACHED_OFFSET_BITS = OFFSET_BITS + UPPER_BITS
+
+
+class ListField(IntEnum):
+    """Lowest bits of the fields of a descriptor's first double word; the magic number is in bits 0-15. All other bits are 0."""
+
+    GRANULE = 16
+    """2 bits: 8, 16, 32 or 64 bytes for 0 to 3."""
+    DIMENSIONS = 18
+    """2 bits: dimensions - 1."""
+    CHAIN = 20
+    """Another descriptor follows."""
+    POST_SOURCE = 21
+    POST_DESTINATION = 22
+    SOURCE_SEMAPHORE = 24
+    """5 bits."""
+    DESTINATION_SEMAPHORE = 32
+    """5 bits."""
+
+
+class ListWord(IntEnum):
+    """Double words of a descriptor."""
+
+    CONTROL = 0
+    SOURCE = 1
+    DESTINATION = 2
+    NEXT = 3
+    STRIDES = 4
+    """Of dimension 0; the others follow. Source in bits 0-31, destination in bits 32-63."""
+    COUNTS = 8
+    """Of dimension 0; the others follow. Count in bits 0-15, first valid index in bits 16-31, end of valid ones in bits 32-47."""
+
+
+#: Double words of a descriptor that mean anything.
+LIST_WORDS = ListWord.COUNTS + LIST_DIMENSIONS
+
+#: Tags of lists. Bits 4-6 are the place. With LIST_TAG_READ, bits 0-3 number the READs of a place; else bits 0-1 are the thread
+#: that started it, LIST_TAG_PACKET is set if it was a packet, and LIST_TAG_TURN changes from one list of a place to the next.
+LIST_TAG = TagOwner.LIST << TAG_NUMBER_BITS
+LIST_TAG_READ = 1 << 7
+LIST_TAG_PLACE = 4
+LIST_TAG_TURN = 1 << 3
+LIST_TAG_PACKET = 1 << 2
+
+
+class ListCause(IntEnum):
+    """Why a list failed."""
+
+    NONE = 0
+    DESCRIPTOR = 1
+    """It is none, or the node does not have what it asks for."""
+    ENDS = 2
+    """Neither source nor destination is in this node."""
+    MISALIGNED = 3
+    """An address or a stride is no multiple of the granule."""
+    OFFSET = 4
+    """A granule lies outside of what is there."""
+    UNREACHABLE = 5
+    REFUSED = 6
+    """ERROR packets said so: UNREACHABLE and BAD_OFFSET."""
+    ORDER = 7
+    """An answer came out of order."""
+
+
+class ListState(IntEnum):
+    """What a place for lists does."""
+
+    FREE = 0
+    RUNNING = 1
+    ENDING = 2
+    """Its list has failed, and answers to its READs are still to come."""
+
+
+#: The block of place p lies at LIST_BLOCK + p * LIST_STRIDE in the control page.
+LIST_BLOCK = 0xB00
+LIST_STRIDE = 0x20
+#: Write: start the list whose descriptor has this offset. Read: starts that found no free place, at most 65,535.
+LIST_START = 0xC00
+
+
+class ListRegister(IntEnum):
+    """Byte offsets in the block of a place for lists."""
+
+    STATE = 0x00
+    """Read only, 0 when FREE. Bits 0-1 ListState; 2 pull; 3 started by a packet; 4-5 the thread that started it otherwise; 8-12
+    READs under way; 32-52 offset of the descriptor."""
+    FAILURE = 0x08
+    """Bits 0-2 ListCause of the last list that failed here; 3-5 who started it, as in STATE; 32-52 offset of the descriptor that
+    the place had then. A write clears it, and ADDRESS."""
+    ADDRESS = 0x10
+    """Read only. The global address that FAILURE is about."""

@@ -123,6 +123,7 @@ class GoldenArray:
         }
         self._memories = {memory.link: MemoryModel(memory, config.line_bytes) for memory in self.topology.memories}
         self._threads = [thread for node in self._nodes.values() for thread in node.threads]
+        self._lists = [node.lists for node in self._nodes.values() if config.lists]
 
     @property
     def cycle(self) -> int:
@@ -206,7 +207,8 @@ class GoldenArray:
     def run(self, max_cycles: int | None = None, until: str = "ended") -> RunResult:
         """Run until every node has ended, ``max_cycles`` are over, or nothing can move any more.
 
-        With threads that a debugger has stopped nothing has ended, but what cannot move is no deadlock either.
+        With threads that a debugger has stopped nothing has ended, but what cannot move is no deadlock either. A node has not
+        ended as long as a list is under way.
 
         Parameters
         ----------
@@ -218,15 +220,19 @@ class GoldenArray:
         if until != "ended":
             raise ValueError(f"until = {until!r} is not 'ended'")
         start = self._clock.cycle
-        while any(thread.active for thread in self._threads):
+        while self._is_active():
             budget = QUANTUM
             if max_cycles is not None:
                 budget = min(budget, max_cycles - (self._clock.cycle - start))
             if budget <= 0:
                 return RunResult("limit", self._clock.cycle - start)
-            if run_round(self._threads, self._clock, budget) == 0 and any(thread.active for thread in self._threads):
+            if run_round([*self._threads, *self._lists], self._clock, budget) == 0 and self._is_active():
                 return RunResult("stopped" if self._has_stopped() else "deadlock", self._clock.cycle - start)
         return RunResult("stopped" if self._has_stopped() else "ended", self._clock.cycle - start)
+
+    def _is_active(self) -> bool:
+        """Whether a thread is RUNNING or WAITING, or a list under way."""
+        return any(thread.active for thread in self._threads) or any(lists.busy for lists in self._lists)
 
     def _has_stopped(self) -> bool:
         """Whether a debugger has stopped a thread."""
@@ -279,7 +285,11 @@ class GoldenArray:
             self._walk(answer, node, port)
 
     def _access(self, kind: Kind, target: GlobalAddress, mask: int = 0, data: bytes = b"") -> Packet | None:
-        """Send a request from the host; returns what answers it, None if nothing does, NetworkAccessError if it failed."""
+        """Send a request from the host; returns what answers it, None if nothing does, NetworkAccessError if it failed.
+
+        Lists go on meanwhile, so that a host can wait for one without running the array.
+        """
+        run_round(self._lists, self._clock)
         before = len(self.host_inbox)
         x, y, port = self.topology.host_link
         self.send(Packet(kind, target.x, target.y, target.offset, src_x=x, src_y=y, src_exit=port, mask=mask, data=data))

@@ -19,6 +19,7 @@ from golden.layout import (
     COUNTER_STRIDE,
     DEBUG_BLOCK,
     DEBUG_STRIDE,
+    LIST_BLOCK,
     OVERFLOW_BIT,
     OVERFLOWED_SEMAPHORE_BIT,
     ROUTE_BLOCK,
@@ -39,6 +40,7 @@ from golden.layout import (
     ThreadRegister,
     ThreadState,
 )
+from golden.lists import ListEngine
 from golden.packet import Packet
 from golden.program import Program
 from golden.router import Router
@@ -76,6 +78,7 @@ class GoldenNode:
     -------
     sram : bytearray
     threads : list of Thread
+    lists : ListEngine
     semaphores : list of int
     router : Router
     departed : list of (Port, Packet)
@@ -111,6 +114,7 @@ class GoldenNode:
         self.on_retire: Callable[[Retirement], None] | None = None
         self.on_vector_write: Callable[[int, int, bytes], None] | None = None
         self.threads = [Thread(self, number) for number in range(config.threads)]
+        self.lists = ListEngine(self)
         self._transport = transport or GoldenNode._route_alone
         self._outbox: deque[Packet] = deque()
         self._overflowed: int | None = None
@@ -130,11 +134,11 @@ class GoldenNode:
         self.write_register(ControlRegister.TOHOST_ADDRESS, program.tohost or 0)
 
     def run(self, max_cycles: int | None = None) -> int:
-        """Run all threads until none can go on or ``max_cycles`` are over; returns the cycles that passed."""
+        """Run all threads and lists until none can go on or ``max_cycles`` are over; returns the cycles that passed."""
         start = self.clock.cycle
         while max_cycles is None or self.clock.cycle - start < max_cycles:
             budget = QUANTUM if max_cycles is None else min(QUANTUM, max_cycles - (self.clock.cycle - start))
-            if run_round(self.threads, self.clock, budget) == 0:
+            if run_round([*self.threads, self.lists], self.clock, budget) == 0:
                 break
         return self.clock.cycle - start
 
@@ -199,6 +203,10 @@ class GoldenNode:
     def send(self, packet: Packet) -> None:
         """A thread sends a request; it leaves at the next ``flush``."""
         self._requests_sent += 1
+        self.forward(packet)
+
+    def forward(self, packet: Packet) -> None:
+        """A request that no thread sends; it leaves at the next ``flush``."""
         self._outbox.append(packet)
 
     def flush(self) -> None:
@@ -226,6 +234,8 @@ class GoldenNode:
         if not packet.is_request:
             if packet.tag >> TAG_NUMBER_BITS == TagOwner.THREAD:
                 self._receive(packet)
+            elif packet.tag >> TAG_NUMBER_BITS == TagOwner.LIST:
+                self.lists.answer(packet)
         else:
             self._requests_received += 1
             self._serve(packet)
@@ -308,6 +318,8 @@ class GoldenNode:
         if register < COUNTER_BLOCK:
             semaphore = (register - SEMAPHORE_BLOCK) // SEMAPHORE_STRIDE
             return self.semaphores[semaphore] if semaphore < len(self.semaphores) else 0
+        if register >= LIST_BLOCK:
+            return self.lists.read(register)
         if register >= ROUTE_BLOCK:
             return self.router.routes.read(register)
         if register >= DEBUG_BLOCK:
@@ -332,6 +344,8 @@ class GoldenNode:
                     self.threads[number].start(value)
                 elif field == ThreadRegister.STATE:
                     self.threads[number].stop(ThreadState.HALTED)
+        elif register >= LIST_BLOCK:
+            self.lists.write(register, value)
         elif register >= ROUTE_BLOCK:
             self.router.routes.write(register, value)
         elif register >= DEBUG_BLOCK:

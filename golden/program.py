@@ -69,5 +69,6 @@ def _described(descriptor: int) -> str:
     """A ``NodeConfig.descriptor`` in words."""
     return (
         f"instruction set {descriptor & 0xFF}, lines of {descriptor >> 8 & 0xFF} bytes, threads: {descriptor >> 16 & 0xF}, "
-        f"accumulators: {descriptor >> 20 & 0xF}, semaphores: {descriptor >> 24 & 0xFF}, {descriptor >> 32 << 4} bytes of SRAM"
+        f"accumulators: {descriptor >> 20 & 0xF}, semaphores: {descriptor >> 24 & 0xFF}, "
+        f"{(descriptor >> 32 & 0xFF_FFFF) << 4} bytes of SRAM, lists: {descriptor >> 59}"
     )

@@ -35,7 +35,7 @@ class Router:
         """The ports through which a packet is sent on, of a multicast one copy each; None: it is undeliverable here.
 
         A port without a link is undeliverable, and so is the port of arrival: only an ``exit``, a table or a rectangle beyond the
-        edge could lead there. Of several such copies one is counted.
+        edge could lead there. Of several such copies one is counted, and it comes last: what is delivered is answered first.
 
         Parameters
         ----------
@@ -49,8 +49,8 @@ class Router:
             return (None,)
         else:
             ports = list(self._branches(packet, arrival)) or [None]
-        open_ports = [port if port is not None and self._leads_on(port, arrival) else None for port in ports]
-        return tuple(dict.fromkeys(open_ports))
+        leads_on = [port for port in ports if port is not None and self._leads_on(port, arrival)]
+        return tuple(leads_on) if len(leads_on) == len(ports) else (*leads_on, None)
 
     def _leads_on(self, port: Port, arrival: Port) -> bool:
         if port is Port.LOCAL:

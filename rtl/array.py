@@ -18,7 +18,7 @@ class FlatArray(wiring.Component):
     """A mesh of nodes in one design, for comparison with the engine, which runs many instances of one compiled node.
 
     Node (row, column) has coordinates y = row, x = column. Links that take more than a cycle have a
-    :class:`rtl.network.bridge.Bridge` in each direction.
+    :class:`rtl.network.bridge.Bridge` in each direction. Memories at the edge are left out: nothing answers on their links.
 
     Parameters
     ----------
@@ -28,6 +28,11 @@ class FlatArray(wiring.Component):
     node_factory : callable
         Makes a node: a component whose members are the boundary of ``docs/architecture.md`` by their flat names
         (``north_out_valid``, ...). Called once per live site.
+
+    Raises
+    ------
+    ValueError
+        If the array has memories, which are no hardware of ours.
 
     Members
     -------
@@ -42,6 +47,8 @@ class FlatArray(wiring.Component):
     """
 
     def __init__(self, config: NodeConfig, topology, node_factory: Callable[[], wiring.Component]):
+        if topology.memories:
+            raise ValueError("an array with memories cannot be elaborated flat; leave 'memories' out of its description")
         self.config = config
         self.topology = topology
         self.nodes = {site: node_factory() for site in topology.sites()}

@@ -5,7 +5,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.config import NodeConfig
+from golden.config import ConfigError, NodeConfig
 from golden.layout import COORDINATE_BITS, LINK_PORTS
 from rtl.core.core import Core
 from rtl.core.observation.core import ObservedCore
@@ -80,11 +80,15 @@ class Node(wiring.Component):
 
     Raises
     ------
+    ConfigError
+        If the configuration has lists.
     ValueError
         If ``links`` is not a number of four bits, or a sequential core is to be observed.
     """
 
     def __init__(self, config: NodeConfig, links: int = ALL_LINKS, *, observe: bool = False):
+        if config.lists:
+            raise ConfigError(f"lists = {config.lists}: no hardware executes list transfers yet, only the model; 0 is allowed")
         self.config = config
         self._observed = observation_ports(config) if observe else {}
         self.present = present_links(links)

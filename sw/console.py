@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from golden.layout import SRAM_BASE, TOHOST_PAYLOAD_BITS, ThreadRegister, ThreadState, thread_offset
 from golden.program import Program
 from sw.backend import ArrayBackend, HostError, RunOutcome, ServedBackend, Site, read_blocks, write_blocks
+from sw.run_state import FIRST_LOOK_CYCLES, RunState
 
 __all__ = ["Console", "Output", "RequestError", "serves"]
 
@@ -30,9 +31,7 @@ Output = Callable[[Site, int, bytes], None]
 #: Symbol of the double word by which the host answers; ``tohost`` is part of the program.
 _FROMHOST = "fromhost"
 
-#: Cycles until the host looks for the first time. Each time that there is nothing to do it waits for twice as long as before,
-#: up to the larger number.
-_FIRST_LOOK_CYCLES = 1 << 8
+#: Each time that there is nothing to do the host waits for twice as long as before until it looks again, up to this.
 _LAST_LOOK_CYCLES = 1 << 16
 
 _CALL = struct.Struct("<8Q")
@@ -75,13 +74,12 @@ class Console:
         Nodes that run it.
     output : callable, optional
         Gets what nodes write, as it comes.
+    state : RunState, optional
+        Where the run stands: kept up to date, and gone on from.
 
     Members
     -------
-    written : dict of (x, y) to bytearray
-        What each node has written so far; nodes that have written nothing are not there.
-    exit_codes : dict of (x, y) to int
-        Exit codes of nodes that asked for their end by system call.
+    state : RunState
 
     Raises
     ------
@@ -89,7 +87,14 @@ class Console:
         If ``fromhost`` is no double word of the SRAM.
     """
 
-    def __init__(self, array: ArrayBackend, program: Program, sites: Sequence[Site], output: Output | None = None):
+    def __init__(
+        self,
+        array: ArrayBackend,
+        program: Program,
+        sites: Sequence[Site],
+        output: Output | None = None,
+        state: RunState | None = None,
+    ):
         assert program.tohost is not None
         fromhost = program.symbols[_FROMHOST]
         end = SRAM_BASE + array.config.sram_bytes
@@ -103,11 +108,10 @@ class Console:
         self._output = output
         self._tohost = program.tohost
         self._fromhost = fromhost
-        self.written: dict[Site, bytearray] = {}
-        self.exit_codes: dict[Site, int] = {}
+        self.state = state or RunState()
 
     def run(self, max_cycles: int) -> RunOutcome:
-        """As ``ArrayBackend.run``, with what programs ask for done.
+        """As ``ArrayBackend.run``, with what programs ask for done. Limit and result count cycles that had passed before as well.
 
         Raises
         ------
@@ -117,16 +121,16 @@ class Console:
         array = self._array
         if isinstance(array, ServedBackend):
             return array.run_served(max_cycles, self._serve)
-        passed, until_look = 0, _FIRST_LOOK_CYCLES
+        state = self.state
         while True:
-            outcome = array.run(min(until_look, max_cycles - passed))
-            passed += outcome.cycles
+            outcome = array.run(max(0, min(state.due, max_cycles - state.passed)))
+            state.passed += outcome.cycles
             answered = self._serve()
             if not answered and outcome.reason != "limit":
-                return _Outcome(outcome.reason, passed)
-            if passed >= max_cycles:
-                return _Outcome("limit", passed)
-            until_look = _FIRST_LOOK_CYCLES if answered else min(2 * until_look, _LAST_LOOK_CYCLES)
+                return _Outcome(outcome.reason, state.passed)
+            if state.passed >= max_cycles:
+                return _Outcome("limit", state.passed)
+            state.due = state.interval = FIRST_LOOK_CYCLES if answered else min(2 * state.interval, _LAST_LOOK_CYCLES)
 
     def _serve(self) -> bool:
         """Answer every node that asks for something; returns whether one did."""
@@ -176,13 +180,13 @@ class Console:
     def _end(self, site: Site, code: int) -> None:
         """Stop the threads of a node that asks for it."""
         x, y = site
-        self.exit_codes[site] = code
+        self.state.exit_codes[site] = code
         self._store(site, {self._tohost: 0})
         stops = [thread_offset(thread, ThreadRegister.STATE) for thread in range(self._array.config.threads)]
         write_blocks(self._array, [(x, y, offset, bytes(8)) for offset in stops])
 
     def _write(self, site: Site, descriptor: int, contents: bytes) -> None:
-        self.written.setdefault(site, bytearray()).extend(contents)
+        self.state.written.setdefault(site, bytearray()).extend(contents)
         if self._output is not None:
             self._output(site, descriptor, contents)
 

@@ -42,6 +42,7 @@ from sw.backend import (
 )
 from sw.console import Console, Output, serves
 from sw.routing import set_up_routes
+from sw.run_state import RunState
 
 __all__ = [
     "PLACEMENT_SYMBOL",
@@ -353,6 +354,7 @@ def run_program(
     *,
     load: bool = True,
     output: Output | None = None,
+    state: RunState | None = None,
 ) -> RunReport:
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
 
@@ -371,6 +373,8 @@ def run_program(
         False if the program has been loaded already.
     output : callable, optional
         Gets what a node writes as it comes: its site, 1 or 2 (standard output or errors), bytes.
+    state : RunState, optional
+        Kept up to date while the program runs. A run that was started already goes on, and the limit counts from its start.
 
     Raises
     ------
@@ -384,12 +388,19 @@ def run_program(
     if max_cycles < 1:
         raise HostError(f"a limit of {max_cycles} cycles is not allowed; it must be at least 1")
     chosen = placement(array, program) if sites is None else _checked(array, sites)
-    if load:
-        load_program(array, program, chosen)
-    entry = program.entry.to_bytes(8, "little")
-    write_blocks(array, [(x, y, thread_offset(0, ThreadRegister.PC), entry) for x, y in chosen])
-    console = Console(array, program, chosen, output) if serves(program) else None
-    outcome = array.run(max_cycles) if console is None else console.run(max_cycles)
+    state = state or RunState()
+    if not state.started:
+        if load:
+            load_program(array, program, chosen)
+        entry = program.entry.to_bytes(8, "little")
+        write_blocks(array, [(x, y, thread_offset(0, ThreadRegister.PC), entry) for x, y in chosen])
+        state.started = True
+    if serves(program):
+        outcome = Console(array, program, chosen, output, state).run(max_cycles)
+        passed = outcome.cycles
+    else:
+        outcome = array.run(max(0, max_cycles - state.passed))
+        passed = state.passed + outcome.cycles
     ended = outcome.reason == "ended"
     threads = () if ended else tuple(_thread_report(snapshot) for snapshot in array.thread_states())
 
@@ -401,7 +412,7 @@ def run_program(
         ControlRegister.LAST_STOP,
     )
     values = control_registers(array, chosen, counters)
-    states = read_blocks(
+    registers = read_blocks(
         array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in chosen]
     )
     forget = [
@@ -411,15 +422,15 @@ def run_program(
     ]
     if forget:
         write_blocks(array, forget)
-    exit_codes = console.exit_codes if console else {}
     nodes = tuple(
-        _node_report(site, status, tohost, retired, state, exit_codes.get(site))
-        for site, (status, tohost, retired, _, _), state in zip(chosen, values, states, strict=True)
+        _node_report(site, status, tohost, retired, threads_of, state.exit_codes.get(site))
+        for site, (status, tohost, retired, _, _), threads_of in zip(chosen, values, registers, strict=True)
     )
     first_start = min((each[3] for each in values), default=0)
-    cycles = max(each[4] for each in values) - first_start if ended and values else outcome.cycles
-    written = console.written if console else {}
-    texts = tuple(NodeOutput(y, x, bytes(written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in written)
+    cycles = max(each[4] for each in values) - first_start if ended and values else passed
+    texts = tuple(
+        NodeOutput(y, x, bytes(state.written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in state.written
+    )
     return RunReport(outcome.reason, cycles, nodes, threads, texts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,14 +14,18 @@ from typing import Any
 
 from golden.config import PRESETS, NodeConfig
 from golden.mesh import GoldenArray, RunResult
+from scripts.d1.checkpoints import Checkpointer
 from scripts.d1.errors import CommandError
 from scripts.d1.kanata import may_be_replaced
 from scripts.d1.memory import require_memory
 from scripts.d1.options import ArrayShape, PipelineView
 from scripts.d1.pipeline_trace import PipelineTrace
-from scripts.d1.report import Stages
+from scripts.d1.ranks import processes
+from scripts.d1.report import Stage, Stages
 from scripts.d1.trace import trace_golden, trace_records
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
+from scripts.simulator.checkpoint import Checkpoint, check_choice
+from scripts.simulator.ranked import RankedArray
 from sw.host import ArrayBackend
 from sw.routing import proved_routes, require_tables, set_up_routes
 
@@ -53,11 +58,15 @@ class OpenedArray:
         return dict(self.facts)
 
 
-class WatchedArray(SimulatedArray):
-    """A simulated array that calls ``watchers`` while it runs, about ten times a second, and at the end of each run."""
+class Watching(SimulatedArray):
+    """A simulated array that calls ``watchers`` while it runs, about ten times a second, and at the end of each run.
+
+    If it has a ``checkpointer``, that cuts runs into pieces.
+    """
 
     def __init__(self, *arguments: Any, **options: Any):
         self.watchers: list[Callable[[SimulatedArray], None]] = []
+        self.checkpointer: Checkpointer | None = None
         super().__init__(*arguments, **options)
 
     def run(
@@ -70,9 +79,33 @@ class WatchedArray(SimulatedArray):
                 watcher(array)
 
         try:
-            return super().run(max_cycles, tell, until)
+            if self.checkpointer is None or max_cycles is None:
+                return super().run(max_cycles, tell, until)
+            inner = super().run
+            return self.checkpointer.run(self, lambda cycles: inner(cycles, tell, until), max_cycles)
         finally:
             tell(self)
+
+
+class WatchedArray(Watching):
+    """In this process."""
+
+
+class WatchedRankedArray(Watching, RankedArray):
+    """In several processes."""
+
+
+def show_progress(array: ArrayBackend, stage: Stage) -> None:
+    """Tell in a stage how far a simulated array is, and how fast it goes on; other backends tell nothing."""
+    if not isinstance(array, Watching):
+        return
+    first, start = array.cycle, time.monotonic()
+
+    def tell(watched: SimulatedArray) -> None:
+        rate = (watched.cycle - first) / max(time.monotonic() - start, 1e-3)
+        stage.advance(None, f"cycle {watched.cycle:,}, {rate:,.0f} per second")
+
+    array.watchers.append(tell)
 
 
 @contextmanager
@@ -87,6 +120,8 @@ def open_array(
     pipeline: PipelineView | None = None,
     waves: Path | None = None,
     symbols: Mapping[str, int] | None = None,
+    resume: Checkpoint | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Iterator[OpenedArray]:
     """Make an array, with its simulator built first if it has to be; where something is dead, it routes around that already.
 
@@ -102,16 +137,23 @@ def open_array(
         What to write for the pipeline viewer.
     symbols : mapping of str to int, optional
         Names for the retirement log and the viewer.
+    resume : Checkpoint, optional
+        Of the same array, whose state it takes.
+    checkpointer : Checkpointer, optional
+        Writes checkpoints while the array runs.
 
     Raises
     ------
+    scripts.simulator.checkpoint.CheckpointError
+        If the simulator is not that of the checkpoint.
     CommandError
         If it does not fit into memory, or waveforms or a pipeline are wanted of what has none.
     sw.routing.RoutingError
         If there are no routes around what is dead, or the nodes have no tables for them.
     """
     require_memory(config, shape)
-    _find_routes(config, shape, stages)
+    if resume is None:
+        _find_routes(config, shape, stages)
     pipeline = _pipeline(pipeline, config, shape, backend)
     if backend == "golden":
         if waves is not None:
@@ -132,15 +174,28 @@ def open_array(
     if waves is not None and waves.suffix.lower() not in WAVE_FORMATS:
         raise CommandError(f"--waves {waves} must end in {' or '.join(WAVE_FORMATS)}")
     wave_format = None if waves is None else waves.suffix.lower()[1:]
+    if resume is not None:
+        check_choice(resume, config, arithmetic, wave_format, pipeline is not None)
     library = build_simulator(config, arithmetic, wave_format, stages, observe=pipeline is not None)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(trace.open("w")) if trace is not None else None
-        simulated = WatchedArray(config, library=library, waves=waves, topology=shape.topology)
+        simulated: Watching
+        together = processes()
+        if together is None:
+            simulated = WatchedArray(config, library=library, waves=waves, topology=shape.topology)
+        else:
+            simulated = WatchedRankedArray(config, library=library, waves=waves, topology=shape.topology, processes=together)
         stack.enter_context(simulated)
-        set_up_routes(simulated)
+        if resume is None:
+            set_up_routes(simulated)
+        else:
+            with stages.stage(f"resume from {resume.path}") as stage:
+                simulated.restore(resume)
+                stage.note = f"cycle {resume.cycle:,}"
+        simulated.checkpointer = checkpointer
         opened = OpenedArray(
             simulated,
-            f"{shape} '{config.name}', rtl with {arithmetic} arithmetic",
+            f"{shape} '{config.name}', rtl with {arithmetic} arithmetic{f', {together.size} processes' if together else ''}",
             {
                 "config": config.name,
                 **shape.as_dict(),
@@ -148,6 +203,7 @@ def open_array(
                 "arithmetic": arithmetic,
                 "simulator_cached": library.cached,
                 "simulator_key": library.key,
+                **({"ranks": together.size} if together else {}),
             },
         )
         if log is not None:
@@ -165,6 +221,8 @@ def open_array(
             column, row, _ = shape.topology.host_link
             opened.notes.append(f"waves of node row {row}, column {column}: gtkwave {shlex.quote(str(waves))}")
         yield opened
+        if checkpointer is not None and checkpointer.written_cycle is not None:
+            opened.notes.append(f"checkpoint of cycle {checkpointer.written_cycle:,}: {checkpointer.path}")
 
 
 def _find_routes(config: NodeConfig, shape: ArrayShape, stages: Stages) -> None:

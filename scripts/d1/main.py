@@ -10,12 +10,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from scripts.d1.errors import CommandError, ExitCode
+from scripts.launched import launched_ranks
 
 #: Subcommand -> module that defines it, as a click command of the subcommand's name.
 COMMANDS: dict[str, str] = {
@@ -63,9 +64,26 @@ def d1() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with arguments (default: those of the process) and return its exit code."""
+    """Run the command with arguments (default: those of the process) and return its exit code.
+
+    Of several processes that ``mpirun`` has started together, one runs it, and the others help with its array.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+
+    def command() -> Any:
+        return d1.main(args=words, prog_name="d1", standalone_mode=False, obj=words)
+
+    if launched_ranks() == 1:
+        return _guarded(command)
+    from scripts.d1.ranks import run_together
+
+    return run_together(command, _guarded)
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    """The exit code of what a call does; its errors are told."""
     try:
-        result: Any = d1.main(args=None if arguments is None else list(arguments), prog_name="d1", standalone_mode=False)
+        result = command()
         if sys.stdout is not None:  # None if the caller closed it
             sys.stdout.flush()
         return result if isinstance(result, int) else ExitCode.PASSED

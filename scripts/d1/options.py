@@ -306,6 +306,23 @@ max_cycles_option = click.option(
     "--max-cycles", type=click.IntRange(min=1), default=1_000_000_000, show_default=True, help="Give up after so many cycles."
 )
 
+
+def _start_ranks(ctx: click.Context, parameter: click.Parameter, ranks: int | None) -> None:
+    if ranks is not None:
+        from scripts.d1.ranks import start_ranks
+
+        start_ranks(ctx, ranks)
+
+
+#: Nothing is passed to the command.
+ranks_option = click.option(
+    "--ranks",
+    type=click.IntRange(min=1),
+    callback=_start_ranks,
+    expose_value=False,
+    help="Simulate in so many processes, which mpirun starts.  [default: those that mpirun has started, or 1]",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 
@@ -24,14 +24,18 @@ class ProgramOutput:
         How many nodes run the program.
     begin : callable
         Called before anything is shown for the first time.
+    before : mapping of (x, y) to bytes, optional
+        What a run that goes on has written before, of which only the line that is not ended is shown again.
     """
 
-    def __init__(self, nodes: int, begin: Callable[[], None]):
+    def __init__(self, nodes: int, begin: Callable[[], None], before: Mapping[Site, bytes | bytearray] | None = None):
         self._several = nodes > 1
         self._begin = begin
         self._begun = False
         #: What is not shown yet, by site and descriptor; of a single node, what stands in the last line.
-        self._open: dict[tuple[Site, int], bytes] = {}
+        self._open: dict[tuple[Site, int], bytes] = {
+            (site, 1): bytes(contents).rpartition(b"\n")[2] for site, contents in (before or {}).items()
+        }
 
     def write(self, site: Site, descriptor: int, contents: bytes) -> None:
         """A node writes to descriptor 1 or 2."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,6 +30,14 @@ from golden.mesh import NetworkAccessError, RunResult, ThreadReport
 from golden.packet import Packet
 from golden.topology import Topology
 from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
+from scripts.simulator.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    check_library,
+    parts,
+    read_checkpoint,
+    write_checkpoint,
+)
 from scripts.simulator.edge_memory import SimulatedMemory
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
 from scripts.simulator.flits import pack_flit, unpack_flit
@@ -156,9 +164,8 @@ class SimulatedArray:
         cycles = np.zeros((*live.shape, len(LINK_PORTS)), np.uint16)
         for x, y in topology.sites():
             live[y, x] = 1
-            links = topology.links(x, y)
             for side, port in enumerate(LINK_PORTS):
-                if links >> side & 1:
+                if topology.neighbour(x, y, port) is not None or (x, y, port) == topology.host_link:
                     cycles[y, x, side] = topology.link_cycles(x, y, port)
         memories = (MemoryFacts * len(topology.memories))()
         for facts, memory in zip(memories, topology.memories, strict=True):
@@ -167,8 +174,12 @@ class SimulatedArray:
         x, y, port = topology.host_link
         return self._engine.d1_create(
             topology.rows, topology.columns, self.threads, live.ctypes.data, cycles.ctypes.data, self._index(x, y),
-            LINK_PORTS.index(port), memories, len(memories),
+            LINK_PORTS.index(port), memories, len(memories), *self._share(),
         )  # fmt: skip
+
+    def _share(self) -> tuple[int | None, int, Any]:
+        """Which process has each site (an array of 16-bit numbers), which of them this one is, and how they exchange."""
+        return None, 0, None
 
     def close(self) -> None:
         """Ends the engine's threads and frees its memory; the array cannot be used afterwards."""
@@ -206,7 +217,7 @@ class SimulatedArray:
     @property
     def hops(self) -> int:
         """Flits that crossed a link from a node, to another or to the host."""
-        return int(self._counters().hops)
+        return int(self._counters().phits) // self.config.link_passes
 
     @property
     def packets_sent(self) -> int:
@@ -416,12 +427,94 @@ class SimulatedArray:
 
     def _run(self, limit: int, for_host: bool, between: Callable[[RunStatus], None]) -> RunStatus:
         """Run in slices until the engine says more than that the time of a slice is over."""
-        status = RunStatus()
         while True:
-            self._check(self._engine.d1_run(self._array, limit, _SLICE_SECONDS, for_host, ctypes.byref(status)))
+            status = self._slice(limit, for_host)
             if status.stop != Stop.TIME:
                 return status
             between(status)
+
+    def _slice(self, limit: int, for_host: bool) -> RunStatus:
+        """Run for the time of a slice at most."""
+        status = RunStatus()
+        self._check(self._engine.d1_run(self._array, limit, _SLICE_SECONDS, for_host, ctypes.byref(status)))
+        return status
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str], run: Mapping[str, Any] | None = None) -> None:
+        """Write the whole state to a file, from which ``load`` goes on with the same bits and cycles.
+
+        What is recorded or skipped is no part of it, nor are records that were not taken yet.
+
+        Parameters
+        ----------
+        path : path
+            A file there is replaced once the new one is complete.
+        run : mapping, optional
+            What the caller wants to find in the file again, as JSON.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
+        SimulatorError
+            If accesses of the host are under way.
+        """
+        inbox = [pack_flit(self.config, packet).hex() for packet in self.host_inbox]
+        write_checkpoint(Path(path), self, inbox, run)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        progress: Progress | None = None,
+        library: SimulatorLibrary | None = None,
+        **options: Any,
+    ) -> Self:
+        """An array in the state that ``save`` wrote; its simulator is built first if it is not in the cache.
+
+        What else a subclass needs is given by name.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is no checkpoint, damaged, or of another simulator.
+        ArrayTooLarge, ToolMissing, BuildError
+            As for a new array.
+        """
+        checkpoint = read_checkpoint(Path(path))
+        library = library or build(
+            checkpoint.config, checkpoint.arithmetic, checkpoint.waves, progress, observe=checkpoint.observe
+        )
+        check_library(checkpoint, library)
+        array = cls(checkpoint.config, threads=threads, library=library, topology=checkpoint.topology, **options)
+        array.restore(checkpoint)
+        return array
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Takes the state of a checkpoint of the same simulator and topology; CheckpointError if it is of others."""
+        check_library(checkpoint, self.library)
+        if checkpoint.topology != self.topology:
+            raise CheckpointError(
+                f"{checkpoint.path} is of another array: {checkpoint.topology.rows} x {checkpoint.topology.columns}, with "
+                f"{checkpoint.topology.nodes} nodes; load it without naming an array"
+            )
+        for part, contents in parts(checkpoint):
+            self.restore_part(part, contents)
+        self._inbox = [unpack_flit(self.config, bytes.fromhex(flit)) for flit in checkpoint.inbox]
+
+    def save_part(self, part: int) -> bytes:
+        """The state of a site, counted row by row, or of what all have in common (``checkpoint.COMMON``)."""
+        length = ctypes.c_uint64()
+        self._check(self._engine.d1_save(self._array, part, ctypes.byref(length)))
+        contents = np.empty(length.value, np.uint8)
+        self._engine.d1_take_saved(contents.ctypes.data)
+        return contents.tobytes()
+
+    def restore_part(self, part: int, contents: bytes) -> None:
+        """The inverse of ``save_part``; the common part comes first."""
+        self._check(self._engine.d1_restore(self._array, part, contents, len(contents)))
 
     # -- observing ----------------------------------------------------------------------------------------------------
 
@@ -474,6 +567,9 @@ class SimulatedArray:
         for number, stream in enumerate(self._streams):
             first, _, kind = stream.name.rstrip("0123456789").partition("_")
             mask |= {"rvfi": rvfi, "xvfi": kind in kinds, "view": view}[first] << number
+        self._set_observed(node, mask)
+
+    def _set_observed(self, node: tuple[int, int] | None, mask: int) -> None:
         self._engine.d1_observe(self._array, -1 if node is None else self._index(*node), mask)
 
     def rvfi_records(self) -> np.ndarray[Any, np.dtype[np.void]]:
@@ -556,9 +652,13 @@ class SimulatedArray:
     def _error(self) -> str:
         return (self._engine.d1_error() or b"").decode(errors="replace")
 
+    def _nodes_of_machine(self) -> int:
+        """How many nodes are simulated on this machine."""
+        return self.topology.nodes
+
     def _require_memory(self) -> None:
         per_node = int(self._engine.d1_node_footprint()) + _NODE_OVERHEAD_BYTES
-        needed, usable = per_node * self.topology.nodes, int(available_bytes() * _MEMORY_SHARE)
+        needed, usable = per_node * self._nodes_of_machine(), int(available_bytes() * _MEMORY_SHARE)
         if needed > usable:
             raise ArrayTooLarge(
                 f"an array of {self.rows} x {self.columns} nodes '{self.config.name}' needs {needed / 2**30:.1f} GiB, but "

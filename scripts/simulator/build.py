@@ -190,7 +190,8 @@ def _make(
             # Clocked by both edges, a cycle takes one evaluation; in waves, a clock looks like a clock.
             (work / name).write_text(text if waves else text.replace("@(posedge clk)", "@(edge clk)"))
         compilation.timed("export", start)
-        options, flags = [], [f"-I{_ENGINE}"]
+        # A model can be saved only if Verilator's own classes are left out.
+        options, flags = ["--savable", "--no-std-package"], [f"-I{_ENGINE}"]
         if waves:
             options.append(f"--trace-{waves}")
             flags.append(f"-DD1_WAVES_{waves.upper()}")

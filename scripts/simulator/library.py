@@ -84,7 +84,7 @@ class RunStatus(Structure):
 class Counters(Structure):
     """What was done since the array was made."""
 
-    _fields_ = [(name, c_uint64) for name in ("node_cycles", "hops", "host_sent", "host_received")]
+    _fields_ = [(name, c_uint64) for name in ("node_cycles", "phits", "host_sent", "host_received")]
 
 
 class MemoryCounters(Structure):
@@ -162,7 +162,20 @@ def load(path: Path) -> ctypes.CDLL:
     for name, result, *arguments in (
         ("error", c_char_p),
         ("node_footprint", c_uint64),
-        ("create", array, c_uint32, c_uint32, c_uint32, c_void_p, c_void_p, c_uint32, c_uint32, c_void_p, c_uint32),
+        (
+            "create",
+            array,
+            *(c_uint32,) * 3,
+            c_void_p,
+            c_void_p,
+            c_uint32,
+            c_uint32,
+            c_void_p,
+            c_uint32,
+            c_void_p,
+            c_uint32,
+            c_void_p,
+        ),
         ("destroy", None, array),
         ("cycle", c_uint64, array),
         ("counters", None, array, POINTER(Counters)),
@@ -193,6 +206,9 @@ def load(path: Path) -> ctypes.CDLL:
         ("cycle_record_bytes", c_uint64, array),
         ("pending_records", c_uint64, array),
         ("take_records", None, array, c_void_p),
+        ("save", c_int32, array, c_int32, POINTER(c_uint64)),
+        ("take_saved", None, c_void_p),
+        ("restore", c_int32, array, c_int32, c_void_p, c_uint64),
         ("open_waves", c_int32, array, c_uint32, c_char_p),
         ("close_waves", None, array, c_uint32),
     ):

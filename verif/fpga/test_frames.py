@@ -67,7 +67,7 @@ def test_packets_survive_the_way_through_a_frame(config: NodeConfig) -> None:
 
 
 def test_a_field_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="tag = 0x100 does not fit"):
+    with pytest.raises(ValueError, match="tag = 0x400 does not fit"):
         pack_packet(Packet(kind=Kind.READ, x=0, y=0, offset=0, tag=1 << TAG_BITS), PRESETS["tiny"])
 
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from golden.config import PRESETS, preset
 from golden.edge_memory import MAX_MEMORY_LATENCY, MAX_MEMORY_RATE, EdgeMemory
-from golden.layout import OFFSET_BITS, Cause, GlobalAddress, Kind, NetworkError, Port
+from golden.layout import OFFSET_BITS, SRAM_BASE, Cause, GlobalAddress, Kind, NetworkError, Port
 from golden.memory_model import MemoryModel
 from golden.mesh import GoldenArray
 from golden.packet import Packet
 from golden.topology import Topology, TopologyError
 from sw.assembler import assemble
 from sw.host import run_program
+from sw.routing import set_up_routes
 
 TINY = preset("tiny")
 LINE = TINY.line_bytes
@@ -187,3 +188,21 @@ def test_threads_read_and_write_above_two_mebibytes(config: Any) -> None:
     report = run_program(array, assemble(source + "nwrite v1, (a0)\nnread v2, (a0)\nvmv v3, v2\nhalt zero", config=config), 1000)
     assert report.passed, report.summary()
     assert array.memory(1, 0, Port.SOUTH).read(1 << 34, line) == bytes(range(line))
+
+
+def test_routes_around_dead_nodes_lead_to_memories_and_back() -> None:
+    memory = described(3, 1, Port.EAST)
+    dead = frozenset({(2, 1), (3, 2), (1, 3)})
+    array = GoldenArray(
+        TINY, topology=Topology(4, 4, dead_nodes=dead, dead_links=frozenset({(0, 0, Port.EAST)}), memories=(memory,))
+    )
+    array.memory(3, 1, Port.EAST).write(0, bytes(range(LINE)))
+    set_up_routes(array)
+    program = assemble(
+        f"li a0, {int(memory.address(0))}\nnread v1, (a0)\nla t0, line\nvst v1, 0(t0)\nhalt zero\n"
+        ".bss\n.balign LINE_BYTES\nline: .zero LINE_BYTES",
+        config=TINY,
+    )
+    assert run_program(array, program, 10_000).passed
+    for x, y in array.topology.sites():
+        assert array.peek(x, y, program.symbols["line"] - SRAM_BASE, LINE) == bytes(range(LINE))

@@ -188,9 +188,9 @@ def test_planted_bugs_are_found(folder: Path, tmp_path: Path, bug: str) -> None:
     assert source.count(right) == 1
     (engine / "edge_memory.cpp").write_text(source.replace(right, wrong))
     broken = compile_memory(TINY, tmp_path, engine)
-    half = (1 << LINE // 2) - 1
+    every_other = sum(1 << n for n in range(0, LINE, 2))
     far = 1 << OFFSET_BITS
-    sent = [Sent(request(Kind.WRITE, LINE * n, data=bytes([n + 1]) * LINE, mask=half)) for n in range(8)]
+    sent = [Sent(request(Kind.WRITE, LINE * n, data=bytes([n + 1]) * LINE, mask=every_other)) for n in range(8)]
     sent += [Sent(request(Kind.WRITE, far + 1024 - LINE, data=b"\x11" * LINE)), Sent(request(Kind.READ, 1024 - LINE, 1))]
     sent += reads(60)
     described = EdgeMemory(X, Y, PORT, 4 << OFFSET_BITS, 5, 7)

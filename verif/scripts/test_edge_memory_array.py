@@ -44,7 +44,7 @@ def packet(topology: Topology, memory: EdgeMemory, kind: Kind, offset: int, **fi
     return Packet(kind, memory.x, memory.y, **{**values, "src_x": x, "src_y": y, "src_exit": port, **fields})
 
 
-def test_the_engine_serves_the_same_bytes_and_errors_as_the_golden_array(tiny_macro: SimulatorLibrary) -> None:
+def test_the_engine_serves_the_same_bytes_and_errors_as_the_golden_array(standin: SimulatorLibrary) -> None:
     memories = (east(2, latency=3, bytes_per_cycle=5), EdgeMemory(0, 1, Port.SOUTH, 1 << 16, 40, 64))
     topology = Topology(2, 2, memories=memories)
     offsets = st.sampled_from(
@@ -56,7 +56,7 @@ def test_the_engine_serves_the_same_bytes_and_errors_as_the_golden_array(tiny_ma
     @given(st.lists(st.tuples(st.sampled_from(memories), offsets, st.booleans(), st.booleans(), st.data()), max_size=20))
     def check(requests: list[tuple[EdgeMemory, int, bool, bool, st.DataObject]]) -> None:
         golden = GoldenArray(CONFIG, topology=topology)
-        with SimulatedArray(CONFIG, topology=topology, library=tiny_macro, threads=1) as array:
+        with SimulatedArray(CONFIG, topology=topology, library=standin, threads=1) as array:
             for tag, (memory, offset, write, post, data) in enumerate(requests):
                 fields: dict[str, Any] = {"tag": tag}
                 if write:
@@ -87,10 +87,10 @@ def column(records: np.ndarray[Any, Any], x: int, name: str) -> np.ndarray[Any, 
 
 
 @pytest.mark.parametrize("latency", [1, 2, 7, 100])
-def test_an_answer_is_on_the_link_so_many_cycles_after_the_request(tiny_macro: SimulatorLibrary, latency: int) -> None:
+def test_an_answer_is_on_the_link_so_many_cycles_after_the_request(standin: SimulatorLibrary, latency: int) -> None:
     memory = east(2, latency=latency, bytes_per_cycle=1)
     topology = Topology(1, 2, memories=(memory,))
-    with SimulatedArray(CONFIG, topology=topology, library=tiny_macro, threads=1) as array:
+    with SimulatedArray(CONFIG, topology=topology, library=standin, threads=1) as array:
         array.record_boundary()
         array.send(packet(topology, memory, Kind.READ, 3 * LINE))
         assert array.run().reason == "ended"
@@ -138,6 +138,44 @@ def test_threads_trap_beyond_the_end_with_the_address(tiny_macro: SimulatorLibra
         trap = run_program(array, assemble(source, config=CONFIG), 1000).nodes[0].trap
     assert trap is not None
     assert (trap.cause, trap.value) == (Cause.NETWORK_ERROR, address)
+
+
+def reader(memory: EdgeMemory, batches: int, under_way: int) -> str:
+    """Reads up to 16 lines at a time, as often as batches say; each register again as soon as its line has been used."""
+    read = "nread v{0}, (a0)\naddi a0, a0, LINE_BYTES\n"
+    # No sum depends on another.
+    use = "vadd.i32 v{1}, v{0}, v{0}\n"
+    registers = range(under_way)
+    return (
+        f"li a0, {int(memory.address(0))}\nli t0, {batches - 1}\n"
+        + "".join(read.format(n) for n in registers)
+        + "1:\n"
+        + "".join((use + read).format(n, 16 + n) for n in registers)
+        + "addi t0, t0, -1\nbnez t0, 1b\n"
+        + "".join(use.format(n, 16 + n) for n in registers)
+        + "halt zero\n"
+    )
+
+
+def cycles_per_line(library: SimulatorLibrary, memory: EdgeMemory, under_way: int) -> float:
+    """Of a thread that reads 50 batches, from the first answer to the last: that of node x=0, west of the memory."""
+    batches = 50
+    topology = Topology(1, memory.x + 1, memories=(memory,))
+    with SimulatedArray(library.config, topology=topology, library=library, threads=1) as array:
+        array.record_boundary()
+        source = reader(memory, batches, under_way)
+        assert run_program(array, assemble(source, config=library.config), 1_000_000, [(0, 0)]).passed
+        answered = np.flatnonzero(array.boundary_records()["memories"][:, 0]["valid"])
+    assert len(answered) == batches * under_way
+    return float(answered[-1] - answered[0]) / (len(answered) - 1)
+
+
+@pytest.mark.parametrize("latency, hops", [(20, 0), (100, 0), (100, 3)])
+def test_reads_under_way_share_a_round_trip(tiny_macro: SimulatorLibrary, latency: int, hops: int) -> None:
+    memory = east(hops + 1, latency=latency)
+    trip = latency + 5 + 2 * hops
+    assert cycles_per_line(tiny_macro, memory, 1) == trip
+    assert cycles_per_line(tiny_macro, memory, 4) == pytest.approx(trip / 4, rel=0.03)
 
 
 def vector_sum(array: GoldenArray | SimulatedArray) -> tuple[int, bytes]:
@@ -225,3 +263,12 @@ def test_files_that_fit_no_memory_are_refused(tmp_path: Path, given_: str, code:
     memory = given_.format(file=file, large=large)
     options = ("--config", "tiny", "--backend", "golden", "--array", EXAMPLE / "array.json", "--memory", memory)
     refused(d1("run", EXAMPLE / "vector_sum.s", *options), code, *parts)
+
+
+def test_an_array_s_map_shows_its_memories() -> None:
+    shown = d1("array", EXAMPLE / "array.json")
+    assert shown.code == 0, shown
+    assert shown.stdout.splitlines()[0] == "H-o-M"
+    assert "east of row 0, column 0: 16,777,216 bytes, 100 cycles, 64 bytes per cycle" in shown.stdout
+    (memory,) = d1("array", EXAMPLE / "array.json", "--json").json["topology"]["memories"]
+    assert memory == {"row": 0, "column": 0, "port": "east", "bytes": 1 << 24, "latency": 100, "bytes_per_cycle": 64}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from golden.topology import Topology
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.kernels.matmul import run_matmul
 from verif.bench import bench_seed
+from verif.scripts.command import d1
 from verif.scripts.flat import compile_flat, run_flat
 from verif.scripts.standin import StandInNode, job
 from verif.scripts.test_engine_exact import assert_equal_in_every_cycle
@@ -57,14 +59,14 @@ def test_the_engine_equals_the_flat_array_with_bridges(standin: SimulatorLibrary
 @pytest.mark.rtl
 @pytest.mark.parametrize("passes, cycles", [(1, 20), (4, 7)])
 def test_the_engine_equals_the_flat_array_in_a_matrix_product_on_several_dies(
-    tiny_macro: SimulatorLibrary, passes: int, cycles: int
+    request: pytest.FixtureRequest, passes: int, cycles: int
 ) -> None:
     config = CONFIG.replace(link_passes=passes)
     topology = Topology(2, 2, die_columns=1, die_rows=1, die_link_cycles=cycles)
     rng = np.random.default_rng(5)
     a = rng.integers(0x3F00, 0x4100, (16, 16), np.uint16)
     b = rng.integers(0xBF00, 0xC100, (16, 16), np.uint16)
-    library = tiny_macro if passes == 1 else build(config, "macro")
+    library = request.getfixturevalue("tiny_macro") if passes == 1 else build(config, "macro", quick=True)
     with SimulatedArray(config, topology=topology, library=library) as array:
         array.record_boundary()
         assert np.array_equal(run_matmul(array, a, b).c, matmul(a, b))
@@ -121,3 +123,17 @@ def test_a_run_that_ends_at_its_limit_amid_a_crossing_goes_on(standin: Simulator
         assert not any(array.peek(1, 0, 0, 16 * CONFIG.line_bytes))
         assert array.run().reason == "ended"
         assert any(array.peek(1, 0, 0, 16 * CONFIG.line_bytes))
+
+
+@pytest.mark.rtl
+def test_a_described_array_of_dies_runs_with_the_same_result_in_more_cycles(tmp_path: Path) -> None:
+    topology, cycles = Topology(2, 2, die_rows=1), {}
+    for each in (1, 50):
+        path = tmp_path / f"dies{each}.json"
+        path.write_text(topology.replace(die_link_cycles=each).to_json())
+        size = (word for side in "mnk" for word in (f"--{side}", "16"))
+        facts = d1("matmul", *size, "--config", "tiny", "--array", path, "--json", timeout=600).json
+        assert facts["passed"]
+        assert facts["topology"]["die_link_cycles"] == each
+        cycles[each] = facts["cycles"]
+    assert cycles[50] > cycles[1] + 2 * 49

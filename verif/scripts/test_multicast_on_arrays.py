@@ -105,7 +105,7 @@ def test_rectangles_of_the_host_and_what_is_wrong_with_them(tiny_macro: Simulato
     packets = []
     for tag in range(40):
         offset = rng.choice((0, LINE, 5 * LINE, CONFIG.sram_bytes, semaphore_offset(0)))
-        columns, rows = rng.randrange(1, COLUMNS + 2), rng.randrange(1, ROWS + 2)
+        columns, rows = (rng.randrange(1, count + 2) if tag % 10 else 1 for count in (COLUMNS, ROWS))
         address = GlobalAddress.rectangle(rng.randrange(COLUMNS), rng.randrange(ROWS), columns, rows, offset)
         kind = Kind.WRITE if tag % 5 else Kind.READ
         write = kind is Kind.WRITE

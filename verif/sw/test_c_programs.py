@@ -20,6 +20,7 @@ from scripts.d1.errors import CommandError
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.backend import ArrayBackend
 from sw.c.script import default_stack_bytes, linker_script
+from sw.collectives import ENTRY_POINTS
 from sw.elf import load_elf
 from sw.host import RunReport, run_program
 from verif.sw.c_programs import COMPILERS, EXAMPLES, compile_c
@@ -243,6 +244,20 @@ def test_nodes_write_to_each_other_whichever_begins_first(tmp_path: Path) -> Non
     """
     report = run(compile_c(tmp_path, source, TINY), columns=2)
     assert report.passed, report.summary()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_example_of_collectives_passes_on_four_nodes(tmp_path: Path, name: str) -> None:
+    program = compile_c(tmp_path, EXAMPLES / "collectives.c", PRESETS[name])
+    report = run_program(GoldenArray(PRESETS[name], 2, 2), program, LIMIT)
+    assert report.passed, report.summary()
+
+
+def test_programs_without_collectives_do_not_have_them(tmp_path: Path) -> None:
+    with_them = compile_c(tmp_path, EXAMPLES / "collectives.c", TINY)
+    without = compile_c(tmp_path, "int main(void) { return 0; }", TINY)
+    assert set(ENTRY_POINTS) <= set(with_them.symbols)
+    assert not set(ENTRY_POINTS) & set(without.symbols)
 
 
 # -- the matrix product ---------------------------------------------------------------------------------------------------

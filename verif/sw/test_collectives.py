@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.config import PRESETS, preset
-from golden.layout import SRAM_BASE, semaphore_offset
+from golden.layout import SRAM_BASE, Port, semaphore_offset
 from golden.mesh import GoldenArray
+from golden.topology import Topology
 from scripts.simulator import SimulatedArray, build
 from sw.collectives import CollectiveError, CollectiveSemaphores, collectives_source
 from sw.collectives.reference import all_reduce_reference
-from sw.host import ArrayBackend, Site
+from sw.host import ArrayBackend, Site, all_sites
 from verif.sw.collective_scripts import Call, Scripts
 
 TINY = preset("tiny")
@@ -45,7 +46,7 @@ def rectangles(draw: st.DrawFn, most: int = 4) -> tuple[int, int, Rectangle]:
 
 
 def semaphores_are_zero(array: ArrayBackend) -> None:
-    for site in [(x, y) for y in range(array.rows) for x in range(array.columns)]:
+    for site in all_sites(array):
         for semaphore in range(array.config.semaphores):
             assert not any(array.read(*site, semaphore_offset(semaphore), 8)), (site, semaphore)
 
@@ -184,6 +185,13 @@ def test_calls_that_follow_each_other_give_what_the_reference_gives(
 ) -> None:
     rows, columns, rectangle, inbox, steps, seed = case
     run_sequence(GoldenArray(TINY, rows, columns), rectangle, inbox, steps, seed)
+
+
+@pytest.mark.parametrize("dead_nodes", [(), ((0, 2), (5, 0), (4, 4))])
+def test_packets_of_collectives_go_around_what_is_dead_beside_and_between_the_nodes(dead_nodes: tuple[Site, ...]) -> None:
+    links = frozenset({(2, 2, Port.EAST), (1, 1, Port.SOUTH), (3, 2, Port.SOUTH)})
+    topology = Topology(6, 6, dead_nodes=frozenset(dead_nodes), dead_links=links)
+    run_sequence(GoldenArray(TINY, topology=topology), (1, 1, 3, 3), 8, STEPS, 1)
 
 
 #: Fixed cases: late nodes, an inbox that holds a part only, roots that change, rectangles within an array.

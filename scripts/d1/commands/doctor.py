@@ -144,6 +144,7 @@ def checks() -> Iterator[Check]:
         yield _memory()
     yield _program("ccache", ["--version"], False, "apt-get install ccache (rebuilds in seconds after small changes)")
     yield _viewer()
+    yield _program("mpirun", ["--version"], False, "pip install -e '.[mpi]' (arrays over several processes: d1 run --ranks)")
     for package in ("cocotb", "hypothesis", "pytest", "gmpy2", "ml_dtypes", "mypy", "ruff", "softfloatpy", "z3-solver"):
         yield _package(package, False, "test")
     yield _package("ziglang", False, "cc")

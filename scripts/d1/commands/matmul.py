@@ -16,6 +16,7 @@ from scripts.d1.options import (
     board_config_option,
     check_board_options,
     is_port,
+    ranks_option,
     reporting,
 )
 from scripts.d1.report import Stages, print_json, print_table
@@ -38,6 +39,7 @@ LENGTH = click.IntRange(1, 10**15)
 @arithmetic_option
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random operands.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare every bit with the golden model.")
+@ranks_option
 @reporting
 @click.pass_context
 def matmul(

@@ -11,6 +11,7 @@ import click
 
 from golden.config import NodeConfig, preset
 from golden.topology import Topology
+from scripts.d1.checkpoints import CheckpointChoice, checkpoint_options
 from scripts.d1.edge_memories import MemoryFile, check_memory_files, fill_memories, memory_facts, memory_option, print_memories
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import (
@@ -24,6 +25,7 @@ from scripts.d1.options import (
     is_port,
     max_cycles_option,
     pipeline_options,
+    ranks_option,
     reporting,
 )
 from scripts.d1.report import Stages, print_json, print_table
@@ -43,6 +45,8 @@ ARRAY = ArrayShape(1, 1)
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
 @pipeline_options
 @click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
+@checkpoint_options
+@ranks_option
 @reporting
 @click.pass_context
 def run(
@@ -58,6 +62,7 @@ def run(
     trace: Path | None,
     pipeline: PipelineView | None,
     waves: Path | None,
+    checkpoints: CheckpointChoice,
     as_json: bool,
 ) -> None:
     """Run PROGRAM, an ELF executable or assembler source (.s), on every node, or on those that it names.
@@ -71,47 +76,62 @@ def run(
     by cause. The golden model does not model cycles.
 
     Where the array has memories, what each of them has done is told as well ("memories" in JSON).
+
+    Checkpoints, and arrays that are spread over processes and machines: docs/large-arrays.md.
     """
-    from scripts.d1.backends import open_array
+    from scripts.d1.backends import open_array, show_progress
     from scripts.d1.boards import open_board
+    from scripts.d1.checkpoints import Checkpointer, resumed
     from scripts.d1.counters import print_counters
     from scripts.d1.output import ProgramOutput
     from scripts.d1.programs import load_program_file
+    from scripts.simulator.checkpoint import read_checkpoint
     from sw.counters import read_counters
     from sw.host import placement, run_program
+    from sw.run_state import RunState
 
     kanata = pipeline if pipeline and pipeline.asked else None
     check_board_options(backend, baud, trace=trace, kanata=kanata, waves=waves, memory=memory or None)
     stages = Stages()
     topology: Topology | None = None
+    state = RunState()
     with contextlib.ExitStack() as stack:
         if is_port(backend):
             # What the program is assembled for is known when the board has answered.
             opened = stack.enter_context(open_board(backend, baud, config, array, stages))
             contents = load_program_file(program, opened.array.config)
         else:
-            config = config or preset(CONFIG)
+            saved = read_checkpoint(checkpoints.resume) if checkpoints.resume else None
+            config = saved.config if saved else config or preset(CONFIG)
             contents = load_program_file(program, config)
-            topology = (array or ARRAY).topology
+            shape = array or ARRAY
+            if saved is not None:
+                shape, state = resumed(saved, contents)
+            topology = shape.topology
             check_memory_files(memory, topology)
+            checkpointer = Checkpointer(checkpoints.path, checkpoints.every, contents, shape, state) if checkpoints.path else None
             simulated = open_array(
                 config,
-                array or ARRAY,
+                shape,
                 backend,
-                arithmetic,
+                saved.arithmetic if saved else arithmetic,
                 stages,
                 trace=trace,
                 pipeline=pipeline,
                 waves=waves,
                 symbols=contents.symbols,
+                resume=saved,
+                checkpointer=checkpointer,
             )
             opened = stack.enter_context(simulated)
             fill_memories(opened.array, memory)
         with stages.stage(f"run {program.name} on {opened.description}") as stage:
             sites = placement(opened.array, contents)
-            output = ProgramOutput(len(sites), stage.leave_screen)
+            output = ProgramOutput(len(sites), stage.leave_screen, state.written)
+            show = None if as_json else output.write
+            show_progress(opened.array, stage)
             try:
-                report = run_program(opened.array, contents, max_cycles, sites, output=None if as_json else output.write)
+                report = run_program(opened.array, contents, max_cycles, sites, output=show, state=state)
             finally:
                 output.close()
             counters = read_counters(opened.array, sites, models_cycles=backend != "golden")

@@ -13,6 +13,7 @@
 namespace {
 
 thread_local std::string error;
+thread_local std::vector<uint8_t> saved;
 
 template <class Function>
 int guarded(Function&& function) {
@@ -35,10 +36,12 @@ D1_API const char* d1_error() { return error.c_str(); }
 D1_API uint64_t d1_node_footprint() { return d1::Node::footprint(); }
 
 D1_API Array* d1_create(uint32_t rows, uint32_t columns, uint32_t threads, const uint8_t* live, const uint16_t* link_cycles,
-                        uint32_t host_site, uint32_t host_side, const d1::MemoryFacts* memories, uint32_t memory_count) {
+                        uint32_t host_site, uint32_t host_side, const d1::MemoryFacts* memories, uint32_t memory_count,
+                        const uint16_t* owner, uint32_t rank, d1::Exchange exchange) {
     Array* array = nullptr;
     guarded([&] {
-        array = new Array({rows, columns, live, link_cycles, host_site, host_side, memories, memory_count}, threads);
+        array = new Array(
+            {rows, columns, live, link_cycles, host_site, host_side, memories, memory_count, owner, rank, exchange}, threads);
     });
     return array;
 }
@@ -111,6 +114,21 @@ D1_API uint64_t d1_pending_records(const Array* array) { return array->records()
 D1_API void d1_take_records(Array* array, uint8_t* bytes) {
     std::copy(array->records().begin(), array->records().end(), bytes);
     array->clear_records();
+}
+
+// What d1_save wrote waits until it is taken.
+D1_API int d1_save(Array* array, int32_t part, uint64_t* length) {
+    return guarded([&] {
+        saved = array->save(part);
+        *length = saved.size();
+    });
+}
+D1_API void d1_take_saved(uint8_t* bytes) {
+    std::copy(saved.begin(), saved.end(), bytes);
+    saved = {};
+}
+D1_API int d1_restore(Array* array, int32_t part, const uint8_t* bytes, uint64_t length) {
+    return guarded([&] { array->restore(part, bytes, length); });
 }
 
 D1_API int d1_open_waves(Array* array, uint32_t node, const char* path) {

@@ -17,8 +17,6 @@ constexpr double kChunkSeconds = 0.004;
 constexpr unsigned kFirstChunk = 64;
 constexpr unsigned kProbeInterval = 32;
 
-constexpr unsigned kEast = 1, kSouth = 2;
-
 constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache lines of what is indexed by slot
 constexpr unsigned kSlotsAtOnce = sizeof(uint64_t);
 
@@ -29,11 +27,36 @@ bool all_zero(const void* bytes) {
     return value == 0;
 }
 
-std::vector<unsigned> live_sites(const Layout& layout) {
+bool is_here(const Layout& layout, unsigned site) { return !layout.owner || layout.owner[site] == layout.rank; }
+
+// The site behind a side, if there is a link.
+int beside(const Layout& layout, unsigned site, unsigned side) {
+    const int steps[4] = {-int(layout.columns), 1, int(layout.columns), -1};
+    const bool to_host = site == layout.host_site && side == layout.host_side;
+    return layout.link_cycles[site * 4 + side] == 0 || to_host ? -1 : int(site) + steps[side];
+}
+
+template <class Condition>
+std::vector<unsigned> live_sites(const Layout& layout, Condition&& condition) {
     std::vector<unsigned> sites;
     for (unsigned site = 0; site < layout.rows * layout.columns; ++site)
-        if (layout.live[site]) sites.push_back(site);
+        if (layout.live[site] && condition(site)) sites.push_back(site);
     return sites;
+}
+
+std::vector<unsigned> sites_here(const Layout& layout) {
+    return live_sites(layout, [&](unsigned site) { return is_here(layout, site); });
+}
+
+std::vector<unsigned> sites_beyond(const Layout& layout) {
+    return live_sites(layout, [&](unsigned site) {
+        bool linked = false;
+        for (unsigned side = 0; side < 4; ++side) {
+            const int near = beside(layout, site, side);
+            linked |= near >= 0 && is_here(layout, unsigned(near));
+        }
+        return linked && !is_here(layout, site);
+    });
 }
 
 }  // namespace
@@ -41,9 +64,11 @@ std::vector<unsigned> live_sites(const Layout& layout) {
 Array::Array(const Layout& layout, unsigned threads)
     : rows_(layout.rows),
       columns_(layout.columns),
-      live_(live_sites(layout)),
+      live_(sites_here(layout)),
+      beyond_(sites_beyond(layout)),
       team_(std::clamp(threads, 1u, unsigned(live_.size()))),
       workers_(team_.size()),
+      exchange_(layout.exchange),
       host_(layout.host_site % layout.columns, layout.host_site / layout.columns, kPortNorth + layout.host_side),
       host_side_(layout.host_side) {
     const unsigned count = unsigned(live_.size()), members = team_.size();
@@ -52,8 +77,9 @@ Array::Array(const Layout& layout, unsigned threads)
     slot_of_.assign(sites(), kDead);
     for (unsigned member = 0; member < members; ++member) workers_[member].first = workers_[member].last = member * share;
     for (unsigned n = 0; n < count; ++n) slot_of_[live_[n]] = workers_[n % members].last++;
-    host_slot_ = slot_of_[layout.host_site];
-    const size_t slots = size_t(members) * share;
+    host_slot_ = is_here(layout, layout.host_site) ? slot_of_[layout.host_site] : kDead;
+    size_t slots = size_t(members) * share;
+    for (const unsigned site : beyond_) slot_of_[site] = unsigned(slots++);
     nodes_.resize(slots);
     activity_.assign(slots, kAsleep);
     for (const unsigned site : live_) activity_[slot_of_[site]] = kAwake;
@@ -64,21 +90,13 @@ Array::Array(const Layout& layout, unsigned threads)
     observed_.resize(slots);
     observations_.resize(slots);
     evaluations_.resize(slots);
+    phits_.resize(slots);
     for (unsigned copy = 0; copy < 2; ++copy) {
         wake_[copy] = std::vector<std::atomic<uint8_t>>(slots);
         links_[copy].resize(slots);
     }
-    std::vector<unsigned> masks(slots);
-    const int steps[4] = {-int(columns_), 1, int(columns_), -1};
-    for (const unsigned site : live_) {
-        const unsigned slot = slot_of_[site];
-        for (unsigned side = 0; side < 4; ++side) {
-            const bool to_host = site == layout.host_site && side == host_side_;
-            const unsigned cycles = layout.link_cycles[site * 4 + side];
-            neighbours_[slot][side] = to_host ? kHostSlot : cycles == 0 ? kNoSlot : int(slot_of_.at(site + steps[side]));
-            masks[slot] |= unsigned(cycles != 0) << side;
-        }
-    }
+    make_neighbours(layout);
+    make_cuts(layout);
     make_long_links(layout);
     attach_memories(layout);
     // Each worker makes its own nodes, so that their memory lies near to it.
@@ -87,8 +105,10 @@ Array::Array(const Layout& layout, unsigned threads)
     team_.run([&](unsigned member) {
         try {
             for (unsigned n = member; n < count; n += members) {
-                const unsigned slot = slot_of_[live_[n]];
-                nodes_[slot] = std::make_unique<Node>(live_[n] % columns_, live_[n] / columns_, masks[slot]);
+                const unsigned site = live_[n];
+                unsigned links = 0;
+                for (unsigned side = 0; side < 4; ++side) links |= unsigned(neighbours_[slot_of_[site]][side] != kNoSlot) << side;
+                nodes_[slot_of_[site]] = std::make_unique<Node>(site % columns_, site / columns_, links);
             }
         } catch (...) {
             const std::lock_guard lock(mutex);
@@ -96,39 +116,83 @@ Array::Array(const Layout& layout, unsigned threads)
         }
     });
     if (failure) std::rethrow_exception(failure);
-    busy_ = count;
+    busy_ = uint32_t(live_sites(layout, [](unsigned) { return true; }).size());
 }
 
 Array::~Array() = default;
+
+void Array::make_neighbours(const Layout& layout) {
+    for (auto& sides : neighbours_) sides.fill(kNoSlot);
+    for (const auto* sites : {&live_, &beyond_}) {
+        for (const unsigned site : *sites) {
+            for (unsigned side = 0; side < 4; ++side) {
+                const int near = beside(layout, site, side);
+                // What lies beyond has no other neighbours than those here.
+                if (near >= 0 && (is_here(layout, site) || is_here(layout, unsigned(near))))
+                    neighbours_[slot_of_[site]][side] = int(slot_of_[unsigned(near)]);
+            }
+        }
+    }
+    if (host_slot_ != kDead) neighbours_[host_slot_][host_side_] = kHostSlot;
+}
+
+// Both processes at a cut go through its links in the same order.
+void Array::make_cuts(const Layout& layout) {
+    if (!exchange_) return;
+    for (unsigned site = 0; site < sites(); ++site) {
+        for (const unsigned side : {kEast, kSouth}) {
+            const int near = layout.live[site] ? beside(layout, site, side) : -1;
+            if (near < 0 || is_here(layout, site) == is_here(layout, unsigned(near))) continue;
+            const bool near_is_here = is_here(layout, unsigned(near));
+            const unsigned here = near_is_here ? unsigned(near) : site, there = near_is_here ? site : unsigned(near);
+            const unsigned rank = layout.owner[there];
+            auto found = std::find_if(cut_.begin(), cut_.end(), [&](const Neighbour& each) { return each.rank == rank; });
+            if (found == cut_.end()) found = cut_.insert(cut_.end(), Neighbour{rank, {}, {}, {}});
+            found->cuts.push_back({slot_of_[here], near_is_here ? side ^ 2 : side, slot_of_[there]});
+        }
+    }
+    for (Neighbour& each : cut_) {
+        each.out.resize(each.cuts.size());
+        each.in.resize(each.cuts.size());
+        peers_.push_back({each.rank, uint32_t(each.cuts.size() * sizeof(Link)), each.out.data(), each.in.data()});
+    }
+}
 
 // A long link belongs to the worker of the node at its western or northern end.
 void Array::make_long_links(const Layout& layout) {
     for (Worker& worker : workers_) {
         for (const unsigned site : live_) {
             const unsigned slot = slot_of_[site];
-            if (slot < worker.first || slot >= worker.last) continue;
-            for (const unsigned side : {kEast, kSouth}) {
-                const unsigned cycles = layout.link_cycles[site * 4 + side];
-                if (cycles <= 1) continue;
-                const LongLink::End ends[2] = {{slot, side}, {unsigned(neighbours_[slot][side]), side ^ 2}};
-                const unsigned number = unsigned(long_links_.size());
-                for (const auto& [at, port] : ends) neighbours_[at][port] = kFirstLongLink - int(number);
-                long_links_.emplace_back(cycles, ends[0], ends[1]);
-                worker.long_links.push_back(number);
-            }
+            if (slot >= worker.first && slot < worker.last) make_long_links_of(site, layout, worker);
         }
     }
+    for (const unsigned site : beyond_) make_long_links_of(site, layout, workers_[0]);
     long_activity_.assign(long_links_.size(), kAsleep);
     for (auto& wake : long_wake_) wake = std::vector<std::atomic<uint8_t>>(long_links_.size());
 }
 
-// A memory belongs to the worker of its node.
+void Array::make_long_links_of(unsigned site, const Layout& layout, Worker& worker) {
+    const unsigned slot = slot_of_[site];
+    for (const unsigned side : {kEast, kSouth}) {
+        const unsigned cycles = layout.link_cycles[site * 4 + side];
+        if (cycles <= 1 || neighbours_[slot][side] < 0) continue;
+        const LongLink::End ends[2] = {{slot, side}, {unsigned(neighbours_[slot][side]), side ^ 2}};
+        const unsigned number = unsigned(long_links_.size());
+        for (const auto& [at, port] : ends) neighbours_[at][port] = kFirstLongLink - int(number);
+        long_links_.emplace_back(cycles, ends[0], ends[1]);
+        worker.long_links.push_back(number);
+    }
+}
+
+// A memory belongs to the worker of its node. Other processes have it as well, so that numbers are the same, and leave it alone.
 void Array::attach_memories(const Layout& layout) {
     for (unsigned number = 0; number < layout.memory_count; ++number) {
         const MemoryFacts& facts = layout.memories[number];
-        const unsigned slot = slot_of_.at(facts.site), x = facts.site % columns_, y = facts.site / columns_;
+        const unsigned x = facts.site % columns_, y = facts.site / columns_;
+        const unsigned slot = is_here(layout, facts.site) ? slot_of_.at(facts.site) : kDead;
         EdgeMemory memory(x, y, kPortNorth + facts.side, facts.bytes, facts.latency, facts.bytes_per_cycle);
         memories_.push_back({std::move(memory), slot, facts.side});
+        if (slot == kDead) continue;
         neighbours_[slot][facts.side] = kFirstMemory - int(number);
         for (Worker& worker : workers_)
             if (slot >= worker.first && slot < worker.last) worker.memories.push_back(number);
@@ -162,14 +226,16 @@ void Array::wake(unsigned slot, unsigned side) {
 void Array::step_long_links(Worker& worker) {
     const unsigned now = cycle_ & 1, next = now ^ 1;
     for (const unsigned number : worker.long_links) {
-        const bool woken = long_wake_[now][number].exchange(0, std::memory_order_relaxed);
+        const bool woken = long_wake_[now][number].load(std::memory_order_relaxed);
         Activity& activity = long_activity_[number];
         if (skipping_ && !woken && activity == kAsleep) continue;
+        if (woken) long_wake_[now][number].store(0, std::memory_order_relaxed);
         LongLink& link = long_links_[number];
         const auto drives = [&](unsigned end) -> const Link& { return links_[now][link.end(end).slot][link.end(end).side]; };
         const bool busy = link.step(cycle_, drives(0), drives(1));
         activity = busy ? kAwake : activity == kAwake ? kCopy : kAsleep;
-        worker.busy += busy;
+        // Of two processes that evaluate it, one counts it.
+        worker.busy += busy && nodes_[link.end(0).slot];
         worker.progress |= link.moved();
         for (unsigned end = 0; end < 2; ++end) {
             const Link& out = link.seen(next, end);
@@ -225,7 +291,7 @@ void Array::step(unsigned member) {
         for (unsigned side = 0; side < 4; ++side) {
             if (!(out[side].valid | out[side].credit)) continue;
             driving = true;
-            worker.phits += out[side].valid != 0;
+            phits_[slot] += out[side].valid != 0;
             wake(slot, side);
         }
         const bool awake = driving || !node.idle();
@@ -239,7 +305,7 @@ void Array::step(unsigned member) {
             if (observed_[slot]) node.observe(cycle_ + 1, observed_[slot], observations_[slot]);
         }
     }
-    if (member == 0) {
+    if (member == 0 && host_slot_ != kDead) {
         host_busy_ = host_.step(links_[now][host_slot_][host_side_], host_link_[next]);
         if (host_link_[next].valid | host_link_[next].credit) wake_[next][host_slot_].store(1, std::memory_order_relaxed);
         progress |= host_.moved();
@@ -250,24 +316,42 @@ void Array::step(unsigned member) {
     step_memories(worker);
 }
 
+// Exchanges what crosses the cuts, which nodes see in the next cycle.
+void Array::exchange(Totals& totals) {
+    const unsigned next = (cycle_ & 1) ^ 1;
+    for (Neighbour& each : cut_)
+        for (size_t n = 0; n < each.cuts.size(); ++n) each.out[n] = links_[next][each.cuts[n].slot][each.cuts[n].side];
+    exchange_(peers_.data(), uint32_t(peers_.size()), &totals);
+    for (const Neighbour& each : cut_) {
+        for (size_t n = 0; n < each.cuts.size(); ++n) {
+            const unsigned beyond = each.cuts[n].beyond, side = each.cuts[n].side ^ 2;
+            links_[next][beyond][side] = each.in[n];
+            if (each.in[n].valid | each.in[n].credit) wake(beyond, side);
+        }
+    }
+}
+
 void Array::complete() {
+    Totals totals{host_busy_, 0, host_slot_ != kDead && host_.done(), pause_};
+    for (const Worker& worker : workers_) {
+        totals.busy += worker.busy;
+        totals.progress |= worker.progress;
+    }
+    if (exchange_) exchange(totals);
     ++cycle_;
     if (recording_) record();
-    busy_ = host_busy_;
-    bool progress = false;
-    for (const Worker& worker : workers_) {
-        busy_ += worker.busy;
-        progress |= worker.progress;
-    }
-    quiet_cycles_ = progress ? 0 : quiet_cycles_ + 1;
+    busy_ = uint32_t(totals.busy);
+    quiet_cycles_ = totals.progress ? 0 : quiet_cycles_ + 1;
     stopped_ = true;
-    if (stop_when_host_is_done_ && host_.done()) {
+    if (stop_when_host_is_done_ && totals.host_done) {
         stop_ = Stop::kHost;
     } else if (busy_ == 0) {
         stop_ = Stop::kQuiet;
     } else if (quiet_cycles_ >= kStuckCycles) {
         stop_ = Stop::kStuck;
         quiet_cycles_ = 0;
+    } else if (totals.pause) {
+        stop_ = Stop::kTime;
     } else if (cycle_ >= limit_) {
         stop_ = Stop::kCycles;
     } else {
@@ -328,9 +412,14 @@ RunStatus Array::run(uint64_t limit, double seconds, bool stop_when_host_is_done
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
     stop_when_host_is_done_ = stop_when_host_is_done;
-    const auto status = [&](Stop stop) { return RunStatus{cycle_, uint32_t(stop), busy_}; };
-    if (stop_when_host_is_done && host_.done()) return status(Stop::kHost);
-    if (busy_ == 0 && host_.done()) return status(Stop::kQuiet);
+    const auto status = [&](Stop stop) {
+        pause_ = false;
+        return RunStatus{cycle_, uint32_t(stop), busy_};
+    };
+    Totals totals{0, 0, host_slot_ != kDead && host_.done(), 0};
+    if (exchange_) exchange_(nullptr, 0, &totals);
+    if (stop_when_host_is_done && totals.host_done) return status(Stop::kHost);
+    if (busy_ == 0 && totals.host_done) return status(Stop::kQuiet);
     if (cycle_ >= limit) return status(Stop::kCycles);
     for (;;) {
         const Mode mode = choose();
@@ -343,17 +432,17 @@ RunStatus Array::run(uint64_t limit, double seconds, bool stop_when_host_is_done
         if (cycle_ - first >= kFirstChunk)
             cost_[mode] = std::chrono::duration<double>(now - start).count() / double(work_done() - before);
         if (stop_ != Stop::kCycles || cycle_ >= limit) return status(stop_);
-        if (now >= end) return status(Stop::kTime);
+        if (now < end) continue;
+        if (!exchange_) return status(Stop::kTime);
+        // All processes stop after the same cycle, and the one with the host says when.
+        pause_ = host_slot_ != kDead;
     }
 }
 
 Counters Array::counters() const {
     Counters sum{0, 0, host_.sent(), host_.received()};
-    for (const Worker& worker : workers_) {
-        sum.node_cycles += worker.node_cycles;
-        sum.hops += worker.phits;
-    }
-    sum.hops /= kLinkPasses;
+    for (const uint64_t evaluations : evaluations_) sum.node_cycles += evaluations;
+    for (const uint64_t phits : phits_) sum.phits += phits;
     return sum;
 }
 

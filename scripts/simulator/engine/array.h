@@ -10,6 +10,7 @@
 
 #include "bridge.h"
 #include "edge_memory.h"
+#include "exchange.h"
 #include "host.h"
 #include "node.h"
 #include "team.h"
@@ -20,10 +21,14 @@ namespace d1 {
 struct Layout {
     unsigned rows, columns;
     const uint8_t* live;          // by site: whether there is a node
-    const uint16_t* link_cycles;  // by site and side: 0 for no link; both ends of a link have the same
+    const uint16_t* link_cycles;  // by site and side: 0 for no link, and for those to memories; both ends of a link have the same
     unsigned host_site, host_side;
     const MemoryFacts* memories;
     unsigned memory_count;
+    // Of several processes: which has a site, which one this is, and how they talk. Null if there is one only.
+    const uint16_t* owner;
+    unsigned rank;
+    Exchange exchange;
 };
 
 class Array {
@@ -38,7 +43,7 @@ class Array {
     RunStatus run(uint64_t limit, double seconds, bool stop_when_host_is_done);
 
     Host& host() { return host_; }
-    // Nodes are named by their sites, of which only live ones may be asked for.
+    // Nodes are named by their sites, of which only live ones of this process may be asked for.
     Node& node(unsigned site) { return *nodes_.at(slot_of_.at(site)); }
     // Memories are numbered as in the layout.
     EdgeMemory& memory(unsigned number) { return memories_.at(number).memory; }
@@ -62,7 +67,7 @@ class Array {
     void take_observations(unsigned stream, uint8_t* bytes);
 
     // Records all output registers of all sites, between the host's link and those of the memories, in every cycle from now on;
-    // those of dead sites are 0.
+    // those of dead sites are 0, as are those of other processes.
     void set_recording(bool recording) { recording_ = recording; }
     static size_t link_record_bytes() { return sizeof(Phit) + 2; }
     size_t cycle_record_bytes() const {
@@ -70,6 +75,13 @@ class Array {
     }
     const std::vector<uint8_t>& records() const { return records_; }
     void clear_records() { records_.clear(); }
+
+    // State by parts: each live site is one, saved by the process that has it, and kCommon is what is left. All are restored in
+    // each process, the common part first, in an array of the same library and layout, whatever its threads and processes. What
+    // is recorded or skipped is no part of it.
+    static constexpr int kCommon = -1;
+    std::vector<uint8_t> save(int part);
+    void restore(int part, const uint8_t* bytes, size_t length);
 
     void open_waves(unsigned site, const std::string& path);
     void close_waves(unsigned site) { node(site).close_waves(); }
@@ -83,7 +95,7 @@ class Array {
         unsigned first = 0, last = 0;
         uint32_t busy = 0;
         bool progress = false;
-        uint64_t node_cycles = 0, phits = 0;
+        uint64_t node_cycles = 0;
         std::vector<unsigned> long_links, memories;
     };
     // A memory with what it drives; of that there are two copies, of even and of odd cycles.
@@ -101,8 +113,23 @@ class Array {
     void go(Mode mode);
     uint64_t work_done() const;
 
+    // A link to a site of another process, of which there is a slot without a node here: what the node there drives is copied into
+    // it. A long link between them is evaluated in both.
+    struct Cut {
+        unsigned slot, side, beyond;
+    };
+    struct Neighbour {
+        unsigned rank;
+        std::vector<Cut> cuts;
+        std::vector<Link> out, in;
+    };
+
+    void make_neighbours(const Layout& layout);
+    void make_cuts(const Layout& layout);
     void make_long_links(const Layout& layout);
+    void make_long_links_of(unsigned site, const Layout& layout, Worker& worker);
     void attach_memories(const Layout& layout);
+    void exchange(Totals& totals);
     const Link* seen(unsigned slot, unsigned side) const;
     void wake(unsigned slot, unsigned side);
     void step(unsigned member);
@@ -111,8 +138,20 @@ class Array {
     void complete();
     void record();
 
+    template <class Stream>
+    void part_state(Stream& stream, int part);
+    template <class Stream>
+    void site_state(Stream& stream, unsigned site);
+    template <class Stream>
+    void common_state(Stream& stream);
+    template <class Stream>
+    void long_link_state(Stream& stream, unsigned slot, unsigned side);
+    template <class Stream>
+    static void atomic_state(Stream& stream, std::atomic<uint8_t>& value);
+
     const unsigned rows_, columns_;
-    const std::vector<unsigned> live_;  // sites with a node
+    const std::vector<unsigned> live_;    // sites with a node of this process
+    const std::vector<unsigned> beyond_;  // sites of others that are linked to them
     Team team_;
     std::vector<Worker> workers_;
 
@@ -128,9 +167,15 @@ class Array {
     std::vector<std::vector<VectorWrite>> writes_;
     std::vector<uint32_t> observed_;
     std::vector<Node::Observations> observations_;
-    std::vector<uint64_t> evaluations_;
+    std::vector<uint64_t> evaluations_, phits_;
+    static constexpr unsigned kEast = 1, kSouth = 2;
     static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3, kFirstMemory = -(1 << 30);
     static constexpr unsigned kDead = ~0u;
+
+    const Exchange exchange_;
+    std::vector<Neighbour> cut_;
+    std::vector<Peer> peers_;
+    bool pause_ = false;
 
     std::vector<LongLink> long_links_;
     std::vector<Activity> long_activity_;
@@ -140,7 +185,7 @@ class Array {
 
     Host host_;
     const unsigned host_side_;
-    unsigned host_slot_;
+    unsigned host_slot_;  // kDead if it is at another process
     Link host_link_[2];
     uint8_t host_busy_ = 0;
 

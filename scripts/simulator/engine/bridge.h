@@ -23,6 +23,11 @@ class Bridge {
     // Whether a flit is on the wire.
     bool carries() const { return !under_way_.empty(); }
 
+    template <class Stream>
+    void state(Stream& stream) {
+        stream(free_, credits_, under_way_, freed_, waiting_, came_, left_, last_, leaving_);
+    }
+
   private:
     static constexpr unsigned kClasses = 2;
     struct UnderWay {
@@ -67,6 +72,11 @@ class LongLink {
 
     // Whether a flit moved in the last cycle.
     bool moved() const { return moved_; }
+
+    template <class Stream>
+    void state(Stream& stream) {
+        stream(bridges_, seen_);
+    }
 
   private:
     std::array<Bridge, 2> bridges_;

@@ -2,11 +2,13 @@
 // A memory at a link that leads out of the array. docs/architecture.md, "Edge memories", is its contract, cycle for cycle.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "flit.h"
 #include "records.h"
@@ -18,6 +20,21 @@ class SparseBytes {
   public:
     void read(uint64_t offset, uint8_t* data, uint64_t length) const;
     void write(uint64_t offset, const uint8_t* data, uint64_t length);
+
+    template <class Stream>
+    void state(Stream& stream) {
+        std::vector<uint64_t> numbers;
+        for (const auto& [number, page] : pages_) numbers.push_back(number);
+        std::sort(numbers.begin(), numbers.end());
+        stream(numbers);
+        // Restored, it has those pages that were saved, and no others.
+        std::erase_if(pages_, [&](const auto& held) { return !std::binary_search(numbers.begin(), numbers.end(), held.first); });
+        for (const uint64_t number : numbers) {
+            auto& page = pages_[number];
+            if (!page) page = std::make_unique<Page>();
+            stream.bytes(page->data(), kPageBytes);
+        }
+    }
 
   private:
     static constexpr uint64_t kPageBytes = 1 << 16;
@@ -41,10 +58,20 @@ class EdgeMemory {
     SparseBytes& contents() { return contents_; }
     const MemoryCounters& counters() const { return counters_; }
 
+    template <class Stream>
+    void state(Stream& stream) {
+        stream(contents_, counters_, allowance_, filled_, waiting_, answers_, credits_, coming_, going_, came_, went_, moved_);
+    }
+
   private:
     struct Answer {
         uint64_t due;  // its first cycle on the link
         Flit flit;
+
+        template <class Stream>
+        void state(Stream& stream) {
+            stream(due, flit);
+        }
     };
 
     void fill(uint64_t cycle);

@@ -21,7 +21,9 @@ class Host {
     // Starts a list of accesses, which must outlive it. A write is done when a read that was sent after it, to the same
     // node, is answered: both take the same way in the same class, so they cannot overtake each other.
     void start(const Access* accesses, size_t count);
-    bool done() const { return next_ == count_ && fence_next_ == fences_.size() && outstanding_ == 0 && packets_.empty() && went_ == 0; }
+    bool done() const { return !accessing() && packets_.empty() && went_ == 0; }
+    // Whether accesses are under way.
+    bool accessing() const { return next_ != count_ || fence_next_ != fences_.size() || outstanding_ != 0; }
     HostResult result() const;
 
     // Gives up what was not answered; late answers are dropped.
@@ -40,6 +42,12 @@ class Host {
 
     // Sends any packet, before what is left of the accesses.
     void send(const Flit& flit, unsigned traffic_class) { packets_.emplace_back(flit, traffic_class); }
+
+    // As long as it is not accessing: what is abandoned refers to nobody's memory.
+    template <class Stream>
+    void state(Stream& stream) {
+        stream(slots_, next_tag_, packets_, inbox_, credits_, coming_, going_, came_, went_, going_valid_, sent_, received_);
+    }
 
   private:
     struct Slot {

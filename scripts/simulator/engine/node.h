@@ -11,6 +11,7 @@
 
 #include "flit.h"
 #include "records.h"
+#include "state.h"
 
 class D1Node;
 class VerilatedContext;
@@ -46,6 +47,16 @@ class Node {
 
     uint8_t* sram() { return sram_; }
 
+    // All that a run depends on; of what observes it, only what is under way.
+    template <class Stream>
+    void state(Stream& stream) {
+        stream(open_);
+        if constexpr (std::is_same_v<Stream, StateWriter>)
+            save_model(stream);
+        else
+            restore_model(stream);
+    }
+
     // Bytes of memory that an instance takes.
     static size_t footprint();
 
@@ -55,6 +66,8 @@ class Node {
 
   private:
     void edge();
+    void save_model(StateWriter& writer) const;
+    void restore_model(StateReader& reader);
 
     struct Waves;
     const uint16_t x_, y_;

@@ -73,7 +73,7 @@ static_assert(sizeof(RunStatus) == 16);
 
 struct Counters {
     uint64_t node_cycles;  // node evaluations
-    uint64_t hops;         // flits that crossed a link
+    uint64_t phits;        // parts of flits that crossed a link
     uint64_t host_sent;
     uint64_t host_received;
 };

@@ -7,13 +7,14 @@ from typing import Any
 
 import cocotb
 import pytest
-from amaranth import Module, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from hypothesis import strategies as st
 
 from golden.config import NodeConfig
+from rtl.interfaces import LinkSignature
 from rtl.network.bridge import Bridge, bridge_depth
 from rtl.network.credits import Credits
 from rtl.network.fifo import Fifo
@@ -178,7 +179,7 @@ class Contract(wiring.Component):
     receiver gives a credit back for each in the next.
     """
 
-    def __init__(self, bridge: Bridge, *, eager: bool = False):
+    def __init__(self, bridge: Bridge | Mistaken, *, eager: bool = False):
         self.bridge = bridge
         self.eager = eager
         super().__init__({"send": In(2), "bit": In(1), "give": In(2), "all_used": Out(1), "crossed": Out(1)})
@@ -246,6 +247,39 @@ class Contract(wiring.Component):
 
 NARROWEST = CONFIGS["line16_depth3"]
 
+#: Mistakes at the ends of a bridge, each made once.
+MISTAKES = ("a flit is lost", "a flit comes twice", "a flit changes its class", "a credit is made", "a credit is lost")
+
+
+class Mistaken(wiring.Component):
+    """A bridge of two cycles that makes one of ``MISTAKES``, at its second flit or credit."""
+
+    def __init__(self, mistake: str):
+        self.mistake = mistake
+        self.bridge = Bridge(NARROWEST, 2)
+        self.config, self.places = self.bridge.config, self.bridge.places
+        super().__init__({"i": In(LinkSignature(self.config)), "o": Out(LinkSignature(self.config))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.bridge = bridge = self.bridge
+        wiring.connect(m, wiring.flipped(self.i), bridge.i)
+        wiring.connect(m, bridge.o, wiring.flipped(self.o))
+        valid, credit = bridge.o.valid, bridge.i.credit
+        flits, credits = Signal(2), Signal(2)
+        m.d.sync += [flits.eq(flits + (valid.any() & (flits != 2))), credits.eq(credits + (credit[0] & (credits != 2)))]
+        before, second = Signal(2), valid.any() & (flits == 1)
+        m.d.sync += before.eq(valid & second.replicate(2))
+        wrong = {
+            "a flit is lost": self.o.valid.eq(valid & ~second.replicate(2)),
+            "a flit comes twice": self.o.valid.eq(Mux(before.any(), before, valid)),
+            "a flit changes its class": self.o.valid.eq(Mux(second, Cat(valid[1], valid[0]), valid)),
+            "a credit is made": self.i.credit.eq(credit | (before != 0)),
+            "a credit is lost": self.i.credit.eq(credit & ~Cat(credits == 1)),
+        }
+        m.d.comb += wrong[self.mistake]
+        return m
+
 
 @pytest.mark.parametrize("passes, cycles, steps", [(1, 2, 12), (1, 3, 12), (1, 4, 13), (2, 2, 13), (2, 3, 17)])
 def test_nothing_is_lost_doubled_or_out_of_order_in_any_run(passes: int, cycles: int, steps: int) -> None:
@@ -263,3 +297,9 @@ def test_the_places_of_a_bridge_suffice_for_full_rate_and_one_less_does_not(cycl
     short.places -= 1
     with pytest.raises(Counterexample):
         check_bounded(Contract(short, eager=True), steps)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_planted_mistakes_are_found(mistake: str) -> None:
+    with pytest.raises(Counterexample):
+        check_bounded(Contract(Mistaken(mistake), eager=mistake == "a credit is lost"), 12)

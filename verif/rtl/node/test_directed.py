@@ -107,7 +107,7 @@ PROGRAMS = {
     "remote write nowhere": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n nwrite v0, (a0)\n 1: j 1b",
     "remote write nowhere, after the end": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n nwrite v0, (a0)\n halt zero",
     "post alone": "csrr a0, mnode\n npost (a0), 1\n npost (a0), 1\n li a1, 2\n swait 1, a1\n vld v1, 0(zero)",
-    "post alone of a semaphore that is not there": "csrr a0, mnode\n npost (a0), 31\n halt zero",
+    "post alone of a semaphore that is not there": f"csrr a0, mnode\n .word {encode('npost', 10, 31):#x}\n halt zero",
     "post alone misaligned": "csrr a0, mnode\n addi a0, a0, 8\n npost (a0), 1",
     "post alone nowhere": "csrr a0, mnode\n li a1, 1 << 21\n add a0, a0, a1\n npost (a0), 1\n 1: j 1b",
     "post alone while its line is read": "csrr a0, mnode\n nread v0, (a0)\n npost (a0), 1\n li a1, 1\n swait 1, a1\n"

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run shows of itself, for comparison between one process and several.
+
+As a program, in each of the processes: a pickled SimulatorLibrary, name of a topology, threads, file of a checkpoint, and
+``whole`` to write it, or ``resume`` to go on from it. Rank 0 prints a JSON object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+from golden.config import preset
+from golden.edge_memory import EdgeMemory
+from golden.layout import Kind, Port, ThreadRegister, thread_offset
+from golden.packet import Packet
+from golden.topology import Topology
+from scripts.launched import launched_ranks
+from scripts.simulator import SimulatedArray, SimulatorLibrary
+from scripts.simulator.processes import join
+from scripts.simulator.ranked import RankedArray, serve
+from verif.scripts.standin import job
+
+CONFIG = preset("tiny")
+START = thread_offset(0, ThreadRegister.PC)
+
+#: By name: a plain one; one cut along rows, with the host in its last strip; faults, memories, long links in and beside cuts.
+TOPOLOGIES = {
+    "4x4": Topology(4, 4),
+    "rows": Topology(6, 2, host=(1, 5, Port.SOUTH)),
+    "dies": Topology(
+        4,
+        6,
+        dead_nodes=frozenset({(5, 1)}),
+        die_rows=2,
+        die_columns=2,
+        die_link_cycles=3,
+        memories=(EdgeMemory(4, 3, Port.SOUTH, 4096, 300, 8), EdgeMemory(0, 2, Port.WEST, 4096, 9, 8)),
+    ),
+}
+
+
+def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, Any]:
+    """Lets nodes write to each other over all links, and tells all that can be seen. In one array, a node waits for ever.
+
+    In the middle of it, the array is saved if there is a file for that.
+    """
+    array.record_boundary()
+    array.trace(True, True)
+    rng = random.Random(5)
+    sites = [(x, y) for x, y in array.topology.sites() if x < 5]
+    busy = rng.sample(sites, 8)
+    array.write_many([(x, y, 16, rng.randbytes(48)) for x, y in busy])
+    # More senders would leave the host no room.
+    for n, (x, y) in enumerate(busy):
+        waits = array.topology == TOPOLOGIES["rows"] and n == 7
+        work = job(rng.randrange(900, 1300), send_to=rng.choice(sites) if n % 3 == 0 else None, wait=waits)
+        array.write(x, y, START, work.to_bytes(8, "little"))
+    for memory in array.topology.memories:
+        array.memory(*memory.link).write(64, rng.randbytes(100))
+        for n in range(4):
+            place: dict[str, Any] = {"x": memory.x, "y": memory.y, "exit": memory.port, "offset": 64 + 16 * n}
+            array.send(Packet(kind=Kind.READ, **place, src_exit=array.topology.host_link[2], tag=80 + n))
+    array.run(100)
+    if checkpoint is not None:
+        array.save(checkpoint)
+    return {"middle": array.cycle, **rest(array)}
+
+
+def rest(array: SimulatedArray) -> dict[str, Any]:
+    """The second half, of which records begin with the checkpoint if it is resumed."""
+    array.poke(*list(array.topology.sites())[-1], 0, b"poked into it")
+    records = [array.boundary_records(), array.retirements(), array.vector_writes()]
+    shown: dict[str, Any] = {"first records": [hashlib.sha256(each.tobytes()).hexdigest() for each in records]}
+    result = array.run(20_000)
+    records = [array.boundary_records(), array.retirements(), array.vector_writes()]
+    assert len(records[0])
+    assert len(records[1])
+    memory = b"".join(array.peek(x, y, 0, CONFIG.sram_bytes) for x, y in array.topology.sites())
+    return shown | {
+        "reason": result.reason,
+        "cycles": [result.cycles, array.cycle],
+        "counters": [array.node_cycles, array.hops, array.packets_sent, array.packets_received],
+        "evaluations": [array.evaluations(x, y) for x, y in array.topology.sites()],
+        "states": [bytes(array.node_state(x, y)).hex() for x, y in array.topology.sites()],
+        "memory": hashlib.sha256(memory).hexdigest(),
+        "records": [hashlib.sha256(each.tobytes()).hexdigest() for each in records],
+        "read": [contents.hex() for contents in array.read_many([(x, y, 16, 32) for x, y in array.topology.sites() if x < 5])],
+        "end": array.cycle,
+        "inbox": [repr(packet) for packet in array.host_inbox],
+        "memories": [_memory_of(array, memory) for memory in array.topology.memories],
+    }
+
+
+def _memory_of(array: SimulatedArray, description: EdgeMemory) -> list[Any]:
+    memory = array.memory(*description.link)
+    digest = hashlib.sha256(memory.read(0, description.bytes)).hexdigest()
+    return [digest, memory.lines_read, memory.lines_written, memory.errors, memory.busy_cycles]
+
+
+def in_one_process(library: SimulatorLibrary, name: str, checkpoint: Path | None = None) -> dict[str, Any]:
+    """The whole scenario."""
+    with SimulatedArray(CONFIG, library=library, threads=1, topology=TOPOLOGIES[name]) as array:
+        return shows(array, checkpoint)
+
+
+def shows_rest(array: SimulatedArray) -> dict[str, Any]:
+    """The second half of it, in an array that was loaded."""
+    array.record_boundary()
+    array.trace(True, True)
+    return rest(array)
+
+
+def main() -> None:
+    """What each process does."""
+    library_file, name, threads, file, resume = sys.argv[1:]
+    processes = join()
+    assert processes.size == launched_ranks()
+    if processes.rank != 0:
+        serve(processes)
+        return
+    library = pickle.loads(Path(library_file).read_bytes())
+    options = {"library": library, "processes": processes, "threads": int(threads)}
+    if resume == "resume":
+        with RankedArray.load(file, **options) as array:
+            shown = shows_rest(array)
+    else:
+        with RankedArray(CONFIG, topology=TOPOLOGIES[name], **options) as array:
+            shown = shows(array, Path(file))
+    processes.end()
+    print(json.dumps(shown))
+
+
+if __name__ == "__main__":
+    main()
