@@ -24,7 +24,7 @@ from scripts.launched import launched_ranks
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.errors import BuildError, SimulatorError, ToolMissing
 
-__all__ = ["Processes", "find_program", "join"]
+__all__ = ["Processes", "find_program", "join", "uninterrupted"]
 
 _ROOT = Path(__file__).resolve().parent
 _SOURCES = (_ROOT / "mpi" / "transport.cpp", _ROOT / "engine" / "exchange.h")
@@ -73,13 +73,16 @@ def join() -> Processes:
 class Processes:
     """The processes, as one of them sees them.
 
-    Rank 0 sends requests to all others, each of which answers every request once, in order.
+    Rank 0 sends requests to all others, each of which answers every request once, in order. From the request to the answers it is
+    :func:`uninterrupted`.
 
     Members
     -------
     rank, size : int
     exchange : int
         Address of the function that the engine calls in every cycle.
+    ended : bool
+        Whether they have parted.
     """
 
     def __init__(self, library: ctypes.CDLL, rank: int, size: int):
@@ -87,22 +90,21 @@ class Processes:
         self.rank = rank
         self.size = size
         self.exchange = ctypes.cast(library.d1_mpi_exchange, c_void_p).value
+        self.ended = False
         self._unanswered = dict.fromkeys(range(1, size), 0)
 
     def request(self, ranks: range | list[int], what: Any) -> None:
         """From rank 0 to others."""
-        with _uninterrupted():
-            for rank in ranks:
-                self._send(rank, what)
-                self._unanswered[rank] += 1
+        for rank in ranks:
+            self._send(rank, what)
+            self._unanswered[rank] += 1
 
     def answers(self, ranks: range | list[int]) -> list[Any]:
         """What they have answered to the last request."""
         answers = []
-        with _uninterrupted():
-            for rank in ranks:
-                answers.append(self._receive(rank))
-                self._unanswered[rank] -= 1
+        for rank in ranks:
+            answers.append(self._receive(rank))
+            self._unanswered[rank] -= 1
         return answers
 
     def next_request(self) -> Any:
@@ -115,6 +117,7 @@ class Processes:
 
     def end(self) -> None:
         """Parts. On rank 0, the others are told to as well."""
+        self.ended = True
         if self.rank == 0:
             for rank, count in self._unanswered.items():
                 for _ in range(count):
@@ -139,8 +142,8 @@ class Processes:
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Puts off Ctrl-C until requests and answers are complete, so that the others can still be told that it is over."""
+def uninterrupted() -> Iterator[None]:
+    """Puts off Ctrl-C until the end of the body: others that wait for this process would wait for ever otherwise."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -150,8 +153,8 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _built() -> Path:

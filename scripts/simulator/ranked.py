@@ -28,7 +28,7 @@ from scripts.simulator.errors import SimulatorError
 from scripts.simulator.library import Counters, MemoryCounters, NodeState, RunStatus
 from scripts.simulator.observation import Stream
 from scripts.simulator.partition import partition
-from scripts.simulator.processes import Processes
+from scripts.simulator.processes import Processes, uninterrupted
 
 __all__ = ["RankedArray", "serve"]
 
@@ -99,31 +99,29 @@ class RankedArray(PartArray):
         self._array = None
         partition(topology, processes.size)
         self._others = range(1, processes.size)
-        processes.request(self._others, ("create", (config, library, topology, threads)))
-        try:
-            super().__init__(
-                config, library=library, topology=topology, processes=processes, threads=threads, waves=waves
-            )  # fmt: skip
-        finally:
-            answers = processes.answers(self._others)
+        with uninterrupted():
+            processes.request(self._others, ("create", (config, library, topology, threads)))
+            try:
+                super().__init__(config, library=library, topology=topology, processes=processes, threads=threads, waves=waves)
+            finally:
+                answers = processes.answers(self._others)
         _checked(answers)
 
     def close(self) -> None:
         """As in one process."""
-        if self._array:
-            super().close()
-            self.processes.request(self._others, ("close", ()))
-            _checked(self.processes.answers(self._others))
+        if self._array and not self.processes.ended:
+            self._everywhere("close")
 
     # -- what all processes do ----------------------------------------------------------------------------------------
 
     def _everywhere(self, name: str, *arguments: Any) -> list[Any]:
         """Results of a method in all processes, by rank."""
-        self.processes.request(self._others, (name, arguments))
-        try:
-            own = getattr(super(), name)(*arguments)
-        finally:
-            answers = self.processes.answers(self._others)
+        with uninterrupted():
+            self.processes.request(self._others, (name, arguments))
+            try:
+                own = getattr(super(), name)(*arguments)
+            finally:
+                answers = self.processes.answers(self._others)
         return [own, *_checked(answers)]
 
     def _slice(self, limit: int, for_host: bool) -> RunStatus:
@@ -185,8 +183,10 @@ class RankedArray(PartArray):
         rank = int(self._owner[y, x])
         if rank == 0:
             return getattr(super(), name)(*arguments)
-        self.processes.request([rank], (name, arguments))
-        return _checked(self.processes.answers([rank]))[0]
+        with uninterrupted():
+            self.processes.request([rank], (name, arguments))
+            answers = self.processes.answers([rank])
+        return _checked(answers)[0]
 
     def node_state(self, x: int, y: int) -> NodeState:
         """As in one process."""

@@ -194,6 +194,7 @@ def test_memories_go_on_as_they_would_have(standin: SimulatorLibrary, tmp_path: 
             array.send(Packet(kind=kind, **place, mask=(1 << len(data)) - 1, data=data, src_exit=Port.WEST, tag=100 + n))
         for cycles in (5, 12, 40, 33, 70):
             array.run(cycles)
+            array.boundary_records()
             array.save(file)
             with SimulatedArray.load(file, threads=1, library=standin) as other:
                 runs = [Run(array), Run(other)]
