@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from scripts.d1.main import run
 from scripts.simulator import SimulatedArray, SimulatorLibrary, ToolMissing
 from scripts.simulator.processes import find_program
 from verif.scripts import ranked_scenario
@@ -195,11 +197,16 @@ def _words(pid: int) -> list[bytes]:
         return []
 
 
-def test_without_mpi_the_command_says_what_to_install(program: Path) -> None:
-    if Path(sys.executable).with_name("mpirun").exists():
-        pytest.skip("MPI is installed beside this interpreter")
-    outcome = d1("run", program, "--ranks", "2", env={"PATH": "/nowhere"})
-    refused(outcome, 3, "mpicxx is missing", "pip install 'opend1[mpi]'")
+def test_without_mpi_the_command_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # MPI may be beside this interpreter.
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    file = tmp_path / "halt.s"
+    file.write_text("halt zero\n")
+    assert run(["run", str(file), "--config", "tiny", "--ranks", "2"]) == 3
+    assert re.fullmatch(r"d1: mpicxx is missing; .*pip install 'opend1\[mpi\]'\n", capsys.readouterr().err)
 
 
 @needs_mpi
