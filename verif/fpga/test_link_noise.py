@@ -131,10 +131,10 @@ def test_a_line_where_every_frame_is_likely_to_be_damaged_is_slow_and_loses_noth
 
 def steady_noise() -> list[Fault]:
     """Something of everything, again and again; some frames get through in between."""
-    noise = [Fault(way, "flip", at + 37 * way, 0x10) for at in range(200, 6000, 240) for way in (False, True)]
-    noise += [Fault(True, "drop", at, 1) for at in range(110, 6000, 310)]
-    noise += [Fault(False, "repeat", at, 1) for at in range(150, 6000, 410)]
-    noise += [Fault(False, "delay", at, 64) for at in range(300, 6000, 500)]
+    noise = [Fault(way, "flip", at + 37 * way, 0x10) for at in range(200, 12_000, 240) for way in (False, True)]
+    noise += [Fault(True, "drop", at, 1) for at in range(110, 12_000, 310)]
+    noise += [Fault(False, "repeat", at, 1) for at in range(150, 12_000, 410)]
+    noise += [Fault(False, "delay", at, 64) for at in range(300, 12_000, 500)]
     return noise
 
 
