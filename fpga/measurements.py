@@ -32,6 +32,9 @@ MEASUREMENTS = Path(__file__).parent / "measurements.json"
 #: What stands before and after the table in a page.
 BEGIN, END = "<!-- boards: begin -->", "<!-- boards: end -->"
 
+#: Marks rows of nodes that are no longer what their preset is.
+_EARLIER = "†"
+
 #: Edges of the products that utilisation is measured with: the largest that fits is taken.
 _EDGES = (256, 128, 64, 32, 16, 8)
 
@@ -85,6 +88,11 @@ class Measurement:
     def name(self) -> tuple[str, str, str, int, int]:
         """What it is a measurement of; a later one of the same replaces it."""
         return self.board, self.design, self.config, self.rows, self.columns
+
+    @property
+    def current(self) -> bool:
+        """Whether its nodes have the configuration that the preset has now."""
+        return self.key == preset(self.config).key
 
     @property
     def fmax_median_mhz(self) -> float:
@@ -214,7 +222,7 @@ def row(measurement: Measurement) -> tuple[str, ...]:
     peak, product = measurement.macs_per_second, measurement.matmul
     fmax = f"{measurement.fmax_median_mhz:.1f} ({min(values):.1f}–{max(values):.1f})" if values else "–"
     return (
-        measurement.board,
+        measurement.board if measurement.current else f"{measurement.board} {_EARLIER}",
         what if measurement.design in ("node", "array") else f"{measurement.design} of {measurement.config}",
         *(_used(resources[name]) for name in ("LUT4", "FF", "DSP")),
         ram,
@@ -228,11 +236,14 @@ def row(measurement: Measurement) -> tuple[str, ...]:
 
 def markdown(measurements: Iterable[Measurement]) -> str:
     """The table of measurements, as a page has it."""
-    rows = [row(one) for one in measurements]
-    if not rows:
+    known = list(measurements)
+    if not known:
         return "Nothing has been measured yet.\n"
-    lines = [HEADER, ("---",) * len(HEADER), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = [HEADER, ("---",) * len(HEADER), *map(row, known)]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    if all(one.current for one in known):
+        return table
+    return f"{table}\n{_EARLIER} measured before the preset of its nodes changed last\n"
 
 
 def replace_part(page: str, table: str) -> str:
