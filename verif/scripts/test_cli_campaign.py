@@ -14,6 +14,7 @@ from scripts.d1.main import run
 from verif.campaigns import boards, formal, fp32, netlist, sizes
 from verif.golden import fp32_oracle
 from verif.scripts.command import d1, refused
+from verif.sizes import record
 from verif.sizes.area import KINDS, PARTS
 from verif.sizes.grid import Size
 from verif.sizes.measure import BENCHMARKS, Execution
@@ -170,6 +171,7 @@ def test_list_of_sizes_is_written_of_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("D1_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(record, "RECORD", tmp_path / "measured.json")
     page = tmp_path / "sizes.md"
     assert run(["campaign", "sizes", "--kept", "--write", str(page)]) == 0
     assert "216 not measured" in capsys.readouterr().err

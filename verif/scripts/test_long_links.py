@@ -136,4 +136,5 @@ def test_a_described_array_of_dies_runs_with_the_same_result_in_more_cycles(tmp_
         assert facts["passed"]
         assert facts["topology"]["die_link_cycles"] == each
         cycles[each] = facts["cycles"]
-    assert cycles[50] > cycles[1] + 2 * 49
+    # Tiles cross the long links on their own; nobody waits for an answer.
+    assert cycles[50] >= cycles[1] + 49
