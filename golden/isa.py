@@ -602,6 +602,7 @@ def _network() -> None:
     )  # fmt: skip
     _row("nread", "vd, (rs1)", _word(CUSTOM_3, 1), *network, "vd = line at global address rs1, when its response arrives")
     _row("nsd", "rs2, (rs1)", _word(CUSTOM_3, 2), *network, "send rs2 to the 8 bytes at global address rs1")
+    _row("nlist", "rs1", _word(CUSTOM_3, 7), *network, "start the list transfer whose descriptor lies at address rs1")
     _row(
         "setfmt", "fmt, rs1", _word(CUSTOM_3, 6), Unit.FORMAT, Extension.XD1, 1,
         "format descriptor fmt = low 9 bits of rs1: bias in bits 0-5, kind in bits 6-8",

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden node's list transfers: places for lists, which take turns, and what each list sends, reads and posts.
 
-docs/lists.md is the contract. One turn takes one cycle of the models' clock. What a list that fails has moved until then is not
-defined; here it is all that came before the granule, or the answer, that failed.
+docs/lists.md is the contract. One turn takes one cycle of the models' clock.
 """
 
 from __future__ import annotations
@@ -179,8 +178,14 @@ class ListEngine:
             self._fail(place, error.cause, own if error.address is None else error.address)
             return True
         if done is None:
-            place.state = ListState.FREE
+            self._release(place)
         return done is not False
+
+    def _release(self, place: _Place) -> None:
+        """Free a place; threads that wait for one try again."""
+        place.state = ListState.FREE
+        for thread in self._node.threads:
+            thread.release()
 
     # -- what lists do ------------------------------------------------------------------------------------------------
 
@@ -289,7 +294,7 @@ class ListEngine:
         place.answered += 1
         if place.state is ListState.ENDING:
             if not place.under_way:
-                place.state = ListState.FREE
+                self._release(place)
         elif packet.kind is Kind.ERROR:
             self._fail(place, _cause(packet), packet.failed_address)
         elif packet.tag % LIST_READS != number:
@@ -321,7 +326,9 @@ class ListEngine:
         self._report(place, place.thread, cause, address)
         place.steps = iter(())
         place.runs.clear()
-        place.state = ListState.ENDING if place.under_way else ListState.FREE
+        place.state = ListState.ENDING
+        if not place.under_way:
+            self._release(place)
 
     def _report(self, place: _Place, thread: int | None, cause: ListCause, address: int) -> None:
         """Say why a list failed, and tell the thread that started it."""

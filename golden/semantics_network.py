@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from golden.access import check_load
 from golden.instruction import MASK_64, Fields, Operation, Trap, defer
 from golden.layout import (
     COORDINATE_BITS,
     EXIT_BITS,
     GLOBAL_ADDRESS_BITS,
+    LIST_DESCRIPTOR_BYTES,
     OFFSET_BITS,
     SEMAPHORE_VALUE_BITS,
     UPPER_BITS,
@@ -133,6 +135,21 @@ def _nsd(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]
     return defer, complete
 
 
+def _nlist(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
+    x, rs1, node, limit = thread.x, fields.rs1, thread.node, thread.config.sram_bytes
+    if not thread.config.lists:
+        thread.reject()
+
+    def complete() -> int | None:
+        offset = check_load(x[rs1], LIST_DESCRIPTOR_BYTES, limit, LIST_DESCRIPTOR_BYTES)
+        if not node.lists.start(offset, thread.number):
+            thread.held = True
+            return None
+        return pc + 4
+
+    return defer, complete
+
+
 def _swait(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
     x, rs1, semaphore, semaphores = thread.x, fields.rs1, thread.semaphore(fields.rd), thread.node.semaphores
 
@@ -173,6 +190,7 @@ def _table() -> dict[str, Semantics]:
         "npost": _npost,
         "nread": _nread,
         "nsd": _nsd,
+        "nlist": _nlist,
         "swait": _swait,
         "spost": _spost,
         "halt": _halt,

@@ -126,6 +126,8 @@ class Thread:
         self.awaited: tuple[int, int] = (0, 0)
         #: Vector register whose nread the next instruction needs.
         self.blocked: int | None = None
+        #: Whether the next instruction is an nlist that found no free place.
+        self.held = False
         self.debug = DebugBlock(self, _SEMANTICS)
         self._reads: dict[int, bytes | None] = {}
         self._code: dict[int, Executable] = {}
@@ -147,6 +149,7 @@ class Thread:
         self.exit_code = 0
         self.network_error = None
         self.blocked = None
+        self.held = False
         self.debug.abandon()
         self.pc = address & MASK_64 - 3
         self.forget_code()
@@ -158,6 +161,7 @@ class Thread:
         was_active = self.active
         self.state = state
         self.blocked = None
+        self.held = False
         self.debug.abandon()
         if was_active:
             self.node.note_stop()
@@ -169,6 +173,7 @@ class Thread:
         was_active = self.active
         self.state = ThreadState.STOPPED
         self.blocked = None
+        self.held = False
         self.debug.reason = reason
         self.debug.abandon()
         if was_active:
@@ -203,6 +208,12 @@ class Thread:
     def _unblock(self, register: int) -> None:
         if self.blocked == register:
             self.blocked = None
+            self.debug.attempt()
+
+    def release(self) -> None:
+        """A place for lists has become free: an nlist that waits tries again."""
+        if self.held:
+            self.held = False
             self.debug.attempt()
 
     # -- what semantics use -------------------------------------------------------------------------------------------
@@ -390,7 +401,7 @@ class Thread:
             if self.node.semaphores[semaphore] < needed:
                 return False
             self.state = ThreadState.RUNNING
-        return self.state is ThreadState.RUNNING and self.blocked is None
+        return self.state is ThreadState.RUNNING and self.blocked is None and not self.held
 
     def _burst(self, budget: int) -> int:
         """Execute instructions that need nothing but their operands in a tight loop, then one of any other kind."""
@@ -496,6 +507,7 @@ class Thread:
         assert address is not None
         self.network_error = None
         self.blocked = None
+        self.held = False
         if self.state is ThreadState.WAITING:
             self.state = ThreadState.RUNNING
         self._enter_trap(Cause.NETWORK_ERROR, address)
