@@ -28,6 +28,7 @@ __all__ = [
     "FlitLayout",
     "GlobalAddressLayout",
     "LinkSignature",
+    "ListStartPort",
     "ReadPort",
     "RetirementSignature",
     "WritePort",
@@ -196,6 +197,22 @@ class ControlPort(wiring.Signature):
                 "read_data": In(64),
             }
         )
+
+
+class ListStartPort(wiring.Signature):
+    """How a core starts list transfers, as the core sees it.
+
+    ``start`` strobes with the thread and the offset of the descriptor. It may do so in the cycle after one of ``room`` in which it
+    did not; it need not.
+
+    Members
+    -------
+    room : In(1)
+    start : Out(1), thread : Out(2), offset : Out(21)
+    """
+
+    def __init__(self):
+        super().__init__({"room": In(1), "start": Out(1), "thread": Out(2), "offset": Out(OFFSET_BITS)})
 
 
 class RetirementSignature(wiring.Signature):

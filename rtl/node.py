@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node: core, SRAM, network interface and router behind a registered boundary."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import C, Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from rtl.core.ports import LateWriteLayout, VectorWriteLayout, late_ports, retir
 from rtl.interfaces import LinkSignature, RetirementSignature
 from rtl.memory.sram import Sram
 from rtl.network.interface import NetworkInterface
+from rtl.network.lists.attachment import ListAttachment
 from rtl.network.narrow_router import NarrowRouter
 from rtl.network.router import Router
 from rtl.network.routing import ALL_LINKS, present_links
@@ -23,6 +24,9 @@ __all__ = ["NODE_NAME", "Node", "node_name", "observation_members"]
 
 #: Name of the module of a node with all links.
 NODE_NAME = "d1_node"
+
+#: Where the tag of a thread's request has the thread; below it is the vector register that is read.
+_TAG_THREAD = 5
 
 
 def node_name(links: int) -> str:
@@ -81,14 +85,17 @@ class Node(wiring.Component):
     Raises
     ------
     ConfigError
-        If the configuration has lists.
+        If the configuration has lists, and a sequential core or narrow links.
     ValueError
         If ``links`` is not a number of four bits, or a sequential core is to be observed.
     """
 
     def __init__(self, config: NodeConfig, links: int = ALL_LINKS, *, observe: bool = False):
-        if config.lists:
-            raise ConfigError(f"lists = {config.lists}: no hardware executes list transfers yet, only the model; 0 is allowed")
+        if config.lists and (config.core == "sequential" or config.link_passes > 1):
+            raise ConfigError(
+                f"lists = {config.lists}: nodes with a {config.core} core and link_passes = {config.link_passes} execute no list "
+                "transfers; take 0, or a pipelined core and link_passes = 1"
+            )
         self.config = config
         self._observed = observation_ports(config) if observe else {}
         self.present = present_links(links)
@@ -129,8 +136,6 @@ class Node(wiring.Component):
         wiring.connect(m, core.load0, sram.load0)
         wiring.connect(m, core.load1, sram.load1)
         wiring.connect(m, core.store, sram.store)
-        wiring.connect(m, interface.read, sram.network_read)
-        wiring.connect(m, interface.write, sram.network_write)
         wiring.connect(m, core.network, interface.core)
         wiring.connect(m, interface.control, core.control)
         # Registers of the routing table, which the router holds, are none to the core: there they read 0.
@@ -141,10 +146,14 @@ class Node(wiring.Component):
             routes.write_data.eq(control.write_data),
             control.read_data.eq(core.control.read_data | routes.read_data),
         ]
-        wiring.connect(m, router.eject_request, interface.eject_request)
-        wiring.connect(m, router.eject_response, interface.eject_response)
-        wiring.connect(m, interface.inject_request, router.inject_request)
         wiring.connect(m, interface.inject_response, router.inject_response)
+        lists = self._lists(m, core, sram, interface, router) if config.lists else None
+        if lists is None:
+            wiring.connect(m, interface.read, sram.network_read)
+            wiring.connect(m, interface.write, sram.network_write)
+            wiring.connect(m, router.eject_request, interface.eject_request)
+            wiring.connect(m, router.eject_response, interface.eject_response)
+            wiring.connect(m, interface.inject_request, router.inject_request)
 
         for component in (core, interface, router):
             m.d.comb += [component.x.eq(self.x), component.y.eq(self.y)]
@@ -173,7 +182,11 @@ class Node(wiring.Component):
             disturbed += [into.valid.any(), out.credit.any(), out.valid.any(), into.credit.any()]
 
         progress = core.retires | router.progress
+        if lists is not None:
+            progress |= lists.progress
         quiet = core.quiet & ~router.busy & ~interface.busy & ~sram.busy & ~progress & ~sram.conflicts.any()
+        if lists is not None:
+            quiet &= ~lists.busy
         for signal in disturbed:
             quiet &= ~signal
         m.d.sync += [
@@ -201,3 +214,44 @@ class Node(wiring.Component):
                 m.d.comb += [getattr(self, f"{name}{number}_{member}").eq(getattr(port, member)) for member in members]
         m.d.comb += [getattr(self, name).eq(getattr(core, name)) for name in self._observed]
         return m
+
+    def _lists(self, m, core, sram, interface, router):
+        """Put the engine of lists between the network interface and all that they share; returns it."""
+        m.submodules.lists = lists = ListAttachment(self.config)
+        wiring.connect(m, interface.read, lists.interface_read)
+        wiring.connect(m, interface.write, lists.interface_write)
+        wiring.connect(m, interface.inject_request, lists.interface_inject)
+        wiring.connect(m, lists.interface_request, interface.eject_request)
+        wiring.connect(m, lists.interface_response, interface.eject_response)
+        wiring.connect(m, lists.read, sram.network_read)
+        wiring.connect(m, lists.write, sram.network_write)
+        wiring.connect(m, lists.inject, router.inject_request)
+        wiring.connect(m, router.eject_request, lists.eject_request)
+        wiring.connect(m, router.eject_response, lists.eject_response)
+        control = interface.control
+        with m.If(control.access):
+            m.d.comb += [
+                lists.registers.register.eq(control.register),
+                lists.registers.write.eq(control.write & core.control.ready),
+            ]
+        m.d.comb += [
+            lists.x.eq(self.x),
+            lists.y.eq(self.y),
+            lists.start.eq(core.lists.start),
+            lists.start_thread.eq(core.lists.thread),
+            lists.start_offset.eq(core.lists.offset),
+            core.lists.room.eq(lists.room),
+            lists.registers.write_data.eq(control.write_data),
+            control.read_data.eq(core.control.read_data | router.routes.read_data | lists.registers.read_data),
+            lists.interface_posts.eq(interface.core.post_valid),
+        ]
+        # What lists report to the core comes in where the network interface has nothing to report.
+        with m.If(lists.post):
+            m.d.comb += [core.network.post_valid.eq(1), core.network.post_sem.eq(lists.post_sem), core.network.post_amount.eq(1)]
+        with m.If(lists.error):
+            m.d.comb += [
+                core.network.error_valid.eq(1),
+                core.network.error_tag.eq(Cat(C(0, _TAG_THREAD), lists.error_thread)),
+                core.network.error_address.eq(lists.error_at),
+            ]
+        return lists

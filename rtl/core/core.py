@@ -437,6 +437,7 @@ class Core(wiring.Component):
                 grouping.division_room.eq(
                     ~self._multiply_divide.divides & ~(self._control.x_valid & self._control.x.entry.decoded.divide)
                 ),
+                *((grouping.list_room.eq(self.lists.room & ~store.list_in_x),) if config.lists else ()),
                 allocation.ready[thread].eq(grouping.ready),
                 allocation.kinds[thread].eq(grouping.kinds),
                 front.take.eq(allocation.take[thread]),
@@ -639,6 +640,12 @@ class Core(wiring.Component):
     def _connect_network(self, m):
         names = ("tx_valid", "tx_read", "tx_address", "tx_mask", "tx_data", "tx_post", "tx_sem", "tx_tag")
         m.d.comb += [getattr(self.network, name).eq(getattr(self._store, name)) for name in names]
+        if self.config.lists:
+            m.d.comb += [
+                self.lists.start.eq(self._store.list_start),
+                self.lists.thread.eq(self._store.x.thread),
+                self.lists.offset.eq(self._store.list_offset),
+            ]
 
     def _connect_page(self, m):
         page, matrix = self._page, self._matrix

@@ -11,7 +11,7 @@ from golden.isa import INSTRUCTIONS, Instruction, Unit
 
 __all__ = [
     "TRANSPOSE_OPERATIONS", "AluOp", "DecodedLayout", "Decoder", "ImmediateFormat", "RowCompletion", "RowLayout", "RowLookup",
-    "transpose_group",
+    "is_list_start", "transpose_group",
 ]  # fmt: skip
 
 #: Low four bits of funct7 of transposes, by bits of their elements.
@@ -21,6 +21,11 @@ TRANSPOSE_OPERATIONS = {bits: INSTRUCTIONS[f"vtrn.e{bits}"].match >> 25 & 0xF fo
 def transpose_group(config: NodeConfig, bits: int) -> int:
     """Registers that hold an 8 x 8 matrix of elements of so many bits."""
     return max(1, 8 * bits // config.line_bytes)
+
+
+def is_list_start(insn):
+    """Whether an instruction with flag ``nsd`` is ``nlist``. It has no flag of its own, which all nodes would carry along."""
+    return insn[14]
 
 
 class AluOp(enum.Enum, shape=4):
@@ -99,9 +104,6 @@ _ALU_OPS = {
 #: Flags that a single mnemonic sets, named alike.
 _OWN_FLAG = ("jal", "jalr", "ecall", "ebreak", "mret", "nread", "nsd", "swait", "spost", "halt", "setfmt")
 
-#: Instructions that no hardware has yet: their words are illegal, as they are where the configuration has no lists.
-_MISSING = ("nlist",)
-
 _UNIT_FLAG = {
     Unit.LOAD: "load",
     Unit.STORE: "store",
@@ -158,6 +160,8 @@ def _flags(row: Instruction) -> set[str]:
         flags.add(_UNIT_FLAG[row.unit])
     if row.mnemonic in _OWN_FLAG:
         flags.add(row.mnemonic)
+    if row.mnemonic == "nlist":
+        flags.add("nsd")
     if row.mnemonic == "fence.i":
         flags.add("fence_i")
     if row.mnemonic.startswith(("nwrite", "npost")):
@@ -233,13 +237,19 @@ class RowLayout(data.StructLayout):
 class RowLookup(wiring.Component):
     """Finds an instruction in the table, without a register.
 
+    Parameters
+    ----------
+    lists : bool
+        Whether there is ``nlist``.
+
     Members
     -------
     insn : In(32)
     row : Out(RowLayout), ``illegal`` of what the table does not have
     """
 
-    def __init__(self):
+    def __init__(self, *, lists: bool = False):
+        self.lists = lists
         super().__init__({"insn": In(32), "row": Out(RowLayout())})
 
     def elaborate(self, platform):
@@ -247,7 +257,7 @@ class RowLookup(wiring.Component):
         # A row's answer is one constant, so that simulators follow one branch instead of working out every flag.
         by_opcode: dict[int, dict[int, set[tuple[int, int]]]] = {}
         for row in INSTRUCTIONS.values():
-            if row.mnemonic in _MISSING:
+            if row.mnemonic == "nlist" and not self.lists:
                 continue
             alike = by_opcode.setdefault(row.match & 0x7F, {})
             alike.setdefault(_answer(_flags(row), _row_alu(row), _row_immediate(row)), set()).add((row.mask, row.match))
@@ -338,7 +348,7 @@ class Decoder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.lookup = lookup = RowLookup()
+        m.submodules.lookup = lookup = RowLookup(lists=bool(self.config.lists))
         m.submodules.completion = completion = RowCompletion(self.config)
         m.d.comb += [lookup.insn.eq(self.insn), completion.insn.eq(self.insn), completion.row.eq(lookup.row)]
         # Nothing but the flag may survive: an illegal instruction reads, writes and starts nothing.

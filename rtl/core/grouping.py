@@ -4,13 +4,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
+from rtl.core.decoder import TRANSPOSE_OPERATIONS, is_list_start, transpose_group
 from rtl.core.event_counts import StallLayout
 from rtl.core.predicate_registers import PREDICATES
 from rtl.frontend.entry import QueueEntry
@@ -126,7 +126,7 @@ class Grouping(wiring.Component):
     state : In(ThreadHazards)
     response_waiting : In(1)
         A read response waits for the vector registers' write port: no load may claim it.
-    network_room : In(1)
+    network_room : In(1), and where the configuration has lists list_room : In(1)
     division_room : In(1)
         No division is under way.
     ready : Out(issue_width)
@@ -138,8 +138,10 @@ class Grouping(wiring.Component):
     def __init__(self, config: NodeConfig):
         self.config = config
         width = config.issue_width
+        lists = {"list_room": In(1)} if config.lists else {}
         super().__init__(
             {
+                **lists,
                 "heads": In(QueueEntry()).array(width),
                 "valid": In(width),
                 "runs": In(1),
@@ -245,8 +247,11 @@ class Grouping(wiring.Component):
         waits_for_memory = (slot.reads & state.writing) | (slot.writes & state.reading)
         waits_for_others = slot.serial & (state.occupying | state.reading | (decoded.csr & state.simd_pending))
         waits_for_divider = decoded.divide & ~self.division_room
+        room = self.network_room
+        if config.lists:
+            room = Mux(decoded.nsd & is_list_start(insn), self.list_room, room)
         m.d.comb += [
-            slot.for_network.eq((remote & ~self.network_room) | (decoded.vector_load & self.response_waiting)),
+            slot.for_network.eq((remote & ~room) | (decoded.vector_load & self.response_waiting)),
             slot.for_operand.eq(
                 state.gathering
                 | waits_for_scalar

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS
-from rtl.interfaces import ControlPort, CoreNetworkPort, ReadPort, RetirementSignature, WritePort
+from rtl.interfaces import ControlPort, CoreNetworkPort, ListStartPort, ReadPort, RetirementSignature, WritePort
 
 __all__ = ["LateWriteLayout", "VectorWriteLayout", "core_members", "late_ports", "retirement_width", "vector_ports"]
 
@@ -62,9 +62,12 @@ def core_members(config: NodeConfig) -> dict:
         Nothing in here changes by itself.
     retires : Out(1)
         An instruction retires, or one that a debugger injects is executed.
+    lists : Out(ListStartPort)
+        Where the configuration has lists.
     """
     threads = config.threads
-    return {
+    lists = {"lists": Out(ListStartPort())} if config.lists else {}
+    return lists | {
         "x": In(COORDINATE_BITS),
         "y": In(COORDINATE_BITS),
         "links": In(4),

@@ -7,8 +7,18 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
-from golden.layout import OFFSET_BITS, SRAM_BASE, TAG_NUMBER_BITS, TOHOST_PAYLOAD_BITS, Cause, FormatKind, Port
+from golden.layout import (
+    LIST_DESCRIPTOR_BYTES,
+    OFFSET_BITS,
+    SRAM_BASE,
+    TAG_NUMBER_BITS,
+    TOHOST_PAYLOAD_BITS,
+    Cause,
+    FormatKind,
+    Port,
+)
 from rtl.core.addresses import in_sram, line_of
+from rtl.core.decoder import is_list_start
 from rtl.core.format_table import FormatLayout
 from rtl.core.pipes.bundles import commit, enter_x, in_window, pipe_members, write_scalar
 from rtl.interfaces import GlobalAddressLayout, WritePort
@@ -48,14 +58,20 @@ class StorePipe(wiring.Component):
         The converters' flags are raised in the thread in X.
     tx_* : Out
         Network request, as in CoreNetworkPort.
+    list_start : Out(1)
+        Where the configuration has lists: the instruction in X starts that whose descriptor lies at ``list_offset`` : Out(21).
+    list_in_x : Out(1)
+        It is in X, whether it starts one or not.
     """
 
     def __init__(self, config: NodeConfig):
         self.config = config
         line = 8 * config.line_bytes
+        lists = {"list_start": Out(1), "list_in_x": Out(1), "list_offset": Out(OFFSET_BITS)} if config.lists else {}
         super().__init__(
             {
                 **pipe_members(),
+                **lists,
                 "write": Out(WritePort(config)),
                 "stored": Out(1),
                 "vs2": In(line),
@@ -97,6 +113,7 @@ class StorePipe(wiring.Component):
         rd, rs1, size = insn[7:12], insn[15:20], insn[12:14]
         stores = decoded.store | decoded.vector_store | decoded.accumulator_store
         remote = decoded.nwrite | decoded.nread | decoded.nsd
+        starts_list = decoded.nsd & is_list_start(insn) if config.lists else None
 
         # -- address -----------------------------------------------------------------------------------------------
         # The format that an accumulator store rounds to, and its tile.
@@ -139,12 +156,17 @@ class StorePipe(wiring.Component):
             rectangle = (destination.exit == Port.LOCAL) & destination.upper.any()
             m.d.comb += fits.eq((destination.exit <= max(Port)) & ~(decoded.nread & rectangle))
         misaligned, trap, cause = Signal(), Signal(), Signal(6)
+        split = (address[:byte_bits] & low_bits).any()
+        if config.lists:
+            with m.If(starts_list):
+                m.d.comb += fits.eq(in_sram(config, address, LIST_DESCRIPTOR_BYTES))
+            split |= starts_list & (address[:OFFSET_BITS] % LIST_DESCRIPTOR_BYTES).any()
         m.d.comb += [
-            misaligned.eq((address[:byte_bits] & low_bits).any()),
+            misaligned.eq(split),
             trap.eq(misaligned | ~fits),
             cause.eq(Mux(misaligned, Cause.STORE_MISALIGNED, Cause.STORE_ACCESS_FAULT)),
         ]
-        with m.If(decoded.nread):
+        with m.If(decoded.nread | starts_list if config.lists else decoded.nread):
             m.d.comb += cause.eq(Mux(misaligned, Cause.LOAD_MISALIGNED, Cause.LOAD_ACCESS_FAULT))
         # In later cycles, what is in X has passed its checks.
         good = Signal()
@@ -264,8 +286,14 @@ class StorePipe(wiring.Component):
             *commit(self, self.first & ~self.killed, trap, cause, address),
         ]
 
+        if config.lists:
+            m.d.comb += [
+                self.list_start.eq(good & starts_list),
+                self.list_in_x.eq(self.x_valid & starts_list),
+                self.list_offset.eq(address),
+            ]
         m.d.comb += [
-            self.tx_valid.eq(good & remote),
+            self.tx_valid.eq(good & remote & ~starts_list if config.lists else good & remote),
             self.tx_read.eq(decoded.nread),
             self.tx_address.eq(destination),
             self.tx_tag.eq(Cat(Mux(decoded.nread, rd, 0), x.thread, decoded.nread)),

@@ -51,7 +51,7 @@ class PullEngine(wiring.Component):
     list that comes before it, and for one granule of other lists; so answers drain.
 
     A list fails if a source is outside of the window or of 35 bits, or a destination outside of SRAM, or an answer is an error or
-    out of order: ``failed`` strobes. What else comes for it is dropped.
+    out of order: ``failed`` strobes. What else comes for it is dropped, as it is after ``stop``.
 
     Parameters
     ----------
@@ -63,8 +63,9 @@ class PullEngine(wiring.Component):
     x, y : In(13), own coordinates
     load : In(1), load_place : In(place), load_description : In(ListLayout)
         Strobe: a list, which was checked, begins in a place that is neither ``running`` nor ``awaiting``.
+    stop : In(lists), strobes: the list of that place ends as it is
     running : Out(lists), there are granules to be written
-    awaiting : Out(lists), READs are not answered yet
+    awaiting : Out(lists), READs are not answered yet; under_way : Out(lists x 0..16), so many
     reads : Out(stream of ListReadLayout)
     answers : In(stream of ListAnswerLayout)
     write : Out(WritePort)
@@ -90,7 +91,9 @@ class PullEngine(wiring.Component):
                 "load": In(1),
                 "load_place": In(place),
                 "load_description": In(ListLayout()),
+                "stop": In(config.lists),
                 "running": Out(config.lists),
+                "under_way": Out(data.ArrayLayout(range(LIST_READS + 1), config.lists)),
                 "awaiting": Out(config.lists),
                 "reads": Out(stream.Signature(ListReadLayout(config))),
                 "answers": In(stream.Signature(ListAnswerLayout(config))),
@@ -135,10 +138,10 @@ class PullEngine(wiring.Component):
                 self.failed_cause.eq(ListCause.OFFSET),
                 self.failed_at.eq(source_at),
             ]
-        m.d.comb += ended.eq(Mux(self.failed, self._one << self.failed_place, 0))
+        m.d.comb += ended.eq(self.stop | Mux(self.failed, self._one << self.failed_place, 0))
         for place in range(lists):
             m.d.sync += under_way[place].eq(under_way[place] + asks[place] - answered[place])
-            m.d.comb += self.awaiting[place].eq(under_way[place] != 0)
+            m.d.comb += [self.awaiting[place].eq(under_way[place] != 0), self.under_way[place].eq(under_way[place])]
             with m.If(self.load & (self.load_place == place)):
                 m.d.sync += asked[place].eq(0)
             with m.Elif(asks[place]):

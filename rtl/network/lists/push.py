@@ -25,13 +25,6 @@ class _StoredLayout(data.StructLayout):
         super().__init__({"starter": unsigned(STARTER_BITS), "description": ListLayout()})
 
 
-class _EndingLayout(data.StructLayout):
-    """What is to be done when a packet has entered the router, if it is the list's last."""
-
-    def __init__(self):
-        super().__init__({"last": unsigned(1), "post_source": unsigned(1), "source_sem": unsigned(SEMAPHORE_ID_BITS)})
-
-
 class _GranuleLayout(data.StructLayout):
     """A granule whose line is being read."""
 
@@ -50,7 +43,7 @@ class _GranuleLayout(data.StructLayout):
                 "target": EndLayout(),
                 "post": unsigned(1),
                 "sem": unsigned(SEMAPHORE_ID_BITS),
-                "ending": _EndingLayout(),
+                "last": unsigned(1),
             }
         )
 
@@ -76,14 +69,14 @@ class PushEngine(wiring.Component):
     -------
     x, y : In(13), own coordinates
     load : In(1), load_place : In(place), load_starter : In(4), load_description : In(ListLayout)
-        Strobe: a list, which was checked, begins in a place that is not ``running``. Packets of one that failed or was stopped
-        there may not have left yet; ``load_starter`` travels with the packets and tells them apart.
+        Strobe: a list, which was checked, begins in a place that is neither ``running`` nor ``sending``. ``load_starter`` travels
+        with its packets.
     stop : In(lists), strobes: the list of that place ends as it is
     running : Out(lists), there are granules left
+    sending : Out(lists), packets that are complete have not been taken yet
     read : Out(ReadPort)
     packets : Out(stream of ListPacketLayout)
     done : Out(1), done_place : Out(place), strobe: the last packet of a list is taken in this cycle
-    post : Out(1), post_sem : Out(5), strobe beside it: post this node's semaphore
     failed : Out(1), failed_place : Out(place), failed_at : Out(EndLayout), strobe: a granule is outside, and where
     busy : Out(1), clear only if no register changes at the end of this cycle
 
@@ -108,12 +101,11 @@ class PushEngine(wiring.Component):
                 "load_description": In(ListLayout()),
                 "stop": In(config.lists),
                 "running": Out(config.lists),
+                "sending": Out(config.lists),
                 "read": Out(ReadPort(config)),
                 "packets": Out(stream.Signature(ListPacketLayout(config))),
                 "done": Out(1),
                 "done_place": Out(place),
-                "post": Out(1),
-                "post_sem": Out(SEMAPHORE_ID_BITS),
                 "failed": Out(1),
                 "failed_place": Out(place),
                 "failed_at": Out(EndLayout()),
@@ -231,9 +223,7 @@ class PushEngine(wiring.Component):
                 granule.target.offset[:line_low].eq(0),
                 granule.post.eq(list_.post_destination & walk.last),
                 granule.sem.eq(list_.destination_sem),
-                granule.ending.last.eq(walk.last),
-                granule.ending.post_source.eq(list_.post_source),
-                granule.ending.source_sem.eq(list_.source_sem),
+                granule.last.eq(walk.last),
             ]
 
     def _pack(self, m, granule, taken, room):
@@ -260,12 +250,12 @@ class PushEngine(wiring.Component):
 
         # Three places sustain a packet per cycle, and one more rides over a cycle in which another sender goes first.
         places = 4
-        m.submodules.queue = queue = Fifo(ListPacketLayout(config), places, beside=_EndingLayout().size)
-        entering, ending = queue.i.payload, _EndingLayout()(queue.o_beside)
+        m.submodules.queue = queue = Fifo(ListPacketLayout(config), places, beside=1)
+        entering = queue.i.payload
         m.d.comb += [
             room.eq(queue.level + taken < places),
             queue.i.valid.eq(taken & granule.ends),
-            queue.i_beside.eq(granule.ending),
+            queue.i_beside.eq(granule.last),
             entering.destination.eq(granule.target),
             entering.place.eq(granule.place),
             entering.starter.eq(granule.starter),
@@ -273,11 +263,19 @@ class PushEngine(wiring.Component):
             entering.sem.eq(granule.sem),
             entering.mask.eq(Cat(packed_words[word].replicate(8) for word in words)),
             entering.data.eq(packed_data),
-            self.done.eq(queue.o.valid & self.packets.ready & ending.last),
+            self.done.eq(queue.o.valid & self.packets.ready & queue.o_beside),
             self.done_place.eq(queue.o.payload.place),
-            self.post.eq(self.done & ending.post_source),
-            self.post_sem.eq(ending.source_sem),
         ]
+        # Packets of each place in the queue, and the one that is about to enter it.
+        for place in range(config.lists):
+            held = Signal(range(places + 1), name=f"held{place}")
+            enters, leaves = Signal(name=f"enters{place}"), Signal(name=f"leaves{place}")
+            m.d.comb += [
+                enters.eq(taken & granule.ends & (granule.place == place)),
+                leaves.eq(queue.o.valid & self.packets.ready & (queue.o.payload.place == place)),
+                self.sending[place].eq(enters | (held != 0)),
+            ]
+            m.d.sync += held.eq(held + enters - leaves)
         wiring.connect(m, queue.o, wiring.flipped(self.packets))
 
     @staticmethod
