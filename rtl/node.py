@@ -136,6 +136,9 @@ class Node(wiring.Component):
         wiring.connect(m, core.load0, sram.load0)
         wiring.connect(m, core.load1, sram.load1)
         wiring.connect(m, core.store, sram.store)
+        if not config.lists:
+            wiring.connect(m, interface.read, sram.network_read)
+            wiring.connect(m, interface.write, sram.network_write)
         wiring.connect(m, core.network, interface.core)
         wiring.connect(m, interface.control, core.control)
         # Registers of the routing table, which the router holds, are none to the core: there they read 0.
@@ -146,14 +149,12 @@ class Node(wiring.Component):
             routes.write_data.eq(control.write_data),
             control.read_data.eq(core.control.read_data | routes.read_data),
         ]
-        wiring.connect(m, interface.inject_response, router.inject_response)
-        lists = self._lists(m, core, sram, interface, router) if config.lists else None
-        if lists is None:
-            wiring.connect(m, interface.read, sram.network_read)
-            wiring.connect(m, interface.write, sram.network_write)
+        if not config.lists:
             wiring.connect(m, router.eject_request, interface.eject_request)
             wiring.connect(m, router.eject_response, interface.eject_response)
             wiring.connect(m, interface.inject_request, router.inject_request)
+        wiring.connect(m, interface.inject_response, router.inject_response)
+        lists = self._lists(m, core, sram, interface, router) if config.lists else None
 
         for component in (core, interface, router):
             m.d.comb += [component.x.eq(self.x), component.y.eq(self.y)]
