@@ -202,8 +202,8 @@ class ControlPort(wiring.Signature):
 class ListStartPort(wiring.Signature):
     """How a core starts list transfers, as the core sees it.
 
-    ``start`` strobes with the thread and the offset of the descriptor. It may do so in the cycle after one of ``room`` in which it
-    did not; it need not.
+    ``start`` strobes with the thread and the offset of the descriptor. It may do so in the cycle after one of ``room`` in which
+    it did not; it need not.
 
     Members
     -------

@@ -19,10 +19,10 @@ __all__ = ["ListAttachment"]
 class ListAttachment(wiring.Component):
     """The engine of lists, and its share of the ports of SRAM, the router, semaphores, and reports of errors.
 
-    The interface and the engine take turns at SRAM and at the way of requests into the router. Responses to lists do not reach the
-    interface. No request reaches it in a cycle in which a list's post waits or a packet is about to start a list, so a post waits
-    two cycles at most, and no register of the control page is written in the cycle of a post. An ERROR for a thread waits a cycle
-    when a list has failed.
+    The interface and the engine take turns at SRAM and at the way of requests into the router. Responses to lists do not reach
+    the interface. No request reaches it in a cycle in which a list's post waits or a packet is about to start a list, so a post
+    waits two cycles at most, and no register of the control page is written in the cycle of a post. An ERROR for a thread waits
+    a cycle when a list has failed.
 
     Parameters
     ----------

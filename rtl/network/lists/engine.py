@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Executes a node's list transfers."""
 
-from amaranth import C, Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,14 +20,14 @@ from golden.layout import (
     TagOwner,
 )
 from rtl.interfaces import FlitLayout, ReadPort, WritePort, flit_stream
+from rtl.network.arbiter import RoundRobin
 from rtl.network.lists.closing import ListClosing
 from rtl.network.lists.layouts import STARTER_BITS, EndLayout
 from rtl.network.lists.loader import DescriptorLoader
-from rtl.network.lists.places import ListPlaces, Phase
+from rtl.network.lists.places import ListPlaces, Phase, starter_tag
 from rtl.network.lists.pull import PullEngine
 from rtl.network.lists.push import PushEngine
 from rtl.network.lists.turns import ReadTurns, StreamTurns
-from rtl.network.arbiter import RoundRobin
 from rtl.network.route_table import RoutePort
 
 __all__ = ["ListEngine"]
@@ -164,7 +164,7 @@ class ListEngine(wiring.Component):
             self._closing.keep.eq(begins),
             self._closing.loaded.eq(loaded),
             self._push.load.eq(begins & ~loaded.pull),
-            self._push.load_starter.eq(Cat(begun.thread, begun.by_packet, begun.turn)),
+            self._push.load_starter.eq(starter_tag(begun)),
             self._pull.load.eq(begins & loaded.pull),
         ]
         for engine in (self._push, self._pull):
@@ -228,7 +228,7 @@ class ListEngine(wiring.Component):
             *(getattr(flits[0], name).eq(getattr(packet, name)) for name in ("post", "sem", "mask", "data")),
             flits[0].tag[:STARTER_BITS].eq(packet.starter),
             flits[1].tag[:LIST_TAG_PLACE].eq(read.number),
-            flits[2].tag[:STARTER_BITS].eq(Cat(poster.thread, poster.by_packet, poster.turn)),
+            flits[2].tag[:STARTER_BITS].eq(starter_tag(poster)),
             flits[2].post.eq(1),
             flits[2].sem.eq(post.sem),
         ]

@@ -21,7 +21,7 @@ from rtl.core.selector import select_register
 from rtl.network.lists.layouts import EndLayout, place_bits
 from rtl.network.route_table import RoutePort
 
-__all__ = ["FailureLayout", "ListPlaces", "ListWhereLayout", "PlaceLayout", "Phase"]
+__all__ = ["FailureLayout", "ListPlaces", "ListWhereLayout", "Phase", "PlaceLayout", "starter_tag"]
 
 _IGNORED_BITS = 16
 
@@ -79,12 +79,17 @@ class PlaceLayout(data.StructLayout):
         )
 
 
+def starter_tag(place):
+    """Low bits of the tag of WRITEs of a place's list."""
+    return Cat(place.thread, place.by_packet, place.turn)
+
+
 class ListPlaces(wiring.Component):
     """Starts lists in free places, keeps how far they are, and shows it in registers.
 
-    Threads start lists when there is ``room``, a cycle later at most. What a packet starts waits for a cycle in which no thread does;
-    meanwhile ``starting`` asks that no other packet is served. The phase of a place changes by the strobes below; failures count
-    last. A list that has failed frees its place when nothing is ``under_way`` and its thread has heard of it, by ``error``.
+    Threads start lists when there is ``room``, a cycle later at most. What a packet starts waits for a cycle in which no thread
+    does; meanwhile ``starting`` asks that no other packet is served. The phase of a place changes by the strobes below; failures
+    count last. A list that has failed frees its place when nothing is ``under_way`` and its thread has heard of it, by ``error``.
 
     Parameters
     ----------
@@ -98,8 +103,8 @@ class ListPlaces(wiring.Component):
     room : Out(1), starting : Out(1)
     places : Out(lists x PlaceLayout), from registers
     loading, moving, pulls, closing, chained, freed : In(lists)
-        Strobes. loading: the loader has taken it. moving: it is loaded; with ``pulls``, it is a pull. closing: everything has been
-        moved. chained: it goes on ``following``. freed: it is over.
+        Strobes. loading: the loader has taken it. moving: it is loaded; with ``pulls``, it is a pull. closing: everything has
+        been moved. chained: it goes on ``following``. freed: it is over.
     following : In(ListWhereLayout)
     loaded_failure, push_failure, pull_failure : In(FailureLayout), the list of a place has failed
     refused : In(FailureLayout), a WRITE of a place was refused; its list fails, if ``refused_starter`` says that it is the same.
@@ -171,29 +176,55 @@ class ListPlaces(wiring.Component):
             m.d.sync += ignored.eq(ignored + 1)
 
         shown = {LIST_START // 8: ignored}
-        error_at = Signal(64)
         m.d.comb += [
             self.quiet.eq(~reports.any()),
             self.busy.eq(~free.all() | waiting | self.start | self.refused.valid),
-            self.error_at.eq(error_at),
         ]
-        turn_to_report = Signal(lists)
-        m.d.comb += turn_to_report.eq(reports & -reports)
+        reporting = Signal(lists)
+        m.d.comb += reporting.eq(reports & -reports)
         for number, place in enumerate(self.places):
-            self._place(m, number, place, takes[number], packet, reports, turn_to_report, shown, error_at)
+            self._place(m, number, place, takes[number], packet)
+            self._failures(m, number, place, reports[number], reporting[number], shown)
         # It stands alone: nobody else reports when it is taken.
         with m.If(self.refused.valid):
             m.d.comb += [
                 self.error.eq(~self.refused_starter[2]),
                 self.error_thread.eq(self.refused_starter[:2]),
-                error_at.eq(self.refused.at),
+                self.error_at.eq(self.refused.at),
             ]
         selected, _ = select_register(m, registers.register, shown)
         m.d.comb += registers.read_data.eq(selected)
         return m
 
-    def _place(self, m, number, place, takes, packet, reports, turn_to_report, shown, error_at):
-        """One place."""
+    def _place(self, m, number, place, takes, packet):
+        """How far the list of a place is, but for failures."""
+        with m.If(self.loading[number]):
+            m.d.sync += place.phase.eq(Phase.LOADING)
+        with m.If(self.moving[number]):
+            m.d.sync += [place.phase.eq(Phase.MOVING), place.pull.eq(self.pulls[number])]
+        with m.If(self.closing[number]):
+            m.d.sync += place.phase.eq(Phase.CLOSING)
+        with m.If(self.chained[number]):
+            m.d.sync += [place.phase.eq(Phase.LOAD), place.where.eq(self.following)]
+        with m.If(self.freed[number]):
+            m.d.sync += place.phase.eq(Phase.FREE)
+        with m.If(takes):
+            m.d.sync += [
+                place.phase.eq(Phase.LOAD),
+                place.thread.eq(Mux(self.start, self.start_thread, 0)),
+                place.by_packet.eq(~self.start),
+                place.turn.eq(~place.turn),
+                place.pull.eq(0),
+                place.where.eq(packet),
+            ]
+            with m.If(self.start):
+                m.d.sync += [place.where.offset.eq(self.start_offset), place.where.beyond.eq(0)]
+
+    def _failures(self, m, number, place, reports, reporting, shown):
+        """Registers of a place, and what becomes of its list if that fails.
+
+        ``reports``: its thread is to hear of it; with ``reporting``, in this cycle. ``shown`` gets the registers.
+        """
         registers, refused = self.registers, self.refused
         block = (LIST_BLOCK + number * LIST_STRIDE) // 8
         state, starter = Signal(ListState, name=f"state{number}"), Signal(3, name=f"starter{number}")
@@ -219,42 +250,19 @@ class ListPlaces(wiring.Component):
             block + ListRegister.ADDRESS // 8: address,
         }
 
-        with m.If(self.loading[number]):
-            m.d.sync += place.phase.eq(Phase.LOADING)
-        with m.If(self.moving[number]):
-            m.d.sync += [place.phase.eq(Phase.MOVING), place.pull.eq(self.pulls[number])]
-        with m.If(self.closing[number]):
-            m.d.sync += place.phase.eq(Phase.CLOSING)
-        with m.If(self.chained[number]):
-            m.d.sync += [place.phase.eq(Phase.LOAD), place.where.eq(self.following)]
-        with m.If(self.freed[number]):
+        with m.If((state == ListState.ENDING) & ~self.under_way[number] & ~reports):
             m.d.sync += place.phase.eq(Phase.FREE)
-        with m.If((place.phase == Phase.FAILED) & ~self.under_way[number] & ~reports[number]):
-            m.d.sync += place.phase.eq(Phase.FREE)
-        with m.If(takes):
-            m.d.sync += [
-                place.phase.eq(Phase.LOAD),
-                place.thread.eq(Mux(self.start, self.start_thread, 0)),
-                place.by_packet.eq(~self.start),
-                place.turn.eq(~place.turn),
-                place.pull.eq(0),
-                place.where.eq(packet),
-            ]
-            with m.If(self.start):
-                m.d.sync += [place.where.offset.eq(self.start_offset), place.where.beyond.eq(0)]
-
-        # -- failures ------------------------------------------------------------------------------------------------
         with m.If(registers.write & (registers.register == block + ListRegister.FAILURE // 8)):
             m.d.sync += [cause.eq(0), blamed.eq(0), offset.eq(0), address.eq(0)]
         own = Signal(EndLayout(), name=f"own{number}")
         m.d.comb += [own.x.eq(self.x), own.y.eq(self.y), own.exit.eq(Port.LOCAL), own.offset.eq(place.where.offset)]
-        with m.If(turn_to_report[number]):
+        with m.If(reporting):
             m.d.comb += [
                 self.error.eq(~place.by_packet),
                 self.error_thread.eq(place.thread),
-                error_at.eq(address),
+                self.error_at.eq(address),
             ]
-            m.d.sync += reports[number].eq(0)
+            m.d.sync += reports.eq(0)
         # The thread hears of a refusal at once, and of the others in the next cycles: their lists keep the place until then.
         for failure in (refused, self.loaded_failure, self.push_failure, self.pull_failure):
             with m.If(failure.valid & (failure.place == number)):
@@ -265,10 +273,10 @@ class ListPlaces(wiring.Component):
                     address.eq(Mux(failure.own, own, failure.at)),
                 ]
                 if failure is refused:
-                    same = (place.phase != Phase.FAILED) & taken & (self.refused_starter == Cat(place.thread, place.by_packet, place.turn))
+                    # Who started it stands in the packet: it may be the list before.
                     m.d.sync += blamed.eq(Cat(self.refused_starter[2], self.refused_starter[:2]))
-                    with m.If(same):
+                    with m.If(state == ListState.RUNNING), m.If(self.refused_starter == starter_tag(place)):
                         m.d.sync += place.phase.eq(Phase.FAILED)
                         m.d.comb += self.stop[number].eq(1)
                 else:
-                    m.d.sync += [place.phase.eq(Phase.FAILED), reports[number].eq(1)]
+                    m.d.sync += [place.phase.eq(Phase.FAILED), reports.eq(1)]

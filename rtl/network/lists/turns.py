@@ -89,9 +89,9 @@ class WriteTurns(_PortTurns):
 class StreamTurns(wiring.Component):
     """Sources of one stream take turns, payload by payload.
 
-    What has been offered stays until it is taken, even if the others offer something: routers remember which copies of a multicast
-    have left. A source that keeps offering waits for one payload of each other one at most. No cycle is lost, and nothing is
-    registered on the way.
+    What has been offered stays until it is taken, even if the others offer something: routers remember which copies of a
+    multicast have left. A source that keeps offering waits for one payload of each other one at most. No cycle is lost, and
+    nothing is registered on the way.
 
     Parameters
     ----------
