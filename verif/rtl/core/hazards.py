@@ -82,13 +82,14 @@ class UnderWay:
     accumulators_closed: frozenset[int] = frozenset()
     flags: frozenset[str] = frozenset()
     network_room: bool = True
+    list_room: bool = True
     division_room: bool = True
 
 
 def named(config: NodeConfig, word: int) -> Named:
     """What a word names, of which the instruction table knows the operands and the contract what else is illegal."""
     row = next((row for row in INSTRUCTIONS.values() if row.encodes(word)), None)
-    if row is None:
+    if row is None or (row.mnemonic == "nlist" and not config.lists):
         return Named(None)
     operands = set(row.operands)
     rd, rs1, rs2 = word >> 7 & 31, word >> 15 & 31, word >> 20 & 31
@@ -145,7 +146,7 @@ def _waits(instruction: Named, state: UnderWay) -> bool:
         or (i.alone and bool({"occupying", "reading"} & state.flags))
         or (i.unit(Unit.CSR) and "simd_pending" in state.flags)
         or (i.unit(Unit.DIVIDE) and not state.division_room)
-        or (i.unit(Unit.NETWORK) and not state.network_room)
+        or (i.unit(Unit.NETWORK) and not (state.list_room if i.mnemonic("nlist") else state.network_room))
         or (i.unit(Unit.VECTOR_LOAD) and "response_waiting" in state.flags)
     )
 

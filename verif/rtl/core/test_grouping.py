@@ -22,6 +22,7 @@ from verif.rtl.simulate import Simulation, property_settings
 
 CONFIGS = {
     **{f"tiny, {width} at a time": preset("tiny").replace(issue_width=width) for width in (1, 2, 4)},
+    "tiny with lists": preset("tiny").replace(lists=2),
     # Groups of other sizes, and more accumulators.
     "d1": preset("d1"),
 }
@@ -94,6 +95,7 @@ def states(config: NodeConfig) -> st.SearchStrategy[UnderWay]:
         accumulators_closed=some(accumulator),
         flags=some(st.sampled_from((*FLAGS, "response_waiting")), most=2),
         network_room=mostly,
+        list_room=mostly,
         division_room=mostly,
     )
 
@@ -121,6 +123,8 @@ def show(context: Any, dut: Any, case: Case) -> tuple[list[bool], list[str]]:
     )
     context.set(grouping.response_waiting, "response_waiting" in state.flags)
     context.set(grouping.network_room, state.network_room)
+    if grouping.config.lists:
+        context.set(grouping.list_room, state.list_room)
     context.set(grouping.division_room, state.division_room)
     width = range(len(case.words))
     seen, kinds = context.get(dut.ready), [context.get(grouping.kinds[number].as_value()) for number in width]
@@ -192,11 +196,13 @@ def test_all_pairs_of_instructions(registers: tuple[int, int, int]) -> None:
     simulation.run(check)
 
 
-def test_all_instructions_behind_each_thing_that_can_be_under_way() -> None:
-    config, simulation = CONFIGS["tiny, 1 at a time"], SIMULATIONS["tiny, 1 at a time"]
+@pytest.mark.parametrize("name", ["tiny, 1 at a time", "tiny with lists"])
+def test_all_instructions_behind_each_thing_that_can_be_under_way(name: str) -> None:
+    config, simulation = CONFIGS[name], SIMULATIONS[name]
     things = [
         UnderWay(),
         UnderWay(network_room=False),
+        UnderWay(list_room=False),
         UnderWay(division_room=False),
         *(UnderWay(flags=frozenset({flag})) for flag in (*FLAGS, "response_waiting")),
         *(UnderWay(scalars=frozenset({number})) for number in (1, 2, 3, 8)),
@@ -210,7 +216,7 @@ def test_all_instructions_behind_each_thing_that_can_be_under_way() -> None:
         for insn in (word(row, 1, rs1, 3, 5 << 29) for row in SOME for rs1 in (2, 8)):
             instruction = named(config, insn)
             for state in things:
-                seen, _ = show(context, simulation.component, Case((insn,), state))
-                assert seen == ready([instruction], state), (instruction.row, state)
+                seen, _ = show(context, simulation.component, Case((insn,) * config.issue_width, state))
+                assert seen[:1] == ready([instruction], state), (instruction.row, state)
 
     simulation.run(check)

@@ -29,10 +29,9 @@ def contents(config: NodeConfig) -> bytes:
 
 @dataclass
 class Sent:
-    """What a list sends: packets as (fields, posted semaphore, mask, data), and how it ends."""
+    """What a list sends: packets as (fields, posted semaphore, mask, data), and where it fails."""
 
     packets: list[tuple[tuple[int, ...], int | None, int, int]] = field(default_factory=list)
-    posted: int | None = None
     failed_at: int | None = None
 
 
@@ -56,7 +55,6 @@ def of_the_model(config: NodeConfig, sram: bytes, descriptor: ListDescriptor) ->
     assert not node.lists.busy
     if node.read_register(LIST_BLOCK + ListRegister.FAILURE):
         sent.failed_at = node.read_register(LIST_BLOCK + ListRegister.ADDRESS)
-    sent.posted = next((number for number, value in enumerate(node.semaphores) if value), None)
     return sent
 
 
@@ -92,7 +90,8 @@ class Bench:
         ctx.set(engine.x, X)
         ctx.set(engine.y, Y)
         for cycle in range(limit):
-            place = next((p for p, lists in enumerate(waiting) if lists and under_way[p] is None), None)
+            sending = ctx.get(engine.sending)
+            place = next((p for p, lists in enumerate(waiting) if lists and under_way[p] is None and not sending >> p & 1), None)
             ctx.set(engine.load, place is not None)
             if place is not None:
                 descriptor = under_way[place] = waiting[place].pop(0)
@@ -116,12 +115,10 @@ class Bench:
                 self.packet_cycles.append(cycle)
                 self._note(ctx, engine)
             assert ctx.get(engine.done) <= (ready and ctx.get(engine.packets.valid))
-            assert ctx.get(engine.post) <= ctx.get(engine.done)
+            if ctx.get(engine.packets.valid):
+                assert ctx.get(engine.sending) >> ctx.get(engine.packets.payload.place) & 1
             if ctx.get(engine.done):
-                place = ctx.get(engine.done_place)
-                if ctx.get(engine.post):
-                    self.sent[place][-1].posted = ctx.get(engine.post_sem)
-                under_way[place] = None
+                under_way[ctx.get(engine.done_place)] = None
             if ctx.get(engine.failed):
                 place = ctx.get(engine.failed_place)
                 at = ctx.get(engine.failed_at)
