@@ -105,7 +105,7 @@ def words_with(changes: dict[int, int]) -> bytes:
         (words_with({1: address(1, SOURCE)}), ListCause.ENDS),
         (words_with({1: address(0, SOURCE + 8)}), ListCause.MISALIGNED),
         (dataclasses.replace(GOOD, source=address(0, END - 16)).pack(), ListCause.OFFSET),
-        (dataclasses.replace(GOOD, destination=address(1, WINDOW_BYTES - 16)).pack(), ListCause.REFUSED),
+        (dataclasses.replace(GOOD, destination=address(1, WINDOW_BYTES - 16)).pack(), ListCause.OFFSET),
         (dataclasses.replace(GOOD, source=address(1, WINDOW_BYTES - 16), destination=address(0, 0x400)).pack(), ListCause.OFFSET),
         (dataclasses.replace(GOOD, source=address(1, 0), destination=address(0, END - 16)).pack(), ListCause.OFFSET),
         (dataclasses.replace(GOOD, following=64).pack(), ListCause.DESCRIPTOR),
