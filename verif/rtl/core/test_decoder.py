@@ -151,7 +151,7 @@ def flags_by_function(row: Instruction) -> dict[str, bool]:
 
 
 def test_what_an_operation_needs_is_what_the_reference_says() -> None:
-    config = preset("d1")
+    config = preset("d1").replace(lists=2)
     simulation = Simulation(Decoder(config), clocked=False)
     decoder = simulation.component
 
