@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List transfers: units that load, check and walk through lists, and send what they push."""
+"""List transfers: the engine that executes them, its units, and how it joins a node."""

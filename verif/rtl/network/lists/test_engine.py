@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ class Bench:
     nodes: list[GoldenNode] = field(default_factory=list)
     errors: list[tuple[int, int]] = field(default_factory=list)
     coming: deque[Packet] = field(default_factory=deque)
+    refused: int = 0
 
     def __post_init__(self) -> None:
         def answer(node: GoldenNode, packet: Packet) -> None:
@@ -144,6 +146,7 @@ class Bench:
             self.nodes[packet.x].deliver(packet)
         else:
             self.nodes[0].refuse(packet)
+            self.refused += 1
 
     def _write(self, ctx: Any, engine: Any) -> None:
         start, data = ctx.get(engine.write.address) * LINE, ctx.get(engine.write.data).to_bytes(LINE, "little")
@@ -206,6 +209,7 @@ BAD = {
     ListCause.REFUSED: ListDescriptor(16, address(1, CONFIG.sram_bytes - 32), address(0, DESTINATION), (Dimension(9, 16, 16),)),
 }
 GOOD = ListDescriptor(16, address(0, SOURCE), address(1, DESTINATION + PART), (Dimension(9, 16, 16),), None, 1, 2)
+PULL = ListDescriptor(16, address(1, SOURCE), address(0, DESTINATION + PART), (Dimension(9, 16, 16),), None, 1, 2)
 
 
 @property_settings(12)
@@ -213,10 +217,12 @@ GOOD = ListDescriptor(16, address(0, SOURCE), address(1, DESTINATION + PART), (D
 def test_a_list_that_fails_leaves_the_others_alone(
     cause: ListCause, thread: int | None, grants: list[bool], takes: list[bool], answers: list[bool]
 ) -> None:
-    starts = [Start(BAD[cause], thread), *[Start(GOOD, 0)] * 4]
+    # More than there are places, so that one is executed where the other has failed.
+    starts = [Start(BAD[cause], thread), *[Start(PULL), Start(GOOD, 0)] * 3]
     bench = executed(Bench(starts, grants, takes, answers))
-    assert bench.nodes[1].sram[DESTINATION + PART :][: 9 * 16] == bench.nodes[0].sram[SOURCE:][: 9 * 16]
-    assert (bench.nodes[0].semaphores[1], bench.nodes[1].semaphores[2]) == (4, 4)
+    for here, there in zip(bench.nodes, bench.nodes[::-1], strict=True):
+        assert there.sram[DESTINATION + PART :][: 9 * 16] == here.sram[SOURCE:][: 9 * 16]
+        assert here.semaphores[1:3] == [3, 3]
     heard = [number for number, _ in bench.errors]
     # Each refused WRITE is an error of its own; READs behind the first one are not.
     assert set(heard) == ({thread} if thread is not None else set())
@@ -224,6 +230,21 @@ def test_a_list_that_fails_leaves_the_others_alone(
     model = of_the_model(starts[:1]).node(0, 0)
     if thread is not None and cause is not ListCause.UNREACHABLE:
         assert bench.errors[0][1] == model.read_register(LIST_BLOCK + ListRegister.ADDRESS)
+
+
+@pytest.mark.parametrize("cause", [ListCause.UNREACHABLE, ListCause.REFUSED])
+def test_what_comes_late_for_a_list_that_failed_leaves_the_next_one_of_its_place_alone(cause: ListCause) -> None:
+    """Responses come so slowly that the place is wanted again before all have come."""
+    bench = executed(Bench([Start(BAD[cause]), *[Start(PULL)] * 6], [True], [True], [False] * 8))
+    assert bench.nodes[0].sram[DESTINATION + PART :][: 9 * 16] == bench.nodes[1].sram[SOURCE:][: 9 * 16]
+    assert (bench.nodes[0].semaphores[2], bench.nodes[1].semaphores[1]) == (6, 6)
+
+
+def test_a_push_that_is_refused_stops() -> None:
+    long = dataclasses.replace(BAD[ListCause.UNREACHABLE], dimensions=(Dimension(500, 0, 16),))
+    bench = executed(Bench([Start(long), Start(GOOD)], [True], [True], [True]))
+    assert bench.refused < 20
+    assert bench.nodes[1].semaphores[2] == 1
 
 
 def test_registers_tell_who_started_what_and_why_it_failed() -> None:
