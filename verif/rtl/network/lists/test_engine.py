@@ -64,6 +64,7 @@ class Bench:
     errors: list[tuple[int, int]] = field(default_factory=list)
     coming: deque[Packet] = field(default_factory=deque)
     refused: int = 0
+    offered: bool = False
 
     def __post_init__(self) -> None:
         def answer(node: GoldenNode, packet: Packet) -> None:
@@ -108,6 +109,7 @@ class Bench:
             await ctx.tick()
             if accepted:
                 self.coming.popleft()
+                self.offered = False
         raise AssertionError("the lists did not end")
 
     def _start(self, ctx: Any, engine: Any, waiting: deque[tuple[int, Start]], room: bool) -> bool:
@@ -130,9 +132,9 @@ class Bench:
 
     def _respond(self, ctx: Any, engine: Any, answers: bool) -> None:
         """Offer the oldest response; once offered it stays."""
-        offered = bool(self.coming) and (answers or bool(ctx.get(engine.responses.valid)))
-        ctx.set(engine.responses.valid, offered)
-        if offered:
+        self.offered = bool(self.coming) and (answers or self.offered)
+        ctx.set(engine.responses.valid, self.offered)
+        if self.offered:
             packet = self.coming[0]
             fields = ("offset", "upper", "src_x", "src_y", "src_exit", "tag", "sem")
             values = {name: int(getattr(packet, name)) for name in fields} | {"kind": int(packet.kind)}
