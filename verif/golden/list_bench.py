@@ -18,6 +18,7 @@ from golden.list_descriptor import ListDescriptor
 from golden.mesh import GoldenArray
 from golden.node import GoldenNode
 from golden.packet import Packet
+from sw.backend import ArrayBackend
 from verif.golden.list_oracle import Pattern
 
 TINY = preset("tiny").replace(lists=2)
@@ -46,7 +47,7 @@ def described(pattern: Pattern, source: int, destination: int) -> ListDescriptor
     return ListDescriptor(pattern.granule, source + pattern.source, destination + pattern.destination, pattern.dimensions)
 
 
-def start(array: GoldenArray, *descriptors: ListDescriptor | bytes, x: int = 0) -> None:
+def start(array: ArrayBackend, *descriptors: ListDescriptor | bytes, x: int = 0) -> None:
     """Start lists in a node by packets; as many as it has places for."""
     for number, descriptor in enumerate(descriptors):
         offset = LISTS + number * LIST_DESCRIPTOR_BYTES
@@ -62,7 +63,7 @@ def two_nodes(config: NodeConfig = TINY) -> GoldenArray:
     return array
 
 
-def failure(array: GoldenArray, place: int = 0, x: int = 0) -> tuple[ListCause, int]:
+def failure(array: ArrayBackend, place: int = 0, x: int = 0) -> tuple[ListCause, int]:
     """Why the last list of a place failed, and the address."""
     value = array.read_register(x, 0, register(place, ListRegister.FAILURE))
     return ListCause(value & 7), array.read_register(x, 0, register(place, ListRegister.ADDRESS))
