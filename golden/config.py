@@ -262,10 +262,10 @@ class NodeConfig:
 PRESETS: dict[str, NodeConfig] = {
     config.name: config
     for config in (
-        NodeConfig(name="d1", fetch_lines=16, channel_depth=8),
+        NodeConfig(name="d1", fetch_lines=16, channel_depth=8, lists=4),
         NodeConfig(
             name="medium", line_bytes=32, sram_blocks=4, sram_ways=2, bank_lines=512, threads=4, semaphores=16,
-            fetch_lines=8, fetch_bytes=16, decode_width=4, btb_entries=16,
+            fetch_lines=8, fetch_bytes=16, decode_width=4, btb_entries=16, lists=4,
         ),
         NodeConfig(
             name="small", line_bytes=16, sram_blocks=4, sram_ways=1, bank_lines=512, threads=2, fetch_lines=8,
@@ -274,6 +274,7 @@ PRESETS: dict[str, NodeConfig] = {
         NodeConfig(
             name="tiny", line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=256, threads=2, fetch_lines=4,
             fetch_bytes=8, decode_width=2, btb_entries=4, accumulators=2, semaphores=8, route_bits=4, simd_passes=2,
+            lists=4,
         ),
         NodeConfig(
             name="nano", line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=1024, threads=1, fetch_lines=2,
