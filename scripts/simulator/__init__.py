@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrays of nodes at speed: one node compiled with Verilator, any number of instances driven by an engine in C++.
 
-``SimulatedArray`` (array.py) is what programs use. It loads the library that ``build`` (build.py) makes and caches.
+``SimulatedArray`` (array.py; handle.py, host_access.py and observing.py are its parts) is what programs use. It loads the library
+that ``build`` (build.py) makes and caches.
 """
 
 from scripts.simulator.array import SimulatedArray

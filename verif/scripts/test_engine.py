@@ -18,6 +18,7 @@ from golden.mesh import NetworkAccessError
 from golden.packet import Packet
 from scripts.simulator import ArrayTooLarge, SimulatedArray, SimulatorError, SimulatorLibrary, build
 from scripts.simulator import array as array_module
+from scripts.simulator import handle as handle_module
 from verif.scripts.standin import StandInNode, job
 
 CONFIG = preset("tiny")
@@ -210,7 +211,7 @@ def test_progress_is_reported_and_may_stop_a_run_that_then_goes_on(
         assert running is array
         raise Stopped
 
-    monkeypatch.setattr(array_module, "_SLICE_SECONDS", 0.001)
+    monkeypatch.setattr(handle_module, "_SLICE_SECONDS", 0.001)
     array.write_register(0, 0, START, job(65_000))
     start = array.cycle
     with pytest.raises(Stopped):
