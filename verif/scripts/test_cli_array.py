@@ -80,7 +80,7 @@ def test_array_that_is_cut_in_two_is_refused_with_what_is_lost(tmp_path: Path) -
     path = tmp_path / "cut.json"
     path.write_text(Topology(2, 2, dead_links=frozenset({(0, 0, Port.EAST), (0, 1, Port.EAST)})).to_json())
     outcome = d1("array", str(path))
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "2 of 4 nodes cannot be reached from the host at the west link of node x=0, y=0: x=1, y=0; x=1, y=1." in outcome.stderr
     assert d1("array", str(path), "--json").json["passed"] is False
     source = tmp_path / "program.s"

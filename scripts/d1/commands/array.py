@@ -30,7 +30,7 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
     "bytes_per_cycle": 64}]}. All but rows and columns may be left out.
 
     Where nodes or links are dead, routes are computed around them. It is proved that every packet arrives and that no packets can
-    wait for each other in a circle. Ends with 1 if nodes cannot be reached from the host.
+    wait for each other in a circle. Ends with 2 if nodes cannot be reached from the host.
     """
     from scripts.d1.array_map import LEGEND, draw
     from sw.routing import MAX_ROUTED_SIDE, RoutingError, compute_routes, prove
@@ -70,7 +70,7 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
         print_table(str(array), ("what", "value"), rows)
     if error is not None:
         click.echo(f"d1: {error}", err=True)
-    ctx.exit(ExitCode.PASSED if error is None else ExitCode.FAILED)
+    ctx.exit(ExitCode.PASSED if error is None else ExitCode.USAGE)
 
 
 def _facts(topology: Topology) -> list[tuple[str, str]]:
