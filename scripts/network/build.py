@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-import json
-import platform
-import shutil
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from golden.config import NodeConfig
 from scripts.simulator.build import config_header
 from scripts.simulator.cache import Cache, digest
-from scripts.simulator.compilation import Compilation, Progress
-from scripts.simulator.toolchain import Toolchain, find_toolchain
+from scripts.simulator.compilation import Compilation, Progress, compiled, origin
+from scripts.simulator.toolchain import find_toolchain
 
 __all__ = ["build_harness"]
 
@@ -68,23 +65,17 @@ def build_harness(
     paths = [_ROOT / name for name in _SOURCES]
     paths += [*sorted((_ROOT / "rtl" / "network").glob("*.py")), *sorted(_HARNESS.iterdir()), _ENGINE / "flit.h"]
     files = [(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths]
-    facts = (tools.versions["verilator"], tools.versions["g++"], metadata.version("amaranth"), platform.machine())
     if router is not None:
         files.append((router.__qualname__, Path(inspect.getfile(router)).read_bytes()))
-    key = digest(files, config.key, *facts)
-    cache = Cache("networks")
-    folder = cache.build(
-        key,
-        lambda partial: _make(partial, cache.folder / f"{key}.log", config, tools, report, router),
-        lambda: report("waiting for another process that builds the same program", None),
-    )
-    return folder / _PROGRAM
+    key = digest(files, config.key, *origin(tools))
+    fill = functools.partial(_fill, config=config, report=report, router=router)
+    return compiled(Cache("networks"), key, "program", tools, report, fill) / _PROGRAM
 
 
-def _make(
-    folder: Path, log: Path, config: NodeConfig, tools: Toolchain, report: Progress, router: Callable[[NodeConfig], Any] | None
-) -> None:
-    """Fill ``folder`` with the program and ``build.json``."""
+def _fill(
+    compilation: Compilation, folder: Path, *, config: NodeConfig, report: Progress, router: Callable[[NodeConfig], Any] | None
+) -> dict[str, Any]:
+    """Compile the program into ``folder``; there is nothing to tell of it."""
     # Amaranth takes a while to import, and a cached program does not need it.
     from amaranth.hdl import Fragment
 
@@ -92,21 +83,16 @@ def _make(
     from rtl.network.router import Router
     from scripts.network.station import TOP, Station
 
-    work = folder / "work"
-    work.mkdir()
-    with Compilation(tools, work, log, report) as compilation:
-        start = time.monotonic()
-        report("exporting Verilog", None)
-        station = Station(config, router or Router)
-        text = convert_module(station, Fragment.get(station, None), TOP)
-        # Clocked by both edges, a cycle takes one evaluation.
-        (work / "station.v").write_text(text.replace("@(posedge clk)", "@(edge clk)"))
-        (work / "d1_config.h").write_text(config_header(config, ()))
-        compilation.timed("export", start)
-        sources: list[str | Path] = ["station.v", *sorted(_HARNESS.glob("*.cpp"))]
-        compilation.verilate(sources, top=TOP, prefix="D1Station", cxx_flags=[f"-I{_ENGINE}", f"-I{_HARNESS}"])
-        compilation.compile()
-        compilation.link_program(folder / _PROGRAM)
-    shutil.rmtree(work)
-    log.rename(folder / "build.log")
-    (folder / "build.json").write_text(json.dumps({"seconds": compilation.seconds, "versions": tools.versions}, indent=1))
+    start = time.monotonic()
+    report("exporting Verilog", None)
+    station = Station(config, router or Router)
+    text = convert_module(station, Fragment.get(station, None), TOP)
+    # Clocked by both edges, a cycle takes one evaluation.
+    (compilation.work / "station.v").write_text(text.replace("@(posedge clk)", "@(edge clk)"))
+    (compilation.work / "d1_config.h").write_text(config_header(config, ()))
+    compilation.timed("export", start)
+    sources: list[str | Path] = ["station.v", *sorted(_HARNESS.glob("*.cpp"))]
+    compilation.verilate(sources, top=TOP, prefix="D1Station", cxx_flags=[f"-I{_ENGINE}", f"-I{_HARNESS}"])
+    compilation.compile()
+    compilation.link_program(folder / _PROGRAM)
+    return {}

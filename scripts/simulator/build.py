@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
-import platform
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
 from golden.layout import Kind, NetworkError, Port, TrafficClass, flit_bits, flit_fields, phit_bits
 from scripts.simulator.cache import Cache, digest
-from scripts.simulator.compilation import Compilation, Progress
+from scripts.simulator.compilation import Compilation, Progress, compiled, origin
 from scripts.simulator.errors import ToolMissing
 from scripts.simulator.observation import Stream, streams
 from scripts.simulator.toolchain import Toolchain, find_toolchain
@@ -111,13 +109,10 @@ def build(
     key = library_key(config, arithmetic, waves, tools, node, observe=observe, quick=quick)
     cache = Cache("simulators")
     cached = cache.find(key) is not None
-    folder = cache.build(
-        key,
-        lambda partial: _make(
-            partial, cache.folder / f"{key}.log", config, arithmetic, waves, tools, report, node, observe=observe, quick=quick
-        ),
-        lambda: report("waiting for another process that builds the same simulator", None),
+    fill = functools.partial(
+        _fill, config=config, arithmetic=arithmetic, waves=waves, report=report, node=node, observe=observe, quick=quick
     )
+    folder = compiled(cache, key, "simulator", tools, report, fill)
     facts = json.loads((folder / "build.json").read_text())
     outputs = tuple((name, bits) for name, bits in facts["outputs"])
     return SimulatorLibrary(folder / _LIBRARY, config, arithmetic, waves, key, outputs, facts["seconds"], cached, observe)
@@ -149,62 +144,50 @@ def library_key(
         config.key,
         arithmetic,
         str(waves),
-        tools.versions["verilator"],
-        tools.versions["g++"],
-        metadata.version("amaranth"),
-        platform.machine(),
+        *origin(tools),
         node.__qualname__ if node else "",
         *(["observed"] if observe else []),
         *(["quick"] if quick else []),
     )
 
 
-def _make(
+def _fill(
+    compilation: Compilation,
     folder: Path,
-    log: Path,
+    *,
     config: NodeConfig,
     arithmetic: str,
     waves: str | None,
-    tools: Toolchain,
     report: Progress,
     node: Callable[[NodeConfig], Any] | None,
-    *,
     observe: bool,
     quick: bool,
-) -> None:
-    """Fill ``folder`` with the library and ``build.json``."""
+) -> dict[str, Any]:
+    """Compile the library into ``folder``; what ``build.json`` tells of it."""
     # Amaranth takes a while to import, and a cached simulator does not need it.
     from rtl.export import TOP, export_node, node_class, node_ports
 
-    work = folder / "work"
-    work.mkdir()
-    with Compilation(tools, work, log, report) as compilation:
-        start = time.monotonic()
-        report("exporting Verilog", None)
-        files = export_node(config, arithmetic, observe=observe, node=node)
-        component = node_class(node)(config, **({"observe": True} if observe else {}))
-        outputs = [(port.name, port.bits) for port in node_ports(component) if port.direction == "output"]
-        files["d1_config.h"] = config_header(config, outputs)
-        files["d1_observation.h"] = _observation_header(streams(outputs))
-        for name, text in files.items():
-            # Clocked by both edges, a cycle takes one evaluation; in waves, a clock looks like a clock.
-            (work / name).write_text(text if waves else text.replace("@(posedge clk)", "@(edge clk)"))
-        compilation.timed("export", start)
-        # A model can be saved only if Verilator's own classes are left out.
-        options, flags = ["--savable", "--no-std-package"], [f"-I{_ENGINE}"]
-        if waves:
-            options.append(f"--trace-{waves}")
-            flags.append(f"-DD1_WAVES_{waves.upper()}")
-        sources = sorted(name for name in files if Path(name).suffix in (".v", ".sv", ".cpp"))
-        compilation.verilate(
-            [*sources, *sorted(_ENGINE.glob("*.cpp"))], top=TOP, prefix="D1Node", options=options, cxx_flags=flags
-        )
-        compilation.compile(quick=quick)
-        compilation.link(folder / _LIBRARY, ("lz4", "z") if waves == "fst" else ())
-    shutil.rmtree(work)
-    log.rename(folder / "build.log")
-    facts = {"outputs": outputs, "seconds": compilation.seconds, "config": config.name, "versions": tools.versions}
-    (folder / "build.json").write_text(json.dumps(facts, indent=1))
+    start = time.monotonic()
+    report("exporting Verilog", None)
+    files = export_node(config, arithmetic, observe=observe, node=node)
+    component = node_class(node)(config, **({"observe": True} if observe else {}))
+    outputs = [(port.name, port.bits) for port in node_ports(component) if port.direction == "output"]
+    files["d1_config.h"] = config_header(config, outputs)
+    files["d1_observation.h"] = _observation_header(streams(outputs))
+    for name, text in files.items():
+        # Clocked by both edges, a cycle takes one evaluation; in waves, a clock looks like a clock.
+        (compilation.work / name).write_text(text if waves else text.replace("@(posedge clk)", "@(edge clk)"))
+    compilation.timed("export", start)
+    # A model can be saved only if Verilator's own classes are left out.
+    options, flags = ["--savable", "--no-std-package"], [f"-I{_ENGINE}"]
+    if waves:
+        options.append(f"--trace-{waves}")
+        flags.append(f"-DD1_WAVES_{waves.upper()}")
+    sources = sorted(name for name in files if Path(name).suffix in (".v", ".sv", ".cpp"))
+    compilation.verilate([*sources, *sorted(_ENGINE.glob("*.cpp"))], top=TOP, prefix="D1Node", options=options, cxx_flags=flags)
+    compilation.compile(quick=quick)
+    compilation.link(folder / _LIBRARY, ("lz4", "z") if waves == "fst" else ())
+    return {"outputs": outputs, "config": config.name}
 
 
 def config_header(config: NodeConfig, outputs: Sequence[tuple[str, int]]) -> str:

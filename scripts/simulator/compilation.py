@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From Verilog and C++ to a shared library: Verilator, make and the linker, with progress, a log and telling errors."""
+"""From Verilog and C++ to a library or a program: Verilator, make and the linker, with progress, a log and telling errors."""
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from scripts.simulator.cache import Cache
 from scripts.simulator.errors import BuildError
 from scripts.simulator.toolchain import MAKE_VARIABLES, Toolchain
 
-__all__ = ["Compilation", "Progress"]
+__all__ = ["Compilation", "Progress", "compiled", "origin"]
 
 #: Called with what is being done, and how much of it is done (0 to 1) where that is known.
 Progress = Callable[[str, float | None], None]
@@ -45,6 +51,48 @@ _QUICK = ("OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0", "VM_PARALLEL_BUILDS=
 
 #: Lines of a tool's output that an error shows.
 _SHOWN_LINES = 8
+
+
+def origin(tools: Toolchain) -> tuple[str, ...]:
+    """What a compilation's result depends on beside its sources and options."""
+    return tools.versions["verilator"], tools.versions["g++"], metadata.version("amaranth"), platform.machine()
+
+
+def compiled(
+    cache: Cache, key: str, what: str, tools: Toolchain, report: Progress, fill: Callable[[Compilation, Path], dict[str, Any]]
+) -> Path:
+    """A folder of a cache with what was compiled, ``build.log`` and ``build.json``; compiled now if it is not there.
+
+    Parameters
+    ----------
+    cache : Cache
+    key : str
+    what : str
+        Noun for it.
+    tools : Toolchain
+    report : Progress
+    fill : callable
+        Compiles into the folder that it is given; what it returns goes into ``build.json``.
+
+    Raises
+    ------
+    BuildError
+        If a tool rejects what it is given; its log stays beside the folder.
+    SimulatorError
+        If the cache cannot be written.
+    """
+
+    def make(folder: Path) -> None:
+        work, log = folder / "work", cache.folder / f"{key}.log"
+        work.mkdir()
+        with Compilation(tools, work, log, report) as compilation:
+            facts = fill(compilation, folder)
+        shutil.rmtree(work)
+        log.rename(folder / "build.log")
+        facts |= {"seconds": compilation.seconds, "versions": tools.versions}
+        (folder / "build.json").write_text(json.dumps(facts, indent=1))
+
+    return cache.build(key, make, lambda: report(f"waiting for another process that builds the same {what}", None))
 
 
 class Compilation:
