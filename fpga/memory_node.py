@@ -100,6 +100,7 @@ class MemoryNode(wiring.Component):
         config_register = control_offset(ControlRegister.CONFIG) - CONTROL_PAGE_OFFSET
         m.d.comb += [
             router.links.eq(_WEST_ONLY),
+            router.edges.eq(_WEST_ONLY),
             interface.core.rx_ready.eq(1),
             interface.control.ready.eq(1),
         ]

@@ -28,12 +28,15 @@ def _neighbour(rows: int, columns: int, row: int, column: int, port: Port) -> tu
     return there if 0 <= there[0] < rows and 0 <= there[1] < columns else None
 
 
+def _edges(row: int, column: int) -> int:
+    """The links of a node that lead out of the array: a bit for each of north, east, south, west."""
+    return sum(((row, column, port) == _HOST) << bit for bit, port in enumerate(LINK_PORTS))
+
+
 def _present(rows: int, columns: int, row: int, column: int) -> int:
-    """The links that a node has: a bit for each of north, east, south, west."""
-    mask = 0
-    for bit, port in enumerate(LINK_PORTS):
-        mask |= (_neighbour(rows, columns, row, column, port) is not None or (row, column, port) == _HOST) << bit
-    return mask
+    """The links that a node has, likewise."""
+    inner = sum((_neighbour(rows, columns, row, column, port) is not None) << bit for bit, port in enumerate(LINK_PORTS))
+    return inner | _edges(row, column)
 
 
 def mesh_variants(rows: int, columns: int) -> list[int]:
@@ -100,6 +103,7 @@ class Mesh(wiring.Component):
                 "i_x": column,
                 "i_y": row,
                 "i_links": _present(self.rows, self.columns, row, column),
+                "i_edges": _edges(row, column),
                 "i_cycle": cycle,
                 "o_idle": self.idle[index],
                 "o_running": running,

@@ -118,7 +118,7 @@ class GoldenArray:
         self.host_inbox: list[Packet] = []
         self._clock = Clock()
         self._nodes = {
-            (x, y): GoldenNode(config, x, y, self.topology.links(x, y), self._clock, self._carry)
+            (x, y): GoldenNode(config, x, y, self.topology.links(x, y), self._clock, self._carry, edges=self.topology.edges(x, y))
             for x, y in self.topology.sites()
         }
         self._memories = {memory.link: MemoryModel(memory, config.line_bytes) for memory in self.topology.memories}

@@ -73,6 +73,8 @@ class GoldenNode:
     transport : function of (GoldenNode, Packet), or None
         Takes every packet that the node's interface sends. If None, the node routes by itself: packets to itself are
         delivered, those that leave through a link are appended to ``departed``.
+    edges : int or None
+        Those of the links that lead out of the array; None: all of them, as of a node on its own.
 
     Members
     -------
@@ -98,6 +100,8 @@ class GoldenNode:
         links: int = 0,
         clock: Clock | None = None,
         transport: Transport | None = None,
+        *,
+        edges: int | None = None,
     ):
         self.config = config
         self.x = x
@@ -107,7 +111,7 @@ class GoldenNode:
         self.clock = clock or Clock()
         self.sram = bytearray(config.sram_bytes)
         self.semaphores = [0] * config.semaphores
-        self.router = Router(config, x, y, links)
+        self.router = Router(config, x, y, links, links if edges is None else edges)
         self.tohost_address = 0
         self.tohost = 0
         self.departed: list[tuple[Port, Packet]] = []

@@ -21,21 +21,24 @@ class Router:
         Coordinates of the node.
     links : int
         Links present: bit 0 north, 1 east, 2 south, 3 west.
+    edges : int
+        Those of them that lead out of the array.
 
     Members
     -------
     routes : RouteTable
     """
 
-    def __init__(self, config: NodeConfig, x: int, y: int, links: int):
-        self.x, self.y, self.links = x, y, links
+    def __init__(self, config: NodeConfig, x: int, y: int, links: int, edges: int):
+        self.x, self.y, self.links, self.edges = x, y, links, edges
         self.routes = RouteTable(config.route_bits, x, y)
 
     def next_ports(self, packet: Packet, arrival: Port) -> tuple[Port | None, ...]:
         """The ports through which a packet is sent on, of a multicast one copy each; None: it is undeliverable here.
 
-        A port without a link is undeliverable, and so is the port of arrival: only an ``exit``, a table or a rectangle beyond the
-        edge could lead there. Of several such copies one is counted, and it comes last: what is delivered is answered first.
+        A port without a link is undeliverable, and so are the port of arrival, where only an ``exit``, a table or a rectangle
+        beyond the edge could lead, and an ``exit`` to another node. Of several such copies one is counted, and it comes last:
+        what is delivered is answered first.
 
         Parameters
         ----------
@@ -61,7 +64,10 @@ class Router:
         """To other nodes as the routing table says, else by the exit."""
         if (packet.x, packet.y) != (self.x, self.y):
             return self.routes.port(packet.x, packet.y)
-        return Port(packet.exit) if packet.exit <= Port.WEST else None
+        if packet.exit == Port.LOCAL:
+            return Port.LOCAL
+        leads_out = packet.exit <= Port.WEST and self.edges >> LINK_PORTS.index(Port(packet.exit)) & 1
+        return Port(packet.exit) if leads_out else None
 
     def _branches(self, packet: Packet, arrival: Port) -> list[Port]:
         """The ways of a multicast: along the row in which it was sent, and from there north and south in every column."""

@@ -164,10 +164,12 @@ class Topology:
 
     def links(self, x: int, y: int) -> int:
         """Links of node (x, y) in the order of LINK_PORTS, to host and memories as well: bit 0 north, 1 east, 2 south, 3 west."""
-        mask = 0
-        for bit, port in enumerate(LINK_PORTS):
-            mask |= (self.neighbour(x, y, port) is not None or self._leads_out((x, y, port))) << bit
-        return mask
+        inner = sum((self.neighbour(x, y, port) is not None) << bit for bit, port in enumerate(LINK_PORTS))
+        return inner | self.edges(x, y)
+
+    def edges(self, x: int, y: int) -> int:
+        """Those links of node (x, y) that lead out of the array, to host and memories; bits as in ``links``."""
+        return sum(self._leads_out((x, y, port)) << bit for bit, port in enumerate(LINK_PORTS))
 
     def link_cycles(self, x: int, y: int, port: Port) -> int:
         """Cycles that a link takes; ValueError if node (x, y) has none at that port."""

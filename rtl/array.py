@@ -63,7 +63,7 @@ class FlatArray(wiring.Component):
             "cycle": In(64),
         }
         links = {f"{port.name.lower()}_{way}" for port in LINK_PORTS for way in ("in_valid", "in_flit", "out_credit")}
-        self._inner = links | {"x", "y", "links", "cycle"}
+        self._inner = links | {"x", "y", "links", "edges", "cycle"}
         for (x, y), node in self.nodes.items():
             for name, member in node.signature.members.items():
                 if name not in self._inner:
@@ -74,7 +74,8 @@ class FlatArray(wiring.Component):
         m = Module()
         for (x, y), node in self.nodes.items():
             m.submodules[f"n{y}_{x}"] = node
-            m.d.comb += [node.x.eq(x), node.y.eq(y), node.links.eq(self.topology.links(x, y))]
+            m.d.comb += [node.x.eq(x), node.y.eq(y)]
+            m.d.comb += [node.links.eq(self.topology.links(x, y)), node.edges.eq(self.topology.edges(x, y))]
             if "cycle" in node.signature.members:
                 m.d.comb += node.cycle.eq(self.cycle)
             for name, member in node.signature.members.items():

@@ -68,7 +68,7 @@ class Node(wiring.Component):
 
     Members
     -------
-    x, y : In(13), links : In(4), cycle : In(64)
+    x, y : In(13), links, edges : In(4), cycle : In(64)
     <direction>_out_valid : Out(2), <direction>_out_flit : Out(flit or phit), <direction>_out_credit : In(2)
     <direction>_in_valid : In(2), <direction>_in_flit : In(flit or phit), <direction>_in_credit : Out(2)
         The links of LinkSignature; direction is north, east, south, west.
@@ -101,7 +101,7 @@ class Node(wiring.Component):
         self.present = present_links(links)
         self._mask = links
         carried = LinkSignature(config).members["flit"].shape
-        members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "cycle": In(64)}
+        members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "edges": In(4), "cycle": In(64)}
         for port in LINK_PORTS:
             direction = port.name.lower()
             members[f"{direction}_out_valid"] = Out(2)
@@ -161,6 +161,7 @@ class Node(wiring.Component):
         m.d.comb += [
             core.links.eq(self.links & self._mask),
             router.links.eq(self.links),
+            router.edges.eq(self.edges),
             core.cycle.eq(self.cycle),
             core.sent.eq(interface.sent),
             core.received.eq(interface.received),

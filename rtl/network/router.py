@@ -79,7 +79,7 @@ def eject_stream(config: NodeConfig) -> wiring.Signature:
 
 def router_members(config: NodeConfig) -> dict:
     """Members of a router; :class:`Router` says what they are."""
-    members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
+    members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS)} | dict.fromkeys(("links", "edges"), In(len(LINK_PORTS)))
     for name in LINK_NAMES:
         members |= {f"{name}_out": Out(LinkSignature(config)), f"{name}_in": In(LinkSignature(config))}
     for name in TrafficClass:
@@ -93,7 +93,7 @@ def router_members(config: NodeConfig) -> dict:
 def router_ways(m, router):
     """The rule by which a router sends on what comes by its links, and what its network interface sends in both classes."""
     links, flits = router.links & router.mask, len(router.present) + len(TrafficClass)
-    return Ways(m, router.config, router.x, router.y, links, router.routes, flits)
+    return Ways(m, router.config, router.x, router.y, links, router.edges, router.routes, flits)
 
 
 class Router(wiring.Component):
@@ -127,6 +127,7 @@ class Router(wiring.Component):
     -------
     x, y : In(13), own coordinates, constant
     links : In(4), links present: north, east, south, west; constant; those that cannot be present count as absent
+    edges : In(4), those of the links that lead out of the array, so that packets may leave by them as their exit; constant
     north_out, east_out, south_out, west_out : Out(LinkSignature)
     north_in, east_in, south_in, west_in : In(LinkSignature)
     inject_request, inject_response : In(flit_stream), from the network interface; ``ready`` depends on ``valid``

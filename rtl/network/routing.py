@@ -40,16 +40,16 @@ class Ways:
     m : Module
         Of the router, in which all is built.
     config : NodeConfig
-    x, y, links : Value
-        Own coordinates, links that there are.
+    x, y, links, edges : Value
+        Own coordinates, links that there are, links that lead out of the array.
     routes : RoutePort, seen from the router
     flits : int
         Flits whose ways are wanted at once.
     """
 
-    def __init__(self, m, config, x, y, links, routes, flits):
+    def __init__(self, m, config, x, y, links, edges, routes, flits):
         self._m = m
-        self._x, self._y, self._links = x, y, links
+        self._x, self._y, self._links, self._edges = x, y, links, edges
         self._table = None
         self._found = 0
         if config.route_bits:
@@ -74,7 +74,8 @@ class Ways:
         """The ways out for a flit, a bit each of the values of Port and ``UNDELIVERABLE``; 0 if it is not ``valid``.
 
         There is one, but for a multicast, which only a flit ``is_request`` can be. A flit never turns back to its ``arrival``: an
-        exit, a table, or a rectangle beyond the edge would make it, and it could go to and fro for ever.
+        exit, a table, or a rectangle beyond the edge would make it, and it could go to and fro for ever. By an exit it leaves the
+        array or not at all: on the way to another node, it could take turns that dimension order and tables exclude.
         """
         m = self._m
         # Where this node lies from the destination, or from the north-west corner of a rectangle.
@@ -83,15 +84,17 @@ class Ways:
         port = Signal(3, name=f"{name}_port")
         way = Signal(WAYS, name=f"{name}_way")
         entry = self._entry(flit, valid)
+        reachable = Cat(1, (self._links[bit] if link != arrival else 0 for bit, link in enumerate(LINK_PORTS)))
+        leads_on = Signal(len(reachable), name=f"{name}_leads_on")
+        m.d.comb += leads_on.eq(reachable)
         with m.If((right == 0) & (down == 0)):
-            m.d.comb += port.eq(flit.exit)
+            m.d.comb += [port.eq(flit.exit), leads_on.eq(reachable & Cat(1, self._edges))]
         with m.Elif(entry != RouteEntry.DIMENSION_ORDER):
             m.d.comb += port.eq(entry)
         with m.Elif(right != 0):
             m.d.comb += port.eq(Mux(right > 0, Port.WEST, Port.EAST))
         with m.Else():
             m.d.comb += port.eq(Mux(down > 0, Port.NORTH, Port.SOUTH))
-        reachable = Cat(1, (self._links[bit] if link != arrival else 0 for bit, link in enumerate(LINK_PORTS)))
         multicast = is_request & (flit.kind == Kind.WRITE) & (flit.exit == Port.LOCAL) & flit.upper.any()
         with m.If(valid):
             with m.If(multicast):
@@ -100,7 +103,7 @@ class Ways:
                 m.d.comb += way.eq(Cat(branches & reachable, (branches & ~reachable).any() | ~branches.any()))
             with m.Else():
                 # Exits and entries 5 to 7 are like links that are absent.
-                m.d.comb += way.eq(1 << Mux(Cat(reachable, Const(0, 3)).bit_select(port, 1), port, UNDELIVERABLE))
+                m.d.comb += way.eq(1 << Mux(Cat(leads_on, Const(0, 3)).bit_select(port, 1), port, UNDELIVERABLE))
         return way
 
     def _branches(self, flit, right, down, arrival):

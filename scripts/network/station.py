@@ -74,7 +74,8 @@ class Station(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.router = router = self._router(self.config)
-        m.d.comb += [router.x.eq(self.x), router.y.eq(self.y), router.links.eq(self.links)]
+        # No link leads out of the mesh.
+        m.d.comb += [router.x.eq(self.x), router.y.eq(self.y), router.links.eq(self.links), router.edges.eq(0)]
         for name in LINK_NAMES:
             out, into = getattr(router, f"{name}_out"), getattr(router, f"{name}_in")
             m.d.comb += [

@@ -57,7 +57,9 @@ def prove(topology: Topology, routes: Routes | None) -> Proof:
 
     Both traffic classes go the same ways, and a class never waits for the other, so what holds for one holds for both. The links
     of the host and of memories cannot be part of a cycle: nothing precedes them on the way in, and nothing follows them on the
-    way out, but that a memory's requests wait for its responses, as a node's do.
+    way out, but that a memory's requests wait for its responses, as a node's do. There are no other ways than these: by its exit
+    a packet leaves the array, or is delivered where it is. In dimension order, what is addressed to no node, and each copy of a
+    multicast, turns as other packets do, from rows into columns; where tables count, the first router refuses both.
 
     Parameters
     ----------

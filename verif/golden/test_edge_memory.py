@@ -55,6 +55,7 @@ def test_arrays_list_their_memories_and_have_their_links() -> None:
     assert topology.memories == (north, east)
     assert topology.memory(1, 1, Port.EAST) is east
     assert [topology.links(x, y) for y in range(2) for x in range(2)] == [0b1111, 0b1100, 0b0011, 0b1011]
+    assert [topology.edges(x, y) for y in range(2) for x in range(2)] == [0b1001, 0, 0, 0b0010]
     assert topology.link_cycles(1, 1, Port.EAST) == 1
     assert topology.neighbour(1, 1, Port.EAST) is None
     assert Topology.from_json(topology.to_json()) == topology

@@ -232,6 +232,13 @@ def test_response_with_nowhere_to_go_is_counted_off() -> None:
     assert array.read_register(1, 0, control_offset(ControlRegister.STATUS)) >> 14 & 1 == 1
 
 
+def test_by_an_exit_nothing_goes_on_to_another_node() -> None:
+    array = GoldenArray(TINY, 2, 2)
+    array.send(Packet(Kind.READ, 1, 1, 0, src_x=0, src_y=0, src_exit=Port.SOUTH))
+    lost = [array.read_register(x, y, control_offset(ControlRegister.STATUS)) >> 14 & 1 for y in range(2) for x in range(2)]
+    assert lost == [1, 0, 0, 0]
+
+
 # -- how runs end -----------------------------------------------------------------------------------------------------
 
 

@@ -67,6 +67,7 @@ def test_a_link_is_the_same_from_both_ends() -> None:
     second = Topology(2, 2, dead_links=frozenset({(0, 0, Port.EAST), (0, 0, Port.SOUTH)}))
     assert first == second
     assert first.links(0, 0) == 0b1000
+    assert first.edges(0, 0) == 0b1000
     assert not first.is_whole
     assert Topology(2, 2).is_whole
 

@@ -27,9 +27,9 @@ class FaultyRouter(wiring.Component):
         m = Module()
         m.submodules.router = router = Router(self._config)
         for name in self.signature.members:
-            if name not in ("x", "y", "links", "eject_request", "progress", "busy"):
+            if name not in ("x", "y", "links", "edges", "eject_request", "progress", "busy"):
                 connect(m, flipped(getattr(self, name)), getattr(router, name))
-        m.d.comb += [getattr(router, name).eq(getattr(self, name)) for name in ("x", "y", "links")]
+        m.d.comb += [getattr(router, name).eq(getattr(self, name)) for name in ("x", "y", "links", "edges")]
         m.d.comb += [getattr(self, name).eq(getattr(router, name)) for name in ("progress", "busy")]
 
         inner, outer = router.eject_request, self.eject_request

@@ -55,6 +55,7 @@ def node_members(config: NodeConfig) -> dict[str, wiring.Member]:
         "x": In(COORDINATE_BITS),
         "y": In(COORDINATE_BITS),
         "links": In(4),
+        "edges": In(4),
         "cycle": In(64),
     }
     for port in LINK_PORTS:
@@ -118,14 +119,15 @@ class StandInNode(wiring.Component):
         targets, movable = [], Signal(10)
         for n, head in enumerate(heads):
             flit = data.View(layout, head)
-            target = Signal(3, name=f"target_{n}")
+            target, usable = Signal(3, name=f"target_{n}"), Signal(4, name=f"usable_{n}")
+            m.d.comb += usable.eq(self.links)
             with m.If(flit.x != self.x):
                 m.d.comb += target.eq(Mux(flit.x > self.x, Port.EAST, Port.WEST))
             with m.Elif(flit.y != self.y):
                 m.d.comb += target.eq(Mux(flit.y > self.y, Port.SOUTH, Port.NORTH))
             with m.Else():
-                m.d.comb += target.eq(flit.exit)
-            reachable = Array([Const(0), *self.links])[target]
+                m.d.comb += [target.eq(flit.exit), usable.eq(self.links & self.edges)]
+            reachable = Array([Const(0), *usable])[target]
             room = Array([Const(0), *(credits[2 * side + classes[n]] != 0 for side in range(4))])[target]
             here = ~answer_valid & ~answer_read if classes[n] == TrafficClass.REQUEST else Const(1)
             m.d.comb += movable[n].eq(ready[n] & Mux(reachable, room, here))

@@ -207,3 +207,18 @@ def test_what_is_sent_to_a_dead_node_or_off_the_array_traps_with_its_address(tin
                 array.write(x, y, 0x40, b"1")
             assert caught.value.reason is NetworkError.UNREACHABLE
     arrays[1].close()
+
+
+@pytest.mark.rtl
+def test_by_an_exit_nothing_goes_on_to_another_node(tiny_macro: SimulatorLibrary) -> None:
+    program = assemble(
+        "_start: la t0, target\n ld t0, (t0)\n nwrite v0, (t0)\n 1: j 1b\n .balign 8\n"
+        f" target: .dword {int(GlobalAddress(0, 0, 0x40, Port.SOUTH))}",
+        config=CONFIG,
+    )
+    with SimulatedArray(CONFIG, library=tiny_macro, rows=2, columns=1) as array:
+        load_program(array, program, [(0, 0)])
+        trap = run_program(array, program, 10_000, [(0, 0)], load=False).nodes[0].trap
+        assert trap is not None
+        assert trap.cause == Cause.NETWORK_ERROR
+        assert array.hops == array.packets_received, "a flit left by another link than the host's"

@@ -106,9 +106,13 @@ Array::Array(const Layout& layout, unsigned threads)
         try {
             for (unsigned n = member; n < count; n += members) {
                 const unsigned site = live_[n];
-                unsigned links = 0;
-                for (unsigned side = 0; side < 4; ++side) links |= unsigned(neighbours_[slot_of_[site]][side] != kNoSlot) << side;
-                nodes_[slot_of_[site]] = std::make_unique<Node>(site % columns_, site / columns_, links);
+                unsigned links = 0, edges = 0;
+                for (unsigned side = 0; side < 4; ++side) {
+                    const int near = neighbours_[slot_of_[site]][side];
+                    links |= unsigned(near != kNoSlot) << side;
+                    edges |= unsigned(near == kHostSlot || near <= kFirstMemory) << side;
+                }
+                nodes_[slot_of_[site]] = std::make_unique<Node>(site % columns_, site / columns_, links, edges);
             }
         } catch (...) {
             const std::lock_guard lock(mutex);

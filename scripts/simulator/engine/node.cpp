@@ -63,7 +63,7 @@ uint8_t* append(uint8_t* bytes, const Port& port) {
 
 }  // namespace
 
-Node::Node(unsigned x, unsigned y, unsigned links)
+Node::Node(unsigned x, unsigned y, unsigned links, unsigned edges)
     : x_(uint16_t(x)), y_(uint16_t(y)), context_(std::make_unique<VerilatedContext>()) {
     context_->threads(1);
     context_->randReset(0);
@@ -75,6 +75,7 @@ Node::Node(unsigned x, unsigned y, unsigned links)
     model_->x = x_;
     model_->y = y_;
     model_->links = uint8_t(links);
+    model_->edges = uint8_t(edges);
     model_->cycle = 0;
     model_->clk = 0;
     model_->rst = 1;

@@ -20,7 +20,8 @@ namespace d1 {
 
 class Node {
   public:
-    Node(unsigned x, unsigned y, unsigned links);
+    // Of the links: those that there are, and those that lead out of the array. Bit 0 north, 1 east, 2 south, 3 west.
+    Node(unsigned x, unsigned y, unsigned links, unsigned edges);
     ~Node();
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;

@@ -25,7 +25,8 @@ class FlitLinks(wiring.Component):
     def __init__(self, config: NodeConfig):
         self.config = config
         wide = config.replace(link_passes=1)
-        members: dict[str, Any] = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(len(LINK_PORTS))}
+        members: dict[str, Any] = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS)}
+        members |= dict.fromkeys(("links", "edges"), In(len(LINK_PORTS)))
         for name in LINK_NAMES:
             members |= {f"{name}_out": Out(LinkSignature(wide)), f"{name}_in": In(LinkSignature(wide))}
         for c in TrafficClass:
@@ -39,7 +40,8 @@ class FlitLinks(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.router = router = NarrowRouter(config)
-        m.d.comb += [router.x.eq(self.x), router.y.eq(self.y), router.links.eq(self.links), self.progress.eq(router.progress)]
+        m.d.comb += [getattr(router, name).eq(getattr(self, name)) for name in ("x", "y", "links", "edges")]
+        m.d.comb += self.progress.eq(router.progress)
         wiring.connect(m, wiring.flipped(self.routes), router.routes)
         for c in TrafficClass:
             name = c.name.lower()

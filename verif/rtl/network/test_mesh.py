@@ -42,7 +42,7 @@ class RouterNode(wiring.Component):
     def __init__(self, config: NodeConfig):
         self.config = config
         bits = flit_bits(config)
-        members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "idle": Out(1)}
+        members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "edges": In(4), "idle": Out(1)}
         for link in LINKS:
             members |= {f"{link}_out_valid": Out(2), f"{link}_out_flit": Out(bits), f"{link}_out_credit": In(2)}
             members |= {f"{link}_in_valid": In(2), f"{link}_in_flit": In(bits), f"{link}_in_credit": Out(2)}
@@ -54,7 +54,7 @@ class RouterNode(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.router = router = Router(self.config)
-        inputs = [(router.x, self.x), (router.y, self.y), (router.links, self.links)]
+        inputs = [(getattr(router, name), getattr(self, name)) for name in ("x", "y", "links", "edges")]
         outputs = [(self.idle, ~router.busy)]
         for link in LINKS:
             out, into = getattr(router, f"{link}_out"), getattr(router, f"{link}_in")

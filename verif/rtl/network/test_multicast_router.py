@@ -33,7 +33,7 @@ def play(simulation: Simulation) -> None:
 def play_one_router(simulation: Simulation, seed: int) -> None:
     """Multicasts come in at every link, go out at every link, and credits and the network interface are slow at random."""
     rng, x, y = random.Random(seed), 1, 1
-    golden = GoldenRouter(CONFIG, x, y, 0b1111)
+    golden = GoldenRouter(CONFIG, x, y, 0b1111, 0)
     flits = {}
     for number in range(12):
         columns, rows = (sorted(rng.choices(range(3), k=2)) for _ in range(2))

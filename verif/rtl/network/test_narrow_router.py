@@ -19,7 +19,7 @@ from verif.rtl.network.test_router import Surroundings, config_under_test, flit
 #: Those of the wide router's properties that do not count cycles.
 PROPERTIES = (
     "every_flit_leaves_once_unchanged_in_order_by_the_right_port",
-    "a_flit_leaves_by_the_link_of_its_exit_but_never_turns_back",
+    "a_flit_leaves_by_the_link_of_its_exit_but_never_turns_back_or_goes_to_another_node",
     "a_class_without_credits_does_not_hold_up_the_other",
     "random_traffic_at_full_load_arrives_complete",
 )

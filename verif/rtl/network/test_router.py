@@ -105,12 +105,13 @@ class Surroundings:
         hold: Mapping[tuple[str, int], Sequence[int]] | None = None,
         links: int = ALL_LINKS,
         routes: Mapping[tuple[int, int], int] | None = None,
+        edges: int = ALL_LINKS,
     ):
         self.dut = dut
         self.config = config_under_test()
         self.hold = hold or {}
-        self.links = links
-        self.golden = GoldenRouter(self.config, X, Y, links)
+        self.links, self.edges = links, edges
+        self.golden = GoldenRouter(self.config, X, Y, links, edges)
         self._prepare_routes(routes or {})
         self.queues = {key: deque(flits) for key, flits in schedule.items()}
         self.gap = {key: flits[0][0] if flits else 0 for key, flits in schedule.items()}
@@ -128,7 +129,7 @@ class Surroundings:
     async def reset(self) -> None:
         dut = self.dut
         dut.rst.value = 1
-        dut.x.value, dut.y.value, dut.links.value = X, Y, self.links
+        dut.x.value, dut.y.value, dut.links.value, dut.edges.value = X, Y, self.links, self.edges
         for link in LINKS:
             getattr(dut, f"{link}_in__valid").value = 0
             getattr(dut, f"{link}_out__credit").value = 0
@@ -334,17 +335,17 @@ async def every_flit_leaves_once_unchanged_in_order_by_the_right_port(dut: Any) 
         st.tuples(*(st.sampled_from((middle, middle - 1, middle + 1)) for middle in (X, Y))), st.integers(1, 7), max_size=6
     )
 
-    async def check(traffic: list[Any], holds: Any, links: int, routes: Any) -> None:
+    async def check(traffic: list[Any], holds: Any, links: int, edges: int, routes: Any) -> None:
         schedule: dict[tuple[str, int], list[tuple[int, Sent]]] = {}
         for number, (source, c, gap, destination) in enumerate(traffic):
             sent = Sent(source, c, toward("local", number, c, config_under_test()) | destination)
             schedule.setdefault((source, c), []).append((gap, sent))
-        surroundings = Surroundings(dut, schedule, holds, links, routes)
+        surroundings = Surroundings(dut, schedule, holds, links, routes, edges)
         await surroundings.run(limit=40 + 100 * len(traffic))
         surroundings.check()
 
-    links = st.integers(0, 15).map(lambda n: 15 - n)
-    await check_property(check, max_examples=120, traffic=traffic, holds=holds, links=links, routes=routes)
+    masks = st.integers(0, 15).map(lambda n: 15 - n)
+    await check_property(check, max_examples=120, traffic=traffic, holds=holds, links=masks, edges=masks, routes=routes)
 
 
 @cocotb.test()
@@ -360,15 +361,19 @@ async def an_unloaded_hop_takes_one_cycle_from_every_input_to_every_output(dut: 
 
 
 @cocotb.test()
-async def a_flit_leaves_by_the_link_of_its_exit_but_never_turns_back(dut: Any) -> None:
+async def a_flit_leaves_by_the_link_of_its_exit_but_never_turns_back_or_goes_to_another_node(dut: Any) -> None:
     await start(dut)
     for source in INPUTS:
-        for link, port in zip(LINKS, LINK_PORTS, strict=True):
-            surroundings = Surroundings(dut, {(source, 0): [(0, flit(source, 0, "local", 9, exit_port=port))]})
-            await surroundings.run(limit=10)
-            surroundings.check()
-            assert surroundings.seen[0].port == ("local" if source == link else link)
-            assert surroundings.seen[0].undeliverable == (source == link)
+        for bit, (link, port) in enumerate(zip(LINKS, LINK_PORTS, strict=True)):
+            for leads_out in (True, False):
+                edges = 1 << bit if leads_out else ALL_LINKS ^ 1 << bit
+                schedule = {(source, 0): [(0, flit(source, 0, "local", 9, exit_port=port))]}
+                surroundings = Surroundings(dut, schedule, edges=edges)
+                await surroundings.run(limit=10)
+                surroundings.check()
+                leaves = leads_out and source != link
+                assert surroundings.seen[0].port == (link if leaves else "local")
+                assert surroundings.seen[0].undeliverable != leaves
 
 
 @cocotb.test()

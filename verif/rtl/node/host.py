@@ -78,7 +78,7 @@ class NodeHost:
         for name in ("north", "east", "south", "west"):
             for signal in ("in_valid", "in_flit", "out_credit"):
                 getattr(dut, f"{name}_{signal}").value = 0
-        dut.x.value, dut.y.value, dut.links.value, dut.cycle.value = x, y, 0b1000, 0
+        dut.x.value, dut.y.value, dut.links.value, dut.edges.value, dut.cycle.value = x, y, 0b1000, 0b1000, 0
 
     # -- one cycle ----------------------------------------------------------------------------------------------------
 
