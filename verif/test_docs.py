@@ -16,7 +16,7 @@ import click
 import pytest
 
 from scripts.d1.main import COMMANDS
-from verif.scripts.command import d1
+from verif.scripts.command import PATIENCE, d1
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -120,7 +120,7 @@ def test_example_runs(text: str, tmp_path: Path) -> None:
         str(file),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from verif.scripts.command import PATIENCE
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("golden", "rtl", "sw", "verif", "fpga", "scripts")
 SOURCES = {".py", ".c", ".cpp", ".h", ".hpp", ".v", ".s", ".S", ".ld"}
@@ -17,7 +19,9 @@ LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
 @pytest.mark.parametrize("arguments", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join)
 def test_tool_has_nothing_to_say(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -237,7 +237,7 @@ def test_a_silent_port_ends_the_command_in_bounded_time(program: Path) -> None:
     controller, terminal = pty.openpty()
     tty.setraw(terminal)
     try:
-        outcome = d1("run", program, "--backend", os.ttyname(terminal), timeout=30)
+        outcome = d1("run", program, "--backend", os.ttyname(terminal))
     finally:
         os.close(controller)
         os.close(terminal)

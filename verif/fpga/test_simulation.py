@@ -25,6 +25,7 @@ from golden.config import CONTROL_PAGE_OFFSET, preset
 from golden.layout import ControlRegister, control_offset
 from sw.assembler import assemble
 from sw.host import run_program
+from verif.scripts.command import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -149,7 +150,7 @@ def test_the_command_says_where_the_simulation_is_and_ends_with_an_interrupt() -
     assert lines[1] == "ends with Ctrl-C\n"
     assert Path(lines[0].split()[-1]).exists()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert "interrupted" in errors
     assert process.returncode == 130
 

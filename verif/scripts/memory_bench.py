@@ -21,6 +21,7 @@ from scripts.simulator.build import config_header
 from scripts.simulator.flits import pack_flit, unpack_flit
 from scripts.simulator.library import MemoryCounters
 from scripts.simulator.toolchain import find_toolchain
+from verif.scripts.command import PATIENCE
 
 ENGINE = Path(__file__).resolve().parents[2] / "scripts" / "simulator" / "engine"
 WRAPPER = Path(__file__).with_name("memory_bench.cpp")
@@ -34,7 +35,7 @@ def compile_memory(config: NodeConfig, folder: Path, engine: Path = ENGINE) -> c
     (folder / "d1_config.h").write_text(config_header(config, []))
     library = folder / "memory.so"
     flags = ["-std=c++20", "-O0", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", f"-I{folder}", f"-I{engine}"]
-    subprocess.run([str(find_toolchain().cxx), *flags, str(WRAPPER), "-o", str(library)], check=True, timeout=120)
+    subprocess.run([str(find_toolchain().cxx), *flags, str(WRAPPER), "-o", str(library)], check=True, timeout=PATIENCE)
     loaded = ctypes.CDLL(str(library))
     pointer, word, wide = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
     for name, result, *arguments in (

@@ -15,7 +15,7 @@ import pytest
 from golden.config import PRESETS
 from scripts.d1.main import COMMANDS
 from scripts.d1.options import ArrayShape, ArrayType
-from verif.scripts.command import ROOT, d1, refused
+from verif.scripts.command import PATIENCE, ROOT, d1, refused
 
 
 def test_help_lists_every_subcommand() -> None:
@@ -39,7 +39,7 @@ def test_without_arguments_help_goes_to_stderr_as_wrong_use() -> None:
 
 def test_closed_output_is_no_defect() -> None:
     command = f"{shlex.quote(sys.executable)} -m scripts.d1.main config >&-"
-    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert "internal error" not in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -132,5 +132,5 @@ def test_array_of_zero_is_refused() -> None:
 
 @pytest.mark.parametrize("backend", ["rtl", "golden"])
 def test_array_larger_than_memory_is_refused_at_once(backend: str) -> None:
-    outcome = d1("matmul", "--array", "8192x8192", "--backend", backend, timeout=30)
+    outcome = d1("matmul", "--array", "8192x8192", "--backend", backend)
     refused(outcome, 2, "8192x8192", "GiB", "nodes fit")

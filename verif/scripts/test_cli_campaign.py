@@ -67,7 +67,7 @@ def test_numbers_out_of_range_are_refused(arguments: tuple[str, str], part: str)
 
 
 def test_boards_are_built_and_held_against_their_fpgas() -> None:
-    outcome = d1("campaign", "boards", "ulx3s-85f", "tang-nano-20k", "--design", "blinky", "--json", timeout=300)
+    outcome = d1("campaign", "boards", "ulx3s-85f", "tang-nano-20k", "--design", "blinky", "--json")
     assert outcome.code == 0, outcome
     assert outcome.json["passed"]
     for board in outcome.json["boards"]:

@@ -30,7 +30,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> core.Report:
 
 @pytest.mark.rtl
 def test_campaign_runs_so_many_instructions_and_reports_what_was_executed() -> None:
-    outcome = d1("campaign", "core", "--config", "tiny", "--instructions", "20000", "--processes", "1", "--json", timeout=600)
+    outcome = d1("campaign", "core", "--config", "tiny", "--instructions", "20000", "--processes", "1", "--json")
     assert outcome.code == 0, outcome
     found = outcome.json
     assert (found["passed"], found["interrupted"], found["differences"]) == (True, False, [])

@@ -11,19 +11,16 @@ from pathlib import Path
 import pytest
 
 from golden.config import preset
-from verif.scripts.command import ROOT, d1, refused
+from verif.scripts.command import PATIENCE, ROOT, d1, refused
 
 HELLO = ROOT / "sw" / "examples" / "hello.c"
-
-#: Seconds that a first compilation may take with the compiler's own libraries.
-FIRST_SECONDS = 300
 
 
 def compiled(tmp_path: Path, *options: str, source: str = "int main(void) { return 0; }", name: str = "program.c") -> Path:
     """The executable of a source text, for the smallest preset."""
     file = tmp_path / name
     file.write_text(source)
-    outcome = d1("cc", file, "--config", "tiny", *options, timeout=FIRST_SECONDS)
+    outcome = d1("cc", file, "--config", "tiny", *options)
     assert outcome.code == 0, outcome
     return file.with_suffix(".elf")
 
@@ -32,11 +29,11 @@ def compiled(tmp_path: Path, *options: str, source: str = "int main(void) { retu
 @pytest.mark.parametrize("array", ["1x1", "1x2"])
 def test_a_compiled_program_runs_and_its_output_appears(array: str, tmp_path: Path) -> None:
     target = tmp_path / "hello.elf"
-    made = d1("cc", HELLO, "--config", "tiny", "-o", target, "--json", timeout=FIRST_SECONDS)
+    made = d1("cc", HELLO, "--config", "tiny", "-o", target, "--json")
     assert made.code == 0, made
     assert (made.json["output"], made.json["config"], made.json["entry"]) == (str(target), "tiny", 0x8000_0000)
     assert made.json["tohost"] == made.json["symbols"]["tohost"]
-    ran = d1("run", target, "--config", "tiny", "--array", array, timeout=900)
+    ran = d1("run", target, "--config", "tiny", "--array", array)
     assert ran.code == 0, ran
     prefix = "" if array == "1x1" else "row 0, column 1: "
     assert f"{prefix}Hello from row 0, column {0 if array == '1x1' else 1}: 2 threads, 16 KiB of SRAM.\n" in ran.stdout
@@ -74,7 +71,7 @@ def test_stacks_are_as_large_as_asked_for(tmp_path: Path) -> None:
 def test_errors_are_shown_as_the_compiler_has_them(tmp_path: Path) -> None:
     file = tmp_path / "wrong.c"
     file.write_text("int main(void)\n{\n    return missing;\n}\n")
-    outcome = d1("cc", file, "--config", "tiny", timeout=FIRST_SECONDS)
+    outcome = d1("cc", file, "--config", "tiny")
     refused(outcome, 1, "has failed", f"{file}:3:12: error:", "missing")
     assert not file.with_suffix(".elf").exists()
 
@@ -82,7 +79,7 @@ def test_errors_are_shown_as_the_compiler_has_them(tmp_path: Path) -> None:
 def test_warnings_are_shown_and_do_not_fail(tmp_path: Path) -> None:
     file = tmp_path / "odd.c"
     file.write_text("int main(void) { int unused; return 0; }\n")
-    outcome = d1("cc", file, "--config", "tiny", timeout=FIRST_SECONDS)
+    outcome = d1("cc", file, "--config", "tiny")
     assert outcome.code == 0
     assert "unused" in outcome.stderr
 
@@ -90,7 +87,7 @@ def test_warnings_are_shown_and_do_not_fail(tmp_path: Path) -> None:
 def test_a_program_without_symbols_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "program.c"
     file.write_text("int main(void) { return 0; }\n")
-    refused(d1("cc", file, "--config", "tiny", "--", "-s", timeout=FIRST_SECONDS), 2, "no symbols", "-s")
+    refused(d1("cc", file, "--config", "tiny", "--", "-s"), 2, "no symbols", "-s")
 
 
 def test_a_program_for_another_preset_is_refused(tmp_path: Path) -> None:
@@ -139,7 +136,7 @@ def test_no_compiler_at_all_is_named_with_what_to_install(tmp_path: Path) -> Non
     code = "import sys; sys.modules['ziglang'] = None; from scripts.d1.main import main; main()"
     command = [sys.executable, "-c", code, "cc", str(HELLO), "-o", str(tmp_path / "out.elf")]
     environment = {**os.environ, "PATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=PATIENCE, check=False)
     assert done.returncode == 3, done
     assert "a C compiler for RISC-V is missing" in done.stderr
 

@@ -13,7 +13,6 @@ from verif.scripts.command import d1, refused
 from verif.scripts.test_cli import path_without
 
 BACKENDS = pytest.mark.parametrize("backend", ["golden", pytest.param("rtl", marks=pytest.mark.rtl)])
-BUILD_SECONDS = 900
 KEYS = {"cycles", "utilisation", "utilisation_per_node", "mismatches", "node_cycles_per_second", "passed"}
 
 
@@ -31,7 +30,7 @@ def test_operands_have_both_signs_and_many_orders_of_magnitude() -> None:
 def test_product_of_any_shape_equals_the_golden_model(backend: str, array: str, shape: tuple[int, int, int]) -> None:
     m, n, k = map(str, shape)
     options = ("--config", "tiny", "--array", array, "--backend", backend, "--json")
-    outcome = d1("matmul", "--m", m, "--n", n, "--k", k, *options, timeout=BUILD_SECONDS)
+    outcome = d1("matmul", "--m", m, "--n", n, "--k", k, *options)
     assert outcome.code == 0, outcome
     report = outcome.json
     rows, columns = map(int, array.split("x"))
@@ -54,7 +53,7 @@ def test_operands_may_have_any_format(
     backend: str, formats: tuple[str, ...], told: tuple[str | int | None, ...], lines_per_step: float
 ) -> None:
     options = ("--m", "9", "--n", "6", "--k", "13", "--config", "tiny", "--array", "1x1", "--backend", backend, "--json")
-    report = d1("matmul", *formats, *options, timeout=BUILD_SECONDS).json
+    report = d1("matmul", *formats, *options).json
     assert (report["passed"], report["mismatches"]) == (True, 0)
     assert tuple(report[key] for key in ("format_a", "bias_a", "format_b", "bias_b")) == told
     assert report["lines_loaded_per_step"] == lines_per_step
@@ -68,7 +67,7 @@ def test_second_steps_that_wait_for_a_bank_keep_the_operand_that_they_share(arra
     # On the smallest SRAM, operands, code and results lie in the same banks.
     shape = ("--m", "16", "--n", "16", "--k", "64")
     options = ("--format-a", formats[0], "--format-b", formats[1], "--config", "tiny", "--array", array, "--json")
-    report = d1("matmul", *shape, *options, timeout=BUILD_SECONDS).json
+    report = d1("matmul", *shape, *options).json
     assert (report["passed"], report["mismatches"]) == (True, 0)
     assert report["bank_conflicts"] > 0
 
@@ -130,7 +129,7 @@ def test_length_that_is_no_usable_number_is_refused(length: str, value: str) -> 
 @pytest.mark.parametrize("shape", [(4096, 4096, 4096), (10**9, 1, 1), (1, 10**9, 10**9), (1, 1, 10**12)])
 def test_product_that_does_not_fit_is_refused_with_what_would(shape: tuple[int, int, int]) -> None:
     m, n, k = map(str, shape)
-    refused(d1("matmul", "--m", m, "--n", n, "--k", k, timeout=60), 2, "bytes", "largest", f"{m} x {n} x {k}")
+    refused(d1("matmul", "--m", m, "--n", n, "--k", k), 2, "bytes", "largest", f"{m} x {n} x {k}")
 
 
 @pytest.mark.parametrize("program", ["g++", "make", "perl"])
@@ -154,7 +153,7 @@ def test_cache_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.rtl
 def test_build_is_taken_from_the_cache_the_second_time() -> None:
-    first, second = (d1("build", "--config", "tiny", "--json", timeout=BUILD_SECONDS).json for _ in range(2))
+    first, second = (d1("build", "--config", "tiny", "--json").json for _ in range(2))
     assert second["cached"] is True
     assert (first["key"], first["path"]) == (second["key"], second["path"])
 

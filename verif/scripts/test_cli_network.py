@@ -19,7 +19,7 @@ from verif.scripts.command import d1, refused
 @pytest.mark.rtl
 def test_figures_as_json_and_as_a_table() -> None:
     # The harness takes a while to build on a busy machine.
-    outcome = d1("bench", "network", "--array", "3x3", "--pattern", "neighbour", "--channel-depth", "5", "--json", timeout=600)
+    outcome = d1("bench", "network", "--array", "3x3", "--pattern", "neighbour", "--channel-depth", "5", "--json")
     assert outcome.code == 0, outcome.stderr
     figures = outcome.json
     assert figures["passed"]

@@ -15,21 +15,18 @@ import pytest
 
 from golden.isa import INSTRUCTIONS
 from golden.layout import SRAM_BASE, Cause
-from verif.scripts.command import ROOT, Outcome, d1, refused
+from verif.scripts.command import PATIENCE, ROOT, Outcome, d1, refused
 from verif.sw.host_requests import DATA, call
 
 BACKENDS = pytest.mark.parametrize("backend", ["golden", pytest.param("rtl", marks=pytest.mark.rtl)])
 EXAMPLES = sorted((ROOT / "sw" / "examples").glob("*.s"))
-
-#: Seconds that a run may take with the simulator's build.
-BUILD_SECONDS = 900
 
 
 def run(tmp_path: Path, source: str, backend: str, *options: str, config: str = "tiny") -> Outcome:
     """Run a source text, with JSON."""
     file = tmp_path / "program.s"
     file.write_text(source)
-    return d1("run", file, "--config", config, "--backend", backend, "--json", *options, timeout=BUILD_SECONDS)
+    return d1("run", file, "--config", config, "--backend", backend, "--json", *options)
 
 
 def trap_of(outcome: Outcome) -> dict[str, Any]:
@@ -106,7 +103,7 @@ def test_a_semaphore_that_overflows_makes_the_run_fail(tmp_path: Path, backend: 
 @BACKENDS
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_pass_on_an_array(example: Path, backend: str) -> None:
-    outcome = d1("run", example, "--config", "tiny", "--array", "2x2", "--backend", backend, "--json", timeout=BUILD_SECONDS)
+    outcome = d1("run", example, "--config", "tiny", "--array", "2x2", "--backend", backend, "--json")
     assert outcome.code == 0, outcome
     assert outcome.json["passed"] is True
     assert [(node["row"], node["column"]) for node in outcome.json["nodes"]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
@@ -117,7 +114,7 @@ def test_examples_pass_on_an_array(example: Path, backend: str) -> None:
 def test_an_assembled_elf_runs_as_its_source_does(tmp_path: Path, backend: str) -> None:
     assert d1("asm", EXAMPLES[0], "-o", tmp_path / "a.elf", "--config", "tiny").code == 0
     options = ("--config", "tiny", "--backend", backend, "--json")
-    outcomes = [d1("run", program, *options, timeout=BUILD_SECONDS).json for program in (EXAMPLES[0], tmp_path / "a.elf")]
+    outcomes = [d1("run", program, *options).json for program in (EXAMPLES[0], tmp_path / "a.elf")]
     for outcome in outcomes:
         del outcome["program"], outcome["seconds"]
     assert outcomes[0] == outcomes[1]
@@ -191,7 +188,7 @@ def test_what_a_program_writes_comes_before_the_report_and_is_in_the_json(tmp_pa
         call(64, "1", "@text", "6") + call(64, "2", "@text", "4") + "halt zero\n" + 'text: .ascii "hello\\n"\n' + DATA
     )
     options = ("--config", "tiny", "--backend", backend)
-    one = d1("run", file, *options, timeout=BUILD_SECONDS)
+    one = d1("run", file, *options)
     assert one.stdout.startswith("hello\n")
     assert "hell\n" in one.stderr
     two = d1("run", file, *options, "--array", "1x2")
@@ -254,11 +251,11 @@ def test_interrupt_ends_a_run_at_once_without_a_traceback(tmp_path: Path, backen
         # Shells start background jobs with interrupts ignored, and that is inherited.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not (trace.exists() and trace.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "interrupted" in stderr
     assert "Traceback" not in stderr

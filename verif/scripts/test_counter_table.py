@@ -58,7 +58,7 @@ def test_threads_that_did_nothing_make_no_table() -> None:
 def test_run_prints_what_threads_have_counted(tmp_path: Path) -> None:
     program = tmp_path / "program.s"
     program.write_text("_start: li a0, 50\n la s0, _start\n1: ld t0, (s0)\n addi a0, a0, -1\n bnez a0, 1b\n halt zero\n")
-    outcome = d1("run", program, "--config", "tiny", "--json", timeout=900)
+    outcome = d1("run", program, "--config", "tiny", "--json")
     (thread,) = outcome.json["counters"]
     assert (thread["row"], thread["column"], thread["thread"]) == (0, 0, 0)
     assert thread["pipes"] == {"integer": thread["retired"] - 50, "load": 50, "store": 0, "simd": 0, "matrix": 0}
@@ -67,7 +67,7 @@ def test_run_prints_what_threads_have_counted(tmp_path: Path) -> None:
     issuing = thread["cycles"] - sum(thread["stalls"].values())
     # A turn is issued in two cycles, since the branch needs the count.
     assert 100 <= issuing <= 110
-    printed = d1("run", program, "--config", "tiny", timeout=900).stdout
+    printed = d1("run", program, "--config", "tiny").stdout
     assert all(f"{event.name.lower()}" in printed for event in Event)
 
 

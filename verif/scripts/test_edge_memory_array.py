@@ -237,7 +237,7 @@ def test_run_fills_memories_and_tells_what_they_did(tmp_path: Path) -> None:
     data.write_bytes((0x1122334455667788).to_bytes(8, "little"))
     options = ("--config", "tiny", "--array", EXAMPLE / "array.json", "--memory", f"0,0,east={data}")
     for backend, cycles in (("golden", False), ("rtl", True)):
-        outcome = d1("run", source, *options, "--backend", backend, "--json", timeout=600)
+        outcome = d1("run", source, *options, "--backend", backend, "--json")
         assert outcome.code == 0, outcome
         (memory,) = outcome.json["memories"]
         assert (memory["port"], memory["lines_read"], memory["lines_written"], memory["errors"]) == ("east", 1, 0, 0)

@@ -264,10 +264,10 @@ def test_the_log_comes_with_the_file_unless_that_is_not_wanted(tmp_path: Path) -
     source, log, path = tmp_path / "program.s", tmp_path / "run.log", tmp_path / "run.kanata"
     source.write_text("_start: li a0, 0\nhalt a0\n")
     arguments = ("run", source, "--config", "tiny", "--trace", log)
-    assert d1(*arguments, "--no-kanata", timeout=1200).code == 0
+    assert d1(*arguments, "--no-kanata").code == 0
     assert not path.exists()
     for _ in range(2):
-        outcome = d1(*arguments, timeout=1200)
+        outcome = d1(*arguments)
         assert outcome.code == 0, outcome
         assert f"konata.sh {path}" in outcome.stderr
         retired = [each for each in read_kanata(path) if not each.flushed]
@@ -290,7 +290,6 @@ def test_the_command_writes_the_file_and_names_the_viewer(tmp_path: Path) -> Non
         "0,1",
         "--trace",
         log,
-        timeout=1200,
     )
     assert outcome.code == 0, outcome
     assert f"pipeline of node row 0, column 1: konata.sh {path}" in outcome.stderr

@@ -132,7 +132,7 @@ def test_a_described_array_of_dies_runs_with_the_same_result_in_more_cycles(tmp_
         path = tmp_path / f"dies{each}.json"
         path.write_text(topology.replace(die_link_cycles=each).to_json())
         size = (word for side in "mnk" for word in (f"--{side}", "16"))
-        facts = d1("matmul", *size, "--config", "tiny", "--array", path, "--json", timeout=600).json
+        facts = d1("matmul", *size, "--config", "tiny", "--array", path, "--json").json
         assert facts["passed"]
         assert facts["topology"]["die_link_cycles"] == each
         cycles[each] = facts["cycles"]

@@ -21,7 +21,7 @@ from scripts.d1.main import run
 from scripts.simulator import SimulatedArray, SimulatorLibrary, ToolMissing
 from scripts.simulator.processes import find_program
 from verif.scripts import ranked_scenario
-from verif.scripts.command import ROOT, Outcome, d1, refused
+from verif.scripts.command import PATIENCE, ROOT, Outcome, d1, refused
 
 
 def _launcher() -> Path | None:
@@ -54,7 +54,7 @@ def together(ranks: int, library: Path, name: str, threads: int, file: Path, res
     words = [str(library), name, str(threads), str(file), "resume" if resume else "whole"]
     command = [str(LAUNCHER), "-n", str(ranks), sys.executable, "-m", ranked_scenario.__name__, *words]
     environment = {**os.environ, **_LENIENT, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert isinstance(shown, dict)

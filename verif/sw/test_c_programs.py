@@ -23,6 +23,7 @@ from sw.c.script import default_stack_bytes, linker_script
 from sw.collectives import ENTRY_POINTS
 from sw.elf import load_elf
 from sw.host import RunReport, run_program
+from verif.scripts.command import PATIENCE
 from verif.sw.c_programs import COMPILERS, EXAMPLES, compile_c
 
 TINY = preset("tiny")
@@ -317,7 +318,7 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     folder, target = EXAMPLES / "bare", tmp_path / "bare.elf"
     command = [*compiler.command, *machine, "-mabi=lp64", "-mcmodel=medany", "-O1", "-ffreestanding", "-nostdlib", "-static"]
     sources = [f"-Wl,-T,{folder / 'link.ld'}", str(folder / "crt.S"), str(folder / "main.c"), "-o", str(target)]
-    subprocess.run([*command, *sources], check=True, env=compiler.environment(), timeout=300)
+    subprocess.run([*command, *sources], check=True, env=compiler.environment(), timeout=PATIENCE)
     return load_elf(target)
 
 
