@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all simulations share is compiled once, whichever test comes first."""
+"""What all simulations share is compiled once, whichever test comes first, and quickly."""
 
 from __future__ import annotations
 
 import os
 
+from scripts.collector import collect_seldom
 from verif.bench import cache_folder, verilator_environment
 
 
@@ -12,8 +13,11 @@ def pytest_configure() -> None:
     """Set the environment of everything that tests start.
 
     Simulators of arrays and boards take the prefix of the compiler from it, as those of benches do. Hundreds of processes import
-    the project: where nothing may be written beside the sources, they would compile it each time.
+    the project: where nothing may be written beside the sources, they would compile it each time. Simulators run for so few
+    cycles that it pays to compile them quickly; D1_QUICK=0 tests what users get.
     """
+    os.environ.setdefault("D1_QUICK", "1")
+    collect_seldom()
     os.environ["OBJCACHE"] = verilator_environment()["OBJCACHE"]
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ.setdefault("PYTHONPYCACHEPREFIX", str(cache_folder() / "bytecode"))

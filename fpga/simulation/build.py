@@ -18,7 +18,7 @@ from fpga.boards import Board
 from fpga.designs import DESIGNS, Settings
 from fpga.simulation.platform import Pin, SimulationPlatform
 from scripts.simulator.cache import Cache, digest
-from scripts.simulator.compilation import Compilation, Progress
+from scripts.simulator.compilation import Compilation, Progress, quick_by_default
 from scripts.simulator.toolchain import Toolchain, find_toolchain
 
 __all__ = [
@@ -174,16 +174,16 @@ def build_program(
 
     sources = Cache("board-sources").build(_code_key(board, design, settings, arithmetic), export, waiting)
     text = (sources / _FILES).read_text()
-    rest, tick = DESIGNS[design].nodes, TICK_BOTH_EDGES
+    rest, tick, quick = DESIGNS[design].nodes, TICK_BOTH_EDGES, quick_by_default()
     own = [(name, (_HERE / name).read_bytes()) for name in ("build.py", "main.cpp")]
-    versions = [tools.versions["verilator"], tools.versions["g++"], platform.machine()]
-    key = digest([("files", text.encode()), *own], repr(dataclasses.astuple(settings)), str(rest), *versions)
+    facts = [tools.versions["verilator"], tools.versions["g++"], platform.machine(), *(["quick"] if quick else [])]
+    key = digest([("files", text.encode()), *own], repr(dataclasses.astuple(settings)), str(rest), *facts)
     cache = Cache("boards")
     cached = cache.find(key) is not None
 
     def make(partial: Path) -> None:
         log = cache.folder / f"{key}.log"
-        compile_board(partial, log, lambda: _read_files(text), settings, tools, report, may_rest=rest, tick=tick)
+        compile_board(partial, log, lambda: _read_files(text), settings, tools, report, may_rest=rest, tick=tick, quick=quick)
 
     folder = cache.build(key, make, waiting)
     return BoardProgram(folder / PROGRAM, json.loads((folder / "build.json").read_text())["lights"], cached)
@@ -228,8 +228,8 @@ def compile_board(
     *,
     may_rest: bool,
     tick: str,
+    quick: bool,
     options: Sequence[str] = (),
-    cxx_flags: Sequence[str] = (),
 ) -> None:
     """Fill a folder with a program and its ``build.json``; the one who keeps it gives the folder its name.
 
@@ -248,8 +248,10 @@ def compile_board(
         Whether nothing is lost by sleeping while the line is quiet.
     tick : str
         A cycle of the clock: :data:`TICK_BOTH_EDGES` or :data:`TICK_CYCLE`.
-    options, cxx_flags : sequence of str
-        Beyond the usual ones, of Verilator and of the C++ compiler.
+    quick : bool
+        Compile in less time what then runs somewhat slower.
+    options : sequence of str
+        Of Verilator, beyond the usual ones.
     """
     work = folder / "work"
     work.mkdir()
@@ -262,8 +264,8 @@ def compile_board(
         (work / "board_pins.h").write_text(_pins_header(files, settings, may_rest=may_rest, tick=tick))
         compilation.timed("export", start)
         sources = sorted(name for name in files.sources if Path(name).suffix in (".v", ".sv", ".cpp"))
-        compilation.verilate([*sources, _HERE / "main.cpp"], top=TOP, prefix=_CLASS, options=options, cxx_flags=cxx_flags)
-        compilation.compile()
+        compilation.verilate([*sources, _HERE / "main.cpp"], top=TOP, prefix=_CLASS, options=options)
+        compilation.compile(quick=quick)
         compilation.link_program(folder / PROGRAM)
     shutil.rmtree(work)
     log.rename(folder / "build.log")

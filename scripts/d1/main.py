@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from scripts.collector import collect_seldom
 from scripts.d1.errors import CommandError, ExitCode
 from scripts.launched import launched_ranks
 
@@ -69,6 +70,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Of several processes that ``mpirun`` has started together, one runs it, and the others help with its array.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    collect_seldom()
 
     def command() -> Any:
         return d1.main(args=words, prog_name="d1", standalone_mode=False, obj=words)

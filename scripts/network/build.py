@@ -13,7 +13,7 @@ from typing import Any
 from golden.config import NodeConfig
 from scripts.simulator.build import config_header
 from scripts.simulator.cache import Cache, digest
-from scripts.simulator.compilation import Compilation, Progress, compiled, origin
+from scripts.simulator.compilation import Compilation, Progress, compiled, origin, quick_by_default
 from scripts.simulator.toolchain import find_toolchain
 
 __all__ = ["build_harness"]
@@ -67,13 +67,20 @@ def build_harness(
     files = [(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in paths]
     if router is not None:
         files.append((router.__qualname__, Path(inspect.getfile(router)).read_bytes()))
-    key = digest(files, config.key, *origin(tools))
-    fill = functools.partial(_fill, config=config, report=report, router=router)
+    quick = quick_by_default()
+    key = digest(files, config.key, *origin(tools), *(["quick"] if quick else []))
+    fill = functools.partial(_fill, config=config, report=report, router=router, quick=quick)
     return compiled(Cache("networks"), key, "program", tools, report, fill) / _PROGRAM
 
 
 def _fill(
-    compilation: Compilation, folder: Path, *, config: NodeConfig, report: Progress, router: Callable[[NodeConfig], Any] | None
+    compilation: Compilation,
+    folder: Path,
+    *,
+    config: NodeConfig,
+    report: Progress,
+    router: Callable[[NodeConfig], Any] | None,
+    quick: bool,
 ) -> dict[str, Any]:
     """Compile the program into ``folder``; there is nothing to tell of it."""
     # Amaranth takes a while to import, and a cached program does not need it.
@@ -93,6 +100,6 @@ def _fill(
     compilation.timed("export", start)
     sources: list[str | Path] = ["station.v", *sorted(_HARNESS.glob("*.cpp"))]
     compilation.verilate(sources, top=TOP, prefix="D1Station", cxx_flags=[f"-I{_ENGINE}", f"-I{_HARNESS}"])
-    compilation.compile()
+    compilation.compile(quick=quick)
     compilation.link_program(folder / _PROGRAM)
     return {}

@@ -25,6 +25,7 @@ from fpga.simulation.build import (
     compile_board,
 )
 from scripts.simulator.cache import Cache, digest
+from scripts.simulator.compilation import quick_by_default
 from scripts.simulator.toolchain import find_toolchain
 from verif.netlist.netlist import Netlist, clock_of_pll, read_netlist
 
@@ -38,7 +39,6 @@ _HARNESS = tuple(Path(simulation.__path__[0]) / name for name in ("build.py", "m
 #: Unknown values are random ones. Smaller files and less optimisation: the C++ is a hundred times that of the design before
 #: synthesis.
 _VERILATOR = ("--x-assign", "unique", "--x-initial", "unique", "--output-split", "20000", "--assert")
-_CXX_FLAGS = ("-O1",)
 
 #: How far the PLL's clock may be from that of the nodes.
 _CLOCK_TOLERANCE = 1e-3
@@ -104,14 +104,15 @@ def build_program(choice: Choice, netlist: Netlist, progress: Progress = lambda 
         log = cache.folder / f"{key}.log"
         compile_board(
             folder, log, files, settings, tools, progress,
-            may_rest=choice.design.nodes, tick=TICK_CYCLE, options=_VERILATOR, cxx_flags=_CXX_FLAGS,
+            may_rest=choice.design.nodes, tick=TICK_CYCLE, quick=quick, options=_VERILATOR,
         )  # fmt: skip
 
     cache = Cache("netlists")
     contents = [(name, text.encode()) for name, text in netlist.sources.items()]
     contents += [(path.name, path.read_bytes()) for path in (*_HARNESS, _RANDOMISE)]
-    versions = [tools.versions["verilator"], tools.versions["g++"], platform.machine()]
-    key = digest(contents, repr(board), repr(dataclasses.astuple(settings)), *_VERILATOR, *_CXX_FLAGS, *versions)
+    quick = quick_by_default()
+    facts = [tools.versions["verilator"], tools.versions["g++"], platform.machine(), *(["quick"] if quick else [])]
+    key = digest(contents, repr(board), repr(dataclasses.astuple(settings)), *_VERILATOR, *facts)
     cached = cache.find(key) is not None
     folder = cache.build(key, make, lambda: progress("waiting for another process that builds the same simulation", None))
     return BoardProgram(folder / PROGRAM, json.loads((folder / "build.json").read_text())["lights"], cached)

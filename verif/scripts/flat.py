@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flat array of ``rtl.array``, compiled as a whole, to be compared with the engine."""
+"""The flat array of ``rtl.array``, compiled as a whole, to be compared with the engine.
+
+Its nodes are instances of one module, the Verilog that the engine runs as well: elaborated for each site anew, they would take
+as many times as long to convert and compile, and say nothing more.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Fragment
+from amaranth.hdl import ClockSignal, Fragment, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 
 from golden.config import NodeConfig
 from golden.topology import Topology
 from rtl.array import FlatArray
-from rtl.export import convert_module, export_modules, node_class, node_ports
+from rtl.export import TOP, convert_module, export_node, node_class, node_ports
 from scripts.simulator.build import library_key
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation
@@ -25,8 +30,29 @@ __all__ = ["compile_flat", "run_flat"]
 
 _DRIVER = Path(__file__).with_name("flat.cpp")
 
-#: It runs for some thousands of cycles, and optimising takes minutes.
-_CXX_FLAG = "-O0"
+
+class NodeModule(wiring.Component):
+    """A node's boundary around an instance of its module.
+
+    Parameters
+    ----------
+    node : wiring.Component
+        Never elaborated.
+
+    Members are those of the node.
+    """
+
+    def __init__(self, node: wiring.Component):
+        self._ports = node_ports(node)
+        super().__init__(node.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        """See the class."""
+        values = {"__".join(map(str, path)): value for path, _, value in self.signature.flatten(self)}
+        ports = {f"{port.direction[0]}_{port.name}": values[port.name] for port in self._ports}
+        m = Module()
+        m.submodules.node = Instance(TOP, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
+        return m
 
 
 def compile_flat(
@@ -39,18 +65,21 @@ def compile_flat(
     cache = Cache("flat")
 
     def make(folder: Path) -> None:
-        array = FlatArray(config, topology, lambda: node_class(node)(config))
+        work = folder / "work"
+        work.mkdir()
+        array = FlatArray(config, topology, lambda: NodeModule(node_class(node)(config)))
         outputs = [port.name for port in node_ports(array) if port.direction == "output" and port.name[:4] != "host"]
         fragment = Fragment.get(array, None)
-        files = {"flat.v": convert_module(array, fragment, "flat")} | export_modules(config, fragment, arithmetic)
+        files = {"flat.v": convert_module(array, fragment, "flat")} | export_node(config, arithmetic, node=node)
         files["flat_ports.h"] = f"#define FLAT_PORTS(X) {' '.join(f'X({name})' for name in outputs)}\n"
         for name, text in files.items():
-            (folder / name).write_text(text)
+            (work / name).write_text(text)
         sources = sorted(name for name in files if Path(name).suffix in (".v", ".sv", ".cpp"))
-        with Compilation(tools, folder, folder / "build.log", lambda stage, done: None) as compilation:
-            compilation.verilate([*sources, _DRIVER], top="flat", prefix="Flat", cxx_flags=[_CXX_FLAG])
-            compilation.compile()
+        with Compilation(tools, work, folder / "build.log", lambda stage, done: None) as compilation:
+            compilation.verilate([*sources, _DRIVER], top="flat", prefix="Flat")
+            compilation.compile(quick=True)
             compilation.link(folder / "libflat.so")
+        shutil.rmtree(work)
 
     return cache.build(key, make) / "libflat.so"
 

@@ -74,7 +74,7 @@ def test_the_engine_equals_the_flat_array_in_a_matrix_product(tiny_macro: Simula
 
 @pytest.mark.rtl
 def test_the_engine_equals_the_flat_array_on_links_of_four_cycles_per_flit() -> None:
-    narrow = CONFIG.replace(link_passes=4)
+    narrow = CONFIG.replace(link_passes=4, lists=0)
     records, _ = matrix_product(build(narrow, "macro"), threads=2, skipping=True)
     assert_equal_in_every_cycle(records, run_flat(compile_flat(narrow, WHOLE, "macro"), WHOLE, records))
 
