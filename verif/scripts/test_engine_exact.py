@@ -26,6 +26,9 @@ from verif.scripts.standin import StandInNode, job
 CONFIG = preset("tiny")
 WHOLE = Topology(2, 2)
 
+#: Pipelined nodes are large, and two of them have a link; the other arrays are of sequential ones.
+PAIR = Topology(1, 2)
+
 
 def assert_equal_in_every_cycle(records: np.ndarray[Any, Any], flat: np.ndarray[Any, Any]) -> None:
     """Fails with the first cycle, node and register that differ."""
@@ -54,12 +57,14 @@ def test_the_engine_equals_the_flat_array_of_stand_ins(standin: SimulatorLibrary
     assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, WHOLE, "macro", StandInNode), WHOLE, records))
 
 
-def matrix_product(library: SimulatorLibrary, threads: int, skipping: bool) -> tuple[np.ndarray[Any, Any], int]:
+def matrix_product(
+    library: SimulatorLibrary, threads: int, skipping: bool, topology: Topology = WHOLE
+) -> tuple[np.ndarray[Any, Any], int]:
     """What the boundaries did in a product that uses all nodes and their links, and how many evaluations it took."""
     rng = np.random.default_rng(5)
     a = rng.integers(0x3F00, 0x4100, (16, 16), np.uint16)
     b = rng.integers(0xBF00, 0xC100, (16, 16), np.uint16)
-    with SimulatedArray(library.config, 2, 2, library=library, threads=threads) as array:
+    with SimulatedArray(library.config, topology=topology, library=library, threads=threads) as array:
         array.set_skipping(skipping)
         array.record_boundary()
         assert np.array_equal(run_matmul(array, a, b).c, matmul(a, b))
@@ -68,14 +73,15 @@ def matrix_product(library: SimulatorLibrary, threads: int, skipping: bool) -> t
 
 @pytest.mark.rtl
 def test_the_engine_equals_the_flat_array_in_a_matrix_product(tiny_macro: SimulatorLibrary) -> None:
-    records, _ = matrix_product(tiny_macro, threads=2, skipping=True)
-    assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, WHOLE, "macro"), WHOLE, records))
+    records, _ = matrix_product(tiny_macro, 2, True, PAIR)
+    assert_equal_in_every_cycle(records, run_flat(compile_flat(CONFIG, PAIR, "macro"), PAIR, records))
 
 
 @pytest.mark.rtl
 def test_the_engine_equals_the_flat_array_on_links_of_four_cycles_per_flit() -> None:
-    narrow = CONFIG.replace(link_passes=4, lists=0)
-    records, _ = matrix_product(build(narrow, "macro"), threads=2, skipping=True)
+    narrow = preset("nano")
+    assert narrow.link_passes == 4
+    records, _ = matrix_product(build(narrow), threads=2, skipping=True)
     assert_equal_in_every_cycle(records, run_flat(compile_flat(narrow, WHOLE, "macro"), WHOLE, records))
 
 

@@ -58,16 +58,13 @@ def test_the_engine_equals_the_flat_array_with_bridges(standin: SimulatorLibrary
 
 @pytest.mark.rtl
 @pytest.mark.parametrize("passes, cycles", [(1, 20), (4, 7)])
-def test_the_engine_equals_the_flat_array_in_a_matrix_product_on_several_dies(
-    request: pytest.FixtureRequest, passes: int, cycles: int
-) -> None:
-    config = CONFIG if passes == 1 else CONFIG.replace(link_passes=passes, lists=0)
+def test_the_engine_equals_the_flat_array_in_a_matrix_product_on_several_dies(passes: int, cycles: int) -> None:
+    config = preset("nano").replace(link_passes=passes)
     topology = Topology(2, 2, die_columns=1, die_rows=1, die_link_cycles=cycles)
     rng = np.random.default_rng(5)
     a = rng.integers(0x3F00, 0x4100, (16, 16), np.uint16)
     b = rng.integers(0xBF00, 0xC100, (16, 16), np.uint16)
-    library = request.getfixturevalue("tiny_macro") if passes == 1 else build(config, "macro", quick=True)
-    with SimulatedArray(config, topology=topology, library=library) as array:
+    with SimulatedArray(config, topology=topology, library=build(config)) as array:
         array.record_boundary()
         assert np.array_equal(run_matmul(array, a, b).c, matmul(a, b))
         records = array.boundary_records()
