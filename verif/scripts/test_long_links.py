@@ -57,7 +57,7 @@ def test_the_engine_equals_the_flat_array_with_bridges(standin: SimulatorLibrary
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("passes, cycles", [(1, 20), (4, 7)])
+@pytest.mark.parametrize("passes, cycles", [(2, 20), (4, 7)])
 def test_the_engine_equals_the_flat_array_in_a_matrix_product_on_several_dies(passes: int, cycles: int) -> None:
     config = preset("nano").replace(link_passes=passes)
     topology = Topology(2, 2, die_columns=1, die_rows=1, die_link_cycles=cycles)

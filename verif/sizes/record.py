@@ -13,6 +13,7 @@ from typing import Any
 from scripts.simulator.cache import digest
 from verif.sizes.grid import Size, parse_size
 from verif.sizes.measure import Execution
+from verif.sizes.sources import imported, meaning
 
 __all__ = ["RECORD", "Entry", "complete", "hardware_key", "load", "save"]
 
@@ -21,8 +22,17 @@ RECORD = Path(__file__).with_name("measured.json")
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: What hardware is made from.
-_HARDWARE = ("rtl", "golden/config.py", "golden/isa.py", "golden/layout.py", "golden/tables.py")
+#: Modules that make the hardware, with all that they import ...
+_HARDWARE = ("rtl.node", "rtl.export")
+
+#: ... but for this package: no size has a sequential core.
+_OTHER_HARDWARE = ("rtl.sequential",)
+
+#: Values in these modules that the hardware of a size does not depend on, since its configuration is known.
+_OTHER_VALUES = ("PRESETS",)
+
+#: What hardware is made from beside Python.
+_OTHER_SOURCES = (".cpp", ".h", ".sv", ".v", ".vlt")
 
 
 @dataclass
@@ -44,15 +54,18 @@ class Entry:
 
 
 def hardware_key(size: Size) -> str:
-    """Digest of the sources of the hardware as they are now, and of a size's configuration."""
+    """Digest of what the sources of the hardware say now, without comments, and of a size's configuration."""
     return digest([], _sources(), size.built.config.key)
 
 
 @functools.cache
 def _sources() -> str:
-    paths = [path for source in _HARDWARE for path in (_ROOT / source, *sorted((_ROOT / source).rglob("*")))]
-    files = [path for path in paths if path.is_file() and path.suffix != ".pyc"]
-    return digest([(path.relative_to(_ROOT).as_posix(), path.read_bytes()) for path in files])
+    modules = imported(_HARDWARE, _OTHER_HARDWARE)
+    # C++ and Verilog lie beside the modules that read them.
+    others = {path for folder in {path.parent for path in modules} for path in folder.iterdir() if path.suffix in _OTHER_SOURCES}
+    return digest(
+        [(path.relative_to(_ROOT).as_posix(), meaning(path, _OTHER_VALUES).encode()) for path in (*modules, *sorted(others))]
+    )
 
 
 def load() -> dict[Size, Entry]:
