@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// An array of nodes at rows x columns sites, evaluated cycle by cycle by a team of threads.
+// An array of nodes at rows x columns sites, evaluated by a team of threads, and by other processes that have parts of it.
+//
+// Who has a part of the array need not meet others in each cycle if what joins them is nothing but links of L cycles: what one of
+// them does is seen by others L - 2 cycles later at the earliest. They meet after windows of so many cycles. Within a window, a
+// part that has come to rest waits where it is, since it stays at rest until the window's end: so the cycle in which all have
+// come to rest is known, and nobody is beyond it. Everything else that ends a run is known when a window begins, and ends it.
 #pragma once
 
 #include <atomic>
@@ -91,12 +96,20 @@ class Array {
     // to be in both copies of the links.
     enum Activity : uint8_t { kAsleep, kCopy, kAwake };
 
+    // A long link, or one of its ends (0 or 1) that is evaluated by itself.
+    struct LinkPart {
+        static constexpr unsigned kBoth = 2;
+        unsigned number, end;
+    };
     struct alignas(64) Worker {
-        unsigned first = 0, last = 0;
-        uint32_t busy = 0;
-        bool progress = false;
+        unsigned first = 0, last = 0;  // slots
+        bool has_host = false;
+        std::vector<unsigned> memories;
+        std::vector<LinkPart> long_links;
+        uint64_t cycle = 0;     // the next that it evaluates
+        uint64_t progress = 0;  // the cycle after the last in which it made any
+        uint32_t busy = 0;      // how much of it was, in the last cycle
         uint64_t node_cycles = 0;
-        std::vector<unsigned> long_links, memories;
     };
     // A memory with what it drives; of that there are two copies, of even and of odd cycles.
     struct Attached {
@@ -113,30 +126,51 @@ class Array {
     void go(Mode mode);
     uint64_t work_done() const;
 
-    // A link to a site of another process, of which there is a slot without a node here: what the node there drives is copied into
-    // it. A long link between them is evaluated in both.
+    // A link of one or two cycles to a site of another process, of which there is a slot without a node here: what the node there
+    // drives is copied into it, and a link of two cycles is evaluated in both. Of a longer one, each evaluates its end, and tells
+    // what it sends.
     struct Cut {
         unsigned slot, side, beyond;
     };
     struct Neighbour {
         unsigned rank;
         std::vector<Cut> cuts;
-        std::vector<Link> out, in;
+        std::vector<unsigned> ends;  // here
+        std::vector<uint8_t> out, in;
     };
 
+    // wiring.cpp
+    void deal(const Layout& layout);
+    bool deal_dies(const Layout& layout, std::vector<unsigned>& member_of);
+    void make_nodes();
     void make_neighbours(const Layout& layout);
     void make_cuts(const Layout& layout);
     void make_long_links(const Layout& layout);
-    void make_long_links_of(unsigned site, const Layout& layout, Worker& worker);
+    void make_long_link(unsigned site, unsigned side, unsigned cycles);
     void attach_memories(const Layout& layout);
-    void exchange(Totals& totals);
-    const Link* seen(unsigned slot, unsigned side) const;
-    void wake(unsigned slot, unsigned side);
-    void step(unsigned member);
-    void step_long_links(Worker& worker);
-    void step_memories(Worker& worker);
+    Worker& worker_of(unsigned slot);
+
+    const Link* seen(unsigned slot, unsigned side, unsigned copy) const;
+    void wake(unsigned slot, unsigned side, unsigned copy);
+    void step(Worker& worker);
+    void step_nodes(Worker& worker, bool& progress);
+    void step_long_links(Worker& worker, bool& progress);
+    void settle(const LongLink& link, unsigned number, unsigned end, unsigned copy, Worker& worker, bool& progress);
+    void step_memories(Worker& worker, bool& progress);
+    void record(const Worker& worker);
+
+    // windows.cpp
+    void open_window();
+    void advance(Worker& worker);
     void complete();
-    void record();
+    void meet();
+    Totals totals() const;
+    bool crossing(bool& parts);
+    void exchange(Totals& totals);
+    void pack(Neighbour& to);
+    void unpack(const Neighbour& from);
+    void deliver(unsigned end, Wires& wires);
+    void finish(Stop stop);
 
     template <class Stream>
     void part_state(Stream& stream, int part);
@@ -145,7 +179,7 @@ class Array {
     template <class Stream>
     void common_state(Stream& stream);
     template <class Stream>
-    void long_link_state(Stream& stream, unsigned slot, unsigned side);
+    void long_end_state(Stream& stream, unsigned slot, unsigned side);
     template <class Stream>
     static void atomic_state(Stream& stream, std::atomic<uint8_t>& value);
 
@@ -161,6 +195,7 @@ class Array {
     std::vector<Activity> activity_;
     std::vector<std::atomic<uint8_t>> wake_[2];
     std::vector<std::array<Link, 4>> links_[2];
+    std::vector<unsigned> site_of_;               // by slot; kDead where there is no node here
     std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirst... - number
     std::vector<uint8_t> traced_;
     std::vector<std::vector<Retirement>> retirements_;
@@ -168,18 +203,20 @@ class Array {
     std::vector<uint32_t> observed_;
     std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_, phits_;
-    static constexpr unsigned kEast = 1, kSouth = 2;
-    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongLink = -3, kFirstMemory = -(1 << 30);
+    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongEnd = -3, kFirstMemory = -(1 << 30);
     static constexpr unsigned kDead = ~0u;
+    static bool is_long_end(int near) { return near <= kFirstLongEnd && near > kFirstMemory; }
 
     const Exchange exchange_;
     std::vector<Neighbour> cut_;
     std::vector<Peer> peers_;
     bool pause_ = false;
 
+    // Ends are numbered: those of a link are twice its number, and one more.
     std::vector<LongLink> long_links_;
     std::vector<Activity> long_activity_;
     std::vector<std::atomic<uint8_t>> long_wake_[2];
+    std::vector<unsigned> split_links_;  // between threads that do not meet in each cycle
     std::vector<Attached> memories_;
     std::vector<std::atomic<uint8_t>> memory_wake_[2];
 
@@ -187,19 +224,28 @@ class Array {
     const unsigned host_side_;
     unsigned host_slot_;  // kDead if it is at another process
     Link host_link_[2];
-    uint8_t host_busy_ = 0;
 
     uint64_t cycle_ = 0;
-    uint32_t busy_ = 0;
+    bool busy_ = true;
     uint64_t quiet_cycles_ = 0;
     bool skipping_ = true, recording_ = false;
+    // Those of cycle `recorded_from_` + 1 are at `records_from_`.
     std::vector<uint8_t> records_;
+    size_t records_from_ = 0;
+    uint64_t recorded_from_ = 0;
 
     double cost_[2] = {0, 0};
     unsigned chunks_ = 0;
+    uint32_t awake_;
 
-    uint64_t limit_ = 0;
-    bool stop_when_host_is_done_ = false, stopped_ = false;
+    // The longest window; whether threads meet in each cycle, whatever processes do; the window that is under way.
+    uint64_t window_ = kNoWindow;
+    bool lockstep_ = false;
+    uint64_t since_ = 0, until_ = 0;
+    static constexpr uint64_t kNoWindow = ~uint64_t(0);
+
+    uint64_t limit_ = 0, chunk_end_ = 0, host_left_ = 0;
+    bool stop_when_host_is_done_ = false, finishing_ = false, stopped_ = false;
     Stop stop_ = Stop::kTime;
 };
 

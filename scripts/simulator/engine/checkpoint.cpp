@@ -8,26 +8,26 @@
 
 namespace d1 {
 
-// A long link belongs to the site at its western or northern end. Its length is told, for those who do not have it.
+// An end of a long link belongs to its node. Its length is told, for those who do not have it.
 template <class Stream>
-void Array::long_link_state(Stream& stream, unsigned slot, unsigned side) {
+void Array::long_end_state(Stream& stream, unsigned slot, unsigned side) {
     const int near = neighbours_[slot][side];
-    const bool is_long = near <= kFirstLongLink && near > kFirstMemory;
-    const auto link_state = [&](auto& link_stream) {
-        const unsigned number = unsigned(kFirstLongLink - near);
-        link_stream(long_links_[number], long_activity_[number]);
-        atomic_state(link_stream, long_wake_[cycle_ & 1][number]);
+    const auto end_state = [&](auto& end_stream) {
+        const unsigned end = unsigned(kFirstLongEnd - near);
+        long_links_[end / 2].end_state(end_stream, end % 2);
+        end_stream(long_activity_[end]);
+        atomic_state(end_stream, long_wake_[cycle_ & 1][end]);
     };
     std::vector<uint8_t> bytes;
     if constexpr (std::is_same_v<Stream, StateWriter>) {
         StateWriter writer;
-        if (is_long) link_state(writer);
+        if (is_long_end(near)) end_state(writer);
         bytes = writer.take();
         stream(bytes);
     } else {
         stream(bytes);
         StateReader reader(bytes.data(), bytes.size());
-        if (is_long) link_state(reader);
+        if (is_long_end(near)) end_state(reader);
     }
 }
 
@@ -36,7 +36,7 @@ template <class Stream>
 void Array::site_state(Stream& stream, unsigned site) {
     const unsigned slot = slot_of_.at(site);
     stream(links_[0].at(slot), links_[1].at(slot));
-    for (const unsigned side : {kEast, kSouth}) long_link_state(stream, slot, side);
+    for (unsigned side = 0; side < 4; ++side) long_end_state(stream, slot, side);
     if (!nodes_[slot]) return;
     stream(activity_[slot], evaluations_[slot], phits_[slot]);
     // Calls of the past are answered, so that only those for the next cycle count.
@@ -61,11 +61,10 @@ void Array::atomic_state(Stream& stream, std::atomic<uint8_t>& value) {
 
 template <class Stream>
 void Array::common_state(Stream& stream) {
-    stream(cycle_, busy_, quiet_cycles_, host_busy_, host_link_[0], host_link_[1], host_);
+    stream(cycle_, busy_, quiet_cycles_, host_link_[0], host_link_[1], host_);
     stream.end();
     // Only the process with the host goes on with it.
     if (host_slot_ != kDead) return;
-    host_busy_ = 0;
     host_link_[0] = host_link_[1] = {};
 }
 

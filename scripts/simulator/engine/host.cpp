@@ -30,6 +30,9 @@ void Host::start(const Access* accesses, size_t count) {
     for (size_t n = 0; n < count; ++n)
         if (accesses[n].write && accesses[n].length) written.emplace(accesses[n].y, accesses[n].x);
     fences_.assign(written.begin(), written.end());
+    requests_left_ = fences_.size();
+    for (size_t n = 0; n < count; ++n)
+        if (accesses[n].length) requests_left_ += (accesses[n].offset % kLineBytes + accesses[n].length - 1) / kLineBytes + 1;
 }
 
 void Host::skip_empty() {
@@ -42,8 +45,15 @@ HostResult Host::result() const {
     return result;
 }
 
+// A flit takes its time on the link, in either direction.
+uint64_t Host::cycles_left() const {
+    if (done()) return 0;
+    return std::max<uint64_t>({1, requests_left_ * kLinkPasses, outstanding_ ? outstanding_ * kLinkPasses - came_ : 0});
+}
+
 void Host::abandon() {
     next_ = count_;
+    requests_left_ = 0;
     fence_next_ = fences_.size();
     outstanding_ = 0;
     for (Slot& slot : slots_) {
@@ -72,6 +82,7 @@ bool Host::next_request(Flit& flit) {
         const auto [y, x] = fences_[fence_next_];
         if (!read_request(flit, x, y, kFenceOffset, {})) return false;
         ++fence_next_;
+        --requests_left_;
         return true;
     }
     const Access& access = accesses_[next_];
@@ -89,6 +100,7 @@ bool Host::next_request(Flit& flit) {
         slot.length = length;
         if (!read_request(flit, access.x, access.y, offset - skip, slot)) return false;
     }
+    --requests_left_;
     position_ += length;
     if (position_ == access.length) {
         position_ = 0;

@@ -26,6 +26,9 @@ class Host {
     bool accessing() const { return next_ != count_ || fence_next_ != fences_.size() || outstanding_ != 0; }
     HostResult result() const;
 
+    // How many cycles it takes at least until all is done; 0 if it is.
+    uint64_t cycles_left() const;
+
     // Gives up what was not answered; late answers are dropped.
     void abandon();
 
@@ -54,6 +57,12 @@ class Host {
         bool used = false, abandoned = false;
         uint8_t* data = nullptr;  // null for reads whose data nobody wants
         uint32_t skip = 0, length = 0;
+
+        // Nobody waits for data meanwhile.
+        template <class Stream>
+        void state(Stream& stream) {
+            stream(used, abandoned);
+        }
     };
     // Tag of all writes, above those of reads. Their errors say themselves what failed.
     static constexpr unsigned kWriteTag = 255;
@@ -72,6 +81,7 @@ class Host {
     size_t count_ = 0, next_ = 0, position_ = 0;
     std::vector<std::pair<uint16_t, uint16_t>> fences_;
     size_t fence_next_ = 0;
+    uint64_t requests_left_ = 0;  // of accesses and fences, those that were not sent yet
     std::array<Slot, kWriteTag> slots_{};
     unsigned next_tag_ = 0;
     uint64_t outstanding_ = 0;

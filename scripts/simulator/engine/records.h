@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain records that cross to Python as they lie in memory; array.py and library.py have the same layouts.
+// Plain records that cross to Python as they lie in memory; library.py has the same layouts.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +67,7 @@ enum class Stop : uint32_t {
 struct RunStatus {
     uint64_t cycle;
     uint32_t stop;
-    uint32_t busy;  // nodes that were awake in the last cycle
+    uint32_t busy;  // 0 if nothing will change any more without input
 };
 static_assert(sizeof(RunStatus) == 16);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How processes talk, by MPI: what the engine exchanges in each cycle, and messages between the host's process and the others.
+// How processes talk, by MPI: what engines exchange when they meet, and messages between the host's process and the others.
 //
 // Whoever waits lets others run after a while: there may be more processes than processors. An error of MPI ends all processes.
 
@@ -56,15 +56,15 @@ D1_API void d1_mpi_finish() { MPI_Finalize(); }
 
 // d1::Exchange
 D1_API void d1_mpi_exchange(const d1::Peer* peers, uint32_t count, d1::Totals* totals) {
-    static_assert(sizeof(d1::Totals) == 4 * sizeof(uint64_t));
+    constexpr int kTotals = sizeof(d1::Totals) / sizeof(uint64_t);
     static std::vector<MPI_Request> requests;
     requests.resize(2 * count + 1);
     for (uint32_t n = 0; n < count; ++n) {
         const d1::Peer& peer = peers[n];
-        MPI_Irecv(peer.in, int(peer.bytes), MPI_BYTE, int(peer.rank), kCycleTag, MPI_COMM_WORLD, &requests[2 * n]);
+        MPI_Irecv(peer.in, int(peer.room), MPI_BYTE, int(peer.rank), kCycleTag, MPI_COMM_WORLD, &requests[2 * n]);
         MPI_Isend(peer.out, int(peer.bytes), MPI_BYTE, int(peer.rank), kCycleTag, MPI_COMM_WORLD, &requests[2 * n + 1]);
     }
-    MPI_Iallreduce(MPI_IN_PLACE, totals, 4, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD, &requests[2 * count]);
+    MPI_Iallreduce(MPI_IN_PLACE, totals, kTotals, MPI_UINT64_T, MPI_MAX, MPI_COMM_WORLD, &requests[2 * count]);
     finish(requests, false);
 }
 
