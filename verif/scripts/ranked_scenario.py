@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run shows of itself, for comparison between one process and several.
 
-As a program, in each of the processes: a pickled SimulatorLibrary, name of a topology, threads, file of a checkpoint, and
-``whole`` to write it, or ``resume`` to go on from it. Rank 0 prints a JSON object.
+As a program, in each of the processes: a pickled SimulatorLibrary, names of topologies with commas between them, threads, a
+folder for checkpoints (``<topology>.d1c``), and what to do: ``whole`` writes one each, ``resume`` goes on from them, ``stops`` is
+another scenario, which writes one each as well. Rank 0 prints a JSON object, by topology.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import pickle
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,18 @@ TOPOLOGIES = {
     ),
 }
 
+#: Four dies, with the host in the last.
+WINDOWS = {
+    f"links of {cycles}": Topology(4, 4, die_rows=2, die_columns=2, die_link_cycles=cycles, host=(3, 2, Port.EAST))
+    for cycles in (2, 3, 4, 7, 20)
+}
+TOPOLOGIES |= WINDOWS
 
-def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, Any]:
+
+def shows(array: SimulatedArray, checkpoint: Path) -> dict[str, Any]:
     """Lets nodes write to each other over all links, and tells all that can be seen. In one array, a node waits for ever.
 
-    In the middle of it, the array is saved if there is a file for that.
+    In the middle of it, the array is saved.
     """
     array.record_boundary()
     array.trace(True, True)
@@ -67,8 +76,7 @@ def shows(array: SimulatedArray, checkpoint: Path | None = None) -> dict[str, An
             place: dict[str, Any] = {"x": memory.x, "y": memory.y, "exit": memory.port, "offset": 64 + 16 * n}
             array.send(Packet(kind=Kind.READ, **place, src_exit=array.topology.host_link[2], tag=80 + n))
     array.run(100)
-    if checkpoint is not None:
-        array.save(checkpoint)
+    array.save(checkpoint)
     return {"middle": array.cycle, **rest(array)}
 
 
@@ -103,10 +111,63 @@ def _memory_of(array: SimulatedArray, description: EdgeMemory) -> list[Any]:
     return [digest, memory.lines_read, memory.lines_written, memory.errors, memory.busy_cycles]
 
 
-def in_one_process(library: SimulatorLibrary, name: str, checkpoint: Path | None = None) -> dict[str, Any]:
-    """The whole scenario."""
-    with SimulatedArray(CONFIG, library=library, threads=1, topology=TOPOLOGIES[name]) as array:
-        return shows(array, checkpoint)
+def stops(array: SimulatedArray, checkpoint: Path) -> dict[str, Any]:
+    """Lets runs end for every reason that there is, and tells in which cycles they did. The array is saved before the last one,
+    whose end takes so many cycles that only long windows are worth it."""
+    ends: list[Any] = []
+
+    def run(cycles: int | None = None) -> None:
+        result = array.run(cycles)
+        ends.append([result.reason, array.cycle, array.node_cycles, array.hops])
+
+    def work(x: int, y: int, what: int) -> None:
+        array.write_register(x, y, START, what)
+        ends.append(array.cycle)
+
+    array.trace(True, True)
+    # At rest, and in the middle of what goes from die to die and back.
+    run()
+    for x, y in ((3, 3), (0, 0), (1, 1), (2, 1)):
+        array.read(x, y, 0, 40)
+        ends.append(array.cycle)
+    for n, (x, y) in enumerate([(0, 0), (1, 2), (2, 0), (3, 3)]):
+        work(x, y, job(60 + 13 * n, send_to=(3 - x, 3 - y)))
+    for cycles in (1, 2, 5, 17, 18, 19, 40):
+        run(cycles)
+    run()
+    # Packets of the host that nobody waits for, of which one comes back.
+    for kind in (Kind.WRITE, Kind.READ):
+        array.send(Packet(kind=kind, x=0, y=1, offset=32, src_x=3, src_y=2, src_exit=Port.EAST, tag=200))
+    run()
+    ends.append([repr(packet) for packet in array.host_inbox])
+    # Dies come to rest one after the other, the last with a thread that waits for ever.
+    work(0, 0, job(50))
+    work(3, 0, job(80, wait=True))
+    work(0, 3, job(20, send_to=(2, 2)))
+    run()
+    array.read_many([(x, y, 0, 100) for x, y in array.topology.sites()])
+    ends.append(array.cycle)
+    work(1, 1, job(400, send_to=(2, 2)))
+    work(2, 3, job(33, stall=True))
+    run(100)
+    array.save(checkpoint)
+    # One never comes to rest, and nothing moves any more.
+    run(None if array.topology.die_link_cycles > 4 else 500)
+    records = [array.retirements(), array.vector_writes()]
+    memory = b"".join(array.peek(x, y, 0, CONFIG.sram_bytes) for x, y in array.topology.sites())
+    return {
+        "ends": ends,
+        "records": [hashlib.sha256(each.tobytes()).hexdigest() for each in records],
+        "memory": hashlib.sha256(memory).hexdigest(),
+    }
+
+
+def in_one_process(
+    library: SimulatorLibrary, name: str, checkpoint: Path, scenario: Callable[..., dict[str, Any]] = shows, threads: int = 1
+) -> dict[str, Any]:
+    """A scenario."""
+    with SimulatedArray(CONFIG, library=library, threads=threads, topology=TOPOLOGIES[name]) as array:
+        return scenario(array, checkpoint)
 
 
 def shows_rest(array: SimulatedArray) -> dict[str, Any]:
@@ -118,7 +179,7 @@ def shows_rest(array: SimulatedArray) -> dict[str, Any]:
 
 def main() -> None:
     """What each process does."""
-    library_file, name, threads, file, resume = sys.argv[1:]
+    library_file, names, threads, folder, what = sys.argv[1:]
     processes = join()
     assert processes.size == launched_ranks()
     if processes.rank != 0:
@@ -126,12 +187,15 @@ def main() -> None:
         return
     library = pickle.loads(Path(library_file).read_bytes())
     options = {"library": library, "processes": processes, "threads": int(threads)}
-    if resume == "resume":
-        with RankedArray.load(file, **options) as array:
-            shown = shows_rest(array)
-    else:
-        with RankedArray(CONFIG, topology=TOPOLOGIES[name], **options) as array:
-            shown = shows(array, Path(file))
+    shown = {}
+    for name in names.split(","):
+        file = Path(folder) / f"{name}.d1c"
+        if what == "resume":
+            with RankedArray.load(file, **options) as array:
+                shown[name] = shows_rest(array)
+        else:
+            with RankedArray(CONFIG, topology=TOPOLOGIES[name], **options) as array:
+                shown[name] = {"whole": shows, "stops": stops}[what](array, file)
     processes.end()
     print(json.dumps(shown))
 

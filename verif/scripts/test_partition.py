@@ -60,6 +60,24 @@ def test_a_whole_array_is_cut_evenly() -> None:
     assert partition(Topology(1, 4, host=(3, 0, Port.EAST)), 2).tolist() == [[1, 1, 0, 0]]
 
 
+def test_cuts_lie_between_dies_where_links_are_long() -> None:
+    dies = Topology(4, 4, die_rows=2, die_columns=2, die_link_cycles=20)
+    assert partition(dies, 2).tolist() == [[0] * 4, [0] * 4, [1] * 4, [1] * 4]
+    assert partition(dies, 4).tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
+    # Of dies side by side, even if strips of nodes would be somewhat fairer.
+    assert partition(Topology(1, 8, die_columns=3, die_link_cycles=20), 2).tolist() == [[0] * 3 + [1] * 5]
+    # But not if one process had much more to do, nor where links are as short as others.
+    assert partition(Topology(8, 24, die_columns=8, die_link_cycles=20), 2)[0].tolist() == [0] * 12 + [1] * 12
+    assert partition(dies.replace(die_link_cycles=1), 4).tolist() == [[0, 1, 2, 3]] * 4
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(1, 9))
+def test_a_rank_per_die_is_possible(down: int, across: int, rows: int, columns: int, cycles: int) -> None:
+    topology = Topology(down * rows, across * columns, die_rows=rows, die_columns=columns, die_link_cycles=cycles)
+    owner = partition(topology, down * across)
+    assert np.bincount(owner.ravel()).tolist() == [rows * columns] * (down * across)
+
+
 def test_the_die_is_cut_fairly() -> None:
     die = topology_preset("d1-die")
     for ranks in (2, 4, 8):
