@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction
+from golden.list_descriptor import Dimension, ListDescriptor
 from golden.program import Program
 from sw.assembler import assemble
 
@@ -59,13 +60,19 @@ handler:
 data:
     .word 0x3f800000, 0xbf803f80, 0x40490fdb, 0x7f800001, 0x3f000000, 0x3e99999a, 0xc2280000, 0x00800000
     .zero 2048
+    .balign 128
+list:
+    .dword {words}
 """
+
+#: Semaphore that the list posts when all of it has arrived.
+_LIST_SEMAPHORE = 3
 
 #: Instructions that the fixed parts have, or that do not come back.
 _ELSEWHERE = ("halt", "mret", "jal", "jalr", "ebreak")
 
 
-def _written(row: Instruction) -> list[str]:
+def _written(row: Instruction, config: NodeConfig) -> list[str]:
     operands = dict(_OPERANDS)
     before: list[str] = []
     named = set(row.operands)
@@ -77,6 +84,10 @@ def _written(row: Instruction) -> list[str]:
         before += ["    csrr x16, mnode", "    la x17, data + 256", "    slli x17, x17, 43", "    srli x17, x17, 43"]
         before.append("    add x16, x16, x17")
         operands["rs1"] = "x16"
+    elif row.mnemonic == "nlist":
+        # From the node to itself: 128 bytes of data.
+        before += ["    la x6, list", "    csrr x16, mnode", "    la x17, data", "    slli x17, x17, 43", "    srli x17, x17, 43"]
+        before += ["    add x16, x16, x17", "    sd x16, 8(x6)", "    addi x16, x16, 1024", "    sd x16, 16(x6)"]
     elif "(rs1)" in row.syntax or "(rs2)" in row.syntax:
         before += ["    mv x16, x8", "    addi x17, x8, 128"]
         operands |= {"rs1": "x16", "rs2": "x17", "imm_i": "0", "imm_s": "64"}
@@ -97,6 +108,8 @@ def _written(row: Instruction) -> list[str]:
     after = [f"{target}:"] if named & {"imm_b", "imm_j"} else []
     if row.mnemonic.startswith("nread"):
         after.append("    vst v8, 192(x8)")
+    if row.mnemonic == "nlist" and config.lists:
+        after += ["    li t0, 1", f"    swait {_LIST_SEMAPHORE}, t0"]
     if named & {"rs1", "rs2"}:
         after += ["    mv x6, x14", "    li x7, -3"]
     return [*before, f"    {row.mnemonic} {pieces}", *after]
@@ -114,8 +127,13 @@ def _split(syntax: str) -> list[str]:
 
 
 def instruction_tour(config: NodeConfig) -> Program:
-    """The program. It starts at ``_start`` and ends with ``halt``; ``ebreak`` alone is not in it."""
+    """The program. It starts at ``_start`` and ends with ``halt``; ``ebreak`` alone is not in it.
+
+    A node without lists takes ``nlist`` as an illegal instruction, behind which the program goes on.
+    """
     # Reset does not clear vector registers, and transposes read up to sixteen.
     loads = "".join(f"    vld v{number}, {number % 2 * config.line_bytes}(x8)\n" for number in range(16))
-    lines = [line for row in INSTRUCTIONS.values() if row.mnemonic not in _ELSEWHERE for line in _written(row)]
-    return assemble(_SET_UP + loads + "\n".join(lines) + _END, config=config)
+    lines = [line for row in INSTRUCTIONS.values() if row.mnemonic not in _ELSEWHERE for line in _written(row, config)]
+    # Source and destination, 0 here, are filled in by the program.
+    words = ListDescriptor(16, 0, 0, (Dimension(8, 16, 16),), post_destination=_LIST_SEMAPHORE).words()
+    return assemble(_SET_UP + loads + "\n".join(lines) + _END.format(words=", ".join(map(str, words))), config=config)
