@@ -240,7 +240,7 @@ def test_a_start_without_a_free_place_is_ignored_and_counted() -> None:
 
 
 def test_a_node_without_lists_has_none_of_the_registers() -> None:
-    array = GoldenArray(preset("tiny"), 1, 1)
+    array = GoldenArray(TINY.replace(lists=0), 1, 1)
     start(array, ListDescriptor(8, address(0, SOURCE), address(0, DESTINATION), (Dimension(1),)))
     assert array.run(100).cycles == 0
     assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_START) == 0

@@ -20,7 +20,7 @@ VALUES: dict[str, tuple[int, ...]] = {
 }
 
 #: What all sizes have in common: ``medium`` with less SRAM. Its lines are as long as the widest fetch.
-BASE = preset("medium").replace(name="medium with 32 KiB", sram_blocks=4, sram_ways=1, bank_lines=256)
+BASE = preset("medium").replace(name="medium with 32 KiB", sram_blocks=4, sram_ways=1, bank_lines=256, lists=0)
 
 
 @dataclass(frozen=True, order=True)

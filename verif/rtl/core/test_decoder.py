@@ -48,7 +48,7 @@ def words(seed: int) -> list[int]:
     return found + [rng.getrandbits(32) for _ in range(3000)]
 
 
-CONFIGS = {name: preset(name) for name in ("d1", "medium", "tiny")} | {"tiny with lists": preset("tiny").replace(lists=4)}
+CONFIGS = {name: preset(name) for name in ("d1", "medium", "small", "tiny")}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -151,7 +151,7 @@ def flags_by_function(row: Instruction) -> dict[str, bool]:
 
 
 def test_what_an_operation_needs_is_what_the_reference_says() -> None:
-    config = preset("d1").replace(lists=2)
+    config = preset("d1")
     simulation = Simulation(Decoder(config), clocked=False)
     decoder = simulation.component
 

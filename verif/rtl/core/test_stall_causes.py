@@ -58,13 +58,13 @@ def cause(oldest: Named, case: Case, waiting: Waiting) -> Event:
     state = case.state
     if not case.runs:
         return Event.FETCH
-    if oldest.unit(Unit.NETWORK) and not state.network_room:
+    if oldest.unit(Unit.NETWORK) and not (state.list_room if oldest.mnemonic("nlist") else state.network_room):
         return Event.CREDIT
     if oldest.unit(Unit.VECTOR_LOAD) and "response_waiting" in state.flags:
         return Event.CREDIT
     if awaits_grant(oldest, state, waiting):
         return Event.BANK
-    of_thread = replace(state, flags=state.flags - {"response_waiting"}, network_room=True, division_room=True)
+    of_thread = replace(state, flags=state.flags - {"response_waiting"}, network_room=True, list_room=True, division_room=True)
     return Event.STRUCTURAL if ready([oldest], of_thread) == [True] else Event.OPERAND
 
 
@@ -120,3 +120,18 @@ def test_an_accumulator_is_waited_for_in_the_name_of_the_bank_while_its_store_wa
         assert shown_cause(context, dut.grouping, waiting) == expected
 
     SIMULATIONS["tiny, 1 at a time"].run(check)
+
+
+@pytest.mark.parametrize("mnemonic, network, lists", [("nlist", True, False), ("nwrite", False, True)])
+def test_requests_wait_for_room_in_the_network_and_lists_for_a_place(mnemonic: str, network: bool, lists: bool) -> None:
+    dut = SIMULATIONS["tiny, 2 at a time"].component
+    word = INSTRUCTIONS[mnemonic].match
+
+    async def check(context: Any) -> None:
+        for state in (UnderWay(network_room=network, list_room=lists), UnderWay(network_room=lists, list_room=network)):
+            ready, _ = show(context, dut, Case((word, word), state))
+            held = state.network_room == network
+            assert ready[0] != held
+            assert (shown_cause(context, dut.grouping, Waiting(frozenset(), "none", 1)) == "credit") == held
+
+    SIMULATIONS["tiny, 2 at a time"].run(check)

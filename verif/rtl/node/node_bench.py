@@ -30,10 +30,11 @@ WIDE = preset("medium").replace(
     accumulators=2,
     semaphores=8,
     matrix_passes=2,
+    lists=8,
 )
 
 #: A pipelined core that does one thing at a time.
-NARROW = preset("tiny").replace(name="narrow", threads=1, fetch_lines=2, fetch_bytes=8, decode_width=1, issue_width=1)
+NARROW = preset("tiny").replace(name="narrow", threads=1, fetch_lines=2, fetch_bytes=8, decode_width=1, issue_width=1, lists=2)
 
 #: A sequential core with larger lines and accumulators than nano has.
 WIDE_SEQUENTIAL = preset("medium").replace(
@@ -45,6 +46,7 @@ WIDE_SEQUENTIAL = preset("medium").replace(
     semaphores=8,
     simd_passes=2,
     matrix_passes=2,
+    lists=0,
 )
 
 

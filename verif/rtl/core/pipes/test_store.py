@@ -30,7 +30,7 @@ CONFIGS = {
 SIMULATIONS: dict[int, Simulation] = {
     line_bytes: Simulation(PipeBench(StorePipe(config), config)) for line_bytes, config in CONFIGS.items()
 }
-#: Of ``nlist``, which these configurations do not have, arrays with lists are the test.
+#: Arrays of nodes are the test of ``nlist``.
 ROWS = [
     row
     for row in INSTRUCTIONS.values()
