@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES, preset
+from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES
 from golden.edge_memory import EdgeMemory
 from golden.layout import (
     LIST_DESCRIPTOR_BYTES,

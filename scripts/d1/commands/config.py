@@ -45,7 +45,10 @@ def config(name: NodeConfig | None, as_json: bool) -> None:
         print_json({"presets": [effective_values(each) for each in PRESETS.values()]})
         return
     rows = [
-        (p.name, str(p.line_bytes), f"{p.matrix_m}x{p.matrix_n}x4", f"{p.sram_bytes >> 10} KiB", str(p.banks), str(p.threads))
+        (
+            p.name, str(p.line_bytes), f"{p.matrix_m}x{p.matrix_n}x4", f"{p.sram_bytes >> 10} KiB", str(p.banks), str(p.threads),
+            str(p.lists),
+        )
         for p in PRESETS.values()
-    ]
-    print_table("presets", ("name", "line bytes", "matrix", "SRAM", "banks", "threads"), rows)
+    ]  # fmt: skip
+    print_table("presets", ("name", "line bytes", "matrix", "SRAM", "banks", "threads", "lists"), rows)
