@@ -28,6 +28,7 @@ from verif.rtl.node.choices import Choices
 from verif.rtl.node.items import Item, ItemMaker
 from verif.rtl.node.order import Order
 from verif.rtl.node.pieces import constant, data_address
+from verif.rtl.node.pieces_lists import Room
 from verif.rtl.node.programs import ROOM_BYTES, length, template
 
 __all__ = ["ROOMS", "Exchanges", "Member"]
@@ -141,6 +142,9 @@ class Exchanges:
     def _global(self, site: Site, offset: int) -> int:
         return int(GlobalAddress(*site, offset))
 
+    def _room(self, place: _Place) -> Room:
+        return Room(self._global(place.site, place.offset), place.size)
+
     def _write(self, member: Member, place: _Place, by_packets: bool) -> list[int]:
         """Write some of a place, which is local unless packets are sent."""
         choices, maker, words = self._choices, member.maker, []
@@ -171,6 +175,9 @@ class Exchanges:
         choices, maker, words = self._choices, member.maker, []
         for _ in range(choices.integer(1, 2)):
             line = place.offset + self._line * choices.integer(0, place.size // self._line - 1)
+            if self._config.lists and place.site != member.site and choices.integer(0, 3) == 0:
+                words += maker.pull(self._room(place))
+                continue
             if place.site != member.site or choices.integer(0, 3) == 0:
                 vector = maker.vector()
                 words += constant(_POINTER, self._global(place.site, line))
@@ -291,7 +298,10 @@ class Exchanges:
         by_packets = remote or (place.site == receiver.site and self._choices.one_of((True, False, False)))
         count = self._choices.integer(1, 3)
         send, receive = self._write(sender, place, by_packets), self._wait(semaphore, count)
-        if by_packets and self._choices.one_of((True, False)):
+        if self._config.lists and place.site == receiver.site and self._choices.integer(0, 3) == 0:
+            # Packets of the thread and of its list have no order, so the list brings all.
+            send, receive = sender.maker.push(self._room(place), semaphore[1]), self._wait(semaphore, 1)
+        elif by_packets and self._choices.one_of((True, False)):
             # The last line brings a post with it.
             send += constant(_POINTER, self._global(place.site, place.offset))
             send.append(encode(self._choices.one_of(("nwrite.s", "nwrite.sp")), sender.maker.vector(), _POINTER, semaphore[1]))

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from golden.isa import INSTRUCTIONS
 from verif.rtl.node.pieces import DATA_REGISTERS, VECTORS
-from verif.rtl.node.pieces_network import NetworkPieces
+from verif.rtl.node.pieces_lists import ListPieces
 from verif.rtl.node.pieces_scalar import ScalarPieces
 from verif.rtl.node.pieces_vector import VectorPieces
 
@@ -70,7 +70,7 @@ class Item:
     kept: bool = False
 
 
-class ItemMaker(ScalarPieces, VectorPieces, NetworkPieces):
+class ItemMaker(ScalarPieces, VectorPieces, ListPieces):
     """Makes items for one thread; parameters as of PieceMaker."""
 
     def straight(self) -> Item:
@@ -144,7 +144,8 @@ _STRAIGHT = _weighted(
     (2, _M._indexed), (2, _M._set_format), (2, _M._steps_in_memory), (1, _M._step_in_registers), (1, _M._zero), (2, _M._tile),
     (1, _M._post_and_wait), (1, _M._overflow), (1, _M._write_to_itself), (1, _M._send_to_itself), (2, _M._read_from_itself),
     (1, _M._failing_request), (1, _M._wrong_request), (1, _M._to_host), (4, _M._late_scalar), (3, _M._flags),
-    (2, _M._predicate_in_use), (2, _M._format_in_use), (4, _M._operands_overwritten),
+    (2, _M._predicate_in_use), (2, _M._format_in_use), (4, _M._operands_overwritten), (1, _M._list_to_itself),
+    (1, _M._failing_list), (1, _M._failing_chain), (1, _M._wrong_list),
 )  # fmt: skip
 
 #: Ways to make any item, as often as they are chosen.
