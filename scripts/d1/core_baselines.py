@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exact cycle counts of the core's benchmarks on full-size nodes: scalar programs, and a tile exchange beside matrix steps.
+"""Exact cycle counts of the core's benchmarks on full-size nodes: scalar programs, and tile exchanges beside matrix steps.
 
 They are kept and compared as those of matrix products are: see :mod:`scripts.d1.baselines`.
 """
@@ -15,6 +15,7 @@ from scripts.d1.baselines import FOLDER
 from scripts.d1.report import Stages
 from scripts.simulator import SimulatedArray
 from sw.benchmarks.exchange import run_exchange
+from sw.benchmarks.exchange_source import Sender
 from sw.benchmarks.scalar import SCALAR_BENCHMARKS, ScalarBenchmark, run_scalar
 
 FILE = FOLDER / "core.json"
@@ -74,22 +75,22 @@ def _scalar(benchmark: ScalarBenchmark, threads: int) -> CoreCase:
     return CoreCase(f"{benchmark.title}, {threads} thread{'s' * (threads > 1)}", 1, run)
 
 
-def _exchange(communicating: bool) -> CoreCase:
+def _exchange(sender: Sender) -> CoreCase:
     def run(array: SimulatedArray) -> CoreCounts:
-        result = run_exchange(array, communicating)
+        result = run_exchange(array, sender)
         counts = {"step_cycles": result.step_cycles, "steps": result.steps}
         per_cycle = {"steps_per_cycle": ("steps", "step_cycles")}
-        if communicating:
+        if sender.threads:
             counts |= {"send_cycles": result.send_cycles, "lines_each_way": result.lines}
             per_cycle["lines_per_cycle_each_way"] = ("lines_each_way", "send_cycles")
         return CoreCounts({**counts, "bank_conflicts": result.bank_conflicts}, per_cycle)
 
-    return CoreCase(f"matrix steps of 2 threads, {'while 2 exchange tiles' if communicating else 'alone'}", 2, run)
+    return CoreCase(f"matrix steps of 2 threads, {sender.value}", 2, run)
 
 
-STEPS_ALONE, STEPS_AND_EXCHANGE = _exchange(False), _exchange(True)
+EXCHANGES = {sender: _exchange(sender) for sender in Sender}
 SCALAR_CASES = tuple(_scalar(benchmark, threads) for benchmark in SCALAR_BENCHMARKS for threads in THREADS)
-CASES = (*SCALAR_CASES, STEPS_ALONE, STEPS_AND_EXCHANGE)
+CASES = (*SCALAR_CASES, *EXCHANGES.values())
 
 
 def measure(case: CoreCase, stages: Stages) -> CoreCounts:
