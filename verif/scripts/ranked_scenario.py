@@ -26,14 +26,17 @@ from scripts.launched import launched_ranks
 from scripts.simulator import SimulatedArray, SimulatorLibrary
 from scripts.simulator.processes import join
 from scripts.simulator.ranked import RankedArray, serve
+from verif.scripts.list_traffic import start_lists
 from verif.scripts.standin import job
 
 CONFIG = preset("tiny")
 START = thread_offset(0, ThreadRegister.PC)
 
-#: By name: a plain one; one cut along rows, with the host in its last strip; faults, memories, long links in and beside cuts.
+#: By name: a plain one; one cut along rows, with the host in its last strip; faults, memories, long links in and beside cuts;
+#: and one for nodes with lists, which are no stand-ins.
 TOPOLOGIES = {
     "4x4": Topology(4, 4),
+    "lists": Topology(2, 2),
     "rows": Topology(6, 2, host=(1, 5, Port.SOUTH)),
     "dies": Topology(
         4,
@@ -61,6 +64,17 @@ def shows(array: SimulatedArray, checkpoint: Path) -> dict[str, Any]:
     """
     array.record_boundary()
     array.trace(True, True)
+    if array.topology == TOPOLOGIES["lists"]:
+        start_lists(array)
+    else:
+        _start_jobs(array)
+    array.run(100)
+    array.save(checkpoint)
+    return {"middle": array.cycle, **rest(array)}
+
+
+def _start_jobs(array: SimulatedArray) -> None:
+    """Let stand-ins write to each other, and the host to memories."""
     rng = random.Random(5)
     sites = [(x, y) for x, y in array.topology.sites() if x < 5]
     busy = rng.sample(sites, 8)
@@ -75,9 +89,6 @@ def shows(array: SimulatedArray, checkpoint: Path) -> dict[str, Any]:
         for n in range(4):
             place: dict[str, Any] = {"x": memory.x, "y": memory.y, "exit": memory.port, "offset": 64 + 16 * n}
             array.send(Packet(kind=Kind.READ, **place, src_exit=array.topology.host_link[2], tag=80 + n))
-    array.run(100)
-    array.save(checkpoint)
-    return {"middle": array.cycle, **rest(array)}
 
 
 def rest(array: SimulatedArray) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sw.assembler import assemble
 from sw.host import load_program, start
 from sw.routing import set_up_routes
 from verif.scripts.command import d1, refused
+from verif.scripts.list_traffic import start_lists
 from verif.scripts.standin import job
 
 CONFIG = preset("tiny")
@@ -148,6 +149,21 @@ def test_the_node_itself_goes_on_as_it_would_have(computing: SimulatedArray, tmp
         assert results[0] == results[1]
         assert all(any(each) for each in records[0])
         assert records[0] == records[1]
+
+
+@pytest.mark.parametrize("cycles, threads", [(20, 1), (120, 2)])
+def test_lists_go_on_as_they_would_have(tiny_macro: SimulatorLibrary, tmp_path: Path, cycles: int, threads: int) -> None:
+    file = tmp_path / "run.d1c"
+    with SimulatedArray(CONFIG, 2, 2, library=tiny_macro, threads=3 - threads) as array:
+        start_lists(array)
+        array.run(cycles)
+        array.save(file)
+        moved = [array.peek(x, y, 0, CONFIG.sram_bytes) for x, y in array.topology.sites()]
+        expected = Run(array).seen()
+    assert expected[0].reason == "ended"
+    assert all(before != after for before, after in zip(moved, expected[1], strict=True))
+    with SimulatedArray.load(file, threads=threads, library=tiny_macro) as array:
+        assert Run(array).seen() == expected
 
 
 def test_what_the_host_has_not_looked_at_is_kept(standin: SimulatorLibrary, tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ def test_processes_change_nothing(library: Path, tmp_path: Path, name: str, rank
 
 
 @needs_mpi
+def test_processes_change_nothing_of_lists(tmp_path: Path, tiny_macro: SimulatorLibrary) -> None:
+    nodes = tmp_path / "library"
+    nodes.write_bytes(pickle.dumps(tiny_macro))
+    expected = alone(nodes, "lists", tmp_path)
+    assert expected["reason"] == "ended"
+    assert together(2, nodes, "lists", 1, tmp_path, "resume")["lists"]["memory"] == expected["memory"]
+    assert together(2, nodes, "lists", 1, tmp_path)["lists"] == expected
+
+
+@needs_mpi
 def test_processes_go_on_from_the_checkpoint_of_one(library: Path) -> None:
     expected = alone(library, "dies", library.parent)
     shown = together(2, library, "dies", 1, library.parent, "resume")["dies"]
