@@ -10,6 +10,9 @@ from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
 from golden.layout import (
     BIAS_BITS,
     COORDINATE_BITS,
+    LIST_DESCRIPTOR_BYTES,
+    LIST_MAGIC,
+    LIST_START,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
@@ -20,6 +23,7 @@ from golden.layout import (
     Csr,
     Flag,
     FormatKind,
+    ListField,
     ThreadRegister,
 )
 from sw.c.intrinsics import intrinsics
@@ -87,6 +91,7 @@ def header(config: NodeConfig) -> str:
         "MATRIX_M": config.matrix_m,
         "MATRIX_N": config.matrix_n,
         "ACC_BYTES": config.accumulator_bytes,
+        "LISTS": config.lists,
     }
     addresses = {
         "OFFSET_BITS": OFFSET_BITS,
@@ -96,6 +101,9 @@ def header(config: NodeConfig) -> str:
         "THREAD_STRIDE": THREAD_STRIDE,
         "SEMAPHORE_BLOCK": CONTROL_PAGE_OFFSET + SEMAPHORE_BLOCK,
         "SEMAPHORE_STRIDE": SEMAPHORE_STRIDE,
+        "LIST_START": CONTROL_PAGE_OFFSET + LIST_START,
+        "LIST_DESCRIPTOR_BYTES": LIST_DESCRIPTOR_BYTES,
+        "LIST_MAGIC": LIST_MAGIC,
     }
     parts = [
         _TOP.format(name=config.name),
@@ -113,6 +121,8 @@ def header(config: NodeConfig) -> str:
         _defines("FLAG_", _members(Flag)),
         "/* Kinds of number format. */",
         _defines("KIND_", _members(FormatKind)) + f"#define D1_BIAS_BITS {BIAS_BITS}\n",
+        "/* Lowest bits of fields of a list's control word; d1_lists.h makes it. */",
+        _defines("LIST_FIELD_", _members(ListField)),
         _HELPERS,
         *(each.text for each in intrinsics(config)),
         _BOTTOM,

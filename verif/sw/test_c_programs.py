@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.config import PRESETS, NodeConfig, preset
-from golden.layout import SRAM_BASE, Cause
+from golden.config import MATRIX_K, PRESETS, NodeConfig, preset
+from golden.layout import SRAM_BASE, Cause, ListWord
+from golden.list_descriptor import Dimension, ListDescriptor
 from golden.matrix import matmul
 from golden.mesh import GoldenArray
 from golden.program import Program, ProgramError
@@ -23,6 +24,7 @@ from sw.c.script import default_stack_bytes, linker_script
 from sw.collectives import ENTRY_POINTS
 from sw.elf import load_elf
 from sw.host import RunReport, run_program
+from sw.kernels.packing import pack_a
 from verif.scripts.command import PATIENCE
 from verif.sw.c_programs import COMPILERS, EXAMPLES, compile_c
 
@@ -259,6 +261,48 @@ def test_programs_without_collectives_do_not_have_them(tmp_path: Path) -> None:
     without = compile_c(tmp_path, "int main(void) { return 0; }", TINY)
     assert set(ENTRY_POINTS) <= set(with_them.symbols)
     assert not set(ENTRY_POINTS) & set(without.symbols)
+
+
+# -- lists ----------------------------------------------------------------------------------------------------------------
+
+WITH_LISTS = [config for config in PRESETS.values() if config.lists]
+
+
+def check_tiles(array: ArrayBackend, program: Program) -> None:
+    """The list has made what ``pack_a`` makes of the matrix."""
+    report = run_program(array, program, LIMIT)
+    assert report.passed, report.summary()
+    contents = (
+        np.frombuffer(array.peek(0, 0, program.symbols[name] - SRAM_BASE, 2048), np.uint16) for name in ("matrix", "packed")
+    )
+    matrix, packed = contents
+    assert len(np.unique(matrix)) == 1024
+    assert (packed == pack_a(array.config, matrix.reshape(32, 32), MATRIX_K).reshape(-1)).all()
+    assert re.fullmatch(r"32 x 32: \d+ cycles by a list, \d+ by loads and stores\n", text(report))
+
+
+@COMPILER
+@pytest.mark.parametrize("config", WITH_LISTS, ids=lambda config: config.name)
+def test_a_list_packs_tiles(compiler: Compiler, config: NodeConfig, tmp_path: Path) -> None:
+    check_tiles(GoldenArray(config, 1, 1), compile_c(tmp_path, EXAMPLES / "pack_tiles.c", config, compiler=compiler))
+
+
+@pytest.mark.rtl
+def test_a_list_packs_tiles_on_hardware(simulator: SimulatorLibrary, tmp_path: Path) -> None:
+    with SimulatedArray(TINY, 1, 1, library=simulator) as array:
+        check_tiles(array, compile_c(tmp_path, EXAMPLES / "pack_tiles.c", TINY))
+
+
+def test_macros_make_the_control_word(tmp_path: Path) -> None:
+    wanted = ListDescriptor(16, 0, 0, (Dimension(1), Dimension(1)), 0, 5, 7).words()[ListWord.CONTROL]
+    control = "D1_LIST(16, 2) | D1_LIST_CHAIN | D1_LIST_POST_SOURCE(5) | D1_LIST_POST_DESTINATION(7)"
+    source = f"#include <d1_lists.h>\nint main(void) {{ return ({control}) != {wanted}; }}"
+    assert run(compile_c(tmp_path, source, TINY)).passed
+
+
+def test_a_node_without_lists_refuses_their_header(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="this node has no list transfers"):
+        compile_c(tmp_path, "#include <d1_lists.h>\nint main(void) { return 0; }", preset("small"))
 
 
 # -- the matrix product ---------------------------------------------------------------------------------------------------
