@@ -85,6 +85,9 @@ _CACHE_VERSION = 3
 _ROOT = Path(__file__).resolve().parent.parent
 _CLOCK_PERIOD_NS = 10
 
+#: Takes as long to compile as -O0, and a cycle takes a small part of the time.
+_LEVEL = "-Og"
+
 
 class BenchError(Exception):
     """A design that could not be exported or compiled; the message holds the tool's own text."""
@@ -137,7 +140,6 @@ def run_bench(
     tests: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     build_args: Sequence[str] = (),
-    optimise: bool = False,
 ) -> None:
     """Compile a design and run cocotb tests on it; fails the calling pytest test if one of them fails.
 
@@ -159,9 +161,6 @@ def run_bench(
         Anything JSON holds; the bench gets it from :func:`bench_parameters`.
     build_args : sequence of str
         Further arguments for Verilator.
-    optimise : bool
-        Compile for speed of simulation. That takes about twice as long, and a cycle a third of the time: it pays for benches
-        that simulate for more than some ten seconds.
 
     Raises
     ------
@@ -181,7 +180,7 @@ def run_bench(
     files = [source.resolve() for source in sources if isinstance(source, Path)]
 
     waves = os.environ.get("D1_WAVES", "") not in ("", "0")
-    level = "-O1" if optimise or os.environ.get("D1_EXAMPLES") else "-O0"
+    level = "-O1" if os.environ.get("D1_EXAMPLES") else _LEVEL
     build = _build(toplevel, texts, files, list(build_args), level, waves)
     _run(build, toplevel, test_module, tests, parameters or {}, waves)
 
@@ -248,8 +247,8 @@ def _build(
         ]  # fmt: skip
         environment = verilator_environment()
         environment["MAKEFLAGS"] = f"CFG_CXXFLAGS_PCH_I=-include CFG_GCH_IF_CLANG= OPT_FAST={level}"
-        if level == "-O0":
-            # As one file: where nothing is optimised, a third of the time goes into reading headers.
+        if level == _LEVEL:
+            # As one file: where little is optimised, a third of the time goes into reading headers.
             environment["MAKEFLAGS"] += " VM_PARALLEL_BUILDS=0"
         log = folder / "build.log"
         with _environment(environment):

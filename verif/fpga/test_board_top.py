@@ -79,7 +79,7 @@ def test_a_board_boots_climbs_the_ladder_and_bears_what_a_line_does(tmp_path: An
         (tmp_path / name).write_text(text)
         if not name.endswith(".h"):
             paths.append(tmp_path / name)
-    run_bench(toplevel=TOP, sources=paths, optimise=True)
+    run_bench(toplevel=TOP, sources=paths)
 
 
 class SimulatedLine:

@@ -219,7 +219,7 @@ def test_trace_lists_what_retired_disassembled(tmp_path: Path, backend: str) -> 
 @pytest.mark.rtl
 def test_waves_are_written_and_the_viewer_is_named(tmp_path: Path) -> None:
     waves = tmp_path / "run.vcd"
-    outcome = run(tmp_path, "halt zero\n", "rtl", "--waves", str(waves))
+    outcome = run(tmp_path, "halt zero\n", "rtl", "--waves", str(waves), config="nano")
     assert outcome.code == 0, outcome
     assert f"gtkwave {waves}" in outcome.stderr
     assert "$enddefinitions" in waves.read_text()

@@ -72,7 +72,6 @@ def run_node_bench(
         test_module=test_module,
         tests=tests,
         parameters={"config": dataclasses.asdict(config), **(parameters or {})},
-        optimise=True,
     )
 
 

@@ -31,7 +31,8 @@ CONFIGS = {"tiny": preset("tiny"), "wide": WIDE}
 
 @pytest.fixture(scope="module", params=CONFIGS)
 def library(request: Any) -> SimulatorLibrary:
-    return build(CONFIGS[request.param])
+    # Tests of observation compile the large node too, observed; the other one is compiled as it is everywhere.
+    return build(CONFIGS[request.param], observe=request.param == "wide")
 
 
 def properties(max_examples: int) -> Callable[[Any], Any]:
