@@ -224,6 +224,9 @@ class HostLink(wiring.Component):
         fixed_rows, fixed_rest = divmod(8 * Identity.FIXED_BYTES - 1, width)
         bit, last, ends = Signal(), Signal(), Signal()
         goes = transmitter.i.valid & transmitter.i.ready
+        #: The row that is asked for is there: what the ring shows comes a cycle after a new row's first. The row of a packet's
+        #: header, which has its class, is a cycle later still, but the flag before the header takes one.
+        steady = Signal()
 
         next_row = Signal.like(row)
         m.d.comb += [
@@ -234,14 +237,14 @@ class HostLink(wiring.Component):
             transmitter.i.payload.bit.eq(bit),
             transmitter.i.payload.last.eq(last & ends),
         ]
-        m.d.sync += row.eq(next_row)
+        m.d.sync += [row.eq(next_row), steady.eq(~(goes & ends))]
         with m.If(goes):
             m.d.sync += position.eq(Mux(ends, 0, position + 1))
 
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += next_row.eq(0)
-                m.d.sync += [slot.eq(ring.next), identity.eq(0), packet.eq(0)]
+                m.d.sync += [slot.eq(ring.next), identity.eq(0), packet.eq(0), steady.eq(0)]
                 header_sequence, header_type = Signal(8), Signal(8)
                 begins = Signal()
                 with m.If(ring.busy):
@@ -268,7 +271,7 @@ class HostLink(wiring.Component):
             with m.State("HEADER"):
                 classed = packet & (position == 0) & ring.traffic_class
                 m.d.comb += [
-                    transmitter.i.valid.eq(1),
+                    transmitter.i.valid.eq(steady),
                     bit.eq(header[0] | classed),
                     ends.eq(position == 8 * HEADER_BYTES - 1),
                     last.eq(~packet & ~identity),
@@ -281,7 +284,7 @@ class HostLink(wiring.Component):
                             m.next = "ROWS"
             with m.State("ROWS"):
                 m.d.comb += [
-                    transmitter.i.valid.eq(1),
+                    transmitter.i.valid.eq(steady),
                     bit.eq(ring.data.bit_select(position, 1)),
                     last.eq(packet & (row == passes - 1)),
                     ends.eq(row_ends | (identity & (row == fixed_rows) & (position == fixed_rest))),

@@ -51,7 +51,7 @@ class PacketRing(wiring.Component):
     heard : In(1), strobe: the host is there
     busy : Out(1), ``oldest`` is on its way to where it belongs; the strobes above must not come
     slot, row, constant : In, which row to read: of the packet in that slot (its number's low bits), or of the constants
-    data : Out(phit), traffic_class : Out(1), that row, in the next cycle
+    data : Out(phit), traffic_class : Out(1), that row, in the cycle after the next: block RAM is slow
     """
 
     def __init__(self, config: NodeConfig, slots: int, timeout_cycles: int, constants: Sequence[int]):
@@ -110,11 +110,12 @@ class PacketRing(wiring.Component):
 
         row_bits = (passes - 1).bit_length()
         constant_bits = len(self.slot) + row_bits
+        row_read = Signal(width + 1, reset_less=True)
         m.d.comb += [
             read.addr.eq(Cat(Mux(self.constant, self.row, Cat(self.row[:row_bits], self.slot))[:constant_bits], self.constant)),
-            self.data.eq(read.data[:-1]),
-            self.traffic_class.eq(read.data[-1]),
+            Cat(self.data, self.traffic_class).eq(row_read),
         ]
+        m.d.sync += row_read.eq(read.data)
 
         self._credits(m, arrived)
         self._window(m, head)

@@ -29,6 +29,7 @@ class Sram(wiring.Component):
 
     Beside a sequential core there is also one read per cycle in all banks together: of the network, else of an instruction,
     else of data. The network never asks in two cycles running, and few instructions are read ahead, so nobody waits for long.
+    And there, where writes are held, ``store.grant`` does not wait for ``store.req``, which comes late: it may be set without.
 
     Parameters
     ----------
@@ -147,10 +148,11 @@ class Sram(wiring.Component):
         there is a store, which comes late.
         """
         granted, store_first = Signal(name="write_granted"), Signal()
+        asks = 1 if self.config.core == "sequential" else store.req
         m.d.comb += [
             network.grant.eq(network.req & ~store_first),
-            store.grant.eq(store.req & ~network.grant),
-            granted.eq(network.grant | store.grant),
+            store.grant.eq(asks & ~network.grant),
+            granted.eq(network.grant | store.req),
         ]
         m.d.sync += [self.busy.eq(granted), store_first.eq(store.req & ~store.grant)]
         port = WRITE_PORTS[0]

@@ -352,6 +352,7 @@ class SequentialCore(wiring.Component):
         rd = p.insn[7:12]
         amount = p.result[:SEMAPHORE_VALUE_BITS]
         m.d.comb += p.waiting.eq(p.state == ThreadState.WAITING)
+        m.d.sync += p.rests.eq(0)
         # Only this thread takes from semaphores, so what was covered still is.
         m.d.sync += p.covered.eq(semaphores.covered)
         raised = Signal(FLAG_BITS)
@@ -360,6 +361,7 @@ class SequentialCore(wiring.Component):
         wiring.connect(m, wiring.flipped(self.control), registers.control)
         m.d.comb += [
             p.disturbed.eq(registers.event_waiting | (p.failed & ~debug.injecting)),
+            registers.boundary.eq(p.rests & ~debug.stops),
             registers.x.eq(self.x),
             registers.y.eq(self.y),
             registers.cycle.eq(self.cycle),
@@ -381,7 +383,7 @@ class SequentialCore(wiring.Component):
             registers.received.eq(self.received),
             registers.conflicts.eq(self.conflicts),
             registers.lines_loaded.eq(self.load0.grant & p.counts),
-            registers.lines_stored.eq(self.store.grant),
+            registers.lines_stored.eq(self.store.req & self.store.grant),
             registers.number.eq(p.insn[20:32]),
             registers.operand.eq(p.result),
             registers.cause.eq(p.cause),

@@ -14,12 +14,14 @@ __all__ = ["execute", "ready"]
 def ready(m, p):
     """Nothing has been begun: what disturbs the thread takes effect, or the next instruction is taken up."""
     with m.State("READY"):
-        m.d.comb += [p.registers.boundary.eq(~p.debug.stops), p.debug.settle.eq(p.debug.stops)]
+        m.d.comb += p.debug.settle.eq(p.debug.stops)
         m.d.sync += [p.granule.eq(0), p.row.eq(0), p.pair_number.eq(0)]
         with m.If(p.debug.stops):
             with m.If(p.state == ThreadState.RUNNING):
                 m.d.sync += p.state.eq(ThreadState.STOPPED)
         with m.Elif(p.registers.event_waiting):
+            # The thread stays here until the event has come.
+            m.d.sync += p.rests.eq(1)
             with m.If(p.debug.resume):
                 m.next = "RESUME"
             # A start at an address that no instruction can have.

@@ -28,13 +28,13 @@ class SequentialFetch(wiring.Component):
     redirect : In(1), target : In(64)
         Continue at ``target``; what is fetched so far is dropped.
     take : In(1), keep : In(1)
-        The instruction has been executed; with ``keep`` the address stays.
+        The instruction has been executed; with ``keep`` the address stays. Not in a cycle of ``redirect``.
     inject : In(1), word : In(32)
         While nothing is fetched: ``word`` is the next instruction to execute, whatever is there so far. Nothing follows it before
         a redirection.
     pc : Out(64)
-        Address of the next instruction to execute, whether it is there or not. The lowest two bits are those of ``target`` in the
-        cycle after a redirection, and then 0.
+        Address of the next instruction to execute, whether it is there or not; in the cycle after ``take`` still that of the one
+        that was taken. The lowest two bits are those of ``target`` in the cycle after a redirection, and then 0.
     coming : Out(1), rs1, rs2 : Out(5)
         It will be there in the next cycle, and the fields of its registers.
     valid : Out(1), insn : Out(32), fault : Out(1), decoded : Out(DecodedLayout)
@@ -42,7 +42,7 @@ class SequentialFetch(wiring.Component):
     rejected : Out(1)
         The instruction of the cycle before is illegal although ``decoded.illegal`` was clear; it must have no effect.
     busy : Out(1)
-        A word is under way.
+        A word is under way, or the address.
     """
 
     def __init__(self, config: NodeConfig):
@@ -79,11 +79,13 @@ class SequentialFetch(wiring.Component):
         in_range = in_window & (ahead < config.sram_bytes // 4)
         word, place = Signal(32, reset_less=True), Signal(byte_bits - 2, reset_less=True)
         waits, fails, reading = Signal(), Signal(), Signal()
+        # The instruction register is full; what it holds was taken in the cycle before: that comes too late to do more with it.
+        full, taken, advances = Signal(), Signal(), Signal()
         moves, asks = Signal(), Signal()
         insn, row = Signal(32, reset_less=True), Signal(RowLayout(), reset_less=True)
         fields = Signal(32)
         m.d.comb += [
-            # Not in the cycle of ``take``, which comes late.
+            self.valid.eq(full & ~taken),
             moves.eq(~self.valid),
             self.coming.eq(self.valid | waits),
             fields.eq(Mux(self.valid, insn, word)),
@@ -92,9 +94,13 @@ class SequentialFetch(wiring.Component):
             asks.eq(self.run & ~reading & ~waits),
             self.port.req.eq(asks & in_range),
             self.port.address.eq(ahead[byte_bits - 2 :]),
-            self.busy.eq(reading),
+            self.busy.eq(reading | taken),
         ]
-        m.d.sync += reading.eq(self.port.grant & self.port.req)
+        m.d.sync += [
+            taken.eq(self.take),
+            advances.eq(self.take & ~self.keep),
+            reading.eq(self.port.grant & self.port.req),
+        ]
         with m.If(self.port.grant & self.port.req):
             m.d.sync += [ahead.eq(ahead + 1), place.eq(ahead)]
         with m.If(reading):
@@ -115,22 +121,20 @@ class SequentialFetch(wiring.Component):
         ]
         m.d.sync += self.rejected.eq(completion.rejected)
         with m.If(moves):
-            m.d.sync += self.valid.eq(waits)
+            m.d.sync += full.eq(waits)
             with m.If(waits):
                 m.d.sync += [insn.eq(word), self.fault.eq(fails), row.eq(lookup.row)]
         m.d.sync += self.pc[:2].eq(0)
-        with m.If(self.take):
-            m.d.sync += self.valid.eq(0)
-        with m.If(self.take & ~self.keep):
+        with m.If(advances):
             m.d.sync += self.pc[2:offset_bits].eq(self.pc[2:offset_bits] + 1)
         with m.If(self.inject):
-            m.d.sync += [word.eq(self.word), waits.eq(1), fails.eq(0), self.valid.eq(0)]
+            m.d.sync += [word.eq(self.word), waits.eq(1), fails.eq(0), full.eq(0)]
         with m.If(self.redirect):
             m.d.sync += [
                 self.pc.eq(self.target),
                 ahead.eq(self.target[2:]),
                 in_window.eq(self.target[offset_bits:] == SRAM_BASE >> offset_bits),
-                self.valid.eq(0),
+                full.eq(0),
                 waits.eq(0),
                 reading.eq(0),
             ]

@@ -181,10 +181,11 @@ class NodeRegisters(wiring.Component):
     injected : In(1)
         What retires is injected, and does not count.
     start, stop : Out(1), start_pc : Out(64)
-        The page starts or stops the thread at the end of this cycle. ``state`` is active then for as long as it takes to do a
-        command or another stop.
+        The page starts or stops the thread at the end of this cycle, the one before ``control.ready``. ``state`` is active then
+        for as long as it takes to do a command or another stop.
     command, inject : Out(1)
-        The page writes ``start_pc``, which has been the same in the cycle before, into COMMAND or INSTRUCTION of the debug block.
+        The page writes ``start_pc``, which has been the same in the cycle before, into COMMAND or INSTRUCTION of the debug block,
+        in the cycle before ``control.ready``.
     boundary : In(1), event_waiting : Out(1)
         The page changes what concerns the thread (start, stop, COMMAND, INSTRUCTION, TOHOST_ADDRESS) only in a cycle of
         ``boundary``, in which there is no command, and tells that it waits for one.
@@ -344,10 +345,13 @@ class NodeRegisters(wiring.Component):
         """Accesses of the page wait in a register, so that nothing long hangs on the network."""
         control = self.control
         self._wanted, self._concerns_thread = Signal(), Signal()
+        # What concerns the thread is done in one cycle; the network hears of it in the next.
+        self._strikes, self._struck = Signal(), Signal()
         thread, debug = THREAD_BLOCK // 8, DEBUG_BLOCK // 8
         m.d.comb += self.event_waiting.eq(self._wanted & self._concerns_thread)
         m.d.sync += [
-            self._wanted.eq(control.access & ~control.ready & ~self._of_page),
+            self._struck.eq(self._strikes),
+            self._wanted.eq(control.access & ~control.ready & ~self._of_page & ~self._strikes),
             self._concerns_thread.eq(
                 control.write
                 & (
@@ -429,12 +433,13 @@ class NodeRegisters(wiring.Component):
                     self._begin_access(m, begin)
 
         m.d.comb += [
-            self.start.eq(accesses & at_once & ~control.register[0] & ~control.register[7]),
-            self.stop.eq(accesses & at_once & control.register[0] & ~control.register[7]),
-            self.command.eq(accesses & at_once & ~control.register[0] & control.register[7]),
-            self.inject.eq(accesses & at_once & control.register[0] & control.register[7]),
+            self._strikes.eq(accesses & at_once),
+            self.start.eq(self._strikes & ~control.register[0] & ~control.register[7]),
+            self.stop.eq(self._strikes & control.register[0] & ~control.register[7]),
+            self.command.eq(self._strikes & ~control.register[0] & control.register[7]),
+            self.inject.eq(self._strikes & control.register[0] & control.register[7]),
             self.start_pc.eq(control.write_data),
-            control.ready.eq((accesses & at_once) | (self._high & self._of_page)),
+            control.ready.eq(self._struck | (self._high & self._of_page)),
         ]
         with m.If(self.start):
             m.d.sync += [self._halted.eq(0), first_start.eq(~active)]
@@ -453,7 +458,15 @@ class NodeRegisters(wiring.Component):
 
         m.d.sync += counted.eq((counted & ~counts) | self._events)
         m.d.comb += self.busy.eq(
-            self.clearing | owes | self._commanded | counted | ~free | self._high | self.done | (active != was_active)
+            self.clearing
+            | owes
+            | self._commanded
+            | self._events
+            | counted
+            | ~free
+            | self._high
+            | self.done
+            | (active != was_active)
         )
 
     def _begin_command(self, m, begin):
@@ -527,7 +540,9 @@ class NodeRegisters(wiring.Component):
         assert list(events) == list(range(_COUNTERS, _COUNTERS + 8))
         m.submodules.counts = self._counts = counts = RecentCounts(tuple(len(event) for event in events.values()), _TURN_CYCLES)
         self._events = counts.any
-        m.d.comb += [counts.events.eq(Cat(events.values())), counts.number.eq(self._word)]
+        # They come from all over the core, and are counted a cycle later: what asks for a count takes two to get there.
+        m.d.sync += counts.events.eq(Cat(events.values()))
+        m.d.comb += counts.number.eq(self._word)
         with m.If(self.retired):
             m.d.sync += [self._writer.eq(0), self._instret_stands.eq(self._instret_stopped)]
 

@@ -39,7 +39,7 @@ def jump(m, p):
             end(m, p)
     with m.State("FENCE"):
         # What is injected is not followed by anything that has been fetched.
-        m.d.comb += [p.fetch.redirect.eq(~p.debug.injecting), p.finish.eq(1), p.retire.eq(1)]
+        m.d.comb += [p.fetch.redirect.eq(~p.debug.injecting), p.finish.eq(p.debug.injecting), p.retire.eq(1)]
         m.next = "READY"
     with m.State("RESUME"):
         m.d.comb += datapath.from_pc.eq(1)

@@ -260,7 +260,13 @@ class Driver:
             if action[0] == "rest":
                 self.host_rests = action[1]
             else:
-                self.host = {"write": action[0] == "write", "offset": action[1], "value": action[-1], "seen": set()}
+                self.host = {
+                    "write": action[0] == "write",
+                    "offset": action[1],
+                    "value": action[-1],
+                    "seen": set(),
+                    "struck": False,
+                }
         if self.host:
             put(registers.control.register, self.host["offset"] // 8)
             put(registers.control.write_data, self.host["value"])
@@ -413,10 +419,26 @@ class Driver:
         """Strobes of the page, and the end of an access."""
         host, model, context = self.host, self.model, self.context
         ready = context.get(self.registers.control.ready)
-        start, stop, post = self.get("start"), self.get("stop"), int(context.get(self.registers.post.valid))
-        commands, injects = self.get("command"), self.get("inject")
+        strobes = {
+            PC_PAGE: self.get("start"),
+            STATE_PAGE: self.get("stop"),
+            COMMAND_PAGE: self.get("command"),
+            INSTRUCTION_PAGE: self.get("inject"),
+        }
+        # What concerns the thread is done in the cycle before the access is.
+        struck = host is not None and host["struck"]
+        assert not struck or ready
+        if any(strobes.values()):
+            assert host
+            assert host["write"]
+            assert not ready
+            assert [offset for offset, strobe in strobes.items() if strobe] == [host["offset"]]
+            assert boundary, "the thread is started, stopped or debugged within an instruction"
+            host["struck"] = True
+            self._strike(host["offset"], host["value"])
+        post = int(context.get(self.registers.post.valid))
         if not (host and ready):
-            assert {start, stop, post, commands, injects} == {0}
+            assert not post
         clears = host is not None and ready and host["write"] and host["offset"] == ControlRegister.STATUS
         assert self.get("clear_overflow") == clears
         if host is None:
@@ -431,10 +453,7 @@ class Driver:
         offset, value = host["offset"], host["value"]
         semaphore = (offset - SEMAPHORE_BLOCK) // 8
         is_post = host["write"] and 0 <= semaphore < len(model.semaphores)
-        assert start == (host["write"] and offset == PC_PAGE)
-        assert stop == (host["write"] and offset == STATE_PAGE)
-        assert commands == (host["write"] and offset == COMMAND_PAGE)
-        assert injects == (host["write"] and offset == INSTRUCTION_PAGE)
+        assert struck == (host["write"] and offset in strobes)
         assert post == is_post
         if not host["write"]:
             read = int(context.get(self.registers.control.read_data))
@@ -451,22 +470,21 @@ class Driver:
             model.data = value
         elif offset == CONTROL_PAGE:
             model.control = value & 3
-        elif offset in (COMMAND_PAGE, INSTRUCTION_PAGE):
-            assert boundary, "a debugger gets hold of the thread within an instruction"
+
+    def _strike(self, offset: int, value: int) -> None:
+        """What concerns the thread is done."""
+        model = self.model
+        if offset != STATE_PAGE:
             assert self.get("start_pc") == value
-        elif offset in (PC_PAGE, STATE_PAGE):
-            assert boundary, "the thread is started or stopped within an instruction"
-            active = model.state in ACTIVE
-            if start:
-                assert self.get("start_pc") == value
-                model.exit_code = 0
-                if not active:
-                    model.first_start = model.cycle
-                    if value & 3:
-                        model.last_stop = model.cycle
-                model.state = ThreadState.RUNNING
-            else:
-                model.state = ThreadState.HALTED
+        if offset == PC_PAGE:
+            model.exit_code = 0
+            if model.state not in ACTIVE:
+                model.first_start = model.cycle
+                if value & 3:
+                    model.last_stop = model.cycle
+            model.state = ThreadState.RUNNING
+        elif offset == STATE_PAGE:
+            model.state = ThreadState.HALTED
 
 
 VALUES = st.one_of(st.sampled_from((0, 1, 8, 0x88, 2**32 - 1, 2**32, MASK, MASK - 2)), st.integers(0, MASK))
