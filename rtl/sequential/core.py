@@ -163,7 +163,7 @@ class SequentialCore(wiring.Component):
         m.d.sync += p.scale.eq(Mux((kind == FormatKind.FP32) | ~decoded.converts, 2, ~narrow))
         m.d.comb += [
             formats.scalar_number.eq(
-                Mux(decoded.named_formats, insn[28:32] ^ ~p.reads_first, Mux(decoded.csr, insn[20:22] << 2, insn[20:24]))
+                Mux(decoded.named_formats, insn[28:32] ^ p.reads_second, Mux(decoded.csr, insn[20:22] << 2, insn[20:24]))
             ),
             formats.write.eq(p.sets_format | registers.write_formats),
             formats.whole.eq(registers.write_formats),
@@ -276,7 +276,8 @@ class SequentialCore(wiring.Component):
             i_thread=C(0, 2),
             i_reseed=p.registers.reseed,
             i_seed=p.registers.written[:32],
-            i_draw=p.draws & decoded.stochastic,
+            # As long as the instruction is there: what is drawn counts when the unit is entered, and that comes late.
+            i_draw=decoded.stochastic,
             i_advance=p.advances,
             i_twice=decoded.draws_twice,
             o_first=p.random[0],

@@ -15,7 +15,7 @@ def ready(m, p):
     """Nothing has been begun: what disturbs the thread takes effect, or the next instruction is taken up."""
     with m.State("READY"):
         m.d.comb += p.debug.settle.eq(p.debug.stops)
-        m.d.sync += [p.granule.eq(0), p.row.eq(0), p.pair_number.eq(0)]
+        m.d.sync += [p.granule.eq(0), p.row.eq(0), p.pair_number.eq(0), p.reads_second.eq(0)]
         with m.If(p.debug.stops):
             with m.If(p.state == ThreadState.RUNNING):
                 m.d.sync += p.state.eq(ThreadState.STOPPED)
@@ -64,6 +64,7 @@ def execute(m, p):
             wide_a = p.pair & (p.formats.scalar_format.kind == FormatKind.BF16)
             operand_bytes = Mux(wide_a, 2 * line_bytes, line_bytes)
             m.d.comb += datapath.extra.eq(Mux(decoded.accumulator_load, p.config.accumulator_bytes, operand_bytes))
+        m.d.sync += p.reads_second.eq(1)
         m.next = "EXECUTE"
     with m.State("EXECUTE"):
         m.d.sync += [p.rd.eq(insn[7:12]), p.retirement.pc.eq(p.fetch.pc), p.retirement.insn.eq(insn)]

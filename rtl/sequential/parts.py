@@ -91,11 +91,11 @@ class Parts:
         self.finish, self.retire, self.trapped = Signal(), Signal(), Signal()
 
         # Formats: that of an accumulator store with the logarithm of its bytes, those of a matrix step. The table is read once
-        # per cycle: for A's format where ``reads_first`` is set, for B's, its neighbour, from then on.
+        # per cycle: for A's format where ``reads_first`` is set, for B's, its neighbour, from then on, as a register tells.
         self.format, self.format_a, self.format_b, self.first_format = (
             Signal(FormatLayout(), name=name) for name in ("format", "format_a", "format_b", "first_format")
         )
-        self.reads_first, self.sets_format = Signal(), Signal()
+        self.reads_first, self.reads_second, self.sets_format = Signal(), Signal(), Signal()
         self.scale = Signal(2)
         # A step with named formats is two operations; an operand in BF16 fills two lines then.
         self.pair, self.wide_a, self.wide_b, self.no_operand = Signal(), Signal(), Signal(), Signal()
@@ -108,9 +108,9 @@ class Parts:
         # Strobes: line A goes into rd; the predicate operation takes effect.
         self.writes_line, self.combines = Signal(), Signal()
 
-        # SIMD unit: strobes of entry, what waits for its results, and generators that draw and advance.
+        # SIMD unit: strobes of entry, what waits for its results, and generators that advance.
         self.simd_enters, self.simd_collects, self.simd_waits = Signal(), Signal(), Signal()
-        self.draws, self.advances = Signal(), Signal()
+        self.advances = Signal()
         self.simd_result, self.simd_flags = Signal(line), Signal(FLAG_BITS)
         self.random = [Signal(RANDOM_BITS * config.fp32_lanes, name=f"{step}_random") for step in ("first", "second")]
 

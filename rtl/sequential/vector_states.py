@@ -41,7 +41,7 @@ def enter_simd(m, p):
             with m.Else():
                 m.next = "ENTER"
     with m.State("ENTER"):
-        m.d.comb += [vectors.address.eq(rd), p.draws.eq(1)]
+        m.d.comb += vectors.address.eq(rd)
         with m.If(vectors.waits & decoded.writes_vd):
             give_way(m, p)
         with m.Elif(~p.slots.simd_taken):
@@ -165,14 +165,13 @@ def store_accumulator(m, p):
     with m.State("SHOWN"):
         choose()
         with m.If(decoded.converts):
-            m.d.comb += [p.converts.eq(1), p.draws.eq(1), p.advances.eq(takes == 1)]
+            m.d.comb += [p.converts.eq(1), p.advances.eq(takes == 1)]
             m.d.sync += left.eq(takes - 1)
             m.next = "CONVERT"
         with m.Else():
             store()
     with m.State("CONVERT"):
         choose()
-        m.d.comb += p.draws.eq(1)
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
             m.d.comb += p.advances.eq(left == 1)
