@@ -362,7 +362,7 @@ class SequentialCore(wiring.Component):
         wiring.connect(m, wiring.flipped(self.control), registers.control)
         m.d.comb += [
             p.disturbed.eq(registers.event_waiting | (p.failed & ~debug.injecting)),
-            registers.boundary.eq(p.rests & ~debug.stops),
+            registers.boundary.eq(p.rests),
             registers.x.eq(self.x),
             registers.y.eq(self.y),
             registers.cycle.eq(self.cycle),

@@ -79,7 +79,8 @@ class Parts:
         # The thread; whether a semaphore holds what it waits for; what waits makes way for a start, a stop and a network error.
         self.state = Signal(ThreadState, init=ThreadState.HALTED)
         self.waiting, self.covered, self.disturbed = Signal(), Signal(), Signal()
-        # It has been at the beginning of an instruction in the cycle before, too, for an event that waits.
+        # It has been at the beginning of an instruction in the cycle before, too, for an event that waits; nothing that stops it
+        # can have come since.
         self.rests = Signal()
         self.failed, self.failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS, reset_less=True)
         self.clearing = Signal(init=1)
