@@ -14,7 +14,7 @@ from scripts.simulator import SimulatedArray, SimulatorLibrary
 from sw.assembler import assemble
 from verif.golden.list_bench import DESTINATION, SIZE, SOURCE, noise, register
 
-CONFIG = preset("tiny").replace(lists=4)
+CONFIG = preset("tiny")
 COLUMNS = 2
 
 #: Where descriptors lie that programs start.

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.rtl
 
 @pytest.fixture(scope="module")
 def library() -> SimulatorLibrary:
-    return build(CONFIG, "macro", quick=True)
+    return build(CONFIG, "macro")
 
 
 #: What moves where: the node that executes, the source's node, the destination's.
