@@ -80,7 +80,7 @@ class Processes:
     -------
     rank, size : int
     exchange : int
-        Address of the function that the engine calls in every cycle.
+        Address of the function that the engine calls when processes meet.
     ended : bool
         Whether they have parted.
     """
