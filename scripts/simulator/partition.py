@@ -53,8 +53,8 @@ def partition(topology: Topology, ranks: int) -> npt.NDArray[np.uint16]:
     x, y, _ = topology.host_link
     rank_of_part = np.arange(ranks, dtype=np.uint16)
     rank_of_part[[0, owner[y, x]]] = rank_of_part[[owner[y, x], 0]]
-    numbered: npt.NDArray[np.uint16] = rank_of_part[owner]
-    return numbered
+    # The engine gets it as it lies in memory.
+    return np.ascontiguousarray(rank_of_part[owner])
 
 
 def _cost(live: npt.NDArray[np.int64], owner: npt.NDArray[np.int64], window: int) -> float:

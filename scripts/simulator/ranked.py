@@ -2,7 +2,8 @@
 """An array that several processes simulate together: the same bits and cycles as one.
 
 Each process has a part of the nodes (partition.py); engines exchange what crosses the cuts, in every cycle or after as many as
-the links there allow. Rank 0 has the host, and uses its ``RankedArray`` like any array; the others ``serve``: they do to their parts what rank 0 asks for.
+the links there allow. Rank 0 has the host, and uses its ``RankedArray`` like any array; the others ``serve``: they do to their
+parts what rank 0 asks for.
 """
 
 from __future__ import annotations
