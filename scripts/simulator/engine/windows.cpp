@@ -243,8 +243,9 @@ RunStatus Array::run(uint64_t limit, double seconds, bool stop_when_host_is_done
     if (cycle_ >= limit) return status(Stop::kCycles);
     while (!finishing_) {
         const Mode mode = choose();
-        const double chunk = cost_[mode] == 0 || pause_ ? kFirstChunk : kChunkSeconds / (cost_[mode] * (1 + awake_));
-        chunk_end_ = cycle_ + std::max<uint64_t>(kFirstChunk, uint64_t(chunk));
+        const double chunk = cost_[mode] == 0 ? kFirstChunk : kChunkSeconds / (cost_[mode] * (1 + awake_));
+        // To pause, all that is left is to meet once more.
+        chunk_end_ = cycle_ + (pause_ ? 1 : std::max<uint64_t>(kFirstChunk, uint64_t(chunk)));
         const auto start = Clock::now();
         const uint64_t first = cycle_, before = work_done();
         go(mode);

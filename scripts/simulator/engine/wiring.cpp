@@ -15,7 +15,7 @@ constexpr unsigned kSlotsPerLine = 64;  // so that workers do not share cache li
 // Processes that share no link meet nevertheless, to hear whether the run is to be interrupted.
 constexpr uint64_t kLongestWindow = 1024;
 
-// Threads meet in less time than it takes to evaluate so many nodes, wherever the work is.
+// A cycle of larger dies takes much longer than threads need to meet; there it matters more that they share work in one die.
 constexpr size_t kLargestDealtDie = 64;
 // Links of fewer cycles leave threads no window worth having.
 constexpr unsigned kWindowCycles = 4;
