@@ -268,7 +268,7 @@ _HEADING = """\
 Written by `d1 campaign sizes --write {name}`. A size is threads / bytes fetched per cycle / decoders / instructions that a thread
 issues per cycle; there are {count} in all, and a node can be made of each. Decoders form two lanes, which have at most as many as
 words are fetched; more are not built. So {built} sizes differ in their hardware, and the others are listed with what those have.
-All else is as in the preset `medium`, with {kib} KiB of SRAM.
+All else is as in the preset `medium`, with {kib} KiB of SRAM and without list transfers.
 
 {state}
 

@@ -17,7 +17,7 @@ from scripts.simulator import build as build_function
 from scripts.simulator import toolchain as toolchain_module
 from scripts.simulator.build import library_key
 from scripts.simulator.cache import Cache, digest
-from scripts.simulator.compilation import Compilation
+from scripts.simulator.compilation import Compilation, quick_by_default
 from scripts.simulator.errors import BuildError, SimulatorError, ToolMissing
 from scripts.simulator.toolchain import Toolchain, find_toolchain
 from verif.scripts.standin import StandInNode
@@ -37,6 +37,19 @@ def test_a_second_build_is_instant_and_the_same(standin: SimulatorLibrary) -> No
     assert time.monotonic() - start < 1
     assert again.cached
     assert again.path == standin.path
+
+
+def test_the_environment_says_how_simulators_are_compiled_of_which_nothing_else_is_said(
+    standin: SimulatorLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value, quick in (("1", True), ("0", False), ("", False)):
+        monkeypatch.setenv("D1_QUICK", value)
+        assert quick_by_default() == quick
+    monkeypatch.delenv("D1_QUICK")
+    assert not quick_by_default()
+    monkeypatch.setenv("D1_QUICK", "1")
+    keys = {quick: library_key(TINY, "macro", None, find_toolchain(), StandInNode, quick=quick) for quick in (False, True)}
+    assert build(TINY, node=StandInNode).key == keys[True] != keys[False]
 
 
 def test_the_key_depends_on_every_option_but_not_on_the_presets_name() -> None:

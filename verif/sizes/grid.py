@@ -19,7 +19,8 @@ VALUES: dict[str, tuple[int, ...]] = {
     "issue_width": (1, 2, 4),
 }
 
-#: What all sizes have in common: ``medium`` with less SRAM. Its lines are as long as the widest fetch.
+#: What all sizes have in common: ``medium`` with less SRAM, and without list transfers, which are beside the core. Its lines are
+#: as long as the widest fetch.
 BASE = preset("medium").replace(name="medium with 32 KiB", sram_blocks=4, sram_ways=1, bank_lines=256, lists=0)
 
 
