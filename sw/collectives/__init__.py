@@ -5,7 +5,8 @@
 :mod:`~sw.collectives.reference` says what sums are. ``docs/collectives.md`` tells how to call them.
 """
 
+from sw.collectives.group import GROUP_BYTES
 from sw.collectives.semaphores import CollectiveError, CollectiveSemaphores
-from sw.collectives.source import ENTRY_POINTS, GROUP_BYTES, collectives_source
+from sw.collectives.source import ENTRY_POINTS, collectives_source
 
 __all__ = ["ENTRY_POINTS", "GROUP_BYTES", "CollectiveError", "CollectiveSemaphores", "collectives_source"]

@@ -26,7 +26,7 @@ def collectives_object(config: NodeConfig) -> str:
     program = assemble(collectives_source(config), "collectives.s", config)
     ((_, code),) = program.segments
     labels = {program.symbols[label] - SRAM_BASE: label for label in ENTRY_POINTS}
-    lines = ["/* SPDX-License-Identifier: Apache-2.0 */", '.section .text.d1_collectives, "ax"', ".balign 4"]
+    lines = ["/* SPDX-License-Identifier: Apache-2.0 */", '.section .text.d1_collectives, "ax"', ".balign 64"]
     for offset, (word,) in enumerate(struct.iter_unpack("<I", code)):
         if 4 * offset in labels:
             label = labels[4 * offset]

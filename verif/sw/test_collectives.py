@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.config import PRESETS, preset
-from golden.layout import SRAM_BASE, Port, semaphore_offset
+from golden.config import CONTROL_PAGE_OFFSET, PRESETS, preset
+from golden.layout import ROUTE_BLOCK, ROUTE_CONTROL, ROUTE_ENABLE, ROUTE_FAR, SRAM_BASE, Port, semaphore_offset
 from golden.mesh import GoldenArray
 from golden.topology import Topology
-from scripts.simulator import SimulatedArray, build
+from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.collectives import CollectiveError, CollectiveSemaphores, collectives_source
 from sw.collectives.reference import all_reduce_reference
 from sw.host import ArrayBackend, Site, all_sites
@@ -43,6 +43,14 @@ def rectangles(draw: st.DrawFn, most: int = 4) -> tuple[int, int, Rectangle]:
     columns, rows = draw(st.integers(1, most)), draw(st.integers(1, most))
     x, y = draw(st.integers(0, columns - 1)), draw(st.integers(0, rows - 1))
     return rows, columns, (x, y, draw(st.integers(1, columns - x)), draw(st.integers(1, rows - y)))
+
+
+def with_tables(array: ArrayBackend) -> ArrayBackend:
+    """The array without multicasts: its routing tables count, and lead packets in dimension order as well."""
+    for site in all_sites(array):
+        array.write(*site, CONTROL_PAGE_OFFSET + ROUTE_BLOCK, bytes(ROUTE_FAR - ROUTE_BLOCK))
+        array.write_register(*site, CONTROL_PAGE_OFFSET + ROUTE_CONTROL, ROUTE_ENABLE)
+    return array
 
 
 def semaphores_are_zero(array: ArrayBackend) -> None:
@@ -88,12 +96,34 @@ def run_barriers(array: ArrayBackend, rectangle: Rectangle, turns: list[list[tup
 
 
 @settings(max_examples=15, deadline=None)
-@given(barrier_cases())
+@given(barrier_cases(), st.booleans())
 def test_nobody_leaves_a_barrier_before_the_last_one_has_come(
-    case: tuple[int, int, Rectangle, list[list[tuple[int, int]]]],
+    case: tuple[int, int, Rectangle, list[list[tuple[int, int]]]], tables: bool
 ) -> None:
     rows, columns, rectangle, turns = case
-    run_barriers(GoldenArray(TINY, rows, columns), rectangle, turns)
+    array = GoldenArray(TINY, rows, columns)
+    run_barriers(with_tables(array) if tables else array, rectangle, turns)
+
+
+def run_late_node(array: ArrayBackend, late: int) -> None:
+    """All nodes of an array meet twice, and everybody asks the late one how far it has come; that one asks the first one."""
+    nodes = array.columns * array.rows
+    turns = [[(300 * (node == late), late if node != late else 0), (0, (node + 1) % nodes)] for node in range(nodes)]
+    run_barriers(array, (0, 0, array.columns, array.rows), turns)
+
+
+@pytest.mark.parametrize("rows, columns", [(4, 4), (17, 1), (4, 5)])
+def test_nodes_meet_by_way_of_the_middle_and_by_way_of_the_middles_of_rows(rows: int, columns: int) -> None:
+    run_late_node(GoldenArray(TINY, rows, columns), 3)
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("rows, columns", [(17, 1), (1, 26), (25, 1), (24, 2), (3, 23), (13, 13)])
+def test_compiled_nodes_of_large_rectangles_meet(tiny_macro: SimulatorLibrary, rows: int, columns: int) -> None:
+    nodes = rows * columns
+    for late in (0, nodes // 2, nodes - 1):
+        with SimulatedArray(TINY, rows, columns, threads=1, library=tiny_macro) as array:
+            run_late_node(array, late)
 
 
 @dataclass(frozen=True)
@@ -179,12 +209,13 @@ def run_sequence(
 
 
 @settings(max_examples=15, deadline=None)
-@given(sequences())
+@given(sequences(), st.booleans())
 def test_calls_that_follow_each_other_give_what_the_reference_gives(
-    case: tuple[int, int, Rectangle, int, list[Step], int],
+    case: tuple[int, int, Rectangle, int, list[Step], int], tables: bool
 ) -> None:
     rows, columns, rectangle, inbox, steps, seed = case
-    run_sequence(GoldenArray(TINY, rows, columns), rectangle, inbox, steps, seed)
+    array = GoldenArray(TINY, rows, columns)
+    run_sequence(with_tables(array) if tables else array, rectangle, inbox, steps, seed)
 
 
 @pytest.mark.parametrize("dead_nodes", [(), ((0, 2), (5, 0), (4, 4))])
