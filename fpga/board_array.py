@@ -25,13 +25,16 @@ from golden.layout import (
     thread_offset,
 )
 from golden.mesh import NetworkAccessError
-from golden.packet import Packet
+from golden.packet import Packet, write_packets
 
 __all__ = ["BoardArray", "BoardOutcome", "BoardThread"]
 
 #: Tags of READs. WRITEs have the one after them; only their errors come back.
 _READ_TAGS = 128
 _WRITE_TAG = _READ_TAGS
+
+#: The host's link.
+_HOST = (0, 0, Port.WEST)
 
 #: Seconds between two looks at nodes that run.
 _POLL_SECONDS = 0.005
@@ -148,13 +151,17 @@ class BoardArray:
         """
         packets: list[Packet] = []
         touched: dict[tuple[int, int], None] = {}
-        for block in blocks:
-            packets += self._write_packets(*block)
-            touched[block[0], block[1]] = None
-        self._link.send(packets)
-        # Requests from one place to another stay in order, and so do answers: what failed at a node has answered before this.
-        config_line = self._line_of(control_offset(ControlRegister.CONFIG))
-        self._read_lines([(x, y, config_line) for x, y in touched])
+        for x, y, offset, data in blocks:
+            packets += write_packets(self.config.line_bytes, GlobalAddress(x, y, offset), data, _HOST, _WRITE_TAG)
+            touched[x, y] = None
+        self._send_writes(packets, touched)
+
+    def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
+        """Write the same bytes into all nodes of a rectangle; returns when they have them: ``GoldenArray.multicast``."""
+        target = GlobalAddress.rectangle(x, y, columns, rows, offset)
+        packets = list(write_packets(self.config.line_bytes, target, data, _HOST, _WRITE_TAG, post))
+        # Copies go along the host's row, and from there along the columns of the rectangle.
+        self._send_writes(packets, [(i, j) for i, j in self._sites() if i < x + columns and j < y + rows])
 
     def read_many(self, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
         """Read blocks (x, y, offset, length); raises as :meth:`write_many`."""
@@ -247,14 +254,12 @@ class BoardArray:
     def _line_of(self, offset: int) -> int:
         return offset - offset % self.config.line_bytes
 
-    def _write_packets(self, x: int, y: int, offset: int, data: bytes) -> Iterable[Packet]:
-        """A WRITE for each line that the bytes touch."""
-        size = self.config.line_bytes
-        for line in range(self._line_of(offset), offset + len(data), size):
-            first, last = max(offset, line), min(offset + len(data), line + size)
-            contents = bytes(first - line) + data[first - offset : last - offset] + bytes(line + size - last)
-            mask = (1 << last - line) - (1 << first - line)
-            yield self._request(Kind.WRITE, _WRITE_TAG, x, y, line, mask=mask, data=contents)
+    def _send_writes(self, packets: Sequence[Packet], passed: Iterable[tuple[int, int]]) -> None:
+        """Send WRITEs, and wait until they have come to these nodes, which are those that may refuse them."""
+        self._link.send(packets)
+        # Requests from one place to another stay in order, and so do answers: what failed at a node has answered before this.
+        config_line = self._line_of(control_offset(ControlRegister.CONFIG))
+        self._read_lines([(x, y, config_line) for x, y in passed])
 
     def _read_lines(self, lines: Sequence[_Line]) -> dict[_Line, bytes]:
         """Contents of different lines. An error that comes meanwhile is raised when nothing is under way any more."""
@@ -267,7 +272,7 @@ class BoardArray:
             while left and len(under_way) < self._reads and failure is None:
                 tag, line = self._free_tags.popleft(), left.popleft()
                 under_way[tag] = line
-                requests.append(self._request(Kind.READ, tag, *line))
+                requests.append(self._read_request(tag, *line))
             if not under_way:
                 break
             self._link.send(requests)
@@ -296,7 +301,7 @@ class BoardArray:
         line = CONTROL_PAGE_OFFSET + secrets.randbelow(CONTROL_PAGE_BYTES // size) * size
         tag = secrets.randbelow(_READ_TAGS)
         awaited = set(self._sites())
-        self._link.send(self._request(Kind.READ, tag, x, y, line) for x, y in self._sites())
+        self._link.send(self._read_request(tag, x, y, line) for x, y in self._sites())
         while awaited:
             for packet in self._link.receive_all():
                 if (packet.kind, packet.tag, packet.offset) == (Kind.READ_DATA, tag, line):
@@ -304,10 +309,10 @@ class BoardArray:
         self._link.confirm()
 
     @staticmethod
-    def _request(kind: Kind, tag: int, x: int, y: int, offset: int, *, mask: int = 0, data: bytes = b"") -> Packet:
-        """A request whose response comes back to the host, at the west link of node (0, 0)."""
+    def _read_request(tag: int, x: int, y: int, offset: int) -> Packet:
+        """A READ whose response comes back to the host, at the west link of node (0, 0)."""
         GlobalAddress(x, y, offset)  # raises if it is none
-        return Packet(kind=kind, x=x, y=y, offset=offset, src_exit=Port.WEST, tag=tag, mask=mask, data=data)
+        return Packet(kind=Kind.READ, x=x, y=y, offset=offset, src_exit=Port.WEST, tag=tag)
 
     @staticmethod
     def _check_register(offset: int) -> None:

@@ -15,7 +15,7 @@ from golden.config import NodeConfig
 from golden.layout import GlobalAddress, Kind, NetworkError, Port, ThreadState
 from golden.memory_model import MemoryModel
 from golden.node import GoldenNode
-from golden.packet import Packet
+from golden.packet import Packet, write_packets
 from golden.topology import STEPS, Topology
 
 _REASONS = {
@@ -174,6 +174,36 @@ class GoldenArray:
             assert answer is not None, "a READ that did not fail has an answer"
             result += answer.data[inside : inside + length - len(result)]
         return bytes(result)
+
+    def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
+        """Write the same bytes into all nodes of a rectangle, by packets that the network copies.
+
+        Parameters
+        ----------
+        x, y, columns, rows : int
+            The rectangle, by its north-west corner and its sides; it may be a single node.
+        offset : int
+            Of the first byte in a node's window.
+        data : bytes
+        post : int, optional
+            Semaphore that each packet posts in each node, one packet for each line that the bytes touch.
+
+        Raises
+        ------
+        NetworkAccessError
+            If a node or the offset is not there, or multicasts are refused, because routing tables count. Other nodes may have
+            been written then.
+        ValueError
+            If there is no such address.
+        """
+        before = len(self.host_inbox)
+        target = GlobalAddress.rectangle(x, y, columns, rows, offset)
+        for packet in write_packets(self.config.line_bytes, target, data, self.topology.host_link, post=post):
+            self.send(packet)
+        answers = self.host_inbox[before:]
+        del self.host_inbox[before:]
+        if answers:
+            raise NetworkAccessError(GlobalAddress.unpack(answers[0].failed_address), NetworkError(answers[0].sem))
 
     def write_register(self, x: int, y: int, offset: int, value: int) -> None:
         """Write a 64-bit register of the control page, given its offset in the window, a multiple of 8; raises as ``write``."""

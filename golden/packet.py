@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from golden.layout import COORDINATE_BITS, GLOBAL_ADDRESS_BITS, OFFSET_BITS, UPPER_BITS, Kind, NetworkError, Port
+from golden.layout import COORDINATE_BITS, GLOBAL_ADDRESS_BITS, OFFSET_BITS, UPPER_BITS, GlobalAddress, Kind, NetworkError, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +78,32 @@ class Packet:
         return Packet(
             Kind.ERROR, self.src_x, self.src_y, self.offset, self.src_exit,
             src_x=self.x, src_y=self.y, src_exit=self.exit, tag=self.tag, sem=reason, upper=self.upper,
+        )  # fmt: skip
+
+
+def write_packets(
+    line_bytes: int, target: GlobalAddress, data: bytes, host: tuple[int, int, Port], tag: int = 0, post: int | None = None
+) -> Iterator[Packet]:
+    """A WRITE of a host for each line that bytes touch.
+
+    Parameters
+    ----------
+    line_bytes : int
+    target : GlobalAddress
+        Where the first byte goes: a node, or a rectangle.
+    data : bytes
+    host : (x, y, port)
+        The link at which the host is.
+    tag : int
+    post : int, optional
+        Semaphore that each of them posts.
+    """
+    x, y, port = host
+    for line in range(target.offset - target.offset % line_bytes, target.offset + len(data), line_bytes):
+        first, last = max(target.offset, line), min(target.offset + len(data), line + line_bytes)
+        contents = bytes(first - line) + data[first - target.offset : last - target.offset] + bytes(line + line_bytes - last)
+        GlobalAddress(target.x, target.y, line)  # raises if it is none
+        yield Packet(
+            Kind.WRITE, target.x, target.y, line, target.exit, src_x=x, src_y=y, src_exit=port, tag=tag, upper=target.upper,
+            mask=(1 << last - line) - (1 << first - line), data=contents, post=post is not None, sem=post or 0,
         )  # fmt: skip

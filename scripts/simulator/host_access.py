@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from golden.config import WINDOW_BYTES
-from golden.layout import GlobalAddress, NetworkError, TrafficClass, flit_bits
+from golden.layout import ControlRegister, GlobalAddress, NetworkError, TrafficClass, control_offset, flit_bits
 from golden.mesh import NetworkAccessError
-from golden.packet import Packet
+from golden.packet import Packet, write_packets
 from scripts.simulator.build import STUCK_CYCLES
 from scripts.simulator.errors import SimulatorError
 from scripts.simulator.flits import pack_flit, unpack_flit
@@ -24,6 +24,9 @@ __all__ = ["HostAccess"]
 #: Far above what an answer takes, so that it ends only accesses that never would.
 _ACCESS_CYCLES = 200_000
 _ACCESS_CYCLES_PER_LINE = 100
+
+#: Tag of the host's writes, as ``engine/host.h`` has it: errors with it belong to the accesses under way.
+_WRITE_TAG = 255
 
 
 class HostAccess(EngineHandle):
@@ -77,6 +80,19 @@ class HostAccess(EngineHandle):
         buffers = [(x, y, offset, np.zeros(length, np.uint8)) for x, y, offset, length in reads]
         self._access(buffers, write=False)
         return [buffer.tobytes() for *_, buffer in buffers]
+
+    def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
+        """Write the same bytes into all nodes of a rectangle, and wait until all have them: ``GoldenArray.multicast``."""
+        target, host = GlobalAddress.rectangle(x, y, columns, rows, offset), self.topology.host_link
+        for packet in write_packets(self.config.line_bytes, target, data, host, _WRITE_TAG, post):
+            self.send(packet)
+        # Copies and their errors pass nodes between the host's and the rectangle, and are there before answers to later reads.
+        across, down = (
+            range(min(start, at), max(start + count - 1, at) + 1)
+            for start, count, at in ((x, columns, host[0]), (y, rows, host[1]))
+        )
+        passed = [site for site in self.topology.sites() if site[0] in across and site[1] in down]
+        self.read_many([(*site, control_offset(ControlRegister.CONFIG), 8) for site in passed])
 
     def write_register(self, x: int, y: int, offset: int, value: int) -> None:
         """Write a 64-bit register of the control page, given its offset in the window, a multiple of 8; raises as ``write``."""
