@@ -99,8 +99,9 @@ def write_packets(
         Semaphore that each of them posts.
     """
     x, y, port = host
-    for line in range(target.offset - target.offset % line_bytes, target.offset + len(data), line_bytes):
-        first, last = max(target.offset, line), min(target.offset + len(data), line + line_bytes)
+    end = target.offset + len(data)
+    for line in range(target.offset - target.offset % line_bytes, end if data else 0, line_bytes):
+        first, last = max(target.offset, line), min(end, line + line_bytes)
         contents = bytes(first - line) + data[first - target.offset : last - target.offset] + bytes(line + line_bytes - last)
         GlobalAddress(target.x, target.y, line)  # raises if it is none
         yield Packet(

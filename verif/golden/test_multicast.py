@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,8 +24,9 @@ from golden.layout import (
     semaphore_offset,
     thread_offset,
 )
-from golden.mesh import GoldenArray
+from golden.mesh import GoldenArray, NetworkAccessError
 from golden.packet import Packet
+from golden.topology import Topology
 from verif.golden.encoding import encode
 
 TINY = preset("tiny")
@@ -140,6 +143,81 @@ def test_a_router_whose_table_is_enabled_refuses_multicasts() -> None:
     assert (answer.kind, answer.sem) == (Kind.ERROR, NetworkError.UNREACHABLE)
     array.send(packet(GlobalAddress.rectangle(1, 1, 1, 1)))
     assert posts(array) == {(1, 1): 1}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    host=st.integers(0, ROWS - 1),
+    dead=st.sets(st.sampled_from([site for site in SITES if site[0]]), max_size=4),
+    corner=st.sampled_from(SITES),
+    columns=st.integers(1, COLUMNS),
+    rows=st.integers(1, ROWS),
+)
+def test_a_dead_node_takes_from_a_multicast_what_lies_behind_it(
+    host: int, dead: set[tuple[int, int]], corner: tuple[int, int], columns: int, rows: int
+) -> None:
+    array = GoldenArray(TINY, topology=Topology(ROWS, COLUMNS, dead_nodes=frozenset(dead), host=(0, host, Port.WEST)))
+    x, y = corner
+    columns, rows = min(columns, COLUMNS - x), min(rows, ROWS - y)
+    # Every way of a copy, step by step: the host's row first.
+    ways = [
+        [(i, host) for i in range(to_x + 1)]
+        + [(to_x, j) for j in range(host, to_y, 1 if to_y > host else -1)][1:]
+        + [(to_x, to_y)]
+        for to_x in range(x, x + columns)
+        for to_y in range(y, y + rows)
+    ]
+    live = [[site not in dead for site in way] for way in ways]
+    reached = {way[-1] for way, lives in zip(ways, live, strict=True) if all(lives)}
+    cut_at = {way[lives.index(False) - 1] for way, lives in zip(ways, live, strict=True) if not all(lives)}
+    address = GlobalAddress.rectangle(x, y, columns, rows)
+    array.send(dataclasses.replace(packet(address), src_y=host))
+    got = {site: array.node(*site).semaphores[1] for site in array.topology.sites()}
+    assert {site: count for site, count in got.items() if count} == dict.fromkeys(reached, 1)
+    # One answer from each node at which a copy ends, which says what it was that could not be written, and not where. It goes along
+    # that node's row, where a dead node takes it as well.
+    answered = [(i, j) for i, j in cut_at if not any((k, j) in dead for k in range(i))]
+    assert [(each.kind, each.sem, each.failed_address) for each in array.host_inbox] == [
+        (Kind.ERROR, NetworkError.UNREACHABLE, int(address))
+    ] * len(answered)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    corner=st.sampled_from(SITES),
+    columns=st.integers(1, COLUMNS),
+    rows=st.integers(1, ROWS),
+    offset=st.integers(0, 5 * LINE),
+    data=st.binary(max_size=3 * LINE),
+    post=st.sampled_from([None, 0, 3]),
+)
+def test_the_host_writes_bytes_to_a_rectangle(
+    corner: tuple[int, int], columns: int, rows: int, offset: int, data: bytes, post: int | None
+) -> None:
+    array, (x, y) = array_of(), corner
+    columns, rows = min(columns, COLUMNS - x), min(rows, ROWS - y)
+    before = bytes(range(7, 7 + 10 * LINE))
+    for site in SITES:
+        array.poke(*site, 0, before)
+    array.multicast(x, y, columns, rows, offset, data, post)
+    lines = len({(offset + place) // LINE for place in range(len(data))})
+    for i, j in SITES:
+        inside = x <= i < x + columns and y <= j < y + rows
+        expected = before[:offset] + data + before[offset + len(data) :] if inside else before
+        assert array.peek(i, j, 0, len(before)) == expected
+        assert array.node(i, j).semaphores == [lines if inside and n == post else 0 for n in range(TINY.semaphores)]
+    assert not array.host_inbox
+
+
+def test_what_the_host_cannot_write_to_a_rectangle_is_an_error() -> None:
+    array = array_of()
+    with pytest.raises(NetworkAccessError, match="offset 0x10 of node x=3, y=1 failed: there is no such node"):
+        array.multicast(3, 1, 3, 2, LINE, bytes(LINE))
+    with pytest.raises(NetworkAccessError, match="neither SRAM nor control page"):
+        array.multicast(0, 0, 2, 2, TINY.sram_bytes, bytes(1))
+    with pytest.raises(ValueError, match="columns = 0"):
+        array.multicast(0, 0, 0, 2, 0, bytes(1))
+    assert not array.host_inbox
 
 
 @pytest.mark.parametrize("columns, rows, name", [(0, 1, "columns = 0"), (129, 1, "columns = 129"), (1, 200, "rows = 200")])

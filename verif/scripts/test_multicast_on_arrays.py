@@ -22,8 +22,9 @@ from golden.layout import (
     semaphore_offset,
     thread_offset,
 )
-from golden.mesh import GoldenArray
+from golden.mesh import GoldenArray, NetworkAccessError
 from golden.packet import Packet
+from golden.topology import Topology
 from scripts.simulator import SimulatedArray, SimulatorLibrary
 from sw.assembler import assemble
 
@@ -143,3 +144,54 @@ def test_a_thread_learns_which_rectangle_reached_beyond_the_array(tiny_macro: Si
         array.run(2000)
         assert array.read_register(0, 0, thread_offset(0, ThreadRegister.CAUSE)) == Cause.NETWORK_ERROR
         assert array.read_register(0, 0, thread_offset(0, ThreadRegister.VALUE)) == address
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("dead", [(1, 0), (2, 1), (1, 2)])
+def test_copies_behind_a_dead_node_are_answered_as_on_golden_nodes(tiny_macro: SimulatorLibrary, dead: tuple[int, int]) -> None:
+    topology = Topology(3, 3, dead_nodes=frozenset({dead}), host=(0, 1, Port.WEST))
+
+    def outcome(array: Any) -> Any:
+        for tag in range(3):
+            address = GlobalAddress.rectangle(tag, 0, 3 - tag, 3)
+            array.send(
+                Packet(
+                    Kind.WRITE, address.x, address.y, 0, src_y=1, src_exit=Port.WEST, tag=tag, post=True, sem=1,
+                    mask=(1 << LINE) - 1, data=bytes([tag + 1] * LINE), upper=address.upper,
+                )
+            )  # fmt: skip
+            array.run(2000)
+        inbox = sorted(dataclasses.astuple(packet) for packet in array.host_inbox)
+        return inbox, [array.peek(*site, 0, LINE) for site in topology.sites()]
+
+    with SimulatedArray(CONFIG, topology=topology, library=tiny_macro, threads=1) as simulated:
+        golden, seen = outcome(GoldenArray(CONFIG, topology=topology)), outcome(simulated)
+    assert seen == golden
+    assert golden[0]
+
+
+@pytest.mark.rtl
+def test_the_hosts_multicast_is_done_when_it_returns(tiny_macro: SimulatorLibrary) -> None:
+    rng = random.Random(7)
+    topology = Topology(3, 4, host=(3, 1, Port.EAST))
+    golden = GoldenArray(CONFIG, topology=topology)
+    with SimulatedArray(CONFIG, topology=topology, library=tiny_macro, threads=1) as simulated:
+        for _ in range(20):
+            x, y, offset = rng.randrange(4), rng.randrange(3), rng.randrange(8 * LINE)
+            rectangle = x, y, rng.randrange(1, 5 - x), rng.randrange(1, 4 - y)
+            data, post = rng.randbytes(rng.randrange(1, 4 * LINE)), rng.choice((None, 2))
+            for array in (golden, simulated):
+                array.multicast(*rectangle, offset, data, post)
+            # The back door sees what has arrived, and waits for nothing.
+            assert all(simulated.peek(*site, 0, 12 * LINE) == golden.peek(*site, 0, 12 * LINE) for site in topology.sites())
+        for site in topology.sites():
+            posts = [array.read_register(*site, semaphore_offset(2)) for array in (golden, simulated)]
+            assert posts[0] == posts[1]
+        for wrong in ((3, 0, 2, 1, 0, bytes(LINE)), (0, 0, 4, 3, CONFIG.sram_bytes, bytes(LINE))):
+            messages = []
+            for array in (golden, simulated):
+                with pytest.raises(NetworkAccessError) as failure:
+                    array.multicast(*wrong)
+                messages.append(str(failure.value).split("failed")[1])
+            assert messages[0] == messages[1]
+        assert not simulated.host_inbox
