@@ -174,8 +174,8 @@ def test_a_dead_node_takes_from_a_multicast_what_lies_behind_it(
     array.send(dataclasses.replace(packet(address), src_y=host))
     got = {site: array.node(*site).semaphores[1] for site in array.topology.sites()}
     assert {site: count for site, count in got.items() if count} == dict.fromkeys(reached, 1)
-    # One answer from each node at which a copy ends, which says what it was that could not be written, and not where. It goes along
-    # that node's row, where a dead node takes it as well.
+    # One answer from each node at which a copy ends, which says what it was that could not be written, and not where. It goes
+    # along that node's row, where a dead node takes it as well.
     answered = [(i, j) for i, j in cut_at if not any((k, j) in dead for k in range(i))]
     assert [(each.kind, each.sem, each.failed_address) for each in array.host_inbox] == [
         (Kind.ERROR, NetworkError.UNREACHABLE, int(address))
