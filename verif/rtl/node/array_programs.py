@@ -6,8 +6,9 @@ from __future__ import annotations
 from golden.config import NodeConfig
 from golden.layout import SRAM_BASE, Csr, GlobalAddress
 from verif.golden.encoding import encode
+from verif.rtl.node.announcements import Announcements
 from verif.rtl.node.choices import SeededChoices
-from verif.rtl.node.exchanges import ROOMS, Exchanges, Member
+from verif.rtl.node.exchanges import ROOMS, Member
 from verif.rtl.node.items import Item, ItemMaker
 from verif.rtl.node.lockstep import ArrayProgram
 from verif.rtl.node.pieces import CODE_BYTES, DATA_BYTES, constant, data_address
@@ -53,7 +54,7 @@ def array_program(
     choices, code_bytes = SeededChoices(seed), code_bytes_of(config)
     sites = [(first[0] + x, first[1] + y) for y in range(rows) for x in range(columns)]
     members = _members(config, sites, choices, code_bytes, GlobalAddress(0x1000, 0x1000))
-    exchanges = Exchanges(config, members, choices, code_bytes)
+    exchanges = Announcements(config, members, choices, code_bytes)
     for member in members:
         member.started = member.index == 0 or choices.one_of((True, False))
     starts = [(*member.site, member.number, SRAM_BASE + member.number * code_bytes) for member in members if member.started]

@@ -143,8 +143,8 @@ _STRAIGHT = _weighted(
     (2, _M._vector_increment), (3, _M._simd), (4, _M._simd_three), (1, _M._transpose), (2, _M._predicate), (2, _M._strided),
     (2, _M._indexed), (2, _M._set_format), (2, _M._steps_in_memory), (1, _M._step_in_registers), (1, _M._zero), (2, _M._tile),
     (1, _M._post_and_wait), (1, _M._overflow), (1, _M._write_to_itself), (1, _M._send_to_itself), (2, _M._read_from_itself),
-    (1, _M._failing_request), (1, _M._wrong_request), (1, _M._to_host), (4, _M._late_scalar), (3, _M._flags),
-    (2, _M._predicate_in_use), (2, _M._format_in_use), (4, _M._operands_overwritten), (1, _M._list_to_itself),
+    (1, _M._failing_request), (1, _M._wrong_request), (1, _M._read_of_a_rectangle), (1, _M._to_host), (4, _M._late_scalar),
+    (3, _M._flags), (2, _M._predicate_in_use), (2, _M._format_in_use), (4, _M._operands_overwritten), (1, _M._list_to_itself),
     (1, _M._failing_list), (1, _M._failing_chain), (1, _M._wrong_list),
 )  # fmt: skip
 

@@ -76,9 +76,12 @@ class NetworkPieces(PieceMaker):
         unlinked = [int(GlobalAddress(0, 0, exit=port)) for port in (Port.NORTH, Port.EAST, Port.SOUTH)]
         words = constant(19, choices.one_of((*nowhere, *nowhere, *unlinked)))
         words += [encode("csrrs", 18, Csr.MNODE, 0), encode("add", 19, 19, 18)]
-        if self._absent is not None and choices.one_of((True, False)):
-            words = constant(19, int(self._absent) | choices.one_of((0, 0x40, Port.NORTH << OFFSET_BITS + 2 * COORDINATE_BITS)))
         request = choices.one_of((*_WRITES, "nread", "nsd"))
+        if self._absent is not None and choices.one_of((True, False)):
+            ways = [0, 0x40, Port.NORTH << OFFSET_BITS + 2 * COORDINATE_BITS]
+            # A rectangle, which is not read.
+            ways += [int(GlobalAddress.rectangle(0, 0, *choices.one_of(((2, 1), (1, 2), (128, 128)))))] * (request != "nread")
+            words = constant(19, int(self._absent) | choices.one_of(ways))
         return [*words, encode("addi", 16, 0, 1), self._word(request, rs1=19, sem=self.thread), encode("swait", self.thread, 16)]
 
     def _to_host(self) -> list[int]:
@@ -92,3 +95,8 @@ class NetworkPieces(PieceMaker):
         bad = [5 << 47 | 1 << 50, 5 << 47, 7 << 47, 4, 7 << 47 | 1 << 63, (6 << 47) + 1]
         words = constant(19, self.choices.one_of(bad))
         return [*words, self._one([*_WRITES, "nread", "nsd"], rs1=19, sem=self.thread)]
+
+    def _read_of_a_rectangle(self) -> list[int]:
+        """Traps at once."""
+        sides = self.choices.one_of(((2, 1), (1, 2), (128, 128)))
+        return [*constant(19, int(GlobalAddress.rectangle(0, 0, *sides))), self._word("nread", rs1=19)]
