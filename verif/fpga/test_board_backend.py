@@ -24,7 +24,16 @@ from fpga.errors import LinkError, WrongBoard
 from fpga.frames import CHECK_BYTES, HEADER_BYTES, flit_bytes
 from fpga.link import HostLinkClient, open_port
 from golden.config import ISA_VERSION, NodeConfig, preset
-from golden.layout import SRAM_BASE, ControlRegister, DebugCommand, DebugRegister, ThreadState, control_offset, debug_offset
+from golden.layout import (
+    SRAM_BASE,
+    ControlRegister,
+    DebugCommand,
+    DebugRegister,
+    ThreadState,
+    control_offset,
+    debug_offset,
+    semaphore_offset,
+)
 from golden.mesh import GoldenArray, NetworkAccessError
 from sw.assembler import assemble
 from sw.host import ArrayBackend, BatchBackend, run_program
@@ -96,12 +105,18 @@ def test_a_board_answers_as_the_golden_array_does() -> None:
         array.write_register(1, 0, control_offset(ControlRegister.TOHOST_ADDRESS), SRAM_BASE + 8)
         seen.append(array.read_register(1, 0, control_offset(ControlRegister.TOHOST_ADDRESS)))
         seen.append(array.read(0, 0, 0, 0))
+        array.multicast(0, 0, 2, 1, 0x1F8, bytes(range(40)), post=2)
+        seen += [array.read(x, 0, 0x1F0, 60) for x in range(2)]
+        seen += [array.read_register(x, 0, semaphore_offset(2)) for x in range(2)]
         report = run_program(array, assemble(PROGRAM, config=CONFIG), 1_000_000)
         seen.append([(node.row, node.column, node.exit_code, node.retired) for node in report.nodes])
         waiting = run_program(array, assemble("_start: li a0, 3\n swait 1, a0\n halt a0\n", config=CONFIG), 1_000_000)
         seen.append((waiting.reason, [str(thread) for thread in waiting.threads]))
         for wrong in (
             lambda: array.read(5, 0, 0, 16),
+            lambda: array.multicast(0, 0, 3, 1, 0, bytes(8)),
+            lambda: array.multicast(0, 0, 2, 2, 0x10_0000, bytes(8)),
+            lambda: array.multicast(0, 0, 129, 1, 0, bytes(8)),
             lambda: array.write(0, 0, 0x10_0000, bytes(40)),
             lambda: array.read(0, 0, 0x10_0000, 40),
             lambda: array.write_register(0, 0, control_offset(ControlRegister.CYCLE) + 1, 0),
