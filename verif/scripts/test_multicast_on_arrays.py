@@ -187,7 +187,7 @@ def test_the_hosts_multicast_is_done_when_it_returns(tiny_macro: SimulatorLibrar
         for site in topology.sites():
             posts = [array.read_register(*site, semaphore_offset(2)) for array in (golden, simulated)]
             assert posts[0] == posts[1]
-        for wrong in ((3, 0, 2, 1, 0, bytes(LINE)), (0, 0, 4, 3, CONFIG.sram_bytes, bytes(LINE))):
+        for wrong in ((3, 1, 1, 3, 0, bytes(LINE)), (0, 0, 4, 3, CONFIG.sram_bytes, bytes(LINE))):
             messages = []
             for array in (golden, simulated):
                 with pytest.raises(NetworkAccessError) as failure:
