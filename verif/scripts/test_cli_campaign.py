@@ -11,7 +11,7 @@ import pytest
 
 from golden.layout import Flag
 from scripts.d1.main import run
-from verif.campaigns import boards, formal, fp32, netlist, sizes
+from verif.campaigns import boards, formal, fp32, netlist, routers, sizes
 from verif.golden import fp32_oracle
 from verif.scripts.command import d1, refused
 from verif.sizes import record
@@ -206,3 +206,20 @@ def test_checks_can_be_named() -> None:
     assert {"narrow/insn_add", "pair/program_order", "narrow-registers/registers"} <= set(checks)
     refused(d1("campaign", "formal", "narrow/insn_adx"), 2, "narrow/insn_adx", "--list")
     refused(d1("campaign", "formal", "--depth", "3"), 2, "--depth 3", "6")
+
+
+@pytest.mark.parametrize("check, code, shown", [(None, 0, "proved"), ("lost", 1, "FAILS: lost in cycle 4")])
+def test_proofs_of_routers_are_reported(
+    check: str | None, code: int, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = routers.Outcome("router/south-request", check, check and 4, 1.5)  # type: ignore[arg-type]
+    monkeypatch.setattr(routers, "run", lambda *arguments: [outcome])
+    assert run(["campaign", "routers", "router/south-request"]) == code
+    assert shown in capsys.readouterr().out
+    assert run(["campaign", "routers", "--json"]) == code
+
+
+def test_proofs_of_routers_are_named_and_others_refused() -> None:
+    assert d1("campaign", "routers", "--list", "--json").json["proofs"] == routers.names()
+    refused(d1("campaign", "routers", "router/up"), 2, "router/up", "--list")
+    refused(d1("campaign", "routers", "--depth", "3"), 2, "--depth 3", "6")

@@ -16,6 +16,7 @@ from scripts.d1.campaigns import find_campaign
 from scripts.d1.commands.campaign_core import core
 from scripts.d1.commands.campaign_faults import faults
 from scripts.d1.commands.campaign_formal import formal
+from scripts.d1.commands.campaign_routers import routers
 from scripts.d1.commands.campaign_sizes import sizes
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import reporting
@@ -33,6 +34,7 @@ def campaign() -> None:
 campaign.add_command(core)
 campaign.add_command(faults)
 campaign.add_command(formal)
+campaign.add_command(routers)
 campaign.add_command(sizes)
 
 

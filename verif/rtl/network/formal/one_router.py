@@ -65,7 +65,7 @@ class OneRouter(wiring.Component):
         m = Module()
         m.submodules.router = self._router = router = self._make(self._config, self.mistake)
         m.d.comb += [router.x.eq(CENTRE), router.y.eq(CENTRE), router.links.eq(self.links), router.edges.eq(self.edges)]
-        self._arrivals: list[tuple[Value, Value, Any]] = []
+        self._arrivals: list[tuple[Value, Any]] = []
         #: Per way, value of Port or 5, and class: a flit leaves, and the flit.
         self._leaving: list[tuple[int, int, Value, Any]] = []
         self._generous: list[Value] = []
@@ -80,7 +80,7 @@ class OneRouter(wiring.Component):
         """The flit that enters, and whether it is one of those that are followed."""
         small = getattr(self, f"{name}_flit")
         followed = enters & (self.port == port) & (self.traffic_class == c)
-        self._arrivals.append((followed, small, port))
+        self._arrivals.append((followed, small))
         m.d.comb += Assume(followed | (small.mark == 0))
         return expand(m, f"{name}_whole", small, c)
 
@@ -144,7 +144,7 @@ class OneRouter(wiring.Component):
         begun, ended = Signal(), Signal()
         expected = Signal(len(Port) + 1, name="ways")
         left = [Signal(len(Port) + 1, name=f"left{number}") for number in range(2)]
-        for enters, small, port in self._arrivals:
+        for enters, small in self._arrivals:
             with m.If(enters):
                 m.d.comb += [
                     Assume(~small.mark.all()),

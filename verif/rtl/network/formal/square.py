@@ -17,7 +17,7 @@ from verif.formal.circuit import Circuit
 from verif.rtl.network.formal.mistakes import planted
 from verif.rtl.network.formal.small import Small, SmallFlit, expand
 
-__all__ = ["SquareMistake", "Square", "square"]
+__all__ = ["Square", "SquareMistake", "square"]
 
 _SIZE = 2
 _COUNT_BITS = 5
