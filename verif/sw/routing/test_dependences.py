@@ -9,7 +9,7 @@ only requests can be multicasts, and nothing of a response waits for a request.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -19,7 +19,7 @@ from golden.edge_memory import EdgeMemory
 from golden.layout import LINK_PORTS, GlobalAddress, Kind, Port
 from golden.packet import Packet
 from golden.router import Router
-from golden.topology import STEPS, Link, Topology
+from golden.topology import STEPS, Link, Site, Topology
 
 CONFIG = preset("tiny")
 
@@ -65,15 +65,16 @@ def dependences(topology: Topology, exits_lead_anywhere: bool = False) -> set[tu
     return found
 
 
-def follow(topology: Topology, routers: dict, packet: Packet, entry: Link, found: set[tuple[Link, Link]]) -> None:  # type: ignore[type-arg]
+def follow(
+    topology: Topology, routers: Mapping[Site, Router], packet: Packet, entry: Link, found: set[tuple[Link, Link]]
+) -> None:
     """Note which links a packet takes behind which, with all of its copies."""
     under_way: deque[tuple[Link, Link | None]] = deque([(entry, None)])
     hops = 0
     while under_way:
         (x, y, arrival), before = under_way.popleft()
         for port in routers[x, y].next_ports(packet, arrival):
-            there = None if port in (None, Port.LOCAL) else topology.neighbour(x, y, port)
-            if there is None:
+            if port is None or port is Port.LOCAL or (there := topology.neighbour(x, y, port)) is None:
                 continue
             link = (x, y, port)
             if before is not None:

@@ -133,9 +133,9 @@ def planted(mistake: Signal) -> Iterator[None]:
         return m
 
     router_module._Queue.settle = settle  # type: ignore[method-assign]
-    RoundRobin.elaborate = elaborate
+    RoundRobin.elaborate = elaborate  # type: ignore[method-assign]
     try:
         yield
     finally:
         router_module._Queue.settle = _HEALTHY_SETTLE  # type: ignore[method-assign]
-        RoundRobin.elaborate = _HEALTHY_CHOICE
+        RoundRobin.elaborate = _HEALTHY_CHOICE  # type: ignore[method-assign]

@@ -81,7 +81,9 @@ class Square(wiring.Component):
                 there = topology.neighbour(x, y, port)
                 if there is not None:
                     self._join(m, routers, (x, y), port, there)
-        sent, arrived, answers = [], [], []
+        sent: list[Any] = []
+        arrived: list[Any] = []
+        answers: list[Any] = []
         for n, (x, y) in enumerate(sites):
             self._node(m, n, (x, y), routers[x, y], draining, sent, arrived, answers)
         self._count(m, list(routers.values()), sent, arrived, answers, draining)
