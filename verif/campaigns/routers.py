@@ -11,7 +11,7 @@ from verif.formal.circuit import Circuit
 from verif.formal.unrolled import first_cycles
 from verif.rtl.network.formal.mistakes import Mistake
 from verif.rtl.network.formal.one_router import CHECKS, mistaken_router
-from verif.rtl.network.formal.square import square
+from verif.rtl.network.formal.square import ONE_SENDER, square
 
 __all__ = ["LEAST_DEPTH", "Outcome", "names", "run"]
 
@@ -33,15 +33,21 @@ class Outcome:
 
 
 def names() -> list[str]:
-    """All proofs: ``router/<port>-<class>`` for flits that come there, and ``square``."""
-    return [f"router/{port.name.lower()}-{c.name.lower()}" for port in Port for c in TrafficClass] + ["square"]
+    """All proofs: ``router/<port>-<class>`` for flits that come there; of a square, and of one to which one node sends."""
+    return [f"router/{port.name.lower()}-{c.name.lower()}" for port in Port for c in TrafficClass] + [
+        "square",
+        "square-one-sender",
+    ]
 
 
 def _decide(name: str, circuit: Circuit, depth: int) -> Outcome:
     fixed: dict[str, int] = {"mistake": Mistake.NONE}
-    checks: Sequence[str] = ("stuck", "miscounted")
-    if name == "square":
-        fixed["fill"] = depth - _DRAIN + 1
+    checks: Sequence[str] = ("stuck",)
+    if name.startswith("square"):
+        fixed["fill"] = depth - _DRAIN
+        if name == "square-one-sender":
+            checks = ("stuck", "miscounted")
+            fixed |= ONE_SENDER
     else:
         port, c = name.removeprefix("router/").split("-")
         fixed |= {"port": Port[port.upper()], "traffic_class": TrafficClass[c.upper()], "links": 0b1111, "edges": 0b1001}
@@ -70,10 +76,12 @@ def run(wanted: Sequence[str], depth: int, progress: Callable[[str, float], None
 
     def outcomes() -> Iterator[Outcome]:
         router: Circuit | None = None
+        four: Circuit | None = None
         for number, name in enumerate(wanted):
             progress(name, number / len(wanted))
-            if name == "square":
-                yield _decide(name, square(), depth)
+            if name.startswith("square"):
+                four = four or square()
+                yield _decide(name, four, depth)
                 continue
             router = router or mistaken_router()
             yield _decide(name, router, depth)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import cocotb
@@ -39,8 +39,9 @@ Transfer = tuple[tuple[int, int], tuple[int, int], int]
 class RouterNode(wiring.Component):
     """A router with the boundary of a node; its network interface is the bench."""
 
-    def __init__(self, config: NodeConfig):
+    def __init__(self, config: NodeConfig, make: Callable[[NodeConfig], Any] = Router):
         self.config = config
+        self._make = make
         bits = flit_bits(config)
         members = {"x": In(COORDINATE_BITS), "y": In(COORDINATE_BITS), "links": In(4), "edges": In(4), "idle": Out(1)}
         for link in LINKS:
@@ -53,7 +54,7 @@ class RouterNode(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.router = router = Router(self.config)
+        m.submodules.router = router = self._make(self.config)
         inputs = [(getattr(router, name), getattr(self, name)) for name in ("x", "y", "links", "edges")]
         outputs = [(self.idle, ~router.busy)]
         for link in LINKS:

@@ -17,7 +17,10 @@ from verif.formal.circuit import Circuit
 from verif.rtl.network.formal.mistakes import planted
 from verif.rtl.network.formal.small import Small, SmallFlit, expand
 
-__all__ = ["Square", "SquareMistake", "square"]
+__all__ = ["ONE_SENDER", "Square", "SquareMistake", "square"]
+
+#: Inputs that let node (0, 0) alone send requests: counting is much for a solver.
+ONE_SENDER = {f"request_valid{n}": 0 for n in range(1, 4)}
 
 _SIZE = 2
 _COUNT_BITS = 5

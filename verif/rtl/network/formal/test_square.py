@@ -8,7 +8,7 @@ import pytest
 from verif.formal.circuit import Circuit
 from verif.formal.unrolled import first_cycle
 from verif.rtl.network.formal.mistakes import Mistake
-from verif.rtl.network.formal.square import SquareMistake, square
+from verif.rtl.network.formal.square import ONE_SENDER, SquareMistake, square
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +16,9 @@ def healthy() -> Circuit:
     return square()
 
 
-@pytest.mark.parametrize("output, fill, cycles", [("stuck", 3, 9), ("miscounted", 1, 5)])
-def test_nothing_halts_or_is_missing(healthy: Circuit, output: str, fill: int, cycles: int) -> None:
-    answer = first_cycle(healthy, output, cycles, fixed={"fill": fill, "mistake": Mistake.NONE})
+@pytest.mark.parametrize("output, fill, fixed", [("stuck", 3, {}), ("miscounted", 2, ONE_SENDER)])
+def test_nothing_halts_or_is_missing(healthy: Circuit, output: str, fill: int, fixed: dict[str, int]) -> None:
+    answer = first_cycle(healthy, output, 9, fixed=fixed | {"fill": fill, "mistake": Mistake.NONE})
     assert answer.cycle is None, answer.run
 
 
