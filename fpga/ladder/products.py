@@ -14,7 +14,8 @@ from golden.formats import encode, format_of
 from golden.layout import FormatDescriptor, FormatKind
 from golden.matrix import matmul
 from sw.host import ArrayBackend, HostError, all_sites
-from sw.kernels.matmul import MatmulError, MatmulFailed, run_matmul
+from sw.kernels.matmul import run_matmul
+from sw.kernels.product import MatmulError, MatmulFailed
 
 __all__ = ["check_array", "check_nodes"]
 

@@ -24,7 +24,8 @@ from scripts.d1.operand_formats import BF16, name_of
 from scripts.d1.product import random_operand
 from scripts.d1.report import Stages
 from scripts.simulator import SimulatedArray
-from sw.kernels.matmul import MatmulResult, run_matmul
+from sw.kernels.matmul import run_matmul
+from sw.kernels.product import MatmulResult
 
 #: Where baselines are kept: beside the test that compares them.
 FOLDER = Path(__file__).resolve().parents[2] / "verif" / "baselines"

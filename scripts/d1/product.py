@@ -22,7 +22,8 @@ from scripts.d1.options import ArrayShape
 from scripts.d1.report import Stages
 from sw.backend import topology_of
 from sw.kernels.live_grid import live_grid
-from sw.kernels.matmul import MatmulError, MatmulFailed, MatmulResult, plan, run_matmul
+from sw.kernels.matmul import plan, run_matmul
+from sw.kernels.product import MatmulError, MatmulFailed, MatmulResult
 
 #: BF16 operands are +-1.f x 2**e with e uniform in this range: over seven orders of magnitude, products over fourteen.
 EXPONENTS = (-12, 12)

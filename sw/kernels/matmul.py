@@ -9,19 +9,18 @@ has arrived. All nodes use the same addresses, so a panel is sent to the offset 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from golden.config import NodeConfig
-from golden.layout import SRAM_BASE, ControlRegister, FormatDescriptor, GlobalAddress
+from golden.layout import SRAM_BASE, FormatDescriptor, GlobalAddress
 from golden.program import Program
 from golden.topology import Site
 from sw.assembler import assemble
 from sw.backend import topology_of
-from sw.host import ArrayBackend, RunReport, control_registers, load_program, read_blocks, run_program, write_blocks
+from sw.host import ArrayBackend, load_program, read_blocks, write_blocks
 from sw.kernels.live_grid import LiveGrid, live_grid
 from sw.kernels.matmul_source import (
     A_ARRIVED,
@@ -35,35 +34,17 @@ from sw.kernels.matmul_source import (
     matmul_source,
     send_label,
 )
-from sw.kernels.operands import BF16, CODE_BYTES, Operands
+from sw.kernels.operands import BF16, Operands
 from sw.kernels.packing import Fp32Codes, OperandCodes, pack_a, pack_b, tiles, unpack_c
 from sw.kernels.partition import Grid, Part
 from sw.kernels.placement import place
-
-#: Called with a stage's name, and how much of how much is done.
-Progress = Callable[[str, int, int], None]
+from sw.kernels.product import MatmulError, MatmulResult, Progress, check_operands, run_loaded
 
 #: How often two regions are read in the same cycle, relative to the operands of a step. Code is mostly in the line buffers.
 _CONFLICTS = {("a", "b"): 1.0, ("program", "a"): 0.1, ("program", "b"): 0.1}
 
 #: Semaphores count to this.
 _MAX_COUNT = 0xFFFF
-
-#: Cycles that a run may take: per step or line sent, and beyond. Far more than it needs, so that only a defect reaches it.
-_CYCLES_PER_STEP = 64
-_CYCLES_BEYOND = 200_000
-
-
-class MatmulError(ValueError):
-    """A product that cannot be computed; the message says what is wrong, what is needed and what there is."""
-
-
-class MatmulFailed(RuntimeError):
-    """A run that did not end with success; ``report`` has every node."""
-
-    def __init__(self, report: RunReport):
-        super().__init__(report.summary())
-        self.report = report
 
 
 @dataclass(frozen=True)
@@ -170,54 +151,6 @@ class MatmulPlan:
         a_panels = sum(len(node.tile_rows) - len(node.a_panels) for node in computing)
         b_panels = sum(len(node.tile_columns) - len(node.b_panels) for node in computing)
         return (a_panels * self.operands.a_lines + b_panels * self.operands.b_lines) * self.length
-
-
-@dataclass(frozen=True)
-class MatmulResult:
-    """What a run gave.
-
-    Attributes
-    ----------
-    c : uint32 array (m, n)
-        FP32 codes.
-    cycles : int
-        From the first start of a thread in any node to the last stop in any.
-    steps_per_node, cycles_per_node : tuple of int
-        Matrix steps, and cycles from a node's first start to its last stop, row by row.
-    utilisation_per_node : tuple of float
-        Steps per cycle of each node's matrix unit, 0 to 1.
-    packets : int
-        Request packets that nodes sent while it ran.
-    bank_conflicts : int
-        Accesses that had to wait for a bank.
-    lines_loaded, lines_stored : int
-        Lines that threads read from SRAM, and writes of theirs into it.
-    seconds : float
-        Time that the run took, without loading and reading back.
-    report : RunReport
-    """
-
-    c: Fp32Codes
-    cycles: int
-    steps_per_node: tuple[int, ...]
-    cycles_per_node: tuple[int, ...]
-    utilisation_per_node: tuple[float, ...]
-    packets: int
-    bank_conflicts: int
-    lines_loaded: int
-    lines_stored: int
-    seconds: float
-    report: RunReport
-
-    @property
-    def utilisation(self) -> float:
-        """Mean over the nodes."""
-        return sum(self.utilisation_per_node) / len(self.utilisation_per_node)
-
-    @property
-    def lines_loaded_per_step(self) -> float:
-        """Lines that threads read from SRAM, over matrix steps: operands, and what nodes send to others."""
-        return self.lines_loaded / sum(self.steps_per_node)
 
 
 def plan(
@@ -458,54 +391,14 @@ def run_matmul(
     MatmulFailed
         If a node did not end with success.
     """
-    if a_codes.ndim != 2 or b_codes.ndim != 2 or a_codes.shape[1] != b_codes.shape[0]:
-        raise MatmulError(f"shapes {a_codes.shape} and {b_codes.shape} cannot be multiplied")
+    check_operands(a_codes, b_codes, a_format, b_format)
     (m, k), n = a_codes.shape, b_codes.shape[1]
     grid = live_grid(topology_of(array))
     work = plan(array.config, len(grid), len(grid[0]), m, n, k, a_format, b_format, sites=grid)
-    for name, codes, descriptor in (("A", a_codes, a_format), ("B", b_codes, b_format)):
-        wanted = np.dtype(f"u{CODE_BYTES[descriptor.kind]}")
-        if codes.dtype != wanted:
-            raise MatmulError(f"codes of {name} are {codes.dtype}; those of {descriptor.kind.name} are {wanted}")
     tell: Progress = progress or (lambda stage, done, total: None)
     _load(array, work, a_codes, b_codes, tell)
-
-    tell("run", 0, 1)
-    sites = [node.site for node in work.nodes]
-    counters = (
-        ControlRegister.MATRIX_STEPS,
-        ControlRegister.REQUESTS_SENT,
-        ControlRegister.BANK_CONFLICTS,
-        ControlRegister.LINES_LOADED,
-        ControlRegister.LINES_STORED,
-    )
-    before = control_registers(array, sites, counters)
-    limit = _CYCLES_BEYOND + _CYCLES_PER_STEP * (work.steps * max(node.tiles for node in work.nodes) + work.lines_sent)
-    started = time.perf_counter()
-    report = run_program(array, work.program, limit, sites, load=False)
-    seconds = time.perf_counter() - started
-    tell("run", 1, 1)
-    if not report.passed:
-        raise MatmulFailed(report)
-    after = control_registers(array, sites, counters)
-    steps, packets, conflicts, loaded, stored = (
-        [late[i] - early[i] for early, late in zip(before, after, strict=True)] for i in range(len(counters))
-    )
-    times = control_registers(array, sites, (ControlRegister.FIRST_START, ControlRegister.LAST_STOP))
-    cycles = [stop - start for start, stop in times]
-    return MatmulResult(
-        c=_read(array, work, tell),
-        cycles=report.cycles,
-        steps_per_node=tuple(steps),
-        cycles_per_node=tuple(cycles),
-        utilisation_per_node=tuple(s / c if c else 0.0 for s, c in zip(steps, cycles, strict=True)),
-        packets=sum(packets),
-        bank_conflicts=sum(conflicts),
-        lines_loaded=sum(loaded),
-        lines_stored=sum(stored),
-        seconds=seconds,
-        report=report,
-    )
+    busiest = work.steps * max(node.tiles for node in work.nodes) + work.lines_sent
+    return run_loaded(array, work.program, [node.site for node in work.nodes], busiest, lambda: _read(array, work, tell), tell)
 
 
 def _load(array: ArrayBackend, work: MatmulPlan, a_codes: OperandCodes, b_codes: OperandCodes, tell: Progress) -> None:

@@ -22,7 +22,7 @@ so that a node has ended when no thread runs. All semaphores are zero again then
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
@@ -68,6 +68,11 @@ class BlockShape:
         """Name of its handler."""
         return f"block_{self.rows}x{self.columns}"
 
+    @property
+    def adding_label(self) -> str:
+        """Name of the handler that adds to what C holds."""
+        return f"{self.label}_adding"
+
 
 def send_label(semaphore: int, receivers: int) -> str:
     """Name of the handler that sends lines to that many nodes and posts that semaphore there."""
@@ -91,8 +96,8 @@ def matmul_source(
     sends : sequence of (int, int)
         Semaphore and number of receivers of the handlers that jobs name.
     """
-    parts = [_start(config, operands, length), _take(config)]
-    parts += [_block(config, operands, length, shape) for shape in shapes]
+    parts = [start(config, operands, length), take(config, {"wait_a": A_ARRIVED, "wait_b": B_ARRIVED})]
+    parts += [block(config, operands, length, shape) for shape in shapes]
     parts += [_sender(config, sends)]
     # Tables hold double words.
     parts += [".balign 8", "tables:"]
@@ -121,7 +126,7 @@ def _start_thread(thread: int, label: str) -> list[str]:
     return ["csrr t1, mnode", f"li t2, {offset}", "add t1, t1, t2", f"la t3, {label}", "nsd t3, (t1)"]
 
 
-def _start(config: NodeConfig, operands: Operands, length: int) -> str:
+def start(config: NodeConfig, operands: Operands, length: int) -> str:
     """Where threads start: the first one at ``_start``, the last one at ``sender``, those between at ``computing``.
 
     The first one starts the last one and computes; the last one starts the others and sends before it computes.
@@ -138,24 +143,30 @@ def _start(config: NodeConfig, operands: Operands, length: int) -> str:
     return "\n".join(lines)
 
 
-def _take(config: NodeConfig) -> str:
+def take(config: NodeConfig, waits: Mapping[str, int], unpacking: Sequence[str] = ()) -> str:
     """Subroutine with the next item: s5, a1, a6 its addresses of A, B and C, s6 blocks, t2 the handler to jump to.
 
-    ``taken`` is where the first thread, which has the lock already, enters with its item in t0.
+    ``taken`` is where the first thread, which has the lock already, enters with its item in t0. ``waits`` has the handlers that
+    wait, and for which semaphore; ``unpacking`` is what else is done with what an item holds.
     """
     several = config.threads > 1
     lines = ["take:", *[f"swait {LOCK}, s1"] * several, "locked:", "ld t0, 0(s0)", "taken:"]
     lines += ["lhu s6, 12(t0)", "lhu t2, 14(t0)", f"addi t1, t0, {ITEM.size}", "sd t1, 0(s0)"]
     lines += ["snez t1, s6", f"spost {LOCK}, t1"] * several
-    lines += ["lwu s5, 0(t0)", "lwu a1, 4(t0)", "lwu a6, 8(t0)", "add t2, t2, s4", "ret"]
-    for handler, semaphore in (("wait_a", A_ARRIVED), ("wait_b", B_ARRIVED)):
+    lines += ["lwu s5, 0(t0)", "lwu a1, 4(t0)", "lwu a6, 8(t0)", *unpacking, "add t2, t2, s4", "ret"]
+    for handler, semaphore in waits.items():
         lines += [f"{handler}:", f"swait {semaphore}, s5", "jal locked", "jr t2"]
     lines += ["end:", *[f"swait {STARTED}, tp"] * several, "halt zero"]
     return "\n".join(lines)
 
 
-def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShape) -> str:
+def block(
+    config: NodeConfig, operands: Operands, length: int, shape: BlockShape, *, adds: bool = False, finish: str | None = None
+) -> str:
     """Handler of an item of blocks.
+
+    It is called as the shape's label says, or with ``adds``, ``adding_label``: then accumulators begin with what C holds. With
+    ``finish``, that subroutine is called for the next item, behind the last stores.
 
     A pointers are even registers and B pointers odd ones, as steps that advance both want it. Panels follow each other, so
     the last pointers end where the next block's begin. Neighbouring instructions work on different accumulators, so that those
@@ -166,15 +177,20 @@ def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShap
     unrolled = max(_MIN_RUN, min(_MAX_RUN, _buffered(config) - 1)) // (shape.rows * shape.columns)
     peeled = (length - 1) % unrolled + 1
     mnemonics, formats = ("x", ", f0") if operands.named else ("bf16", "")
+    label = shape.adding_label if adds else shape.label
 
     lines = ["    mv a4, a6"]
     if shape.columns == 2:
         lines += ["    add a3, a1, s2"]
     if shape.rows == 2:
         lines += ["    add a5, a6, s3"]
-    lines += [f"{shape.label}_next:", "    mv a0, s5", f"    add t3, s5, {_a_panel_register(operands)}"]
+    lines += [f"{label}_next:", "    mv a0, s5", f"    add t3, s5, {_a_panel_register(operands)}"]
     if shape.rows == 2:
         lines += ["    mv a2, t3"]
+    if adds:
+        for row in range(shape.rows):
+            lines += [f"    mv t4, {c[row]}"]
+            lines += [f"    mld.f32.p m{row * shape.columns + column}, (t4)+" for column in range(shape.columns)]
 
     def step(zero: bool) -> Iterator[str]:
         for row in range(shape.rows):
@@ -187,36 +203,40 @@ def _block(config: NodeConfig, operands: Operands, length: int, shape: BlockShap
                 )
 
     for index in range(peeled):
-        lines += step(zero=index == 0)
+        lines += step(zero=index == 0 and not adds)
     # The loop starts at a line, so that it takes as few of the buffered lines as can be; what pads lies before the handler.
     instructions = sum(not line.endswith(":") for line in lines)
     per_line = config.line_bytes // 4
-    lines = [f"    .balign {config.line_bytes}", *["    nop"] * (-instructions % per_line), f"{shape.label}:", *lines]
+    lines = [f"    .balign {config.line_bytes}", *["    nop"] * (-instructions % per_line), f"{label}:", *lines]
     if peeled < length:
-        lines += [f"{shape.label}_loop:"]
+        lines += [f"{label}_loop:"]
         for _ in range(unrolled):
             lines += step(zero=False)
-        lines += [f"    bne a0, t3, {shape.label}_loop"]
+        lines += [f"    bne a0, t3, {label}_loop"]
     stores = [
         f"    mst.f32.p m{row * shape.columns + column}, ({c[row]})+"
         for row in range(shape.rows)
         for column in range(shape.columns)
     ]
-    lines += ["    addi s6, s6, -1", f"    beqz s6, {shape.label}_last", *stores]
+    lines += ["    addi s6, s6, -1", f"    beqz s6, {label}_last", *stores]
     if shape.columns == 2:
         lines += ["    mv a1, a3", "    add a3, a3, s2"]
+    lines += [f"    j {label}_next", f"{label}_last:"]
     # The next item is taken in the cycles that the last steps need to reach their accumulators.
-    lines += [f"    j {shape.label}_next", f"{shape.label}_last:", "    jal take", *stores, "    jr t2"]
+    lines += [*stores, f"    jal {finish}"] if finish else ["    jal take", *stores]
+    lines += ["    jr t2"]
     return "\n".join(lines)
 
 
-def _sender(config: NodeConfig, sends: Sequence[tuple[int, int]]) -> str:
+def start_others(config: NodeConfig) -> list[str]:
+    """What the last thread begins with: it starts those between the first one and itself."""
     last = config.threads - 1
-    lines = ["sender:"]
-    for thread in range(1, last):
-        lines += _start_thread(thread, "computing")
-    if last:
-        lines += ["li s1, 1", f"spost {STARTED}, s1"]
+    lines = [line for thread in range(1, last) for line in _start_thread(thread, "computing")]
+    return [*lines, *["li s1, 1", f"spost {STARTED}, s1"] * bool(last)]
+
+
+def _sender(config: NodeConfig, sends: Sequence[tuple[int, int]]) -> str:
+    lines = ["sender:", *start_others(config)]
     lines += [
         "    la s7, tables",
         "    ld s7, 24(s7)",

@@ -23,7 +23,8 @@ from golden.layout import (
 )
 from golden.matrix import matmul
 from golden.mesh import GoldenArray
-from sw.kernels.matmul import MatmulError, MatmulFailed, MatmulPlan, MatmulResult, plan, run_matmul
+from sw.kernels.matmul import MatmulPlan, plan, run_matmul
+from sw.kernels.product import MatmulError, MatmulFailed, MatmulResult
 
 TINY = PRESETS["tiny"]
 ARRAYS = [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)]
