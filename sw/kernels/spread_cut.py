@@ -8,6 +8,7 @@ ascending order, which keeps the order of accumulation, and those behind the fir
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sw.kernels.packing import tiles
 from sw.kernels.partition import share
 
 #: Cycles to allow for a line that comes from another node: links, and nodes that are asked by several, are shared.
-_CYCLES_PER_LINE = 2
+_CYCLES_PER_LINE = 3
 
 #: Cycles to allow for a phase beyond its steps: lists, items, and waits of threads for each other.
 _CYCLES_PER_PHASE = 60
@@ -141,12 +142,18 @@ class SpreadGrid:
                 yield Phase(number, residence, chunk, range(0), range(0), False)
                 number += 1
 
-    def steps_of_a(self, tile_rows: range) -> Iterator[range]:
-        """Parts in which the panels of a residence come: a row of blocks first, then ever more, so that work begins early."""
+    def pieces_of_a(self, tile_rows: range) -> Iterator[range]:
+        """Parts in which the panels of a residence come: of one row of blocks, one, two, two, four, four and so on.
+
+        So work begins early, and the next part has come by the time that it is needed if panels come half as fast again as steps
+        use them.
+        """
         start, size = tile_rows.start, BlockShape.largest(self.config).rows
-        while start < tile_rows.stop:
-            yield range(start, min(start + size, tile_rows.stop))
-            start, size = start + size, 2 * size
+        for part in itertools.count():
+            if start >= tile_rows.stop:
+                return
+            yield range(start, min(start + (size << part // 2), tile_rows.stop))
+            start += size << part // 2
 
     # -- room ---------------------------------------------------------------------------------------------------------
 

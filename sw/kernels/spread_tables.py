@@ -126,7 +126,7 @@ class NodeTables:
     def pieces(self, phase: Phase, operand: str) -> list[range]:
         """Panels of an operand that have to come for a phase, in the parts in which they come; empty if they are there."""
         if operand == "a":
-            return list(self.grid.steps_of_a(phase.tile_rows)) if self.grid.moves_a and phase.begins else []
+            return list(self.grid.pieces_of_a(phase.tile_rows)) if self.grid.moves_a and phase.begins else []
         return [phase.tile_columns] if self.grid.moves_b and phase.tile_columns else []
 
     def _list(self, phase: Phase, operand: str, offset: int) -> bytes:
