@@ -24,6 +24,7 @@ from sw.backend import topology_of
 from sw.kernels.live_grid import live_grid
 from sw.kernels.matmul import plan, run_matmul
 from sw.kernels.product import MatmulError, MatmulFailed, MatmulResult
+from sw.kernels.spread import plan_spread, run_spread
 
 #: BF16 operands are +-1.f x 2**e with e uniform in this range: over seven orders of magnitude, products over fourteen.
 EXPONENTS = (-12, 12)
@@ -57,6 +58,8 @@ class ProductReport:
     m, n, k, seed : int
     a_format, b_format : FormatDescriptor
         Formats of A and B.
+    spread : bool
+        Whether each node had one block of each operand and nothing else of them.
     array : dict
         What ran: config, array, backend, arithmetic and the like.
     description : str
@@ -74,6 +77,7 @@ class ProductReport:
     seed: int
     a_format: FormatDescriptor
     b_format: FormatDescriptor
+    spread: bool
     array: dict[str, Any]
     description: str
     result: MatmulResult
@@ -104,6 +108,7 @@ class ProductReport:
             "bias_a": bias_of(self.a_format),
             "format_b": name_of(self.b_format),
             "bias_b": bias_of(self.b_format),
+            "spread": self.spread,
             **self.array,
             "cycles": self.result.cycles,
             "utilisation": self.result.utilisation,
@@ -166,8 +171,11 @@ def run_product(
     stages: Stages,
     a_format: FormatDescriptor = BF16,
     b_format: FormatDescriptor = BF16,
+    spread: bool = False,
 ) -> ProductReport:
     """Make an array, multiply random operands on it, and compare with the golden model.
+
+    With ``spread``, each node has one block of A, B and C, and gets all else from other nodes while it computes.
 
     Raises
     ------
@@ -175,9 +183,9 @@ def run_product(
         If the product or the array does not fit, or a node did not end with success.
     """
     require_memory(config, shape)
-    _plan(config, shape.topology, m, n, k, stages, a_format, b_format)
+    _plan(config, shape.topology, m, n, k, stages, a_format, b_format, spread)
     with open_array(config, shape, backend, arithmetic, stages) as opened:
-        return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
+        return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format, spread)
 
 
 def run_product_on(
@@ -191,11 +199,12 @@ def run_product_on(
     stages: Stages,
     a_format: FormatDescriptor = BF16,
     b_format: FormatDescriptor = BF16,
+    spread: bool = False,
 ) -> ProductReport:
     """Multiply random operands on an array that is open already; raises as :func:`run_product`."""
     array = opened.array
-    _plan(array.config, topology_of(array), m, n, k, stages, a_format, b_format)
-    return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format)
+    _plan(array.config, topology_of(array), m, n, k, stages, a_format, b_format, spread)
+    return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format, spread)
 
 
 def _plan(
@@ -207,12 +216,14 @@ def _plan(
     stages: Stages,
     a_format: FormatDescriptor,
     b_format: FormatDescriptor,
+    spread: bool,
 ) -> None:
     """Refuse a product that does not fit, before anything is built or loaded."""
     try:
         with stages.stage("plan") as stage:
             grid = live_grid(topology)
-            work = plan(config, len(grid), len(grid[0]), m, n, k, a_format, b_format, sites=grid)
+            make = plan_spread if spread else plan
+            work = make(config, len(grid), len(grid[0]), m, n, k, a_format, b_format, sites=grid)
             stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
             if not topology.is_whole:
                 stage.note += f", {len(work.nodes)} of {topology.nodes} nodes used"
@@ -230,6 +241,7 @@ def _multiply(
     stages: Stages,
     a_format: FormatDescriptor,
     b_format: FormatDescriptor,
+    spread: bool,
 ) -> ProductReport:
     rng = np.random.default_rng(seed)
     a, b = random_operand(rng, m, k, a_format), random_operand(rng, k, n, b_format)
@@ -240,7 +252,7 @@ def _multiply(
     }
     try:
         with stages.follow(titles) as tell:
-            result = run_matmul(opened.array, a, b, tell, a_format, b_format)
+            result = (run_spread if spread else run_matmul)(opened.array, a, b, tell, a_format, b_format)
     except MatmulFailed as error:
         raise CommandError(str(error), ExitCode.FAILED) from None
     mismatches = None
@@ -251,4 +263,6 @@ def _multiply(
             stage.note = "all bits equal" if mismatches == 0 else f"{mismatches} elements differ"
     nodes = len(result.steps_per_node)
     speed = result.cycles * nodes / result.seconds if result.seconds else 0.0
-    return ProductReport(m, n, k, seed, a_format, b_format, opened.as_dict(), opened.description, result, mismatches, speed)
+    return ProductReport(
+        m, n, k, seed, a_format, b_format, spread, opened.as_dict(), opened.description, result, mismatches, speed
+    )

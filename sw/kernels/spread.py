@@ -8,6 +8,7 @@ its own buffers are free, so nodes never wait for each other: blocks of A and B 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,10 +177,13 @@ def run_spread(
     work = plan_spread(array.config, len(sites), len(sites[0]), m, n, k, a_format, b_format, sites=sites)
     tell: Progress = progress or (lambda stage, done, total: None)
     _load(array, work, a_codes, b_codes, tell)
-    return run_loaded(
-        array, work.program, [node.site for node in work.nodes], work.total_steps + work.lines_sent,
+    lines = work.lines_sent
+    result = run_loaded(
+        array, work.program, [node.site for node in work.nodes], work.total_steps + lines,
         lambda: _read(array, work, m, n, tell), tell,
     )  # fmt: skip
+    # Nodes count what their threads send; lists ask for a line with a packet each.
+    return dataclasses.replace(result, packets=result.packets + lines)
 
 
 def _load(array: ArrayBackend, work: SpreadPlan, a_codes: OperandCodes, b_codes: OperandCodes, tell: Progress) -> None:

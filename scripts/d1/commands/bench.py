@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scripts.d1.commands.bench_arrays import arrays
 from scripts.d1.commands.bench_network import network
 from scripts.d1.errors import ExitCode
 from scripts.d1.options import reporting
@@ -72,6 +73,7 @@ def bench(ctx: click.Context, arithmetic: str, write_baselines: bool, as_json: b
     ctx.exit(ExitCode.PASSED if passed else ExitCode.FAILED)
 
 
+bench.add_command(arrays)
 bench.add_command(network)
 
 

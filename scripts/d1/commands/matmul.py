@@ -37,6 +37,7 @@ LENGTH = click.IntRange(1, 10**15)
 @board_array_option(str(ARRAY))
 @backend_options
 @arithmetic_option
+@click.option("--spread", is_flag=True, help="Each node begins with one block of A and of B; all else comes while it computes.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random operands.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare every bit with the golden model.")
 @ranks_option
@@ -56,6 +57,7 @@ def matmul(
     backend: str,
     baud: int | None,
     arithmetic: str,
+    spread: bool,
     seed: int,
     verify: bool,
     as_json: bool,
@@ -64,6 +66,10 @@ def matmul(
 
     BF16 operands have both signs and exponents from -12 to 12; CFP8 operands are any code. The result is FP32, spread over
     the nodes.
+
+    With --spread, A and B are spread over the nodes as well, a block of each in each node, and list transfers bring what a node
+    needs of other blocks while it computes. Without it, a panel of an operand is in one of the nodes that need it, whole, and is
+    sent to the others at the start.
     """
     from scripts.d1.boards import open_board
     from scripts.d1.product import run_product, run_product_on
@@ -74,12 +80,21 @@ def matmul(
     if is_port(backend):
         with open_board(backend, baud, config, array, stages) as opened:
             report = run_product_on(
-                opened, m, n, k, seed=seed, verify=verify, stages=stages, a_format=a_format, b_format=b_format
+                opened,
+                m,
+                n,
+                k,
+                seed=seed,
+                verify=verify,
+                stages=stages,
+                a_format=a_format,
+                b_format=b_format,
+                spread=spread,
             )
     else:
         report = run_product(
             config or preset(CONFIG), array or ARRAY, m, n, k, backend=backend, arithmetic=arithmetic, seed=seed,
-            verify=verify, stages=stages, a_format=a_format, b_format=b_format,
+            verify=verify, stages=stages, a_format=a_format, b_format=b_format, spread=spread,
         )  # fmt: skip
     if as_json:
         print_json(report.as_dict())

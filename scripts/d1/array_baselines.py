@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact cycle counts of matrix products whose operands are spread over arrays of nodes.
+
+They are kept and compared as those of other products are: see :mod:`scripts.d1.baselines`. Large arrays take minutes, so
+``d1 bench arrays`` measures and writes them, and the test suite compares the small ones.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from golden.config import preset
+from golden.layout import SRAM_BASE, ThreadRegister, thread_offset
+from golden.matrix import matmul
+from golden.topology import TOPOLOGIES, Topology
+from scripts.d1.baselines import FOLDER, record
+from scripts.d1.product import random_operand
+from scripts.simulator import SimulatedArray, build
+from sw.assembler import assemble
+from sw.host import load_program
+from sw.kernels.product import MatmulResult
+from sw.kernels.spread import run_spread
+from sw.routing import set_up_routes
+
+FILE = FOLDER / "arrays.json"
+
+#: Edge of the block of each matrix that each node has in weak scaling.
+BLOCK = 256
+
+#: Cycles for which an array is simulated in which one node is busy.
+_IDLE_CYCLES = 200_000
+
+#: A loop that does not end.
+_LOOP = "_start: addi a0, a0, 1\n j _start\n"
+
+
+@dataclass(frozen=True)
+class ArrayCase:
+    """A product: preset, array as ``--array`` names it, shape."""
+
+    config: str
+    array: str
+    m: int
+    n: int
+    k: int
+
+    @property
+    def name(self) -> str:
+        """Key in the file."""
+        return f"{self.config} {self.array}, {self.m}x{self.n}x{self.k}"
+
+    @property
+    def topology(self) -> Topology:
+        """The array."""
+        if self.array in TOPOLOGIES:
+            return TOPOLOGIES[self.array]
+        rows, columns = map(int, self.array.split("x"))
+        return Topology(rows, columns)
+
+
+#: Products that the test suite measures.
+SMALL = (
+    ArrayCase("tiny", "1x1", 8, 8, 16),
+    ArrayCase("tiny", "2x2", 33, 17, 21),
+    ArrayCase("tiny", "2x3", 20, 24, 60),
+    ArrayCase("d1", "2x2", 256, 256, 256),
+)
+#: As many blocks of each matrix in each direction as there are nodes, so that K grows with the array.
+WEAK_SCALING = tuple(ArrayCase("d1", f"{edge}x{edge}", *[BLOCK * edge] * 3) for edge in (1, 2, 4, 8))
+#: The product of four by four nodes for which the project promises how busy the matrix units are.
+PROMISED = WEAK_SCALING[2]
+#: A block of 64 x 64 of C in each of the 342 nodes that make whole columns of 19.
+DIE = ArrayCase("d1", "d1-die", 1216, 1152, 1024)
+CASES = (*SMALL, *WEAK_SCALING, DIE)
+
+
+def make_array(case: ArrayCase, threads: int | None = None) -> SimulatedArray:
+    """An array for a case, macro arithmetic, with routes around what is dead."""
+    config = preset(case.config)
+    array = SimulatedArray(config, topology=case.topology, library=build(config), threads=threads)
+    set_up_routes(array)
+    return array
+
+
+def measure(case: ArrayCase, threads: int | None = None) -> tuple[MatmulResult, dict[str, Any]]:
+    """Run a case, and what it took of the machine: ``threads``, ``seconds``, ``cycles_per_second``, ``peak_bytes``, ``load``.
+
+    ``peak_bytes`` is the most memory that this process ever had until the end of the run; ``load`` is the load average of the
+    last minute before and after it.
+
+    Raises
+    ------
+    AssertionError
+        If a bit of the result differs from the golden model's.
+    """
+    rng = np.random.default_rng(1)
+    a, b = random_operand(rng, case.m, case.k), random_operand(rng, case.k, case.n)
+    before = os.getloadavg()[0]
+    with make_array(case, threads) as array:
+        result = run_spread(array, a, b)
+        used = {
+            "threads": array.threads,
+            "seconds": result.seconds,
+            "cycles_per_second": result.cycles / result.seconds,
+            "node_cycles_per_second": result.cycles * case.topology.nodes / result.seconds,
+            "peak_bytes": _peak_bytes(),
+            "load": [before, os.getloadavg()[0]],
+        }
+    assert np.array_equal(matmul(a, b), result.c), f"{case.name}: the result differs from the golden model's"
+    return result, used
+
+
+def figures(case: ArrayCase, threads: int | None = None) -> dict[str, Any]:
+    """The same for JSON, with the exact counts as ``record``."""
+    result, used = measure(case, threads)
+    return {
+        "nodes": case.topology.nodes,
+        "computing_nodes": sum(steps > 0 for steps in result.steps_per_node),
+        "record": record(result),
+        "utilisation": result.utilisation,
+        "least_utilisation": min(result.utilisation_per_node),
+        **used,
+    }
+
+
+def idle_figures(case: ArrayCase, threads: int) -> dict[str, Any]:
+    """How fast the array of a case is simulated while one node is busy, with a loop, and all others are idle."""
+    program = assemble(_LOOP, config=preset(case.config))
+    before = os.getloadavg()[0]
+    with make_array(case, threads) as array:
+        x, y, _ = case.topology.host_link
+        load_program(array, program, [(x, y)])
+        array.write_register(x, y, thread_offset(0, ThreadRegister.PC), SRAM_BASE)
+        start = time.perf_counter()
+        cycles = array.run(_IDLE_CYCLES).cycles
+        seconds = time.perf_counter() - start
+        return {
+            "threads": array.threads,
+            "cycles_per_second": cycles / seconds,
+            "peak_bytes": _peak_bytes(),
+            "load": [before, os.getloadavg()[0]],
+        }
+
+
+def alone(function: Any, *arguments: Any) -> dict[str, Any]:
+    """What a function gives in a process of its own, so that memory is what it alone takes."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        given: dict[str, Any] = pool.submit(function, *arguments).result()
+        return given
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
