@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,16 +15,17 @@ from hypothesis import strategies as st
 
 from golden.config import PRESETS, NodeConfig
 from golden.formats import format_of
-from golden.layout import SRAM_BASE, FormatDescriptor, FormatKind, semaphore_offset
+from golden.layout import FormatDescriptor, FormatKind, semaphore_offset
 from golden.matrix import matmul
 from golden.mesh import GoldenArray
 from golden.topology import Topology
-from sw.kernels import spread_cut, spread_tables
+from sw.kernels import spread_tables
 from sw.kernels.operands import BF16, Operands
 from sw.kernels.product import MatmulError, MatmulFailed, MatmulResult
 from sw.kernels.spread import SpreadPlan, plan_spread, run_spread
 from sw.kernels.spread_cut import Cut, SpreadGrid, candidates
 from sw.kernels.spread_source import MOVE
+from sw.kernels.spread_tables import NodeTables
 from sw.routing import set_up_routes
 from verif.sw.test_kernels_matmul import CFP8, Formats, operands
 
@@ -120,13 +122,13 @@ def test_each_node_begins_with_one_block_of_each_operand_and_nothing_else_of_the
     array = Recording(TINY, 2, 2)
     check(array, m, n, k)
     work = plan_spread(TINY, 2, 2, m, n, k)
-    tables = work.program.symbols["tables"] - SRAM_BASE
-    code = {SRAM_BASE + offset for x, y, offset in array.written} & {segment.address for segment in work.program.segments}
     for x, y in itertools.product(range(2), range(2)):
+        # Code and tables lie in front of all else.
+        behind = work.nodes[0].offset + 1, TINY.sram_bytes
         operand_bytes = {
             offset: length
             for (at_x, at_y, offset), length in array.written.items()
-            if (at_x, at_y) == (x, y) and offset != tables and SRAM_BASE + offset not in code
+            if (at_x, at_y) == (x, y) and offset in range(*behind)
         }
         assert operand_bytes == {work.offsets["own_a"]: m * k * 2 // 4, work.offsets["own_b"]: k * n * 2 // 4}
 
@@ -235,11 +237,12 @@ def test_a_mover_that_does_not_wait_for_buffers_is_found(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(spread_tables, "MOVE", Hasty)
     with pytest.raises((AssertionError, MatmulFailed)):
-        check(GoldenArray(TINY, 2, 2), 40, 40, 60)
+        check(GoldenArray(TINY, 2, 2), *DEEP)
 
 
 def test_chunks_that_begin_from_zero_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spread_cut.BlockShape, "adding_label", spread_cut.BlockShape.label)
+    blocks = NodeTables._blocks
+    monkeypatch.setattr(NodeTables, "_blocks", lambda self, phase, *rest: blocks(self, replace(phase, chunk=0), *rest))
     with pytest.raises(AssertionError):
         check(GoldenArray(TINY, 2, 2), *DEEP)
 
