@@ -60,8 +60,17 @@ class NodeTables:
 
     @property
     def size(self) -> int:
-        """Bytes of the tables."""
-        return len(dataclasses.replace(self, offsets=dict.fromkeys(("own_a", "own_b", "a", "b", "c"), 0)).contents)
+        """Bytes of the tables, which do not depend on offsets."""
+        lists = moves = items = 0
+        for phase in self.grid.phases(self.row, self.column):
+            pieces = {operand: self.pieces(phase, operand) for operand in ARRIVED}
+            lists += sum(len(each) * len(self._sources(phase, operand)) for operand, each in pieces.items())
+            items += sum(len(each) for each in pieces.values())
+            items += sum(len(list(self._shapes(phase, tile_rows))) for tile_rows in pieces["a"] or [phase.tile_rows])
+            moves += 1
+        # Behind the last phase come two moves, and an item for each thread that computes.
+        moves, items = moves + 2, items + self.grid.config.threads - 1
+        return _HEADER_BYTES + lists * LIST_DESCRIPTOR_BYTES + moves * MOVE.size + items * ITEM.size
 
     @property
     def offset(self) -> int:
@@ -92,36 +101,39 @@ class NodeTables:
         return header.ljust(_HEADER_BYTES, b"\0") + lists + moved + b"".join(items)
 
     def pulls(self, phase: Phase, operand: str, panels: range) -> Iterator[Pull]:
-        """How panels of an operand, within the node's part, get into the working buffer of a phase.
-
-        Nodes that have parts of them are asked in an order that begins behind this one, so that no node is asked by all at a
-        time; what this one has itself comes last.
-        """
+        """How panels of an operand, within the node's part, get into the working buffer of a phase."""
         grid, step = self.grid, self.grid.line_bytes(operand)
-        if operand == "a":
-            own, sites, depths = self.column, self.sites[self.row], [grid.a_depth(i) for i in range(grid.columns)]
-        else:
-            own, sites, depths = (
-                self.row,
-                tuple(row[self.column] for row in self.sites),
-                [grid.b_depth(i) for i in range(grid.rows)],
-            )
         length = grid.cut.length
         buffer = self._panel(phase, operand, panels.start) - SRAM_BASE
-        for index in (*range(own + 1, len(depths)), *range(own + 1)):
-            depth = depths[index]
-            first = max(phase.chunk * length, depth.start)
-            row_bytes = (min((phase.chunk + 1) * length, depth.stop) - first) * step
-            if row_bytes <= 0:
-                continue
-            source = self.offsets[f"own_{operand}"] + (panels.start * len(depth) + first - depth.start) * step
+        for site, depth, part in self._sources(phase, operand):
+            row_bytes = len(part) * step
+            source = self.offsets[f"own_{operand}"] + (panels.start * len(depth) + part.start - depth.start) * step
             (descriptor,) = copy(
                 grid.config,
-                _address(sites[index], source),
-                _address(sites[own], buffer + (first - phase.chunk * length) * step),
+                _address(site, source),
+                _address(self.site, buffer + (part.start - phase.chunk * length) * step),
                 rows=len(panels), row_bytes=row_bytes, source_pitch=len(depth) * step, destination_pitch=length * step,
             )  # fmt: skip
-            yield Pull(sites[index], descriptor, len(panels) * row_bytes // grid.config.line_bytes)
+            yield Pull(site, descriptor, len(panels) * row_bytes // grid.config.line_bytes)
+
+    def _sources(self, phase: Phase, operand: str) -> list[tuple[Site, range, range]]:
+        """Nodes that have parts of an operand for a phase: where, which part of K is theirs, and what of it is needed.
+
+        They are asked in an order that begins behind this one, so that no node is asked by all at a time; this one comes last.
+        """
+        grid = self.grid
+        if operand == "a":
+            own, sites = self.column, self.sites[self.row]
+        else:
+            own, sites = self.row, tuple(row[self.column] for row in self.sites)
+        found = []
+        for index in (*range(own + 1, len(sites)), *range(own + 1)):
+            depth = grid.a_depth(index) if operand == "a" else grid.b_depth(index)
+            start, stop = phase.chunk * grid.cut.length, (phase.chunk + 1) * grid.cut.length
+            part = range(max(start, depth.start), min(stop, depth.stop))
+            if part:
+                found.append((sites[index], depth, part))
+        return found
 
     def pieces(self, phase: Phase, operand: str) -> list[range]:
         """Panels of an operand that have to come for a phase, in the parts in which they come; empty if they are there."""
@@ -141,25 +153,28 @@ class NodeTables:
 
     def _items(self, phase: Phase) -> Iterator[bytes]:
         """Items of a phase: each row of blocks behind those that wait for what it needs."""
-        for panels in self.pieces(phase, "b"):
-            yield self._wait(phase, "b", panels)
-        height, widest = BlockShape.largest(self.grid.config).rows, BlockShape.largest(self.grid.config).columns
+        for _ in self.pieces(phase, "b"):
+            yield self._wait(phase, "b")
         coming = self.pieces(phase, "a")
         for tile_rows in coming or [phase.tile_rows]:
             if coming:
-                yield self._wait(phase, "a", tile_rows)
-            for first in range(tile_rows.start, tile_rows.stop, height):
-                rows = min(height, tile_rows.stop - first)
-                column, rest = phase.tile_columns.start, len(phase.tile_columns)
-                while rest:
-                    shape = BlockShape(rows, min(widest, rest))
-                    blocks = rest // shape.columns
-                    yield self._blocks(phase, first, column, blocks, shape)
-                    column, rest = column + blocks * shape.columns, rest - blocks * shape.columns
+                yield self._wait(phase, "a")
+            for row, column, blocks, shape in self._shapes(phase, tile_rows):
+                yield self._blocks(phase, row, column, blocks, shape)
 
-    def _wait(self, phase: Phase, operand: str, panels: range) -> bytes:
-        count = sum(1 for _ in self.pulls(phase, operand, panels))
-        return ITEM.pack(count, 0, 0, 0, self._handler(wait_label(operand, _turn(phase, operand))))
+    def _shapes(self, phase: Phase, tile_rows: range) -> Iterator[tuple[int, int, int, BlockShape]]:
+        """Rows of blocks that cover some tile rows in a phase: first tile row and column, blocks, and their shape."""
+        largest = BlockShape.largest(self.grid.config)
+        for row in range(tile_rows.start, tile_rows.stop, largest.rows):
+            column = phase.tile_columns.start
+            while column < phase.tile_columns.stop:
+                rest = phase.tile_columns.stop - column
+                shape = BlockShape(min(largest.rows, tile_rows.stop - row), min(largest.columns, rest))
+                yield row, column, rest // shape.columns, shape
+                column += rest - rest % shape.columns
+
+    def _wait(self, phase: Phase, operand: str) -> bytes:
+        return ITEM.pack(len(self._sources(phase, operand)), 0, 0, 0, self._handler(wait_label(operand, _turn(phase, operand))))
 
     def _blocks(self, phase: Phase, row: int, column: int, blocks: int, shape: BlockShape) -> bytes:
         tile = row * len(self.grid.columns_of(self.column)) + column

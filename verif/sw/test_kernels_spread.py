@@ -186,6 +186,12 @@ def test_every_line_of_a_buffer_is_pulled_once_for_each_phase() -> None:
                 assert len(pulled) * granule == len(panels) * work.grid.cut.length * work.grid.line_bytes(operand)
 
 
+@pytest.mark.parametrize("array", ARRAYS, ids="{0[0]}x{0[1]}".format)
+def test_size_of_tables_is_known_before_they_are_made(array: tuple[int, int]) -> None:
+    for shape in [(17, 19, 33), DEEP][: 1 + (array == (2, 2))]:
+        assert all(node.size == len(node.contents) for node in plan_spread(TINY, *array, *shape).nodes)
+
+
 def test_ways_to_cut_fit_and_come_in_the_order_of_their_estimates() -> None:
     found = candidates(PRESETS["d1"], Operands(), 4, 4, 1024, 1024, 1024)
     estimates = [grid.estimate() for grid in found]
@@ -206,9 +212,9 @@ def test_regions_of_a_plan_do_not_overlap() -> None:
 # -- what cannot be -------------------------------------------------------------------------------------------------------
 
 
-def refused(config: NodeConfig, *arguments: int, formats: Formats = (BF16, BF16)) -> str:
+def refused(config: NodeConfig, rows: int, columns: int, m: int, n: int, k: int, formats: Formats = (BF16, BF16)) -> str:
     with pytest.raises(MatmulError) as error:
-        plan_spread(config, *arguments, *formats)
+        plan_spread(config, rows, columns, m, n, k, *formats)
     return str(error.value)
 
 
