@@ -218,6 +218,9 @@ def candidates(config: NodeConfig, operands: Operands, rows: int, columns: int, 
     """
     instructions = tiles(k, operands.depth)
     node_rows, node_columns = tiles(tiles(m, config.matrix_m), rows), tiles(tiles(n, config.matrix_n), columns)
+    uncut = SpreadGrid.of(config, operands, rows, columns, m, n, k, Cut(1, instructions, node_rows, node_columns)).regions()
+    if uncut["own_a"] + uncut["own_b"] + uncut["c"] > config.sram_bytes:
+        return []
     found = []
     for chunks in sorted({tiles(instructions, length) for length in _halved(instructions)}):
         for group in _halved(node_rows):

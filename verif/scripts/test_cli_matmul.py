@@ -72,6 +72,28 @@ def test_second_steps_that_wait_for_a_bank_keep_the_operand_that_they_share(arra
     assert report["bank_conflicts"] > 0
 
 
+@BACKENDS
+@pytest.mark.parametrize("array, shape, formats", [
+    ("2x2", (9, 7, 50), ()), ("2x3", (20, 24, 60), ("--format-b", "1-4-3")), ("2x2", (16, 16, 300), ()),
+])  # fmt: skip
+def test_operands_may_be_spread_over_the_nodes(
+    backend: str, array: str, shape: tuple[int, int, int], formats: tuple[str, ...]
+) -> None:
+    m, n, k = map(str, shape)
+    options = ("--spread", "--config", "tiny", "--array", array, "--backend", backend, "--json")
+    report = d1("matmul", "--m", m, "--n", n, "--k", k, *formats, *options, timeout=BUILD_SECONDS).json
+    assert (report["spread"], report["passed"], report["mismatches"]) == (True, True, 0)
+    assert report["packets"] > sum(steps > 0 for steps in report["steps_per_node"])
+
+
+@pytest.mark.parametrize("options, parts", [
+    (("--config", "small"), ("'small'", "lists = 0", "d1, medium or tiny")),
+    (("--config", "tiny", "--m", "1000"), ("1000 x 256 x 256", "16384 bytes", "more nodes")),
+])  # fmt: skip
+def test_operands_that_cannot_be_spread_are_refused(options: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    refused(d1("matmul", "--spread", *options), 2, *parts)
+
+
 @pytest.mark.parametrize("arguments, parts", [
     (("--format-a", "fp8"), ("--format-a", "'fp8'", "1-4-3")),
     (("--format-a", "1-4-3", "--bias-a", "64"), ("--bias-a", "64")),
