@@ -91,10 +91,11 @@ def make_array(case: ArrayCase, threads: int | None = None) -> SimulatedArray:
 
 
 def measure(case: ArrayCase, threads: int | None = None) -> tuple[MatmulResult, dict[str, Any]]:
-    """Run a case, and what it took of the machine: ``threads``, ``seconds``, ``cycles_per_second``, ``peak_bytes``, ``load``.
+    """Run a case, and what it took of the machine.
 
-    ``peak_bytes`` is the most memory that this process ever had until the end of the run; ``load`` is the load average of the
-    last minute before and after it.
+    That is ``threads`` of the engine, ``seconds``, ``processor_seconds`` of all threads together, ``cycles_per_second`` and
+    ``cycles_per_processor_second``, ``node_cycles_per_second``; ``peak_bytes``, the most memory that this process had until the
+    end of the run; and ``load``, the load average of a minute before and after it.
 
     Raises
     ------
@@ -109,7 +110,9 @@ def measure(case: ArrayCase, threads: int | None = None) -> tuple[MatmulResult, 
         used = {
             "threads": array.threads,
             "seconds": result.seconds,
+            "processor_seconds": result.processor_seconds,
             "cycles_per_second": result.cycles / result.seconds,
+            "cycles_per_processor_second": result.cycles / result.processor_seconds,
             "node_cycles_per_second": result.cycles * case.topology.nodes / result.seconds,
             "peak_bytes": _peak_bytes(),
             "load": [before, os.getloadavg()[0]],
@@ -139,12 +142,15 @@ def idle_figures(case: ArrayCase, threads: int) -> dict[str, Any]:
         x, y, _ = case.topology.host_link
         load_program(array, program, [(x, y)])
         array.write_register(x, y, thread_offset(0, ThreadRegister.PC), SRAM_BASE)
-        start = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         cycles = array.run(_IDLE_CYCLES).cycles
-        seconds = time.perf_counter() - start
+        seconds, processor_seconds = time.perf_counter() - started, time.process_time() - worked
         return {
             "threads": array.threads,
+            "seconds": seconds,
+            "processor_seconds": processor_seconds,
             "cycles_per_second": cycles / seconds,
+            "cycles_per_processor_second": cycles / processor_seconds,
             "peak_bytes": _peak_bytes(),
             "load": [before, os.getloadavg()[0]],
         }

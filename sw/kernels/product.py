@@ -51,13 +51,15 @@ class MatmulResult:
     utilisation_per_node : tuple of float
         Steps per cycle of each node's matrix unit, 0 to 1.
     packets : int
-        Request packets that nodes sent while it ran.
+        Request packets that nodes sent while it ran: their threads, and their lists to other nodes.
     bank_conflicts : int
         Accesses that had to wait for a bank.
     lines_loaded, lines_stored : int
         Lines that threads read from SRAM, and writes of theirs into it.
     seconds : float
         Time that the run took, without loading and reading back.
+    processor_seconds : float
+        Time that processors worked for it, of all threads together, which other work on the machine does not change much.
     report : RunReport
     """
 
@@ -71,6 +73,7 @@ class MatmulResult:
     lines_loaded: int
     lines_stored: int
     seconds: float
+    processor_seconds: float
     report: RunReport
 
     @property
@@ -132,9 +135,9 @@ def run_loaded(
         ControlRegister.LINES_STORED,
     )
     before = control_registers(array, sites, counters)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     report = run_program(array, program, _CYCLES_BEYOND + _CYCLES_PER_STEP * work, sites, load=False)
-    seconds = time.perf_counter() - started
+    seconds, processor_seconds = time.perf_counter() - started, time.process_time() - worked
     tell("run", 1, 1)
     if not report.passed:
         raise MatmulFailed(report)
@@ -155,5 +158,6 @@ def run_loaded(
         lines_loaded=sum(loaded),
         lines_stored=sum(stored),
         seconds=seconds,
+        processor_seconds=processor_seconds,
         report=report,
     )

@@ -103,7 +103,10 @@ def arrays(
     ctx.exit(ExitCode.PASSED if passed else ExitCode.FAILED)
 
 
-_HEADER = ("product", "cycles", "", "matrix units busy, mean", "least", "cycles/s", "node-cycles/s", "memory", "load")
+_HEADER = (
+    *("product", "cycles", "", "matrix units busy, mean", "least"),
+    *("cycles/s", "per processor second", "node-cycles/s", "memory", "load"),
+)
 
 
 def _row(name: str, each: dict[str, Any]) -> tuple[str, ...]:
@@ -114,6 +117,7 @@ def _row(name: str, each: dict[str, Any]) -> tuple[str, ...]:
         f"{100 * each['utilisation']:.1f} %",
         f"{100 * each['least_utilisation']:.1f} %",
         f"{each['cycles_per_second']:,.0f}",
+        f"{each['cycles_per_processor_second']:,.0f}",
         f"{each['node_cycles_per_second']:,.0f}",
         f"{each['peak_bytes'] / (1 << 20):,.0f} MiB",
         " to ".join(f"{load:.1f}" for load in each["load"]),
