@@ -32,9 +32,6 @@ from sw.routing import set_up_routes
 
 FILE = FOLDER / "arrays.json"
 
-#: Edge of the block of each matrix that each node has in weak scaling.
-BLOCK = 256
-
 #: Cycles for which an array is simulated in which one node is busy.
 _IDLE_CYCLES = 200_000
 
@@ -73,13 +70,20 @@ SMALL = (
     ArrayCase("tiny", "2x3", 20, 24, 60),
     ArrayCase("d1", "2x2", 256, 256, 256),
 )
-#: As many blocks of each matrix in each direction as there are nodes, so that K grows with the array.
-WEAK_SCALING = tuple(ArrayCase("d1", f"{edge}x{edge}", *[BLOCK * edge] * 3) for edge in (1, 2, 4, 8))
-#: The product of four by four nodes for which the project promises how busy the matrix units are.
-PROMISED = WEAK_SCALING[2]
+
+
+def _scaled(block: int, edges: tuple[int, ...]) -> tuple[ArrayCase, ...]:
+    """Products of square arrays in which each node has a square block of each matrix, so that K grows with the array."""
+    return tuple(ArrayCase("d1", f"{edge}x{edge}", *[block * edge] * 3) for edge in edges)
+
+
+#: Weak scaling, by the edge of the blocks.
+WEAK_SCALING = {128: _scaled(128, (1, 2, 4, 8)), 256: _scaled(256, (1, 2, 4))}
+#: The product for which the project promises how busy the matrix units are.
+PROMISED = WEAK_SCALING[256][-1]
 #: A block of 64 x 64 of C in each of the 342 nodes that make whole columns of 19.
 DIE = ArrayCase("d1", "d1-die", 1216, 1152, 1024)
-CASES = (*SMALL, *WEAK_SCALING, DIE)
+CASES = (*SMALL, *WEAK_SCALING[128], *WEAK_SCALING[256], DIE)
 
 
 def make_array(case: ArrayCase, threads: int | None = None) -> SimulatedArray:

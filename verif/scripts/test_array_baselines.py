@@ -13,7 +13,6 @@ from scripts.d1.baselines import read_baselines, record
 from verif.scripts.command import d1, refused
 
 ROOT = Path(__file__).parents[2]
-BUILD_SECONDS = 900
 
 
 def busy(case: ArrayCase) -> list[float]:
@@ -45,7 +44,7 @@ def test_sixteen_nodes_that_exchange_blocks_keep_each_matrix_unit_busy_95_percen
 
 def test_documents_have_the_baselines() -> None:
     lines = (ROOT / "docs" / "large-arrays.md").read_text().split("\n")
-    for case in (*WEAK_SCALING, DIE):
+    for case in (*WEAK_SCALING[128], *WEAK_SCALING[256], DIE):
         cycles, shares = read_baselines(FILE)[case.name]["cycles"], busy(case)
         mean, least = 100 * sum(shares) / len(shares), 100 * min(shares)
         shape = f"| {case.array.replace('x', '×')} | {case.m}×{case.n}×{case.k} | {cycles:,} | {mean:.1f} % | {least:.1f} % |"
@@ -56,13 +55,14 @@ def test_documents_have_the_baselines() -> None:
 
 @pytest.mark.rtl
 def test_command_measures_a_part_and_compares_it() -> None:
-    outcome = d1("bench", "arrays", "--only", "weak-scaling", "--largest", "1", "--json", timeout=BUILD_SECONDS)
+    outcome = d1("bench", "arrays", "--only", "weak-scaling", "--largest", "1", "--json")
     assert outcome.code == 0, outcome
     figures: dict[str, Any] = outcome.json
-    (measured,) = figures["products"].values()
-    assert figures["passed"] is measured["as_baseline"] is True
-    assert (measured["nodes"], measured["record"]) == (1, read_baselines(FILE)[WEAK_SCALING[0].name])
-    assert {"cycles_per_second", "node_cycles_per_second", "peak_bytes", "utilisation", "load"} <= set(measured)
+    assert figures["passed"] is True
+    assert list(figures["products"]) == [each[0].name for each in WEAK_SCALING.values()]
+    for name, measured in figures["products"].items():
+        assert (measured["nodes"], measured["as_baseline"], measured["record"]) == (1, True, read_baselines(FILE)[name])
+        assert {"cycles_per_second", "node_cycles_per_second", "peak_bytes", "utilisation", "load"} <= set(measured)
 
 
 def test_plot_that_is_no_picture_is_refused() -> None:

@@ -81,7 +81,7 @@ def test_operands_may_be_spread_over_the_nodes(
 ) -> None:
     m, n, k = map(str, shape)
     options = ("--spread", "--config", "tiny", "--array", array, "--backend", backend, "--json")
-    report = d1("matmul", "--m", m, "--n", n, "--k", k, *formats, *options, timeout=BUILD_SECONDS).json
+    report = d1("matmul", "--m", m, "--n", n, "--k", k, *formats, *options).json
     assert (report["spread"], report["passed"], report["mismatches"]) == (True, True, 0)
     assert report["packets"] > sum(steps > 0 for steps in report["steps_per_node"])
 
