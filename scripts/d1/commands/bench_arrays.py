@@ -70,7 +70,7 @@ def arrays(
     known = read_baselines(cases.FILE)
     measured: dict[str, dict[str, Any]] = {}
     die: dict[str, Any] = {}
-    for case in products:
+    for case in dict.fromkeys(products):
         with stages.stage(case.name) as stage:
             measured[case.name] = cases.alone(cases.figures, case)
             stage.note = f"{measured[case.name]['record']['cycles']:,} cycles"
