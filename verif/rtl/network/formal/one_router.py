@@ -76,19 +76,19 @@ class OneRouter(wiring.Component):
         self._follow(m)
         return m
 
-    def _small(self, m: Module, name: str, port: Port, c: Any, enters: Value) -> Any:
-        """The flit that enters, and whether it is one of those that are followed."""
+    def _small(self, m: Module, name: str, port: Port, c: Any, enters: Value, offers: Value) -> Any:
+        """The flit that is offered, and ``enters`` in the first cycle of that; it may be one of those that are followed."""
         small = getattr(self, f"{name}_flit")
-        followed = enters & (self.port == port) & (self.traffic_class == c)
-        self._arrivals.append((followed, small))
-        m.d.comb += Assume(followed | (small.mark == 0))
+        followed = (self.port == port) & (self.traffic_class == c)
+        self._arrivals.append((followed & enters, small))
+        m.d.comb += Assume((followed & offers) | (small.mark == 0))
         return expand(m, f"{name}_whole", small, c)
 
     def _link(self, m: Module, bit: int, port: Port) -> None:
         name, depth = LINK_NAMES[bit], self._config.channel_depth
         into, out = getattr(self._router, f"{name}_in"), getattr(self._router, f"{name}_out")
         valid, refund = getattr(self, f"{name}_valid"), getattr(self, f"{name}_refund")
-        flit = self._small(m, name, port, valid[1], valid.any())
+        flit = self._small(m, name, port, valid[1], valid.any(), valid.any())
         m.d.comb += [
             Assume(valid != 3),
             Assume(~valid.any() | self.links[bit]),
@@ -116,12 +116,12 @@ class OneRouter(wiring.Component):
         name = _CLASSES[c]
         inject, eject = getattr(self._router, f"inject_{name}"), getattr(self._router, f"eject_{name}")
         valid, ready, small = getattr(self, f"{name}_valid"), getattr(self, f"{name}_ready"), getattr(self, f"{name}_flit")
-        flit = self._small(m, name, Port.LOCAL, c, valid & inject.ready)
         offered, before = Signal(name=f"{name}_offered"), Signal(SmallFlit(), name=f"{name}_before")
+        # Copies of a multicast leave before it is taken.
+        flit = self._small(m, name, Port.LOCAL, c, valid & ~offered, valid)
         m.d.sync += [offered.eq(valid & ~inject.ready), before.eq(small)]
-        same = (valid == 1) & (small.as_value()[:-2] == before.as_value()[:-2])
         m.d.comb += [
-            Assume(~offered | same),
+            Assume(~offered | (valid & (small.as_value() == before.as_value()))),
             inject.valid.eq(valid),
             inject.payload.eq(flit),
             eject.ready.eq(ready),
