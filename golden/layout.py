@@ -231,7 +231,8 @@ class ControlRegister(IntEnum):
     """Bits 0-3 threads running, 4-7 waiting for a semaphore, 8-11 trapped, 12 exited by tohost,
     13 a semaphore overflowed, 14 a packet was dropped (an undeliverable response, or a kind that does not belong to its class),
     16-19 links present (north, east, south, west), 20-23 threads stopped by a debugger, 24-28 beside bit 13 the semaphore that
-    overflowed first, else 0. A write of any value clears bits 13 and 24-28."""
+    overflowed first, else 0, 32-35 links that were present and have gone. A write of any value clears bits 13, 14, 24-28 and
+    32-35."""
     FIRST_START = 0x030
     """Read only. Cycle in which a thread was started while none was active."""
     LAST_STOP = 0x038
@@ -255,6 +256,9 @@ class ControlRegister(IntEnum):
 #: Bits of STATUS: a post found a semaphore full, and the number of the first one.
 OVERFLOW_BIT = 13
 OVERFLOWED_SEMAPHORE_BIT = 24
+#: A packet was dropped; the first of a bit for each link that has gone.
+DROPPED_BIT = 14
+LOST_LINKS_BIT = 32
 
 THREAD_BLOCK = 0x100
 THREAD_STRIDE = 0x40

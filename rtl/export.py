@@ -251,7 +251,7 @@ _MEANINGS = {
     "rst": "synchronous reset",
     "x": "own column, constant",
     "y": "own row, constant",
-    "links": "links present: bit 0 north, 1 east, 2 south, 3 west; constant",
+    "links": "links present: bit 0 north, 1 east, 2 south, 3 west; a bit is cleared when its link dies",
     "edges": "links that lead out of the array, in the same order; constant",
     "cycle": "cycle count",
     "out_valid": "flit sent to the {side}: bit 0 request, bit 1 response",

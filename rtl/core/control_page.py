@@ -12,6 +12,9 @@ from golden.layout import (
     COUNTER_STRIDE,
     DEBUG_BLOCK,
     DEBUG_STRIDE,
+    DROPPED_BIT,
+    LINK_PORTS,
+    LOST_LINKS_BIT,
     OVERFLOW_BIT,
     OVERFLOWED_SEMAPHORE_BIT,
     SEMAPHORE_BLOCK,
@@ -26,6 +29,7 @@ from golden.layout import (
     ThreadState,
 )
 from rtl.core.debug import CONTROL_BITS, DebugWriteLayout
+from rtl.core.link_watch import LinkWatch
 from rtl.core.selector import select_register
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import ControlPort
@@ -64,7 +68,7 @@ class ControlPage(wiring.Component):
     threads : In(ThreadStatus).array(threads), semaphores : In(semaphores x 16)
     links : In(4)
     semaphore_overflow : In(1), overflowed_semaphore : In(5), clear_overflow : Out(1)
-        Levels that STATUS shows, and a strobe: a write of STATUS clears them.
+        Levels that STATUS shows, and a strobe: a write of STATUS clears them, as it clears what STATUS has of drops and links.
     dropped, stepped, sent, received : In(1); conflicts : In(3); retired : In(3)
         Events of the cycle.
     exit : In(1), exit_value : In(64)
@@ -133,6 +137,7 @@ class ControlPage(wiring.Component):
         )
         exit_value, first_start, last_stop = Signal(64), Signal(64), Signal(64)
         undeliverable = Signal()
+        m.submodules.watch = watch = LinkWatch()
         status = Signal(64)
         m.d.comb += [
             status[0:4].eq(running),
@@ -140,11 +145,14 @@ class ControlPage(wiring.Component):
             status[8:12].eq(trapped),
             status[12].eq(self.exited),
             status[OVERFLOW_BIT].eq(self.semaphore_overflow),
-            status[14].eq(undeliverable),
+            status[DROPPED_BIT].eq(undeliverable),
             status[16:20].eq(self.links),
             status[20:24].eq(stopped),
             status[OVERFLOWED_SEMAPHORE_BIT:][:SEMAPHORE_ID_BITS].eq(self.overflowed_semaphore),
+            status[LOST_LINKS_BIT:][: len(LINK_PORTS)].eq(watch.lost),
             self.clear_overflow.eq(port.write & (port.register == ControlRegister.STATUS // 8)),
+            watch.links.eq(self.links),
+            watch.clear.eq(self.clear_overflow),
         ]
 
         readable = {
@@ -234,11 +242,13 @@ class ControlPage(wiring.Component):
             m.d.sync += [self.exited.eq(1), exit_value.eq(self.exit_value)]
         with m.If(port.write & (port.register == ControlRegister.TOHOST_ADDRESS // 8)):
             m.d.sync += [self.tohost.eq(port.write_data), self.exited.eq(0), exit_value.eq(0)]
+        with m.If(self.clear_overflow):
+            m.d.sync += undeliverable.eq(0)
         with m.If(self.dropped):
             m.d.sync += undeliverable.eq(1)
 
         active, was_active = Signal(), Signal()
-        m.d.comb += [active.eq(running.any() | waiting.any()), self.busy.eq(active != was_active)]
+        m.d.comb += [active.eq(running.any() | waiting.any()), self.busy.eq((active != was_active) | watch.busy)]
         m.d.sync += was_active.eq(active)
         with m.If(self.start.any() & ~active):
             m.d.sync += first_start.eq(self.cycle)

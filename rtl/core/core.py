@@ -134,6 +134,7 @@ class Core(wiring.Component):
                     | self._multiply_divide.busy
                     | self._matrix.busy
                     | self._page.busy
+                    | (self._links != self.links)
                     | self._clearing
                     | self.network.rx_valid
                     | Cat(write.valid for write in self.vector_writes).any()

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
 from golden.config import NodeConfig
-from golden.layout import Port, TrafficClass, flit_bits, phit_bits
+from golden.layout import LINK_PORTS, Port, TrafficClass, flit_bits, phit_bits
 from rtl.interfaces import FlitLayout
 from rtl.network.credits import Credits
 from rtl.network.least_recent import LeastRecent
@@ -39,14 +39,18 @@ class _Source:
         self.begins = Signal(name=f"{self.name}_begins")
         self.ends = Signal(name=f"{self.name}_ends")
 
-    def left(self, m, wants):
-        """What its flit still wants, given all of its ways: copies of a multicast that have left are remembered."""
+    def left(self, m, ways, links):
+        """What its flit still wants, given all of its ways: copies of a multicast that have left are remembered, and what was to
+        leave by a link that has gone meanwhile is undeliverable, even if another copy was before."""
+        present = Cat(links[LINK_PORTS.index(way)] if way in LINK_PORTS else 1 for way in self.ways)
+        lost = Const(1 << self.ways.index(UNDELIVERABLE), len(self.ways))
         if self.traffic_class != TrafficClass.REQUEST:
-            return wants
+            return (ways & present) | Mux((ways & ~present).any(), lost, 0)
         left = Signal(len(self.ways), name=f"{self.name}_left")
         with m.If(self.begins):
             m.d.sync += left.eq(Mux(self.ends, 0, left | self.able))
-        return wants & ~left
+        waiting = ways & ~left
+        return (waiting & present) | Mux((waiting & ~present).any(), lost, 0)
 
     def of_way(self, one_hot):
         """Those bits of a one-hot way that can be set."""
@@ -204,7 +208,7 @@ class NarrowRouter(wiring.Component):
                 write.data.eq(source.of_way(way)),
                 read.addr.eq(leaving),
                 source.offers.eq(waiting != 0),
-                source.wants.eq(source.left(m, Mux(source.offers, read.data, 0))),
+                source.wants.eq(source.left(m, Mux(source.offers, read.data, 0), self.links)),
             ]
             sources.append(source)
 
@@ -245,10 +249,12 @@ class NarrowRouter(wiring.Component):
             m.d.sync += last_turn.eq(source.ends)
         m.d.comb += [source.offers.eq(inject.valid), inject.ready.eq(part[-1] & last_turn)]
         way = rule.find(source.name, flit, inject.valid, source.port, int(c == TrafficClass.REQUEST))
+        found = Signal(len(source.ways), name=f"{source.name}_found")
         with m.If(going | part.any()):
-            m.d.sync += source.wants.eq(0)
+            m.d.sync += found.eq(0)
         with m.Else():
-            m.d.sync += source.wants.eq(source.left(m, source.of_way(way)))
+            m.d.sync += found.eq(source.of_way(way))
+        m.d.comb += source.wants.eq(source.left(m, found, self.links))
         return source
 
     def _link(self, m, port, turns, crossing, begins, room, sources):

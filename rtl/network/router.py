@@ -47,19 +47,29 @@ class _Queue:
         self.granted = {way: Signal(self.inputs, name=f"{name}_granted_{int(way)}") for way in present}
         self.heads = []
 
-    def settle(self, m):
-        """Make ``wants`` and ``taken``, when ``ways`` and ``granted`` are driven."""
+    def settle(self, m, links):
+        """Make ``wants`` and ``taken``, when ``ways`` and ``granted`` are driven.
+
+        What was to leave by a link that has gone meanwhile is undeliverable.
+        """
         offered = Cat(ways.any() for ways in self.ways)
+        stranded = Const(0, self.inputs)
         for way, wants in self.wants.items():
             # Nothing turns back to the link by which it came.
             asks = Cat(
                 Const(0, 1) if arrival == way else ways[way] for arrival, ways in zip((*self.ports, None), self.ways, strict=True)
             )
+            if way == UNDELIVERABLE:
+                asks |= stranded
             if self.traffic_class == TrafficClass.REQUEST:
                 # Copies of a multicast leave as their ways become free; those that have left are remembered until all have.
                 left = Signal(self.inputs, name=f"{self.name}_left_{int(way)}")
                 m.d.sync += left.eq((left | self.granted[way]) & ~self.taken)
                 asks &= ~left
+            if way in LINK_PORTS:
+                present = links[LINK_PORTS.index(way)].replicate(self.inputs)
+                stranded |= asks & ~present
+                asks &= present
             m.d.comb += wants.eq(asks)
         missing = reduce(or_, (wants & ~self.granted[way] for way, wants in self.wants.items()))
         m.d.comb += self.taken.eq(offered & ~missing)
@@ -126,7 +136,8 @@ class Router(wiring.Component):
     Members
     -------
     x, y : In(13), own coordinates, constant
-    links : In(4), links present: north, east, south, west; constant; those that cannot be present count as absent
+    links : In(4), links present: north, east, south, west; those that cannot be present count as absent. When a
+        bit is cleared, nothing comes by that link any more, and what was to leave by it is undeliverable
     edges : In(4), those of the links that lead out of the array, so that packets may leave by them as their exit; constant
     north_out, east_out, south_out, west_out : Out(LinkSignature)
     north_in, east_in, south_in, west_in : In(LinkSignature)
@@ -163,7 +174,7 @@ class Router(wiring.Component):
             changes += self._link_output(m, port, queues)
         for queue in queues:
             changes.append(self._eject_output(m, queue))
-            queue.settle(m)
+            queue.settle(m, self.links)
         for i, port in enumerate(self.present):
             name = port.name.lower()
             link = getattr(self, f"{name}_in")

@@ -30,6 +30,7 @@ from golden.layout import (
     ThreadState,
 )
 from rtl.core.csr import FLAG_BITS, CsrOp
+from rtl.core.link_watch import LinkWatch
 from rtl.core.semaphores import PostLayout
 from rtl.interfaces import ControlPort
 from rtl.sequential.debug import CONTROL_BITS, STATUS_BITS
@@ -173,7 +174,7 @@ class NodeRegisters(wiring.Component):
     semaphores : In(semaphores x 16), state : In(ThreadState), wait : In(32), pc : In(64)
         What the page shows that is not here.
     semaphore_overflow : In(1), overflowed_semaphore : In(5), clear_overflow : Out(1)
-        Levels that STATUS shows, and a strobe: a write of STATUS clears them.
+        Levels that STATUS shows, and a strobe: a write of STATUS clears them, as it clears what STATUS has of drops and links.
     dropped : In(1), a strobe
     stepped, retired, sent, received, lines_stored : In(1); conflicts : In(3); lines_loaded : In(2)
         Events of the cycle. A CSR instruction retires in the cycle of ``done`` or later, but before the next ``go``; one that
@@ -299,6 +300,8 @@ class NodeRegisters(wiring.Component):
         self._finishes = Signal()
         # The thread has halted since its last start, so that EXIT_CODE is what memory holds.
         self._halted = Signal()
+        m.submodules.watch = self._watch = LinkWatch()
+        m.d.comb += [self._watch.links.eq(self.links), self._watch.clear.eq(self.clear_overflow)]
 
         self._take_commands(m)
         self._take_accesses(m)
@@ -467,6 +470,7 @@ class NodeRegisters(wiring.Component):
             | self._high
             | self.done
             | (active != was_active)
+            | self._watch.busy
         )
 
     def _begin_command(self, m, begin):
@@ -591,6 +595,8 @@ class NodeRegisters(wiring.Component):
         ):
             show(choice, value[:_HALF], later(value))
         undeliverable = Signal()
+        with m.If(self.clear_overflow):
+            m.d.sync += undeliverable.eq(0)
         with m.If(self.dropped):
             m.d.sync += undeliverable.eq(1)
         states = Cat(
@@ -598,9 +604,10 @@ class NodeRegisters(wiring.Component):
         )
         flags = Cat(self.exited, self.semaphore_overflow, undeliverable, C(0, 1))
         stopped = self.state == ThreadState.STOPPED
+        status = Cat(states, flags, self.links, stopped, C(0, 3), self.overflowed_semaphore)
+        show(at(_Word.STATUS) & ~self._of_core, status, self._watch.lost)
         self._enable, self._enable_before, self._flags = Signal(), Signal(), Signal(FLAG_BITS)
         for choice, value in (
-            (at(_Word.STATUS) & ~self._of_core, Cat(states, flags, self.links, stopped, C(0, 3), self.overflowed_semaphore)),
             (at(_Word.MCOUNTINHIBIT) & self._of_core, Cat(self._cycle_stopped, C(0, 1), self._instret_stopped)),
             (at(_Word.STATE), self.state),
             (at(_Word.WAIT) & ~self._of_core, Cat(self.wait[:5], C(0, 11), self.wait[16:])),

@@ -465,7 +465,7 @@ class Driver:
         elif offset == ControlRegister.TOHOST_ADDRESS:
             model.tohost_address, model.tohost, model.exited = value, 0, 0
         elif offset == ControlRegister.STATUS:
-            model.overflowed = None
+            model.overflowed, model.undeliverable = None, 0
         elif offset == DATA_PAGE:
             model.data = value
         elif offset == CONTROL_PAGE:
