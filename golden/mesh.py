@@ -7,16 +7,18 @@ Packets are delivered at once and in order; what the network does in between has
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from golden.clock import QUANTUM, Clock, run_round
 from golden.config import NodeConfig
 from golden.layout import GlobalAddress, Kind, NetworkError, Port, ThreadState
+from golden.link_loss import KillPlan, LinkLoss, without_link
 from golden.memory_model import MemoryModel
 from golden.node import GoldenNode
 from golden.packet import Packet, write_packets
-from golden.topology import STEPS, Topology
+from golden.topology import STEPS, Link, Topology, normal_link
 
 _REASONS = {
     NetworkError.UNREACHABLE: "there is no such node or link in the array",
@@ -38,6 +40,10 @@ class NetworkAccessError(RuntimeError):
         super().__init__(f"access to offset {address.offset:#x} of node x={address.x}, y={address.y} failed: {_REASONS[reason]}")
         self.address = address
         self.reason = reason
+
+
+class UnansweredError(RuntimeError):
+    """A host's access was not answered: what it asked, or the answer, is lost."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ class GoldenArray:
         Cycles since the array was made, as ``golden.clock`` counts them.
     host_inbox : list of Packet
         Packets that reached the host and answered none of its accesses, oldest first. The model's host answers no READ.
+    lost_links : tuple of LinkLoss
+        Links that have died, oldest first. Nothing is ever under way on a link here.
 
     Raises
     ------
@@ -116,6 +124,8 @@ class GoldenArray:
         self.rows = self.topology.rows
         self.columns = self.topology.columns
         self.host_inbox: list[Packet] = []
+        self.lost_links: tuple[LinkLoss, ...] = ()
+        self._kills = KillPlan()
         self._clock = Clock()
         self._nodes = {
             (x, y): GoldenNode(config, x, y, self.topology.links(x, y), self._clock, self._carry, edges=self.topology.edges(x, y))
@@ -150,18 +160,34 @@ class GoldenArray:
         ------
         NetworkAccessError
             If the node or the offset is not there.
+        UnansweredError
+            If the answer is lost.
         ValueError
             If coordinates or offset do not fit into a global address.
         """
+        self._write([(x, y, offset, data)])
+
+    def write_many(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
+        """Any number of ``write``: each (x, y, offset, data), in this order; raises as ``write``."""
+        self._write(writes)
+
+    def _write(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
         line = self.config.line_bytes
-        position = 0
-        while position < len(data):
-            target = GlobalAddress(x, y, offset + position)
-            inside = target.offset % line
-            part = data[position : position + line - inside]
-            padded = bytes(inside) + part + bytes(line - inside - len(part))
-            self._access(Kind.WRITE, target, mask=(1 << len(part)) - 1 << inside, data=padded)
-            position += len(part)
+        written = {}
+        for x, y, offset, data in writes:
+            position = 0
+            while position < len(data):
+                target = GlobalAddress(x, y, offset + position)
+                inside = target.offset % line
+                part = data[position : position + line - inside]
+                padded = bytes(inside) + part + bytes(line - inside - len(part))
+                self._access(Kind.WRITE, target, mask=(1 << len(part)) - 1 << inside, data=padded)
+                position += len(part)
+                written[x, y] = offset
+        if self.lost_links:
+            # Where a link has died the ERROR may be lost as well; an answer tells that there was none.
+            for (x, y), offset in written.items():
+                self.read(x, y, offset, 1)
 
     def read(self, x: int, y: int, offset: int, length: int) -> bytes:
         """Read bytes of a node's window by packets from the host; raises as ``write`` does."""
@@ -171,9 +197,14 @@ class GoldenArray:
             target = GlobalAddress(x, y, offset + len(result))
             inside = target.offset % line
             answer = self._access(Kind.READ, target)
-            assert answer is not None, "a READ that did not fail has an answer"
+            if answer is None:
+                raise UnansweredError(f"a READ of offset {target.offset:#x} of node x={x}, y={y} was not answered")
             result += answer.data[inside : inside + length - len(result)]
         return bytes(result)
+
+    def read_many(self, reads: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
+        """Any number of ``read``: each (x, y, offset, length); raises as ``write``."""
+        return [self.read(*each) for each in reads]
 
     def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
         """Write the same bytes into all nodes of a rectangle, by packets that the network copies.
@@ -251,7 +282,9 @@ class GoldenArray:
             raise ValueError(f"until = {until!r} is not 'ended'")
         start = self._clock.cycle
         while self._is_active():
-            budget = QUANTUM
+            for link in self._kills.take(self._clock.cycle):
+                self.kill_link(*link)
+            budget = QUANTUM if self._kills.next_cycle is None else min(QUANTUM, self._kills.next_cycle - self._clock.cycle)
             if max_cycles is not None:
                 budget = min(budget, max_cycles - (self._clock.cycle - start))
             if budget <= 0:
@@ -279,6 +312,29 @@ class GoldenArray:
                 report |= {"semaphore": semaphore, "needed": needed, "value": node.semaphores[semaphore]}
             reports.append(ThreadReport(**report, state=thread.state, register=thread.blocked))
         return reports
+
+    # -- links that die -----------------------------------------------------------------------------------------------
+
+    def kill_link(self, x: int, y: int, port: Port) -> LinkLoss:
+        """Let a link between two nodes die, as :meth:`scripts.simulator.SimulatedArray.kill_link` does.
+
+        Raises
+        ------
+        TopologyError
+            If there is no such link between two nodes.
+        """
+        topology = without_link(self.topology, (x, y, port))
+        end = normal_link((x, y, port))
+        step_x, step_y = STEPS[port]
+        self._nodes[x, y].lose_link(port)
+        self._nodes[x + step_x, y + step_y].lose_link(port.opposite)
+        self.topology = topology
+        self.lost_links += (LinkLoss(*end, self._clock.cycle),)
+        return self.lost_links[-1]
+
+    def plan_kill(self, cycle: int, link: Link) -> None:
+        """Let a link die before that cycle of the array, if it runs so far; raises as :meth:`golden.link_loss.KillPlan.add`."""
+        self._kills.add(self.topology, self._clock.cycle, cycle, link)
 
     # -- network ------------------------------------------------------------------------------------------------------
 

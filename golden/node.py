@@ -19,7 +19,10 @@ from golden.layout import (
     COUNTER_STRIDE,
     DEBUG_BLOCK,
     DEBUG_STRIDE,
+    DROPPED_BIT,
+    LINK_PORTS,
     LIST_BLOCK,
+    LOST_LINKS_BIT,
     OVERFLOW_BIT,
     OVERFLOWED_SEMAPHORE_BIT,
     ROUTE_BLOCK,
@@ -123,6 +126,7 @@ class GoldenNode:
         self._outbox: deque[Packet] = deque()
         self._overflowed: int | None = None
         self._response_lost = False
+        self._lost_links = 0
         self._first_start = 0
         self._last_stop = 0
         self._requests_sent = 0
@@ -218,6 +222,13 @@ class GoldenNode:
         while self._outbox:
             self._transport(self, self._outbox.popleft())
 
+    def lose_link(self, port: Port) -> None:
+        """A link that was there has gone."""
+        bit = 1 << LINK_PORTS.index(port)
+        self._lost_links |= self.links & bit
+        self.links &= ~bit
+        self.router.links = self.links
+
     # -- router -------------------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -304,7 +315,7 @@ class GoldenNode:
     @property
     def status(self) -> int:
         """Register STATUS."""
-        value = self.exited << 12 | self._response_lost << 14 | self.links << 16
+        value = self.exited << 12 | self._response_lost << DROPPED_BIT | self.links << 16 | self._lost_links << LOST_LINKS_BIT
         if self._overflowed is not None:
             value |= 1 << OVERFLOW_BIT | self._overflowed << OVERFLOWED_SEMAPHORE_BIT
         for thread in self.threads:
@@ -341,6 +352,8 @@ class GoldenNode:
                 self.tohost = 0
             elif register == ControlRegister.STATUS:
                 self._overflowed = None
+                self._response_lost = False
+                self._lost_links = 0
         elif register < SEMAPHORE_BLOCK:
             number, field = divmod(register - THREAD_BLOCK, THREAD_STRIDE)
             if number < len(self.threads):

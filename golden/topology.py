@@ -158,7 +158,7 @@ class Topology:
         """The node at the other end of a link of node (x, y); None if there is none, as where host and memories are."""
         step_x, step_y = STEPS[port]
         there = x + step_x, y + step_y
-        if not (self.is_live(x, y) and self.is_live(*there)) or _normal((x, y, port)) in self.dead_links:
+        if not (self.is_live(x, y) and self.is_live(*there)) or normal_link((x, y, port)) in self.dead_links:
             return None
         return there
 
@@ -279,7 +279,7 @@ class Topology:
                 f"dead_links: the {port.name.lower()} link of node x={x}, y={y} leads out of the array; only links between "
                 "two nodes can be dead"
             )
-        return _normal((x, y, port))
+        return normal_link((x, y, port))
 
     def _leads_out(self, link: Link) -> bool:
         """Whether the host or a memory is attached there."""
@@ -322,7 +322,7 @@ def read_topology(path: Path) -> Topology:
         raise TopologyError(f"{path}: {error}") from None
 
 
-def _normal(link: Link) -> Link:
+def normal_link(link: Link) -> Link:
     """The same link, named at its western or northern end."""
     x, y, port = link
     if port in (Port.EAST, Port.SOUTH):

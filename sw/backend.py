@@ -8,11 +8,13 @@ from typing import Protocol, runtime_checkable
 
 from golden.config import NodeConfig
 from golden.layout import ThreadState
-from golden.topology import Site, Topology
+from golden.link_loss import LinkLoss
+from golden.topology import Link, Site, Topology
 
 __all__ = [
     "ArrayBackend",
     "BatchBackend",
+    "BreakableBackend",
     "DescribedBackend",
     "HostError",
     "RunOutcome",
@@ -115,6 +117,21 @@ class DescribedBackend(Protocol):
 
     @property
     def topology(self) -> Topology: ...
+
+
+@runtime_checkable
+class BreakableBackend(Protocol):
+    """A backend whose links can die while it runs."""
+
+    @property
+    def cycle(self) -> int: ...
+
+    @property
+    def lost_links(self) -> tuple[LinkLoss, ...]:
+        """Links that have died, oldest first."""
+
+    def plan_kill(self, cycle: int, link: Link) -> None:
+        """Let a link die before that cycle of the array, if it runs so far."""
 
 
 @runtime_checkable

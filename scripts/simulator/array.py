@@ -21,6 +21,7 @@ from golden.layout import (
     semaphore_offset,
     thread_offset,
 )
+from golden.link_loss import KillPlan
 from golden.mesh import NetworkAccessError, RunResult, ThreadReport
 from golden.topology import Topology
 from scripts.simulator.build import STUCK_CYCLES, Progress, SimulatorLibrary, build
@@ -32,6 +33,7 @@ from scripts.simulator.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from scripts.simulator.dying_links import DyingLinks
 from scripts.simulator.edge_memory import SimulatedMemory
 from scripts.simulator.errors import ArrayTooLarge, SimulatorError
 from scripts.simulator.flits import pack_flit, unpack_flit
@@ -50,7 +52,7 @@ _MEMORY_SHARE = 0.9
 _NODE_OVERHEAD_BYTES = 16 << 10
 
 
-class SimulatedArray(HostAccess, Observing):
+class SimulatedArray(HostAccess, Observing, DyingLinks):
     """Nodes of one configuration, linked as a mesh, with a host at a link of its edge.
 
     Parameters
@@ -127,6 +129,7 @@ class SimulatedArray(HostAccess, Observing):
         self._require_memory()
         self._streams = streams(self.library.outputs)
         self._inbox = []
+        self._kills = KillPlan()
         self._array = self._create()
         if not self._array:
             raise SimulatorError(f"cannot make the array: {self._error()}")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from golden.mesh import UnansweredError
+
 __all__ = ["ArrayTooLarge", "BuildError", "SimulatorError", "ToolMissing"]
 
 
@@ -16,6 +18,10 @@ class SimulatorError(Exception):
     """
 
     exit_code: int = 1
+
+
+class UnansweredAccess(SimulatorError, UnansweredError):
+    """The network does not answer the host."""
 
 
 class ToolMissing(SimulatorError):

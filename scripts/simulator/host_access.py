@@ -14,7 +14,7 @@ from golden.layout import ControlRegister, GlobalAddress, NetworkError, TrafficC
 from golden.mesh import NetworkAccessError
 from golden.packet import Packet, write_packets
 from scripts.simulator.build import STUCK_CYCLES
-from scripts.simulator.errors import SimulatorError
+from scripts.simulator.errors import UnansweredAccess
 from scripts.simulator.flits import pack_flit, unpack_flit
 from scripts.simulator.handle import EngineHandle
 from scripts.simulator.library import Access, HostResult, Stop
@@ -139,7 +139,7 @@ class HostAccess(EngineHandle):
                 Stop.STUCK: f"no flit moved for {STUCK_CYCLES} cycles",
                 Stop.CYCLES: f"none came by cycle {limit}",
             }[Stop(status.stop)]
-            raise SimulatorError(f"{result.unanswered} of the host's packets were not answered: {why}")
+            raise UnansweredAccess(f"{result.unanswered} of the host's packets were not answered: {why}")
 
     # -- host: back door ----------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ __all__ = [
     "MemoryFacts",
     "NodeState",
     "RunStatus",
+    "SeveredFacts",
     "Stop",
     "boundary_dtype",
     "load",
@@ -97,6 +98,12 @@ class MemoryFacts(Structure):
     """A memory, and where it is."""
 
     _fields_ = [("bytes", c_uint64), *((name, c_uint32) for name in ("site", "side", "latency", "bytes_per_cycle"))]
+
+
+class SeveredFacts(Structure):
+    """A link that died, by its western or northern end, and how many flits were lost with it."""
+
+    _fields_ = [("cycle", c_uint64), ("site", c_uint32), ("side", c_uint32), ("lost", c_uint64)]
 
 
 #: What a thread retired, one record each. ``rd_address`` and ``rd_data`` hold the even and the odd register.
@@ -194,6 +201,10 @@ def load(path: Path) -> ctypes.CDLL:
         ("memory_read", None, array, c_uint32, c_uint64, c_void_p, c_uint64),
         ("memory_write", c_int32, array, c_uint32, c_uint64, c_void_p, c_uint64),
         ("memory_counters", None, array, c_uint32, POINTER(MemoryCounters)),
+        ("kill_link", c_int32, array, c_uint32, c_uint32),
+        ("severed", c_uint64, array),
+        ("severed_facts", None, array, c_uint32, POINTER(SeveredFacts)),
+        ("lost_flits", None, array, c_uint32, c_void_p, c_void_p),
         ("trace", None, array, c_int32, c_int32, c_int32),
         ("pending_retirements", c_uint64, array),
         ("pending_writes", c_uint64, array),

@@ -82,6 +82,24 @@ D1_API void d1_poke(Array* array, uint32_t node, uint32_t offset, const uint8_t*
     std::memcpy(array->node(node).sram() + offset, data, length);
 }
 
+D1_API int d1_kill_link(Array* array, uint32_t node, uint32_t side) {
+    return guarded([&] { array->kill_link(node, side); });
+}
+D1_API uint64_t d1_severed(const Array* array) { return array->severed().size(); }
+D1_API void d1_severed_facts(const Array* array, uint32_t number, d1::SeveredFacts* facts) {
+    const d1::Severed& severed = array->severed().at(number);
+    *facts = {severed.cycle, severed.site, severed.side, 0};
+    for (const auto& direction : severed.directions) facts->lost += direction.lost().size();
+}
+D1_API void d1_lost_flits(const Array* array, uint32_t number, uint32_t* words, uint8_t* classes) {
+    for (const auto& direction : array->severed().at(number).directions) {
+        for (const d1::LostFlit& lost : direction.lost()) {
+            words = std::copy(lost.flit.begin(), lost.flit.end(), words);
+            *classes++ = uint8_t(lost.traffic_class);
+        }
+    }
+}
+
 D1_API void d1_memory_read(Array* array, uint32_t number, uint64_t offset, uint8_t* data, uint64_t length) {
     array->memory(number).contents().read(offset, data, length);
 }

@@ -27,6 +27,7 @@ const Link* Array::seen(unsigned slot, unsigned side, unsigned copy) const {
     if (near == kNoSlot) return &kNothing;
     if (near == kHostSlot) return &host_link_[copy];
     if (near <= kFirstMemory) return &memories_[kFirstMemory - near].out[copy];
+    if (near <= kFirstSevered) return &severed_[kFirstSevered - near].seen[copy][side == 1 || side == 2 ? 0 : 1];
     const unsigned end = unsigned(kFirstLongEnd - near);
     return &long_links_[end / 2].seen(copy, end % 2);
 }
@@ -38,7 +39,7 @@ void Array::wake(unsigned slot, unsigned side, unsigned copy) {
         wake_[copy][near].store(1, std::memory_order_relaxed);
     } else if (near <= kFirstMemory) {
         memory_wake_[copy][kFirstMemory - near].store(1, std::memory_order_relaxed);
-    } else if (near <= kFirstLongEnd) {
+    } else if (is_long_end(near)) {
         long_wake_[copy][kFirstLongEnd - near].store(1, std::memory_order_relaxed);
     }
 }
@@ -74,6 +75,7 @@ void Array::step_nodes(Worker& worker, bool& progress) {
             if (!(out[side].valid | out[side].credit)) continue;
             driving = true;
             phits_[slot] += out[side].valid != 0;
+            if (kLinkPasses > 1 && out[side].valid) shown_[slot][side] = uint8_t((shown_[slot][side] + 1) % kLinkPasses);
             wake(slot, side, next);
         }
         const bool awake = driving || !node.idle();

@@ -18,6 +18,7 @@
 #include "exchange.h"
 #include "host.h"
 #include "node.h"
+#include "severed.h"
 #include "team.h"
 
 namespace d1 {
@@ -52,6 +53,9 @@ class Array {
     Node& node(unsigned site) { return *nodes_.at(slot_of_.at(site)); }
     // Memories are numbered as in the layout.
     EdgeMemory& memory(unsigned number) { return memories_.at(number).memory; }
+    // The link to the east or south of a site carries nothing from the next cycle on; throws if there is none.
+    void kill_link(unsigned site, unsigned side);
+    const std::vector<Severed>& severed() const { return severed_; }
     Counters counters() const;
     uint64_t evaluations(unsigned site) const { return evaluations_.at(slot_of_.at(site)); }
 
@@ -159,6 +163,11 @@ class Array {
     void step_memories(Worker& worker, bool& progress);
     void record(const Worker& worker);
 
+    // severed.cpp
+    std::array<LongLink::End, 2> ends_of(unsigned site, unsigned side) const;
+    bool step_severed(unsigned copy);
+    void attach_severed();
+
     // windows.cpp
     void open_window();
     void advance(Worker& worker);
@@ -197,15 +206,18 @@ class Array {
     std::vector<std::array<Link, 4>> links_[2];
     std::vector<unsigned> site_of_;               // by slot; kDead where there is no node here
     std::vector<std::array<int, 4>> neighbours_;  // per side: slot, kHostSlot, kNoSlot, or kFirst... - number
+    // Phits of a flit that a side has shown, where a flit takes several.
+    std::vector<std::array<uint8_t, 4>> shown_;
     std::vector<uint8_t> traced_;
     std::vector<std::vector<Retirement>> retirements_;
     std::vector<std::vector<VectorWrite>> writes_;
     std::vector<uint32_t> observed_;
     std::vector<Node::Observations> observations_;
     std::vector<uint64_t> evaluations_, phits_;
-    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongEnd = -3, kFirstMemory = -(1 << 30);
+    static constexpr int kHostSlot = -1, kNoSlot = -2, kFirstLongEnd = -3, kFirstSevered = -(1 << 29),
+                         kFirstMemory = -(1 << 30);
     static constexpr unsigned kDead = ~0u;
-    static bool is_long_end(int near) { return near <= kFirstLongEnd && near > kFirstMemory; }
+    static bool is_long_end(int near) { return near <= kFirstLongEnd && near > kFirstSevered; }
 
     const Exchange exchange_;
     std::vector<Neighbour> cut_;
@@ -217,6 +229,9 @@ class Array {
     std::vector<Activity> long_activity_;
     std::vector<std::atomic<uint8_t>> long_wake_[2];
     std::vector<unsigned> split_links_;  // between threads that do not meet in each cycle
+    // What has died, and until when it may still carry something: as long as windows last a cycle.
+    std::vector<Severed> severed_;
+    uint64_t settled_ = 0;
     std::vector<Attached> memories_;
     std::vector<std::atomic<uint8_t>> memory_wake_[2];
 

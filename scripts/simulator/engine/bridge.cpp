@@ -62,6 +62,29 @@ void LinkEnd::count_credits(uint64_t cycle, const Link& node, Link& to_node) {
     }
 }
 
+void LinkEnd::cut(const Link& shown, SeveredDirection& severed) const {
+    unsigned rest = 0;
+    if (shown.valid && (kLinkPasses == 1 || left_ == 1)) {
+        severed.lose(last_, shown.flit);
+    } else if (shown.valid) {
+        severed.set_class(last_);
+        severed.pass(shown.flit);
+        rest = (kLinkPasses - left_) % kLinkPasses;
+    }
+    const auto give = [&](unsigned kind, const Phit& phit) {
+        if (kind == last_ && rest) {
+            --rest;
+            severed.pass(phit);
+        } else {
+            severed.lose(kind, phit);
+        }
+    };
+    for (unsigned kind = 0; kind < kClasses; ++kind)
+        for (const Phit& phit : waiting_[kind]) give(kind, phit);
+    for (const Wires::Part& part : coming_.parts) give(part.kind, part.phit);
+    severed.owe(rest);
+}
+
 bool LongLink::step(uint64_t cycle, const Link& first, const Link& second) {
     const unsigned next = (cycle & 1) ^ 1;
     auto& [a, b] = sides_;

@@ -10,6 +10,7 @@
 #include <deque>
 
 #include "flit.h"
+#include "severed.h"
 
 namespace d1 {
 
@@ -58,6 +59,10 @@ class LinkEnd {
     void send(uint64_t cycle, const Link& node, Wires& away);
     void receive(uint64_t cycle, Link& to_node, Wires& away);
     void count_credits(uint64_t cycle, const Link& node, Link& to_node);
+
+    // The link dies while the node sees `shown`: all that was to come is lost, but for what belongs to a flit that it has seen in
+    // part.
+    void cut(const Link& shown, SeveredDirection& severed) const;
 
     Wires& coming() { return coming_; }
     // Whether a flit is on the wire to this end.
@@ -118,6 +123,11 @@ class LongLink {
     }
     // Whether a flit moves there.
     bool moved(unsigned end, unsigned copy) const { return sides_[end].seen[copy].valid || sides_[end].wires.expects(); }
+
+    // It dies while its ends see that copy.
+    void cut(unsigned copy, std::array<SeveredDirection, 2>& severed) const {
+        for (unsigned end = 0; end < 2; ++end) sides_[end ^ 1].wires.cut(sides_[end ^ 1].seen[copy], severed[end]);
+    }
 
     template <class Stream>
     void end_state(Stream& stream, unsigned end) {

@@ -38,7 +38,7 @@ void Array::site_state(Stream& stream, unsigned site) {
     stream(links_[0].at(slot), links_[1].at(slot));
     for (unsigned side = 0; side < 4; ++side) long_end_state(stream, slot, side);
     if (!nodes_[slot]) return;
-    stream(activity_[slot], evaluations_[slot], phits_[slot]);
+    stream(activity_[slot], evaluations_[slot], phits_[slot], shown_[slot]);
     // Calls of the past are answered, so that only those for the next cycle count.
     atomic_state(stream, wake_[cycle_ & 1][slot]);
     nodes_[slot]->state(stream);
@@ -61,7 +61,13 @@ void Array::atomic_state(Stream& stream, std::atomic<uint8_t>& value) {
 
 template <class Stream>
 void Array::common_state(Stream& stream) {
-    stream(cycle_, busy_, quiet_cycles_, host_link_[0], host_link_[1], host_);
+    stream(cycle_, busy_, quiet_cycles_, host_link_[0], host_link_[1], host_, settled_);
+    uint64_t count = severed_.size();
+    stream(count);
+    if (exchange_ && count) throw std::runtime_error("links of an array that several processes simulate cannot die");
+    severed_.resize(count);
+    for (Severed& severed : severed_) stream(severed);
+    attach_severed();
     stream.end();
     // Only the process with the host goes on with it.
     if (host_slot_ != kDead) return;

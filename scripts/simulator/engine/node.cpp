@@ -138,6 +138,8 @@ void Node::evaluate(uint64_t cycle, const Link* const in[4], Link out[4]) {
 #undef D1_SIDE
 }
 
+void Node::lose_link(unsigned side) { model_->links = uint8_t(model_->links & ~(1u << side)); }
+
 bool Node::idle() const { return model_->idle; }
 bool Node::progress() const { return model_->progress; }
 

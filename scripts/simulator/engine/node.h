@@ -29,6 +29,9 @@ class Node {
     // One rising edge with these inputs, one per side in the order north, east, south, west; the registers after it go to `out`.
     void evaluate(uint64_t cycle, const Link* const in[4], Link out[4]);
 
+    // From the next cycle on there is no link on that side.
+    void lose_link(unsigned side);
+
     bool idle() const;
     bool progress() const;
     NodeState state() const;

@@ -92,4 +92,12 @@ struct MemoryFacts {
 };
 static_assert(sizeof(MemoryFacts) == 24);
 
+// A link that died, by its western or northern end, and how many flits were lost with it.
+struct SeveredFacts {
+    uint64_t cycle;
+    uint32_t site, side;
+    uint64_t lost;
+};
+static_assert(sizeof(SeveredFacts) == 24);
+
 }  // namespace d1

@@ -42,6 +42,7 @@ void Array::open_window() {
     since_ = cycle_;
     uint64_t length = std::min({window_, kStuckCycles - quiet_cycles_, limit_ - since_});
     if (stop_when_host_is_done_) length = std::min(length, host_left_);
+    if (since_ < settled_) length = 1;
     if (!exchange_) {
         length = std::min(length, chunk_end_ - since_);
         if (recording_) length = std::min(length, kRecordedWindow);
@@ -96,6 +97,10 @@ void Array::meet() {
     for (const unsigned number : split_links_)
         for (unsigned end = 0; end < 2; ++end) deliver(2 * number + end, long_links_[number].sent(end ^ 1));
     if (exchange_) exchange(all);
+    if (since_ < settled_ && step_severed(until_ & 1)) {
+        all.busy = 1;
+        all.progress = until_;
+    }
     busy_ = all.busy || all.crossing;
     cycle_ = busy_ ? until_ : all.reached;
     quiet_cycles_ = all.progress > since_ ? cycle_ - all.progress : quiet_cycles_ + cycle_ - since_;

@@ -89,6 +89,7 @@ Array::Array(const Layout& layout, unsigned threads)
     activity_.assign(slots, kAsleep);
     for (const unsigned site : live_) activity_[slot_of_[site]] = kAwake;
     neighbours_.resize(slots);
+    shown_.resize(slots);
     traced_.resize(slots);
     retirements_.resize(slots);
     writes_.resize(slots);
