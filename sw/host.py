@@ -13,6 +13,9 @@ from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET
 from golden.layout import (
+    DROPPED_BIT,
+    LINK_PORTS,
+    LOST_LINKS_BIT,
     OVERFLOW_BIT,
     OVERFLOWED_SEMAPHORE_BIT,
     SEMAPHORE_ID_BITS,
@@ -27,10 +30,14 @@ from golden.layout import (
     control_offset,
     thread_offset,
 )
+from golden.link_loss import LinkLoss, Waiting
+from golden.mesh import NetworkAccessError, UnansweredError
 from golden.program import Program
+from golden.topology import Link
 from sw.backend import (
     ArrayBackend,
     BatchBackend,
+    BreakableBackend,
     HostError,
     RunOutcome,
     Site,
@@ -70,6 +77,9 @@ __all__ = [
 
 #: STATUS: the node's program ended by ``tohost``.
 _EXITED = 1 << 12
+
+#: What STATUS remembers until it is written.
+_REMEMBERED = 1 << OVERFLOW_BIT | 1 << DROPPED_BIT | (1 << len(LINK_PORTS)) - 1 << LOST_LINKS_BIT
 
 #: What a semaphore counts to.
 MAX_COUNT = (1 << SEMAPHORE_VALUE_BITS) - 1
@@ -128,6 +138,12 @@ class NodeReport:
         Of the lowest thread that is trapped.
     overflowed_semaphore : int or None
         The first semaphore that a post found full, which loses counts.
+    lost_links : tuple of str
+        Ports of links that the node has seen go away.
+    dropped : bool
+        Whether it has dropped a packet, such as a response that could not go on.
+    answers : bool
+        False if the host cannot reach it any more, so that nothing of the above is known.
     """
 
     row: int
@@ -136,6 +152,9 @@ class NodeReport:
     retired: int
     trap: TrapReport | None
     overflowed_semaphore: int | None = None
+    lost_links: tuple[str, ...] = ()
+    dropped: bool = False
+    answers: bool = True
 
     @property
     def passed(self) -> bool:
@@ -143,7 +162,9 @@ class NodeReport:
         return self.exit_code == 0 and self.trap is None and self.overflowed_semaphore is None
 
     def __str__(self) -> str:
-        if self.trap is not None:
+        if not self.answers:
+            outcome = "does not answer the host"
+        elif self.trap is not None:
             outcome = str(self.trap)
         elif self.exit_code is None:
             outcome = "did not end"
@@ -218,6 +239,10 @@ class RunReport:
         State of every thread if the run was given up, else empty.
     console : tuple of NodeOutput
         Of the nodes that wrote something, in the order of the sites.
+    links : tuple of LinkLoss
+        Links that have died.
+    unanswered : str
+        What the host did not get while programs ran; the run was given up then. Empty if it got everything.
     """
 
     reason: str
@@ -225,20 +250,47 @@ class RunReport:
     nodes: tuple[NodeReport, ...]
     threads: tuple[ThreadReport, ...] = ()
     console: tuple[NodeOutput, ...] = ()
+    links: tuple[LinkLoss, ...] = ()
+    unanswered: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether every node ended with success."""
-        return self.reason == "ended" and all(node.passed for node in self.nodes)
+        """Whether every node ended with success, and nothing was lost with a link."""
+        return self.reason == "ended" and all(node.passed for node in self.nodes) and not self.lost_packets
+
+    @property
+    def lost_packets(self) -> bool:
+        """Whether packets were lost with a link: on it, or responses on their way to it."""
+        noticed = self.links or any(node.lost_links for node in self.nodes)
+        return any(link.lost for link in self.links) or bool(noticed and any(node.dropped for node in self.nodes))
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Who waits for what was lost on links."""
+        return tuple(waiting for link in self.links for waiting in link.waiting)
 
     def summary(self) -> str:
         """What went wrong, or that nothing did, for users."""
+        links = [line for link in self.links for line in (str(link), *(f"    {lost}" for lost in link.lost))]
+        noticed = [
+            f"node row {node.row}, column {node.column} has seen its link to the {port} go away"
+            for node in self.nodes
+            for port in node.lost_links
+        ]
+        dropped = [
+            f"node row {node.row}, column {node.column} has dropped a response that could not go on"
+            for node in self.nodes
+            if node.dropped and (noticed or links)
+        ]
+        losses = [*links, *noticed, *dropped, *map(str, self.waiting)]
         if self.reason == "ended":
             failed = [str(node) for node in self.nodes if not node.passed]
-            return "\n".join([f"{len(failed)} of {len(self.nodes)} nodes failed", *failed]) if failed else "every node passed"
-        title = _TITLES[self.reason]
-        failed = [str(node) for node in self.nodes if node.trap or node.overflowed_semaphore is not None]
-        return "\n".join([f"{title} after {self.cycles} cycles", *failed, *map(str, self.threads)])
+            title = f"{len(failed)} of {len(self.nodes)} nodes failed" if failed else "every node passed"
+            return "\n".join([f"{title}, but packets were lost" if self.lost_packets else title, *failed, *losses])
+        title = f"{_TITLES[self.reason]} after {self.cycles} cycles"
+        failed = [str(node) for node in self.nodes if node.trap or node.overflowed_semaphore is not None or not node.answers]
+        host = [f"the host waits in vain: {self.unanswered}"] if self.unanswered else []
+        return "\n".join([title, *failed, *losses, *host, *map(str, self.threads)])
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""
@@ -249,13 +301,16 @@ class RunReport:
             "nodes": [asdict(node) for node in self.nodes],
             "threads": [asdict(thread) for thread in self.threads],
             "console": [asdict(output) for output in self.console],
+            "links": [link.as_dict() for link in self.links],
+            "waiting": [asdict(waiting) for waiting in self.waiting],
+            "unanswered": self.unanswered,
         }
 
 
 def control_registers(array: ArrayBackend, sites: Sequence[Site], registers: Sequence[ControlRegister]) -> list[tuple[int, ...]]:
     """Values of registers that exist once per node, for each site in the order of ``registers``."""
     pages = read_blocks(array, [(x, y, CONTROL_PAGE_OFFSET, _NODE_REGISTERS_BYTES) for x, y in sites])
-    return [tuple(int.from_bytes(page[register : register + 8], "little") for register in registers) for page in pages]
+    return [_values(page, registers) for page in pages]
 
 
 def placement(array: ArrayBackend, program: Program) -> list[Site]:
@@ -355,11 +410,12 @@ def run_program(
     load: bool = True,
     output: Output | None = None,
     state: RunState | None = None,
+    kills: Sequence[tuple[int, Link]] = (),
 ) -> RunReport:
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
 
     What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`). A semaphore that
-    overflowed makes the run fail; nodes forget it when it has been reported.
+    overflowed makes the run fail, and so does a link that dies with packets on it; nodes forget it when it has been reported.
 
     Parameters
     ----------
@@ -375,13 +431,15 @@ def run_program(
         Gets what a node writes as it comes: its site, 1 or 2 (standard output or errors), bytes.
     state : RunState, optional
         Kept up to date while the program runs. A run that was started already goes on, and the limit counts from its start.
+    kills : sequence of (cycle, link), optional
+        Links between two nodes that die so many cycles after the start, where the backend can do that.
 
     Raises
     ------
     ProgramError
         If the program does not fit into a node.
     HostError
-        If a site is not in the array, or the limit is below 1.
+        If a site is not in the array, the limit is below 1, or links cannot die then, or not in this backend.
     sw.console.RequestError
         If a program asks for something that the host does not do.
     """
@@ -395,13 +453,20 @@ def run_program(
         entry = program.entry.to_bytes(8, "little")
         write_blocks(array, [(x, y, thread_offset(0, ThreadRegister.PC), entry) for x, y in chosen])
         state.started = True
-    if serves(program):
-        outcome = Console(array, program, chosen, output, state).run(max_cycles)
-        passed = outcome.cycles
-    else:
-        outcome = array.run(max(0, max_cycles - state.passed))
-        passed = state.passed + outcome.cycles
-    ended = outcome.reason == "ended"
+    _plan_kills(array, kills, state.passed)
+    unanswered = ""
+    try:
+        if serves(program):
+            outcome = Console(array, program, chosen, output, state).run(max_cycles)
+            reason, passed = outcome.reason, outcome.cycles
+        else:
+            outcome = array.run(max(0, max_cycles - state.passed))
+            reason, passed = outcome.reason, state.passed + outcome.cycles
+    except (NetworkAccessError, UnansweredError) as error:
+        if not _losses(array):
+            raise
+        reason, passed, unanswered = "deadlock", state.passed, str(error)
+    ended = reason == "ended"
     threads = () if ended else tuple(_thread_report(snapshot) for snapshot in array.thread_states())
 
     counters = (
@@ -411,27 +476,73 @@ def run_program(
         ControlRegister.FIRST_START,
         ControlRegister.LAST_STOP,
     )
-    values = control_registers(array, chosen, counters)
-    registers = read_blocks(
-        array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in chosen]
+    pages = _read_answering(array, [(x, y, CONTROL_PAGE_OFFSET, _NODE_REGISTERS_BYTES) for x, y in chosen])
+    values = {site: _values(page, counters) for site, page in zip(chosen, pages, strict=True) if page is not None}
+    answering = list(values)
+    threads_of = dict(
+        zip(
+            answering,
+            read_blocks(
+                array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in answering]
+            ),
+            strict=True,
+        )
     )
     forget = [
         (x, y, control_offset(ControlRegister.STATUS), bytes(8))
-        for (x, y), (status, *_) in zip(chosen, values, strict=True)
-        if status >> OVERFLOW_BIT & 1
+        for (x, y), (status, *_) in values.items()
+        if status & _REMEMBERED
     ]
     if forget:
         write_blocks(array, forget)
     nodes = tuple(
-        _node_report(site, status, tohost, retired, threads_of, state.exit_codes.get(site))
-        for site, (status, tohost, retired, _, _), threads_of in zip(chosen, values, registers, strict=True)
+        _node_report(site, values[site][:3], threads_of[site], state.exit_codes.get(site))
+        if site in values
+        else NodeReport(site[1], site[0], None, 0, None, answers=False)
+        for site in chosen
     )
-    first_start = min((each[3] for each in values), default=0)
-    cycles = max(each[4] for each in values) - first_start if ended and values else passed
+    first_start = min((each[3] for each in values.values()), default=0)
+    cycles = max(each[4] for each in values.values()) - first_start if ended and values else passed
     texts = tuple(
         NodeOutput(y, x, bytes(state.written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in state.written
     )
-    return RunReport(outcome.reason, cycles, nodes, threads, texts)
+    return RunReport(reason, cycles, nodes, threads, texts, _losses(array), unanswered)
+
+
+def _values(page: bytes, registers: Sequence[ControlRegister]) -> tuple[int, ...]:
+    return tuple(int.from_bytes(page[register : register + 8], "little") for register in registers)
+
+
+def _losses(array: ArrayBackend) -> tuple[LinkLoss, ...]:
+    return array.lost_links if isinstance(array, BreakableBackend) else ()
+
+
+def _plan_kills(array: ArrayBackend, kills: Sequence[tuple[int, Link]], passed: int) -> None:
+    """Let links die, by cycles since the start, of which some have passed."""
+    if kills and not isinstance(array, BreakableBackend):
+        raise HostError("links of this backend cannot die at will; take a simulated array or the golden one")
+    for cycle, link in kills:
+        assert isinstance(array, BreakableBackend)
+        try:
+            array.plan_kill(array.cycle + cycle - passed, link)
+        except ValueError as error:
+            raise HostError(f"a link cannot die in cycle {cycle}: {error}") from None
+
+
+def _read_answering(array: ArrayBackend, blocks: list[tuple[int, int, int, int]]) -> list[bytes | None]:
+    """Blocks as :func:`sw.backend.read_blocks` reads them; where a link has died, None for nodes that cannot be reached."""
+    try:
+        return list(read_blocks(array, blocks))
+    except (NetworkAccessError, UnansweredError):
+        if not _losses(array):
+            raise
+    contents: list[bytes | None] = []
+    for block in blocks:
+        try:
+            contents.append(array.read(*block))
+        except (NetworkAccessError, UnansweredError):
+            contents.append(None)
+    return contents
 
 
 def _checked(array: ArrayBackend, sites: Sequence[Site] | None) -> list[Site]:
@@ -459,12 +570,14 @@ def _thread_report(snapshot: ThreadSnapshot) -> ThreadReport:
     )
 
 
-def _node_report(site: Site, status: int, tohost: int, retired: int, threads: bytes, asked: int | None) -> NodeReport:
+def _node_report(site: Site, values: tuple[int, ...], threads: bytes, asked: int | None) -> NodeReport:
     """A node's report from its registers.
 
-    ``threads`` are the bytes of all its threads' registers, ``asked`` the exit code with which it asked the host to end it.
+    ``values`` are those of STATUS, TOHOST and RETIRED, ``threads`` the bytes of all its threads' registers, ``asked`` the exit
+    code with which it asked the host to end it.
     """
     x, y = site
+    status, tohost, retired = values
     trap, active, stopped, first_code = None, False, False, 0
     for thread in range(len(threads) // THREAD_STRIDE):
         registers = struct.unpack_from("<6Q", threads, thread * THREAD_STRIDE)
@@ -484,4 +597,5 @@ def _node_report(site: Site, status: int, tohost: int, retired: int, threads: by
     ended_with = asked if asked is not None else tohost >> 1 if exited else first_code
     code = None if active or (stopped and not exited) else ended_with
     overflowed = status >> OVERFLOWED_SEMAPHORE_BIT & (1 << SEMAPHORE_ID_BITS) - 1 if status >> OVERFLOW_BIT & 1 else None
-    return NodeReport(row=y, column=x, exit_code=code, retired=retired, trap=trap, overflowed_semaphore=overflowed)
+    lost = tuple(port.name.lower() for bit, port in enumerate(LINK_PORTS) if status >> LOST_LINKS_BIT + bit & 1)
+    return NodeReport(y, x, code, retired, trap, overflowed, lost, bool(status >> DROPPED_BIT & 1))

@@ -4,6 +4,7 @@
 from sw.routing.boot import proved_routes, set_up_routes
 from sw.routing.errors import RoutingError
 from sw.routing.proof import Proof, prove
+from sw.routing.recovery import recover
 from sw.routing.routes import MAX_ROUTED_SIDE, Routes, compute_routes, require_tables
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "compute_routes",
     "prove",
     "proved_routes",
+    "recover",
     "require_tables",
     "set_up_routes",
 ]

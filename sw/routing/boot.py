@@ -20,7 +20,7 @@ from golden.layout import (
     RouteEntry,
 )
 from golden.topology import Topology
-from sw.backend import ArrayBackend, topology_of, write_blocks
+from sw.backend import ArrayBackend, BreakableBackend, topology_of, write_blocks
 from sw.routing.proof import prove
 from sw.routing.routes import Routes, compute_routes, require_tables
 
@@ -29,6 +29,7 @@ _REGISTER_BYTES = 8
 
 def set_up_routes(array: ArrayBackend) -> None:
     """Let an array route around what is dead in it; nothing happens where dimension order is good enough, or if it does already.
+    Where links have died since it was made, what its tables hold is not relied on.
 
     Tables are written from the host outwards: a packet passes only nodes whose tables count already, and no answer is waited for
     before they do. Nothing else may be under way.
@@ -43,7 +44,8 @@ def set_up_routes(array: ArrayBackend) -> None:
         return
     require_tables(array.config, routes.mesh.topology)
     mesh = routes.mesh
-    if array.read_register(*mesh.sites[mesh.host], CONTROL_PAGE_OFFSET + ROUTE_CONTROL) & ROUTE_ENABLE:
+    may_do = not (isinstance(array, BreakableBackend) and array.lost_links)
+    if may_do and array.read_register(*mesh.sites[mesh.host], CONTROL_PAGE_OFFSET + ROUTE_CONTROL) & ROUTE_ENABLE:
         return
     distances = mesh.distances[mesh.host]
     outwards = np.argsort(distances, kind="stable").tolist()

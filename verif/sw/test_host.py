@@ -137,7 +137,8 @@ def test_report_is_valid_json_with_the_documented_keys() -> None:
     report = run("ebreak")
     data = json.loads(json.dumps(report.as_dict()))
     assert data["passed"] is False
-    assert set(data["nodes"][0]) == {"row", "column", "exit_code", "retired", "trap", "overflowed_semaphore"}
+    known = {"row", "column", "exit_code", "retired", "trap", "overflowed_semaphore", "lost_links", "dropped", "answers"}
+    assert set(data["nodes"][0]) == known
     assert set(data["nodes"][0]["trap"]) == {"thread", "pc", "cause", "value"}
 
 
