@@ -14,6 +14,7 @@ from golden.topology import Topology
 from scripts.d1.checkpoints import CheckpointChoice, checkpoint_options
 from scripts.d1.edge_memories import MemoryFile, check_memory_files, fill_memories, memory_facts, memory_option, print_memories
 from scripts.d1.errors import ExitCode
+from scripts.d1.link_kills import LinkKill, check_kills, kill_link_option, unmade
 from scripts.d1.options import (
     ArrayShape,
     PipelineView,
@@ -42,6 +43,7 @@ ARRAY = ArrayShape(1, 1)
 @arithmetic_option
 @max_cycles_option
 @memory_option
+@kill_link_option
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
 @pipeline_options
 @click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
@@ -59,6 +61,7 @@ def run(
     arithmetic: str,
     max_cycles: int,
     memory: tuple[MemoryFile, ...],
+    kill_link: tuple[LinkKill, ...],
     trace: Path | None,
     pipeline: PipelineView | None,
     waves: Path | None,
@@ -77,6 +80,9 @@ def run(
 
     Where the array has memories, what each of them has done is told as well ("memories" in JSON).
 
+    A link that dies loses what is on it. Then the run fails, and names what was lost and who waits for it ("links" and "waiting"
+    in JSON); without a loss it passes as ever.
+
     Checkpoints, and arrays that are spread over processes and machines: docs/large-arrays.md.
     """
     from scripts.d1.backends import open_array, show_progress
@@ -91,7 +97,8 @@ def run(
     from sw.run_state import RunState
 
     kanata = pipeline if pipeline and pipeline.asked else None
-    check_board_options(backend, baud, trace=trace, kanata=kanata, waves=waves, memory=memory or None)
+    simulated = {"trace": trace, "kanata": kanata, "waves": waves, "memory": memory or None, "kill-link": kill_link or None}
+    check_board_options(backend, baud, **simulated)
     stages = Stages()
     topology: Topology | None = None
     state = RunState()
@@ -109,8 +116,9 @@ def run(
                 shape, state = resumed(saved, contents)
             topology = shape.topology
             check_memory_files(memory, topology)
+            check_kills(kill_link, topology, state.passed)
             checkpointer = Checkpointer(checkpoints.path, checkpoints.every, contents, shape, state) if checkpoints.path else None
-            simulated = open_array(
+            opening = open_array(
                 config,
                 shape,
                 backend,
@@ -123,7 +131,7 @@ def run(
                 resume=saved,
                 checkpointer=checkpointer,
             )
-            opened = stack.enter_context(simulated)
+            opened = stack.enter_context(opening)
             fill_memories(opened.array, memory)
         with stages.stage(f"run {program.name} on {opened.description}") as stage:
             sites = placement(opened.array, contents)
@@ -131,10 +139,19 @@ def run(
             show = None if as_json else output.write
             show_progress(opened.array, stage)
             try:
-                report = run_program(opened.array, contents, max_cycles, sites, output=show, state=state)
+                report = run_program(
+                    opened.array,
+                    contents,
+                    max_cycles,
+                    sites,
+                    output=show,
+                    state=state,
+                    kills=[(kill.cycle, kill.link) for kill in kill_link],
+                )
             finally:
                 output.close()
-            counters = read_counters(opened.array, sites, models_cycles=backend != "golden")
+            answering = [(node.column, node.row) for node in report.nodes if node.answers]
+            counters = read_counters(opened.array, answering, models_cycles=backend != "golden")
             memories = [] if topology is None else memory_facts(opened.array, topology)
             seconds = stage.seconds
             stage.note = f"{report.cycles} cycles"
@@ -157,8 +174,10 @@ def run(
             print_counters(counters)
         print_memories(memories)
         click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.reason} after {report.cycles} cycles")
-    if not report.passed:
+    if not report.passed or report.links:
         click.echo(f"d1: {report.summary()}", err=True)
+    for kill in unmade(kill_link, report.links):
+        click.echo(f"d1: --kill-link {kill.text}: the run was over before", err=True)
     for note in opened.notes:
         click.echo(note, err=True)
     ctx.exit(ExitCode.PASSED if report.passed else ExitCode.FAILED)
