@@ -58,7 +58,7 @@ _WISHES = st.lists(st.sampled_from([None, 0, 1, 2]), min_size=1, max_size=6)
 _STALLS = st.lists(st.integers(0, 3), min_size=1, max_size=8)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(
     cycles=st.sampled_from([2, 3, 4, 7, 33]),
     sends=st.tuples(_WISHES, _WISHES),
