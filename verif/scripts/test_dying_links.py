@@ -78,10 +78,8 @@ def status(array: Any, x: int, y: int) -> int:
 
 @pytest.mark.rtl
 @pytest.mark.parametrize("name", ["tiny", "nano"])
-def test_both_ends_notice_until_they_are_told_to_forget(
-    name: str, tiny_macro: SimulatorLibrary, nano_macro: SimulatorLibrary
-) -> None:
-    config, library = (TINY, tiny_macro) if name == "tiny" else (NANO, nano_macro)
+def test_both_ends_notice_until_they_are_told_to_forget(name: str, request: pytest.FixtureRequest) -> None:
+    config, library = preset(name), request.getfixturevalue(f"{name}_macro")
     simulated = SimulatedArray(config, library=library, rows=2, columns=2, threads=1)
     arrays: list[Any] = [simulated, GoldenArray(config, 2, 2)]
     for array in arrays:
