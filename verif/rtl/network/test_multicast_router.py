@@ -84,15 +84,15 @@ def play_one_router(simulation: Simulation, seed: int) -> None:
     simulation.run(process)
 
 
-def leaves_when_one_copy_has(self: Any, m: Module) -> None:
+def leaves_when_one_copy_has(self: Any, m: Module, links: Any) -> None:
     """A copy is lost: a flit counts as taken as soon as one copy has left."""
-    settle_healthily(self, m)
+    settle_healthily(self, m, links)
     m.d.comb += self.taken.eq(reduce(or_, self.granted.values()))
 
 
-def forgets_which_copies_have_left(self: Any, m: Module) -> None:
+def forgets_which_copies_have_left(self: Any, m: Module, links: Any) -> None:
     """A copy comes twice: what waits for its last way asks for all of them again."""
-    settle_healthily(self, m)
+    settle_healthily(self, m, links)
     for way, wants in self.wants.items():
         arrivals = (*self.ports, None)
         m.d.comb += wants.eq(Cat(ways[way] & int(at != way) for at, ways in zip(arrivals, self.ways, strict=True)))

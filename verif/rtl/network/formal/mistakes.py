@@ -117,8 +117,8 @@ class MistakenRouter(wiring.Component):
 def planted(mistake: Signal) -> Iterator[None]:
     """Within this, queues and choices of all routers that are elaborated make the mistake that the signal names."""
 
-    def settle(self: Any, m: Module) -> None:
-        _HEALTHY_SETTLE(self, m)
+    def settle(self: Any, m: Module, links: Any) -> None:
+        _HEALTHY_SETTLE(self, m, links)
         with m.If(mistake == Mistake.COPY_LOST):
             m.d.comb += self.taken.eq(reduce(or_, self.granted.values()))
         with m.If(mistake == Mistake.COPY_DOUBLED):
