@@ -26,6 +26,7 @@ from scripts.d1.product import random_operand
 from scripts.simulator import SimulatedArray, build
 from sw.assembler import assemble
 from sw.host import load_program
+from sw.kernels.matmul import run_matmul
 from sw.kernels.product import MatmulResult
 from sw.kernels.spread import run_spread
 from sw.routing import set_up_routes
@@ -41,13 +42,14 @@ _LOOP = "_start: addi a0, a0, 1\n j _start\n"
 
 @dataclass(frozen=True)
 class ArrayCase:
-    """A product: preset, array as ``--array`` names it, shape."""
+    """A product: preset, array as ``--array`` names it, shape, and whether its operands are spread."""
 
     config: str
     array: str
     m: int
     n: int
     k: int
+    spread: bool = True
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class ArrayCase:
 
 def _scaled(block: int, edges: tuple[int, ...]) -> tuple[ArrayCase, ...]:
     """Products of square arrays in which each node has a square block of each matrix, so that K grows with the array."""
-    return tuple(ArrayCase("d1", f"{edge}x{edge}", *[block * edge] * 3) for edge in edges)
+    return tuple(ArrayCase("d1", f"{edge}x{edge}", block * edge, block * edge, block * edge) for edge in edges)
 
 
 #: Weak scaling, by the edge of the blocks.
@@ -79,8 +81,9 @@ SMALL = (
 )
 #: The product for which the project promises how busy the matrix units are.
 PROMISED = WEAK_SCALING[256][-1]
-#: A block of 64 x 64 of C in each of the 342 nodes that make whole columns of 19.
-DIE = ArrayCase("d1", "d1-die", 1216, 1152, 1024)
+#: A block of 32 x 32 of C in each of the 342 nodes that make whole columns of 19. Operands are not spread: for blocks of this
+#: size, the links of a row of 18 nodes would carry less than the matrix units use.
+DIE = ArrayCase("d1", "d1-die", 608, 576, 256, spread=False)
 CASES = tuple(dict.fromkeys((*SMALL, *WEAK_SCALING[128], *WEAK_SCALING[256], DIE)))
 
 
@@ -108,7 +111,7 @@ def measure(case: ArrayCase, threads: int | None = None) -> tuple[MatmulResult, 
     a, b = random_operand(rng, case.m, case.k), random_operand(rng, case.k, case.n)
     before = os.getloadavg()[0]
     with make_array(case, threads) as array:
-        result = run_spread(array, a, b)
+        result = (run_spread if case.spread else run_matmul)(array, a, b)
         used = {
             "threads": array.threads,
             "seconds": result.seconds,
