@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -112,9 +112,11 @@ class Recording(GoldenArray):
         super().__init__(config, rows, columns)
         self.written: Counter[tuple[int, int, int]] = Counter()
 
-    def write(self, x: int, y: int, offset: int, data: bytes) -> None:
-        self.written[x, y, offset] += len(data)
-        super().write(x, y, offset, data)
+    def write_many(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
+        blocks = list(writes)
+        for x, y, offset, data in blocks:
+            self.written[x, y, offset] += len(data)
+        super().write_many(blocks)
 
 
 def test_each_node_begins_with_one_block_of_each_operand_and_nothing_else_of_them() -> None:
