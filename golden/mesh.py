@@ -169,7 +169,11 @@ class GoldenArray:
 
     def write_many(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
         """Any number of ``write``: each (x, y, offset, data), in this order; raises as ``write``."""
-        self._write(writes)
+        if self.lost_links:
+            self._write(writes)
+            return
+        for each in writes:
+            self.write(*each)
 
     def _write(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
         line = self.config.line_bytes

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from golden.config import preset
+from golden.mesh import UnansweredError
 from golden.topology import Topology
 from sw.routing import RoutingError
 from verif.sw.routing.check import routed_or_refused, unheard_around
@@ -88,7 +89,7 @@ def check(case: tuple[str, Topology]) -> Outcome:
         if proof is None:
             return Outcome(kind, topology, refused=True)
         lost = unheard_around(_CONFIG, topology)
-    except (AssertionError, RoutingError) as error:
+    except (AssertionError, RoutingError, UnansweredError) as error:
         return Outcome(kind, topology, problem=str(error) or type(error).__name__)
     problem = f"{len(lost)} pairs do not communicate, first of all {lost[0]}" if lost else ""
     detour = proof.mean_hops / proof.mean_shortest if proof.mean_shortest else 1.0

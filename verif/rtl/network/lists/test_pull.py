@@ -267,4 +267,4 @@ def test_granules_outside_end_a_list(source: int, destination: int, dimension: D
 
 def test_a_node_without_lists_pulls_nothing() -> None:
     with pytest.raises(ValueError, match="lists = 0: pulling needs at least 2"):
-        PullEngine(preset("tiny"))
+        PullEngine(preset("small"))

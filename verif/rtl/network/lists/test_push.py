@@ -275,4 +275,4 @@ def run_stopped(config: NodeConfig, lists: list[ListDescriptor], stop: int) -> B
 
 def test_a_node_without_lists_pushes_nothing() -> None:
     with pytest.raises(ValueError, match="lists = 0: pushing needs at least 2"):
-        PushEngine(preset("tiny"))
+        PushEngine(preset("small"))
