@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Seconds after which a call hangs: more than a slow machine needs to build a simulator beside other tests.
-PATIENCE = 1800
+PATIENCE = 900
 
 
 @dataclass(frozen=True)

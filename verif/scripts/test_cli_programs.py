@@ -248,8 +248,6 @@ def test_interrupt_ends_a_run_at_once_without_a_traceback(tmp_path: Path, backen
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        # Shells start background jobs with interrupts ignored, and that is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + PATIENCE
     while not (trace.exists() and trace.stat().st_size) and time.monotonic() < deadline:
