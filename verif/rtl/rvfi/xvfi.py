@@ -165,6 +165,8 @@ class XvfiThread:
             return {"read0": range(9), "vector": 1}, lambda seen: self._gather(it, row, seen)
         if row.unit is Unit.VECTOR_STORE:
             return {"write": 1}, lambda seen: self._vector_store(it, seen["write"][0])
+        if row.mnemonic == "nlist":
+            return {}, lambda seen: None
         if row.unit is Unit.NETWORK:
             # A request that fails leaves its register as it was.
             responses = range(2) if row.mnemonic == "nread" else 0
