@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from golden.config import CONTROL_PAGE_OFFSET
@@ -240,7 +240,7 @@ class RunReport:
     console : tuple of NodeOutput
         Of the nodes that wrote something, in the order of the sites.
     links : tuple of LinkLoss
-        Links that have died.
+        Links that have died, each in the cycle that it was since the start.
     unanswered : str
         What the host did not get while programs ran; the run was given up then. Empty if it got everything.
     """
@@ -454,6 +454,7 @@ def run_program(
         write_blocks(array, [(x, y, thread_offset(0, ThreadRegister.PC), entry) for x, y in chosen])
         state.started = True
     _plan_kills(array, kills, state.passed)
+    began = array.cycle - state.passed if isinstance(array, BreakableBackend) else 0
     unanswered = ""
     try:
         if serves(program):
@@ -463,7 +464,7 @@ def run_program(
             outcome = array.run(max(0, max_cycles - state.passed))
             reason, passed = outcome.reason, state.passed + outcome.cycles
     except (NetworkAccessError, UnansweredError) as error:
-        if not _losses(array):
+        if not (isinstance(array, BreakableBackend) and array.lost_links):
             raise
         reason, passed, unanswered = "deadlock", state.passed, str(error)
     ended = reason == "ended"
@@ -506,15 +507,17 @@ def run_program(
     texts = tuple(
         NodeOutput(y, x, bytes(state.written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in state.written
     )
-    return RunReport(reason, cycles, nodes, threads, texts, _losses(array), unanswered)
+    return RunReport(reason, cycles, nodes, threads, texts, _losses(array, began), unanswered)
 
 
 def _values(page: bytes, registers: Sequence[ControlRegister]) -> tuple[int, ...]:
     return tuple(int.from_bytes(page[register : register + 8], "little") for register in registers)
 
 
-def _losses(array: ArrayBackend) -> tuple[LinkLoss, ...]:
-    return array.lost_links if isinstance(array, BreakableBackend) else ()
+def _losses(array: ArrayBackend, began: int) -> tuple[LinkLoss, ...]:
+    """Links that have died, by cycles since the start; of those that had died before it, a negative number or 0."""
+    losses = array.lost_links if isinstance(array, BreakableBackend) else ()
+    return tuple(replace(loss, cycle=loss.cycle - began) for loss in losses)
 
 
 def _plan_kills(array: ArrayBackend, kills: Sequence[tuple[int, Link]], passed: int) -> None:
@@ -534,7 +537,7 @@ def _read_answering(array: ArrayBackend, blocks: list[tuple[int, int, int, int]]
     try:
         return list(read_blocks(array, blocks))
     except (NetworkAccessError, UnansweredError):
-        if not _losses(array):
+        if not (isinstance(array, BreakableBackend) and array.lost_links):
             raise
     contents: list[bytes | None] = []
     for block in blocks:

@@ -44,6 +44,7 @@ def test_a_run_tells_which_link_died(program: Path) -> None:
     assert not report["passed"]
     (link,) = report["links"]
     assert (link["row"], link["column"], link["port"], link["lost"]) == (0, 0, "east", [])
+    assert 500 <= link["cycle"] < 600
     assert report["waiting"] == []
     assert report["nodes"][0]["lost_links"] == ["east"]
     assert report["nodes"][0]["trap"]["cause"] == 24

@@ -158,6 +158,7 @@ def test_a_run_whose_answer_is_lost_ends_and_tells_who_waits(tiny_macro: Simulat
             report = run_program(array, program, 100_000, [(0, 0)], kills=[(delay, (0, 0, Port.EAST))])
         assert not report.passed
         (link,) = report.links
+        assert link.cycle == delay
         assert report.nodes[0].lost_links == ("east",)
         assert len(link.lost) <= 1
         for packet in link.lost:
