@@ -6,10 +6,8 @@ It drives any backend: the golden array, the compiled one, a board.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from golden.config import CONTROL_PAGE_OFFSET
 from golden.layout import (
@@ -17,20 +15,15 @@ from golden.layout import (
     LINK_PORTS,
     LOST_LINKS_BIT,
     OVERFLOW_BIT,
-    OVERFLOWED_SEMAPHORE_BIT,
-    SEMAPHORE_ID_BITS,
-    SEMAPHORE_VALUE_BITS,
     SRAM_BASE,
     THREAD_BLOCK,
     THREAD_STRIDE,
-    Cause,
     ControlRegister,
     ThreadRegister,
-    ThreadState,
     control_offset,
     thread_offset,
 )
-from golden.link_loss import LinkLoss, Waiting
+from golden.link_loss import LinkLoss
 from golden.mesh import NetworkAccessError, UnansweredError
 from golden.program import Program
 from golden.topology import Link
@@ -49,6 +42,7 @@ from sw.backend import (
 )
 from sw.console import Console, Output, serves
 from sw.routing import set_up_routes
+from sw.run_report import NodeOutput, NodeReport, RunReport, ThreadReport, TrapReport, node_report, thread_report
 from sw.run_state import RunState
 
 __all__ = [
@@ -75,236 +69,14 @@ __all__ = [
     "write_blocks",
 ]
 
-#: STATUS: the node's program ended by ``tohost``.
-_EXITED = 1 << 12
-
 #: What STATUS remembers until it is written.
 _REMEMBERED = 1 << OVERFLOW_BIT | 1 << DROPPED_BIT | (1 << len(LINK_PORTS)) - 1 << LOST_LINKS_BIT
-
-#: What a semaphore counts to.
-MAX_COUNT = (1 << SEMAPHORE_VALUE_BITS) - 1
-
-#: What a run that did not end is called.
-_TITLES = {
-    "limit": "the cycle limit is reached",
-    "deadlock": "no thread can go on",
-    "stopped": "a debugger has stopped threads, and no other thread can go on,",
-}
 
 #: Bytes of the control page that hold registers of the node.
 _NODE_REGISTERS_BYTES = max(ControlRegister) + 8
 
 #: Symbol of a program's table of the nodes that it is meant for.
 PLACEMENT_SYMBOL = "d1_placement"
-
-
-@dataclass(frozen=True)
-class TrapReport:
-    """A thread that stopped at a trap.
-
-    Attributes
-    ----------
-    thread : int
-    pc : int
-        Address of the instruction.
-    cause : int
-        ``mcause``; names are those of ``golden.layout.Cause``.
-    value : int
-        ``mtval``.
-    """
-
-    thread: int
-    pc: int
-    cause: int
-    value: int
-
-    def __str__(self) -> str:
-        name = Cause(self.cause).name if self.cause in set(Cause) else f"cause {self.cause}"
-        return f"thread {self.thread} trapped at pc {self.pc:#x}: {name}, value {self.value:#x}"
-
-
-@dataclass(frozen=True)
-class NodeReport:
-    """How a node's program ended.
-
-    Attributes
-    ----------
-    row, column : int
-    exit_code : int or None
-        None if the node has not ended.
-    retired : int
-        Instructions, all threads.
-    trap : TrapReport or None
-        Of the lowest thread that is trapped.
-    overflowed_semaphore : int or None
-        The first semaphore that a post found full, which loses counts.
-    lost_links : tuple of str
-        Ports of links that the node has seen go away.
-    dropped : bool
-        Whether it has dropped a packet, such as a response that could not go on.
-    answers : bool
-        False if the host cannot reach it any more, so that nothing of the above is known.
-    """
-
-    row: int
-    column: int
-    exit_code: int | None
-    retired: int
-    trap: TrapReport | None
-    overflowed_semaphore: int | None = None
-    lost_links: tuple[str, ...] = ()
-    dropped: bool = False
-    answers: bool = True
-
-    @property
-    def passed(self) -> bool:
-        """Whether it ended with success."""
-        return self.exit_code == 0 and self.trap is None and self.overflowed_semaphore is None
-
-    def __str__(self) -> str:
-        if not self.answers:
-            outcome = "does not answer the host"
-        elif self.trap is not None:
-            outcome = str(self.trap)
-        elif self.exit_code is None:
-            outcome = "did not end"
-        else:
-            outcome = f"exit code {self.exit_code}"
-        if self.overflowed_semaphore is not None:
-            outcome += f", and semaphore {self.overflowed_semaphore} overflowed: it was posted beyond {MAX_COUNT:,}"
-        return f"node row {self.row}, column {self.column}: {outcome}"
-
-
-@dataclass(frozen=True)
-class ThreadReport:
-    """A thread when a run was given up.
-
-    Attributes
-    ----------
-    row, column, thread : int
-    state : str
-        Name of the ThreadState.
-    pc : int
-        Next instruction; of a trapped thread, the one that trapped.
-    semaphore, needed, value : int or None
-        Of a waiting thread, if the backend knows it: the semaphore, what the thread needs of it, what it holds.
-    """
-
-    row: int
-    column: int
-    thread: int
-    state: str
-    pc: int
-    semaphore: int | None = None
-    needed: int | None = None
-    value: int | None = None
-
-    def __str__(self) -> str:
-        text = f"node row {self.row}, column {self.column}, thread {self.thread}: {self.state} at pc {self.pc:#x}"
-        if self.semaphore is not None:
-            text += f", semaphore {self.semaphore} holds {self.value}"
-            text += "" if self.needed is None else f" of {self.needed}"
-        return text
-
-
-@dataclass(frozen=True)
-class NodeOutput:
-    """What a node's program wrote through the host.
-
-    Attributes
-    ----------
-    row, column : int
-    text : str
-        All of it, to whichever descriptor; what is no UTF-8 is replaced.
-    """
-
-    row: int
-    column: int
-    text: str
-
-
-@dataclass(frozen=True)
-class RunReport:
-    """How a run ended.
-
-    Attributes
-    ----------
-    reason : str
-        "ended", "limit", "deadlock", or "stopped" where nothing moves any more and a debugger has stopped threads.
-    cycles : int
-        From the first start of a thread to the last stop in any of the nodes; if they did not end, the cycles that were run.
-    nodes : tuple of NodeReport
-        In the order of the sites.
-    threads : tuple of ThreadReport
-        State of every thread if the run was given up, else empty.
-    console : tuple of NodeOutput
-        Of the nodes that wrote something, in the order of the sites.
-    links : tuple of LinkLoss
-        Links that have died, each in the cycle that it was since the start.
-    unanswered : str
-        What the host did not get while programs ran; the run was given up then. Empty if it got everything.
-    """
-
-    reason: str
-    cycles: int
-    nodes: tuple[NodeReport, ...]
-    threads: tuple[ThreadReport, ...] = ()
-    console: tuple[NodeOutput, ...] = ()
-    links: tuple[LinkLoss, ...] = ()
-    unanswered: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether every node ended with success, and nothing was lost with a link."""
-        return self.reason == "ended" and all(node.passed for node in self.nodes) and not self.lost_packets
-
-    @property
-    def lost_packets(self) -> bool:
-        """Whether packets were lost with a link: on it, or responses on their way to it."""
-        noticed = self.links or any(node.lost_links for node in self.nodes)
-        return any(link.lost for link in self.links) or bool(noticed and any(node.dropped for node in self.nodes))
-
-    @property
-    def waiting(self) -> tuple[Waiting, ...]:
-        """Who waits for what was lost on links."""
-        return tuple(waiting for link in self.links for waiting in link.waiting)
-
-    def summary(self) -> str:
-        """What went wrong, or that nothing did, for users."""
-        links = [line for link in self.links for line in (str(link), *(f"    {lost}" for lost in link.lost))]
-        noticed = [
-            f"node row {node.row}, column {node.column} has seen its link to the {port} go away"
-            for node in self.nodes
-            for port in node.lost_links
-        ]
-        dropped = [
-            f"node row {node.row}, column {node.column} has dropped a response that could not go on"
-            for node in self.nodes
-            if node.dropped and (noticed or links)
-        ]
-        losses = [*links, *noticed, *dropped, *map(str, self.waiting)]
-        if self.reason == "ended":
-            failed = [str(node) for node in self.nodes if not node.passed]
-            title = f"{len(failed)} of {len(self.nodes)} nodes failed" if failed else "every node passed"
-            return "\n".join([f"{title}, but packets were lost" if self.lost_packets else title, *failed, *losses])
-        title = f"{_TITLES[self.reason]} after {self.cycles} cycles"
-        failed = [str(node) for node in self.nodes if node.trap or node.overflowed_semaphore is not None or not node.answers]
-        host = [f"the host waits in vain: {self.unanswered}"] if self.unanswered else []
-        return "\n".join([title, *failed, *losses, *host, *map(str, self.threads)])
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON has it."""
-        return {
-            "passed": self.passed,
-            "reason": self.reason,
-            "cycles": self.cycles,
-            "nodes": [asdict(node) for node in self.nodes],
-            "threads": [asdict(thread) for thread in self.threads],
-            "console": [asdict(output) for output in self.console],
-            "links": [link.as_dict() for link in self.links],
-            "waiting": [asdict(waiting) for waiting in self.waiting],
-            "unanswered": self.unanswered,
-        }
 
 
 def control_registers(array: ArrayBackend, sites: Sequence[Site], registers: Sequence[ControlRegister]) -> list[tuple[int, ...]]:
@@ -468,7 +240,7 @@ def run_program(
             raise
         reason, passed, unanswered = "deadlock", state.passed, str(error)
     ended = reason == "ended"
-    threads = () if ended else tuple(_thread_report(snapshot) for snapshot in array.thread_states())
+    threads = () if ended else tuple(thread_report(snapshot) for snapshot in array.thread_states())
 
     counters = (
         ControlRegister.STATUS,
@@ -497,7 +269,7 @@ def run_program(
     if forget:
         write_blocks(array, forget)
     nodes = tuple(
-        _node_report(site, values[site][:3], threads_of[site], state.exit_codes.get(site))
+        node_report(site, values[site][:3], threads_of[site], state.exit_codes.get(site))
         if site in values
         else NodeReport(site[1], site[0], None, 0, None, answers=False)
         for site in chosen
@@ -558,47 +330,3 @@ def _checked(array: ArrayBackend, sites: Sequence[Site] | None) -> list[Site]:
         if not topology.is_live(x, y):
             raise HostError(f"the node in row {y}, column {x} is dead in this array")
     return list(sites)
-
-
-def _thread_report(snapshot: ThreadSnapshot) -> ThreadReport:
-    return ThreadReport(
-        row=snapshot.y,
-        column=snapshot.x,
-        thread=snapshot.thread,
-        state=ThreadState(snapshot.state).name,
-        pc=snapshot.pc,
-        semaphore=getattr(snapshot, "semaphore", None),
-        needed=getattr(snapshot, "needed", None),
-        value=getattr(snapshot, "value", None),
-    )
-
-
-def _node_report(site: Site, values: tuple[int, ...], threads: bytes, asked: int | None) -> NodeReport:
-    """A node's report from its registers.
-
-    ``values`` are those of STATUS, TOHOST and RETIRED, ``threads`` the bytes of all its threads' registers, ``asked`` the exit
-    code with which it asked the host to end it.
-    """
-    x, y = site
-    status, tohost, retired = values
-    trap, active, stopped, first_code = None, False, False, 0
-    for thread in range(len(threads) // THREAD_STRIDE):
-        registers = struct.unpack_from("<6Q", threads, thread * THREAD_STRIDE)
-        pc, state, cause, value, exit_code = (
-            registers[register // 8]
-            for register in (
-                ThreadRegister.PC, ThreadRegister.STATE, ThreadRegister.CAUSE, ThreadRegister.VALUE, ThreadRegister.EXIT_CODE
-            )
-        )  # fmt: skip
-        if thread == 0:
-            first_code = exit_code
-        if state == ThreadState.TRAPPED and trap is None:
-            trap = TrapReport(thread, pc, cause, value)
-        active |= state in (ThreadState.RUNNING, ThreadState.WAITING)
-        stopped |= state == ThreadState.STOPPED
-    exited = asked is not None or bool(status & _EXITED)
-    ended_with = asked if asked is not None else tohost >> 1 if exited else first_code
-    code = None if active or (stopped and not exited) else ended_with
-    overflowed = status >> OVERFLOWED_SEMAPHORE_BIT & (1 << SEMAPHORE_ID_BITS) - 1 if status >> OVERFLOW_BIT & 1 else None
-    lost = tuple(port.name.lower() for bit, port in enumerate(LINK_PORTS) if status >> LOST_LINKS_BIT + bit & 1)
-    return NodeReport(y, x, code, retired, trap, overflowed, lost, bool(status >> DROPPED_BIT & 1))
