@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import hypot
 from typing import Any
 
@@ -14,6 +15,8 @@ from fpga.boards import Board
 from fpga.flows.flow import TOP
 
 __all__ = ["ARRAY_SETTINGS", "GRIDS", "RESET_LOADS", "ROUTER_SETTINGS", "Grid", "tune"]
+
+_LUTS_PER_TILE = 8
 
 #: Sites of block RAMs in a group, and columns from one to the next.
 _SITES, _SITE_COLUMNS = 4, 2
@@ -26,7 +29,7 @@ class Grid:
     Parameters
     ----------
     columns, rows : range
-        Of tiles of logic, each of eight LUTs.
+        Of tiles of logic.
     other_rows : frozenset of int
         Rows among them without logic: they have block RAMs or multipliers.
     memory_rows : tuple of int
@@ -44,7 +47,7 @@ class Grid:
     @property
     def luts(self) -> int:
         """Of the whole device."""
-        return 8 * len(self.columns) * (len(self.rows) - len(self.other_rows))
+        return _LUTS_PER_TILE * len(self.columns) * (len(self.rows) - len(self.other_rows))
 
     @property
     def memory_sites(self) -> Iterator[tuple[int, str]]:
@@ -113,8 +116,8 @@ def tune(netlist: dict[str, Any], board: Board) -> dict[str, int]:
     driver. Each node of an array gets its part of the device: its memories of lines are placed in a row through the middle of
     the part, and its logic follows them. Otherwise nextpnr, for which nothing but pins is in place at first, mixes the nodes.
 
-    Where the device has room for it, a large design leaves tiles to wires alone, most of them in the middle of each part:
-    that is where most wires lead through, and nextpnr places cells there as close together as everywhere. It has no setting
+    As far as the device has room, a large design leaves tiles to wires alone, from the middle of each part outwards:
+    most wires lead through there, and nextpnr places cells there as close together as everywhere. It has no setting
     for it, so LUTs without a connection occupy these tiles. Chains of carries fit into the rows between.
 
     :data:`ROUTER_SETTINGS`, and those of arrays, are laid down in the netlist, where nextpnr looks for settings of a design.
@@ -134,9 +137,10 @@ def tune(netlist: dict[str, Any], board: Board) -> dict[str, int]:
         module["settings"] |= ARRAY_SETTINGS
         _place_memories(cells, grid, parts)
     luts = sum(_LUTS.get(cell["type"], 0) for cell in cells.values())
-    kept_free = {f"kept_free_{place}": _unconnected_lut(place) for place in _free_places(grid, parts)}
-    if luts < _LARGE or luts + len(kept_free) > _LARGEST_SHARE * grid.luts:
+    if luts < _LARGE:
         return {}
+    room = max(0, int(_LARGEST_SHARE * grid.luts) - luts) // _LUTS_PER_TILE * _LUTS_PER_TILE
+    kept_free = {f"kept_free_{place}": _unconnected_lut(place) for place in islice(_free_places(grid, parts), room)}
     cells |= kept_free
     return {"TRELLIS_COMB": len(kept_free)}
 
@@ -167,17 +171,20 @@ def _place_memories(cells: dict[str, Any], grid: Grid, parts: tuple[int, int]) -
 
 
 def _free_places(grid: Grid, parts: tuple[int, int]) -> Iterator[str]:
-    """nextpnr's names of all LUTs in the tiles to keep free, which lie in every other row."""
+    """nextpnr's names of all LUTs in the tiles to keep free, in every other row, from the middle of the parts outwards."""
 
     def off_middle(position: int, of: range, count: int) -> float:
         """Distance from the middle of a part in halves of its length."""
         return 2 * ((position - of.start) / (len(of) - 1) * count % 1) - 1
 
+    tiles = []
     for row in (row for row in grid.rows[::2] if row not in grid.other_rows):
         for column in grid.columns:
             distance = hypot(off_middle(row, grid.rows, parts[0]), off_middle(column, grid.columns, parts[1]))
             if distance < _FREE_ROWS or (distance < _FREE_TILES and column in grid.columns[::2]):
-                yield from (f"X{column}/Y{row}/SLICE{slice_}.K{lut}" for slice_ in "ABCD" for lut in (0, 1))
+                tiles.append((distance, row, column))
+    for _, row, column in sorted(tiles):
+        yield from (f"X{column}/Y{row}/SLICE{slice_}.K{lut}" for slice_ in "ABCD" for lut in (0, 1))
 
 
 def _unconnected_lut(place: str) -> dict[str, Any]:

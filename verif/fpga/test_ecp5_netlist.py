@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,25 @@ def test_a_large_design_leaves_whole_tiles_free_where_there_is_room() -> None:
     edge = {(row, column) for row, column in taken if column in (2, 3, 123, 124)}
     assert not any((row, column + 1) in edge for row, column in edge)
     assert 0.3 < 8 * len(taken) / grid.luts < 0.36
+
+
+@pytest.mark.parametrize(
+    ("luts", "tiles"), [(50_000, 3_456), (60_000, 2_206), (70_000, 956), (77_640, 1), (77_642, 0), (80_000, 0)]
+)
+def test_a_design_that_leaves_little_room_keeps_as_many_tiles_free_as_there_are_from_the_middle_on(luts: int, tiles: int) -> None:
+    small, design, grid = large(40_000), large(luts), GRIDS["85k"]
+    tune(small, BOARD)
+    assert tune(design, BOARD) == {"TRELLIS_COMB": 8 * tiles}
+    taken = kept_free(design)
+    assert taken <= kept_free(small)
+
+    def distance(row: int, column: int) -> float:
+        return math.hypot(
+            *((2 * place - of[0] - of[-1]) / (of[-1] - of[0]) for place, of in ((row, grid.rows), (column, grid.columns)))
+        )
+
+    left = kept_free(small) - taken
+    assert not taken or not left or max(distance(*tile) for tile in taken) <= min(distance(*tile) for tile in left) + 1e-9
 
 
 def test_tiles_are_kept_free_in_the_middle_of_each_node_of_an_array() -> None:
