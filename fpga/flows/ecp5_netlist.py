@@ -137,9 +137,9 @@ def tune(netlist: dict[str, Any], board: Board) -> dict[str, int]:
         module["settings"] |= ARRAY_SETTINGS
         _place_memories(cells, grid, parts)
     luts = sum(_LUTS.get(cell["type"], 0) for cell in cells.values())
-    if luts < _LARGE:
+    room = (int(_LARGEST_SHARE * grid.luts) - luts) // _LUTS_PER_TILE * _LUTS_PER_TILE
+    if luts < _LARGE or room <= 0:
         return {}
-    room = max(0, int(_LARGEST_SHARE * grid.luts) - luts) // _LUTS_PER_TILE * _LUTS_PER_TILE
     kept_free = {f"kept_free_{place}": _unconnected_lut(place) for place in islice(_free_places(grid, parts), room)}
     cells |= kept_free
     return {"TRELLIS_COMB": len(kept_free)}
