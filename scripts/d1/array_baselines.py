@@ -71,7 +71,7 @@ def _scaled(block: int, edges: tuple[int, ...]) -> tuple[ArrayCase, ...]:
 
 
 #: Weak scaling, by the edge of the blocks.
-WEAK_SCALING = {128: _scaled(128, (1, 2, 4, 8)), 256: _scaled(256, (1, 2, 4))}
+WEAK_SCALING = {128: _scaled(128, (1, 2, 4, 8)), 256: _scaled(256, (1, 2, 4, 8))}
 #: Products that the test suite measures.
 SMALL = (
     ArrayCase("tiny", "1x1", 8, 8, 16),
@@ -80,7 +80,7 @@ SMALL = (
     WEAK_SCALING[128][1],
 )
 #: The product for which the project promises how busy the matrix units are.
-PROMISED = WEAK_SCALING[256][-1]
+PROMISED = WEAK_SCALING[256][2]
 #: A block of 32 x 32 of C in each of the 342 nodes that make whole columns of 19. Operands are not spread: for blocks of this
 #: size, the links of a row of 18 nodes would carry less than the matrix units use.
 DIE = ArrayCase("d1", "d1-die", 608, 576, 256, spread=False)
