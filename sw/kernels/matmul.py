@@ -38,7 +38,7 @@ from sw.kernels.operands import BF16, Operands
 from sw.kernels.packing import Fp32Codes, OperandCodes, pack_a, pack_b, tiles, unpack_c
 from sw.kernels.partition import Grid, Part
 from sw.kernels.placement import place
-from sw.kernels.product import MatmulError, MatmulResult, Progress, check_operands, run_loaded
+from sw.kernels.product import MatmulError, MatmulResult, Progress, check_operands, planned_operands, run_loaded
 
 #: How often two regions are read in the same cycle, relative to the operands of a step. Code is mostly in the line buffers.
 _CONFLICTS = {("a", "b"): 1.0, ("program", "a"): 0.1, ("program", "b"): 0.1}
@@ -185,13 +185,7 @@ def plan(
         If a length is below 1, a format is no operand, a node's part does not fit into its SRAM, or more lines arrive than
         semaphores count.
     """
-    for name, value in (("rows", rows), ("columns", columns), ("m", m), ("n", n), ("k", k)):
-        if value < 1:
-            raise MatmulError(f"{name} = {value} is not allowed; it must be at least 1")
-    try:
-        operands = Operands(a_format, b_format)
-    except ValueError as error:
-        raise MatmulError(str(error)) from None
+    operands = planned_operands(rows, columns, m, n, k, a_format, b_format)
     layout = _lay_out(config, operands, rows, columns, m, n, k)
     if layout.offsets is None:
         cube = _largest_cube(config, operands, rows, columns)

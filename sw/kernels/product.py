@@ -13,7 +13,7 @@ from golden.layout import ControlRegister, FormatDescriptor
 from golden.program import Program
 from golden.topology import Site
 from sw.host import ArrayBackend, RunReport, control_registers, run_program
-from sw.kernels.operands import CODE_BYTES
+from sw.kernels.operands import CODE_BYTES, Operands
 from sw.kernels.packing import Fp32Codes, OperandCodes
 
 #: Called with a stage's name, and how much of how much is done.
@@ -85,6 +85,25 @@ class MatmulResult:
     def lines_loaded_per_step(self) -> float:
         """Lines that threads read from SRAM, over matrix steps: operands, and what nodes send to others."""
         return self.lines_loaded / sum(self.steps_per_node)
+
+
+def planned_operands(
+    rows: int, columns: int, m: int, n: int, k: int, a_format: FormatDescriptor, b_format: FormatDescriptor
+) -> Operands:
+    """Operands of a product of A, m x k, and B, k x n, on a grid of rows x columns nodes.
+
+    Raises
+    ------
+    MatmulError
+        If a length is below 1, or a format is no operand.
+    """
+    for name, value in (("rows", rows), ("columns", columns), ("m", m), ("n", n), ("k", k)):
+        if value < 1:
+            raise MatmulError(f"{name} = {value} is not allowed; it must be at least 1")
+    try:
+        return Operands(a_format, b_format)
+    except ValueError as error:
+        raise MatmulError(str(error)) from None
 
 
 def check_operands(a_codes: OperandCodes, b_codes: OperandCodes, a_format: FormatDescriptor, b_format: FormatDescriptor) -> None:

@@ -21,10 +21,10 @@ from sw.backend import topology_of
 from sw.host import ArrayBackend, load_program, read_blocks, write_blocks
 from sw.kernels.live_grid import LiveGrid, live_grid
 from sw.kernels.matmul_source import BlockShape
-from sw.kernels.operands import BF16, Operands
+from sw.kernels.operands import BF16
 from sw.kernels.packing import Fp32Codes, OperandCodes, pack_a, pack_b, unpack_c
 from sw.kernels.placement import place
-from sw.kernels.product import MatmulError, MatmulResult, Progress, check_operands, run_loaded
+from sw.kernels.product import MatmulError, MatmulResult, Progress, check_operands, planned_operands, run_loaded
 from sw.kernels.spread_cut import SpreadGrid, candidates
 from sw.kernels.spread_source import ARRIVED, SEMAPHORES, THREADS, spread_source
 from sw.kernels.spread_tables import NodeTables
@@ -109,9 +109,7 @@ def plan_spread(
     MatmulError
         If nodes cannot do it, a length is below 1, a format is no operand, or a node's blocks and buffers do not fit into SRAM.
     """
-    for name, value in (("rows", rows), ("columns", columns), ("m", m), ("n", n), ("k", k)):
-        if value < 1:
-            raise MatmulError(f"{name} = {value} is not allowed; it must be at least 1")
+    operands = planned_operands(rows, columns, m, n, k, a_format, b_format)
     needs = (("lists", config.lists, 2), ("threads", config.threads, THREADS), ("semaphores", config.semaphores, SEMAPHORES))
     for name, value, least in needs:
         if value < least:
@@ -119,10 +117,6 @@ def plan_spread(
                 f"a node '{config.name}' has {name} = {value}, but a product with spread operands needs {least} or more. "
                 "Use the preset d1, medium or tiny, or do without spreading"
             )
-    try:
-        operands = Operands(a_format, b_format)
-    except ValueError as error:
-        raise MatmulError(str(error)) from None
     places = sites or tuple(tuple((column, row) for column in range(columns)) for row in range(rows))
     for grid in candidates(config, operands, rows, columns, m, n, k):
         found = _lay_out(grid, places)
