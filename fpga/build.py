@@ -22,6 +22,7 @@ from fpga.flows import FLOWS, TOP
 from fpga.progress import ProgressWatch
 from fpga.report import ADDED, BuildReport, overused, read_report, write_areas
 from fpga.tools import Tool, find_tool, run_tool
+from rtl.elaboration import uncollected
 
 __all__ = ["BuildResult", "Tell", "bitstream_path", "build", "design_files"]
 
@@ -56,6 +57,7 @@ class BuildResult:
     folder: Path
 
 
+@uncollected()
 def design_files(board: Board, design: Design, settings: Settings) -> dict[str, str]:
     """Sources of a design for a board by file name: Verilog beside the top, RTLIL of the top, constraints, Yosys' script.
 

@@ -20,6 +20,7 @@ from amaranth.lib import wiring
 from golden.config import NodeConfig
 from rtl.core.observation.ports import VIEW_MEANINGS, XVFI_MEANINGS
 from rtl.core.random_lanes import RandomLanes, random_name
+from rtl.elaboration import uncollected
 from rtl.interfaces import RetirementSignature
 from rtl.macros.verilog import (
     MACRO_HEADERS,
@@ -81,6 +82,7 @@ class Port:
     bits: int
 
 
+@uncollected()
 def export_node(
     config: NodeConfig,
     arithmetic: str = "rtl",
@@ -126,6 +128,7 @@ def export_node(
     return {f"{name}.v": convert_module(component, fragment, name)} | export_modules(config, fragment, arithmetic, sram)
 
 
+@uncollected()
 def export_modules(config: NodeConfig, fragment: Fragment, arithmetic: str = "rtl", sram: str = "macro") -> dict[str, str]:
     """Sources of all modules that an elaborated design instantiates, directly or not, by file name; see ``export_node``."""
     for what, choice, choices in (("arithmetic", arithmetic, ARITHMETICS), ("sram", sram, SRAMS)):
@@ -225,6 +228,7 @@ def _providers(config: NodeConfig, arithmetic: str, sram: str) -> dict[str, Sour
     return known
 
 
+@uncollected()
 def convert_module(component: wiring.Component, fragment: Fragment, name: str) -> str:
     """Verilog of a component whose elaboration is ``fragment``, as module ``name``."""
     ports = {}

@@ -62,6 +62,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, Trigger
 from cocotb_tools.runner import Verilator
 from hypothesis.strategies import SearchStrategy
 
+from rtl.elaboration import uncollected
 from verif.object_cache import object_cache_command
 
 __all__ = [
@@ -117,6 +118,7 @@ def verilator_environment() -> dict[str, str]:
     return environment
 
 
+@uncollected()
 def verilog_of(component: wiring.Component, name: str) -> str:
     """Verilog of a component as module ``name``, cached by content (Yosys takes seconds)."""
     text = rtlil.convert(component, name=name, emit_src=False)

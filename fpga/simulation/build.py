@@ -17,6 +17,7 @@ from pathlib import Path
 from fpga.boards import Board
 from fpga.designs import DESIGNS, Settings
 from fpga.simulation.platform import Pin, SimulationPlatform
+from rtl.elaboration import uncollected
 from scripts.simulator.cache import Cache, digest
 from scripts.simulator.compilation import Compilation, Progress, quick_by_default
 from scripts.simulator.toolchain import Toolchain, find_toolchain
@@ -90,6 +91,7 @@ class BoardProgram:
     cached: bool
 
 
+@uncollected()
 def board_files(board: Board, design: str, settings: Settings, arithmetic: str = "macro", *, variants: bool = True) -> BoardFiles:
     """Sources of a board's complete top, from its pins on, for a simulator.
 

