@@ -54,7 +54,11 @@ _ARRAYS = ("scalars", "vectors")
 _TOP = "core"
 
 _MODULE = re.compile(r"^(?:attribute [^\n]*\n)*module (\S+)\n.*?^end\n", re.MULTILINE | re.DOTALL)
-_CELL = re.compile(r"^  cell (\\\S+) (\S+)$", re.MULTILINE)
+#: An instance, with its connections.
+_CELL = re.compile(r"^  cell (\\\S+) (\S+)\n((?:    [^\n]*\n)*)", re.MULTILINE)
+_CONNECT = re.compile(r"^    connect (\S+)", re.MULTILINE)
+#: What passes through a module without a name there becomes a port, which Amaranth numbers by all that is in the design.
+_NUMBERED = re.compile(r"\\port\$\d+\$\d+")
 _PORT = re.compile(r"^  wire (?:width \d+ )?(?:input|output) \d+ +\S+$", re.MULTILINE)
 #: Attributes are for readers, but for initial values.
 _ATTRIBUTE = re.compile(r"^ *attribute \\(?!init\b)[^\n]*\n", re.MULTILINE)
@@ -153,23 +157,29 @@ def _ports_of(name: str, component: wiring.Component) -> str:
 
 
 def _by_contents(text: str, boxes: dict[str, str]) -> Design:
-    """Amaranth names modules by their place in the hierarchy; here equal ones get equal names."""
+    """Amaranth names modules by their place in the hierarchy; here equal ones get equal names, as do their ports."""
     written = {found[1]: found[0] for found in _MODULE.finditer(text)}
     names: dict[str, str] = {}
+    ports: dict[str, dict[str, str]] = {}
     modules: dict[str, Module] = {}
 
     def rename(place: str) -> str:
         if place not in names:
             children: list[tuple[str, str]] = []
+            own = ports[place] = {}
 
             def cell(found: re.Match[str]) -> str:
-                inner = rename(found[1]) if found[1] in written else found[1].removeprefix("\\")
+                inner, there = found[1].removeprefix("\\"), {}
+                if found[1] in written:
+                    inner, there = rename(found[1]), ports[found[1]]
                 # Amaranth numbers an instance that is named like a signal.
                 instance = found[2].removeprefix("\\").partition("$")[0]
                 children.append((instance, inner))
-                return f"  cell \\{inner} \\{instance}$instance"
+                connections = _CONNECT.sub(lambda port: f"    connect {there.get(port[1], port[1])}", found[3])
+                return f"  cell \\{inner} \\{instance}$instance\n{connections}"
 
             body = _CELL.sub(cell, _ATTRIBUTE.sub("", written[place]).replace(f"module {place}\n", "", 1))
+            body = _NUMBERED.sub(lambda port: own.setdefault(port[0], f"\\port:{len(own)}"), body)
             name = "m" + hashlib.sha256(body.encode()).hexdigest()[:20]
             modules[name] = Module(name, f"module \\{name}\n{body}", tuple(children))
             names[place] = name

@@ -41,6 +41,44 @@ class _Three(wiring.Component):
         return m
 
 
+class _Extended(wiring.Component):
+    """A sum, sign-extended: its cells' outputs alone leave the module, by a port that has no name there."""
+
+    def __init__(self) -> None:
+        super().__init__({"d": In(16), "q": Out(32)})
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        m = Module()
+        m.d.comb += self.q.eq((self.d + 1)[:16].as_signed())
+        return m
+
+
+class _Behind(wiring.Component):
+    """A module behind other logic, of which there is more or less."""
+
+    def __init__(self, before: int):
+        super().__init__({"d": In(16), "q": Out(32)})
+        self.before = before
+
+    def elaborate(self, platform):  # type: ignore[no-untyped-def]
+        m = Module()
+        data = self.d
+        for _ in range(self.before):
+            data = (data * self.d)[:16]
+        m.submodules.extended = extended = _Extended()
+        m.d.comb += [extended.d.eq(data), self.q.eq(extended.q)]
+        return m
+
+
+def test_modules_are_equal_whatever_else_is_in_the_design() -> None:
+    some, more = (design_of(_Behind(before)) for before in (1, 3))
+    assert len(some.modules) == len(more.modules) == 2
+    shared = some.modules.keys() & more.modules.keys()
+    assert len(shared) == 1
+    # Sixteen places of a carry chain, with two tables each.
+    assert 15 <= synthesise(more, shared.pop())["LUT4"] <= 32
+
+
 def test_equal_modules_are_one_and_are_counted_as_often_as_they_occur() -> None:
     design = design_of(_Three())
     assert len(design.modules) == 3
