@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 from golden.config import NodeConfig
 from golden.layout import OFFSET_BITS, Csr, ThreadState
 from rtl.core.allocation import Allocation
+from rtl.core.branch_at_issue import BranchAtIssue
 from rtl.core.control_page import ControlPage
 from rtl.core.csr import FLAG_BITS, ThreadCsrs
 from rtl.core.debug import ThreadDebug
@@ -17,6 +18,7 @@ from rtl.core.format_table import FormatTable
 from rtl.core.grouping import PIPES, Grouping
 from rtl.core.multiply_divide import MultiplyDivide
 from rtl.core.pipes.alu import AluPipe
+from rtl.core.pipes.bundles import in_window
 from rtl.core.pipes.control import ControlPipe
 from rtl.core.pipes.load import LoadPipe
 from rtl.core.pipes.matrix import MatrixPipe
@@ -30,6 +32,7 @@ from rtl.core.scalar_registers import ScalarRegisters
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
 from rtl.core.vector_registers import VectorRegisters
+from rtl.frontend.entry import QueueEntry
 from rtl.frontend.frontend import FrontEnd
 from rtl.matrix.array import matrix_name
 from rtl.simd.unit import simd_name
@@ -291,8 +294,6 @@ class Core(wiring.Component):
                 control.vector.eq(csr.vector),
                 control.semaphores.eq(self._semaphores.values),
                 front.run.eq(control.run),
-                front.redirect.eq(control.redirect),
-                front.target.eq(control.redirect_target),
                 csr.number.eq(control_pipe.csr_number),
                 csr.operand.eq(control_pipe.csr_operand),
                 csr.trap.eq(control.taken),
@@ -465,14 +466,16 @@ class Core(wiring.Component):
 
         killed = Signal(config.threads)
         m.d.comb += killed.eq(Cat(control.redirect for control in self._controls))
-        for number, pipe in enumerate(self._pipes):
+        entries = [Signal(QueueEntry(), name=f"{name}_entry") for name in PIPES]
+        for number, (pipe, entry) in enumerate(zip(self._pipes, entries, strict=True)):
             choice, issue = allocation.choices[number], pipe.issue
             with m.If(choice.valid), m.Switch(Cat(choice.slot, choice.thread)):
                 for thread in range(config.threads):
                     for slot in range(width):
                         with m.Case(thread << len(choice.slot) | slot):
-                            m.d.comb += issue.entry.eq(self._frontend.threads[thread].heads[slot])
+                            m.d.comb += entry.eq(self._frontend.threads[thread].heads[slot])
             m.d.comb += [
+                issue.entry.eq(entry),
                 issue.thread.eq(choice.thread),
                 issue.position.eq(choice.slot),
                 pipe.issue_valid.eq(choice.valid & ~killed.bit_select(choice.thread[: ceil_log2(config.threads)], 1)),
@@ -482,7 +485,7 @@ class Core(wiring.Component):
                 m.d.comb += [
                     operand.valid.eq(choice.valid),
                     operand.thread.eq(choice.thread),
-                    operand.number.eq(issue.entry.insn[field]),
+                    operand.number.eq(entry.insn[field]),
                     value.eq(scalars.values[2 * number + port]),
                 ]
             for port in range(2):
@@ -493,6 +496,28 @@ class Core(wiring.Component):
                 ]
         for number, late in enumerate(self._late, start=2 * len(PIPES)):
             m.d.comb += [scalars.forward[number].eq(late), scalars.written[number].eq(late.valid)]
+        self._connect_branches(m, entries[PIPES.index("control")], scalars)
+
+    def _connect_branches(self, m, entry, scalars):
+        """Where threads go on: as thread control says, or a branch that is issued and whose operands are in registers."""
+        m.submodules.branch = branch = BranchAtIssue()
+        issue, first = self._control.issue, 2 * PIPES.index("control")
+        m.d.comb += [
+            branch.entry.eq(entry),
+            branch.rs1.eq(scalars.stored[first]),
+            branch.rs2.eq(scalars.stored[first + 1]),
+            branch.known.eq(~scalars.forwarded[first : first + 2].any()),
+        ]
+        corrects = Signal(self.config.threads)
+        with m.If(corrects.any()):
+            m.d.comb += [issue.entry.predicted.eq(branch.jumps), issue.entry.follows.eq(branch.follows), issue.corrected.eq(1)]
+        for thread, (control, debug) in enumerate(zip(self._controls, self._debugs, strict=True)):
+            front = self._frontend.threads[thread]
+            m.d.comb += [
+                corrects[thread].eq(branch.corrects & self._control.issue_valid & (issue.thread == thread) & ~debug.injecting),
+                front.redirect.eq(control.redirect | corrects[thread]),
+                front.target.eq(Mux(control.redirect, control.redirect_target, in_window(branch.follows))),
+            ]
 
     def _late_registers(self, m, thread):
         """Scalar registers of a thread whose results come later than the end of X."""

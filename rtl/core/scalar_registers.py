@@ -37,6 +37,8 @@ class ScalarRegisters(wiring.Component):
     -------
     operands : In(reads x OperandLayout), values : Out(reads x 64)
         Values are 0 where nothing is wanted.
+    stored : Out(reads x 64), forwarded : Out(reads)
+        What the registers hold, and whether the value is another one, which is written at the end of the cycle.
     forward : In(writes x ScalarWriteLayout)
         What may be written at the end of the cycle.
     written : In(writes)
@@ -51,6 +53,8 @@ class ScalarRegisters(wiring.Component):
             {
                 "operands": In(data.ArrayLayout(OperandLayout(), reads)),
                 "values": Out(data.ArrayLayout(64, reads)),
+                "stored": Out(data.ArrayLayout(64, reads)),
+                "forwarded": Out(reads),
                 "forward": In(data.ArrayLayout(ScalarWriteLayout(), writes)),
                 "written": In(writes),
                 "clear": In(1),
@@ -79,12 +83,12 @@ class ScalarRegisters(wiring.Component):
                 with m.If(self.clear):
                     m.d.comb += [port.en.eq(1), port.addr.eq(cleared[number] | self.clear_number), port.data.eq(0)]
 
-        for operand, value in zip(self.operands, self.values, strict=True):
+        for number, (operand, value) in enumerate(zip(self.operands, self.values, strict=True)):
             port = memory.read_port(domain="comb")
-            m.d.comb += port.addr.eq(Cat(operand.number, operand.thread)[:address_bits])
+            m.d.comb += [port.addr.eq(Cat(operand.number, operand.thread)[:address_bits]), self.stored[number].eq(port.data)]
             with m.If(operand.valid):
                 m.d.comb += value.eq(port.data)
                 for write in self.forward:
                     with m.If(write.valid & (write.number == operand.number) & (write.thread == operand.thread)):
-                        m.d.comb += value.eq(write.data)
+                        m.d.comb += [value.eq(write.data), self.forwarded[number].eq(1)]
         return m

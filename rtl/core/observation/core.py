@@ -258,7 +258,7 @@ class ObservedCore(Core):
             "injecting": Cat(debug.injecting for debug in self._debugs),
             "decode": front.decoded,
             "correct": front.correct,
-            "redirect": Cat(control.redirect for control in self._controls),
+            "redirect": Cat(thread.redirect for thread in self._frontend.threads),
             "issue": Cat(
                 Mux(pipe.issue_valid, Cat(pipe.issue.position, C(0, 2), pipe.issue.thread, C(0, 1), C(1, 1)), 0)
                 for pipe in self._pipes

@@ -14,10 +14,11 @@ __all__ = ["CommitLayout", "IssueLayout", "ScalarWriteLayout", "commit", "enter_
 
 class IssueLayout(data.StructLayout):
     """An instruction on its way into a pipe: its thread, its place among those that the thread issues in the same cycle, oldest
-    first, its entry of the instruction queue, and its scalar operands."""
+    first, its entry of the instruction queue, and its scalar operands. ``corrected``: a branch which has been found to go on
+    elsewhere than was predicted; the entry says where, and the front end does."""
 
     def __init__(self):
-        super().__init__({"rs1": 64, "rs2": 64, "entry": QueueEntry(), "thread": 2, "position": 2})
+        super().__init__({"rs1": 64, "rs2": 64, "entry": QueueEntry(), "thread": 2, "position": 2, "corrected": 1})
 
 
 class ScalarWriteLayout(data.StructLayout):
@@ -61,7 +62,8 @@ def pipe_members() -> dict:
     stall : Out(1)
         It stays in X for another cycle.
     bad : Out(1)
-        It traps or goes on elsewhere, if it is not killed: what its thread issued with it behind it is to be killed.
+        It traps or goes on elsewhere than was predicted, if it is not killed: what its thread issued with it behind it is to be
+        killed.
     trap : Out(TrapLayout)
         In the cycle in which it commits; never of what is killed.
     writes : Out(2 x ScalarWriteLayout)

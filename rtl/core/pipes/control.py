@@ -18,8 +18,8 @@ __all__ = ["ControlPipe"]
 class ControlPipe(wiring.Component):
     """Executes in one cycle, and never stalls.
 
-    A branch goes on where the front end has gone on already, unless that was wrong; then it redirects. What an instruction does
-    to its thread strobes in its only cycle in X, and not if it is killed or traps.
+    A branch goes on where the front end has gone on already, or goes since the branch was issued, unless that was wrong; then it
+    redirects. What an instruction does to its thread strobes in its only cycle in X, and not if it is killed or traps.
 
     Members
     -------
@@ -160,7 +160,7 @@ class ControlPipe(wiring.Component):
                 )
             ),
             good.eq(self.first & ~self.killed & ~trap),
-            self.bad.eq(self.first & (trap | self.redirect)),
+            self.bad.eq(self.first & (trap | self.redirect | x.corrected)),
             self.update.valid.eq(good & (decoded.branch | decoded.jal | decoded.jalr) & ~leaves_window & ~self.injected),
             self.update.pc.eq(entry.pc),
             self.update.conditional.eq(decoded.branch),

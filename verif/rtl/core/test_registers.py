@@ -66,8 +66,10 @@ def test_scalar_registers_show_what_is_being_written_and_keep_what_is_written(cy
                 context.set(operand.valid, 1)
                 context.set(operand.number, number % 32)
                 context.set(operand.thread, number // 32)
-            for value, number in zip(registers.values, reads, strict=True):
+            for port, (value, number) in enumerate(zip(registers.values, reads, strict=True)):
                 assert context.get(value) == forwarded.get(number, model[number])
+                assert context.get(registers.stored[port]) == model[number]
+                assert context.get(registers.forwarded[port]) == (number in forwarded)
             await context.tick()
             for number, value, happens in writes:
                 if number % 32 and happens:

@@ -83,6 +83,12 @@ CASES = {
         "vadd.i32 v1, v2, v3", 1, {Event.INTEGER: 1, Event.SIMD: 1, Event.OPERAND: 8}
     ),
     "a jump that was not predicted": Case("jr s3", 1, {Event.INTEGER: 2, Event.FETCH: 3}),
+    "a branch that was not predicted, with operands in registers": Case(
+        "bnez s2, target", 1, {Event.INTEGER: 2, Event.FETCH: 2}
+    ),
+    "such a branch whose operand is still on its way there": Case(
+        "addi s2, s2, 1\n bnez s2, target", 2, {Event.INTEGER: 3, Event.FETCH: 3}
+    ),
     # Lines 0 and 2 are in one bank: each step takes two cycles, and what comes next waits for the second one.
     "a bank that both operands want": Case(
         "mstep.bf16.mm m0, (t3), (t4)\n mstep.bf16.mm m1, (t3), (t4)", 2,
