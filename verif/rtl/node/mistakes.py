@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 from unittest.mock import patch
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -20,10 +20,11 @@ from rtl.core.core import Core
 from rtl.core.grouping import PIPES
 from rtl.core.observation.core import ObservedCore
 from rtl.core.pipes.load import LoadPipe
+from rtl.core.pipes.store import StorePipe
 
 __all__ = ["Mistake", "MistakenByColumn", "MistakenNode"]
 
-MISTAKE_BITS = 4
+MISTAKE_BITS = 5
 
 
 class Mistake(IntEnum):
@@ -52,6 +53,14 @@ class Mistake(IntEnum):
     FLAGS_NOT_AWAITED = 14
     #: What is chosen in the cycle of a redirection is issued.
     ISSUED_IN_SPITE_OF_REDIRECTION = 15
+    #: A fence.i leaves cache and predictor as they are.
+    FENCE_WITHOUT_FLUSH = 16
+    #: An mret leaves the interrupt bits of mstatus as they are.
+    MRET_WITHOUT_UNSTACKING = 17
+    #: As of loads, of stores.
+    STORE_ACCESS_FAULT_FIRST = 18
+    #: CSRs read as those of the next thread.
+    OTHER_THREADS_CSRS = 19
 
 
 class _MistakenLoadPipe(LoadPipe):
@@ -68,6 +77,21 @@ class _MistakenLoadPipe(LoadPipe):
         return m
 
 
+class _MistakenStorePipe(StorePipe):
+    """Stores, likewise."""
+
+    def __init__(self, config: NodeConfig, wrong: Value):
+        self._wrong = wrong
+        super().__init__(config)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = super().elaborate(platform)
+        outside = self.x.entry.decoded.store & ~in_sram(self.config, self.commit.value)
+        with m.If(self._wrong & self.commit.trap & outside):
+            m.d.comb += [self.commit.cause.eq(Cause.STORE_ACCESS_FAULT), self.trap.cause.eq(Cause.STORE_ACCESS_FAULT)]
+        return m
+
+
 class _MistakenCore(Core):
     """A core that overrides what its parts tell each other. ``mistake`` is a signal of the node around it."""
 
@@ -76,15 +100,19 @@ class _MistakenCore(Core):
         super().__init__(config)
 
     def elaborate(self, platform: Any) -> Module:
-        wrong = self._mistake == Mistake.ACCESS_FAULT_FIRST
-        with patch.object(rtl.core.core, "LoadPipe", lambda config: _MistakenLoadPipe(config, wrong)):
+        load, store = self._makes(Mistake.ACCESS_FAULT_FIRST), self._makes(Mistake.STORE_ACCESS_FAULT_FIRST)
+        with (
+            patch.object(rtl.core.core, "LoadPipe", lambda config: _MistakenLoadPipe(config, load)),
+            patch.object(rtl.core.core, "StorePipe", lambda config: _MistakenStorePipe(config, store)),
+        ):
             m = super().elaborate(platform)
         self._spoil_operands(m)
         self._spoil_waiting(m)
         self._spoil_redirections(m)
+        self._spoil_system(m)
         return m
 
-    def _makes(self, mistake: Mistake) -> Value:
+    def _makes(self, mistake: IntEnum) -> Value:
         return self._mistake == mistake
 
     def _spoil_operands(self, m: Any) -> None:
@@ -135,6 +163,17 @@ class _MistakenCore(Core):
         with m.If(self._makes(Mistake.ISSUED_IN_SPITE_OF_REDIRECTION)):
             choices = m.submodules.allocation.choices
             m.d.comb += [pipe.issue_valid.eq(choice.valid) for pipe, choice in zip(self._pipes, choices, strict=True)]
+
+    def _spoil_system(self, m: Any) -> None:
+        starts = Cat(control.flush for control in self._controls).any()
+        with m.If(self._makes(Mistake.FENCE_WITHOUT_FLUSH)):
+            m.d.comb += self._frontend.flush.eq(starts)
+        with m.If(self._makes(Mistake.MRET_WITHOUT_UNSTACKING)):
+            m.d.comb += [csr.mret.eq(0) for csr in self._csrs]
+        for thread in range(self.config.threads):
+            following = self._csrs[(thread + 1) % self.config.threads]
+            with m.If(self._makes(Mistake.OTHER_THREADS_CSRS) & self._mine(self._control, thread)):
+                m.d.comb += self._control.csr_read.eq(following.read)
 
 
 class _MistakenObservedCore(_MistakenCore, ObservedCore):

@@ -33,6 +33,13 @@ _MISPREDICTED = "".join(
     nops(n % 3) + "mv a1, s0\n beq a1, s0, 1f\n addi a0, a0, 1\n addi a0, a0, 2\n 1: addi a2, a0, 1\n" for n in range(6)
 )
 _TRAPS = "".join(nops(n % 3) + "ld a0, 0(zero)\n addi a1, a1, 1\n addi a2, a2, 1\n" for n in range(6))
+#: Code of the thread's own that is replaced, in lines of all sets of the instruction cache: where other code has the same set,
+#: the old line may be gone before it is called.
+_REWRITTEN = "la a0, 1f\n lw a1, 0(a0)\n lw a2, 4(a0)\n lw a3, 8(a0)\n j 2f\n 1: li a4, 1\n jr ra\n li a4, 2\n 2:\n" + "".join(
+    f"addi a5, s1, {line} * LINE_BYTES\n sw a2, 4(a5)\n"
+    + "".join(f"sw {word}, 0(a5)\n fence.i\n jalr ra, 0(a5)\n" for word in ("a1", "a3"))
+    for line in range(4)
+)
 
 #: What shows each mistake; every thread runs it on lines of its own, as in test_hazards.
 PROGRAMS = {
@@ -52,9 +59,13 @@ PROGRAMS = {
     Mistake.ACCUMULATOR_NOT_AWAITED: "mstep.bf16 m0, v0, v1\n" + result(),
     Mistake.FLAGS_NOT_AWAITED: "csrw mflags, zero\n vexp2.f32 v9, v1\n csrr a0, mflags\n",
     Mistake.ISSUED_IN_SPITE_OF_REDIRECTION: _MISPREDICTED,
+    Mistake.FENCE_WITHOUT_FLUSH: _REWRITTEN,
+    Mistake.MRET_WITHOUT_UNSTACKING: "li a0, 0x88\n csrc mstatus, a0\n ld a1, 0(zero)\n csrr a0, mstatus\n",
+    Mistake.STORE_ACCESS_FAULT_FIRST: "li a0, 1\n sd a1, 0(a0)\n csrr a0, mcause\n",
+    Mistake.OTHER_THREADS_CSRS: "csrw mscratch, s0\n csrr a0, mscratch\n",
 }  # fmt: skip
 
-#: What RVFI does not show: causes of traps, the order of memory, all that is not scalar.
+#: What RVFI does not show: causes of traps, CSRs, what memory holds and in which order it is accessed, all that is not scalar.
 NOT_IN_RVFI = {
     Mistake.ACCESS_FAULT_FIRST,
     Mistake.WRITE_BEFORE_OLDER_READ,
@@ -62,6 +73,10 @@ NOT_IN_RVFI = {
     Mistake.PREDICATE_NOT_AWAITED,
     Mistake.ACCUMULATOR_NOT_AWAITED,
     Mistake.FLAGS_NOT_AWAITED,
+    Mistake.FENCE_WITHOUT_FLUSH,
+    Mistake.MRET_WITHOUT_UNSTACKING,
+    Mistake.STORE_ACCESS_FAULT_FIRST,
+    Mistake.OTHER_THREADS_CSRS,
 }
 
 

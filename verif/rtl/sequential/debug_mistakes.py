@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes with mistakes planted in the debug mode of their sequential core: the row of a node says which one it makes."""
+"""A sequential core with mistakes planted in its debug mode."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from unittest.mock import patch
 
 from amaranth.hdl import Module, Value
 
-import rtl.node
 import rtl.sequential.core
 from golden.config import NodeConfig
 from golden.layout import ThreadState
 from rtl.sequential.core import SequentialCore
 from rtl.sequential.parts import Parts
 
-__all__ = ["DebugMistake", "MistakenDebugNode"]
+__all__ = ["DebugMistake", "MistakenDebugCore"]
 
 
 class DebugMistake(IntEnum):
@@ -42,7 +41,7 @@ class DebugMistake(IntEnum):
     SHORT_COMMANDS = 12
 
 
-class _MistakenCore(SequentialCore):
+class MistakenDebugCore(SequentialCore):
     """A core that overrides what its parts tell each other. ``mistake`` is a signal of the node around it."""
 
     def __init__(self, config: NodeConfig, mistake: Value):
@@ -79,11 +78,3 @@ class _MistakenCore(SequentialCore):
         with m.If(self._mistake == DebugMistake.INJECTED_RETIRES):
             m.d.sync += self.retirement[0].valid.eq(p.retire | p.trapped)
         return m
-
-
-class MistakenDebugNode(rtl.node.Node):
-    """A node that makes the :class:`DebugMistake` whose number is its row."""
-
-    def elaborate(self, platform: Any) -> Module:
-        with patch.object(rtl.node, "SequentialCore", lambda config: _MistakenCore(config, self.y)):
-            return super().elaborate(platform)

@@ -9,12 +9,13 @@ from golden.config import preset
 from scripts.simulator import SimulatorError, build
 from verif.rtl.node.debug_scenarios import SCENARIOS
 from verif.rtl.node.debugged import Debugged
-from verif.rtl.sequential.debug_mistakes import DebugMistake, MistakenDebugNode
+from verif.rtl.sequential.debug_mistakes import DebugMistake
+from verif.rtl.sequential.mistakes import MistakenSequentialNode
 
 
 def failing(mistake: DebugMistake) -> str | None:
     """The first scenario that fails in the node that makes the mistake."""
-    library = build(preset("nano"), node=MistakenDebugNode, quick=True)
+    library = build(preset("nano"), node=MistakenSequentialNode, quick=True)
     for name, scenario in SCENARIOS.items():
         with Debugged(library, nodes=len(DebugMistake), y=mistake) as both:
             try:
