@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pipelined core's properties, proved for so many cycles from the start of a thread, each by a process of its own."""
+"""The pipelined core's properties, proved for so many cycles from the start of a thread, each by a process of its own.
+
+And mistakes planted in the core, which they find.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from amaranth.hdl import UnusedElaboratable
 from verif.formal.circuit import Circuit
 from verif.formal.unrolled import Answer, first_cycle
 from verif.rtl.core.formal.environment import START_CYCLE
+from verif.rtl.core.formal.planted import PLANTED, find, mistaken_circuit
 from verif.rtl.core.formal.suite import FIRST_RETIREMENT, SETTINGS, bound, fails, reaches
 
-__all__ = ["LEAST_DEPTH", "Outcome", "Progress", "names", "run"]
+__all__ = ["LEAST_DEPTH", "Finding", "Outcome", "Progress", "find_mistakes", "names", "run"]
 
 #: Cycles until the second instruction can show.
 LEAST_DEPTH = FIRST_RETIREMENT + 1
@@ -57,6 +61,26 @@ class Outcome:
         return self.proved and self.reached is not None
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What came of a mistake that is planted in the core.
+
+    Attributes
+    ----------
+    setting, check, mistake : str
+    depth : int or None
+        Cycles from the start of the thread until the check fails of it; None if it does not.
+    seconds : float
+        Processor time.
+    """
+
+    setting: str
+    check: str
+    mistake: str
+    depth: int | None
+    seconds: float
+
+
 def names() -> list[str]:
     """All checks, as ``setting/check``."""
     return [f"{setting.name}/{check.name}" for setting in SETTINGS.values() for check in setting.checks]
@@ -87,6 +111,15 @@ def _decide(setting: str, name: str, circuit: Circuit, depth: int) -> Outcome:
         failure.seconds + test.seconds,
         failure.run[START_CYCLE:],
     )
+
+
+def _chosen(wanted: Collection[str]) -> list[str]:
+    """The checks that are wanted, in the order of :func:`names`."""
+    known = names()
+    for name in wanted:
+        if name not in known and name not in SETTINGS:
+            raise KeyError(name)
+    return [name for name in known if name in wanted or name.split("/")[0] in wanted]
 
 
 def run(
@@ -125,11 +158,7 @@ def run(
     """
     if depth < LEAST_DEPTH:
         raise ValueError(f"depth = {depth}: nothing is tested in fewer than {LEAST_DEPTH} cycles")
-    known = names()
-    for name in wanted:
-        if name not in known and name not in SETTINGS:
-            raise KeyError(name)
-    chosen = [name for name in known if name in wanted or name.split("/")[0] in wanted]
+    known, chosen = names(), _chosen(wanted)
     settings = list(dict.fromkeys(name.split("/")[0] for name in chosen))
     outcomes: list[Outcome] = []
     total = len(chosen) + len(settings)
@@ -151,3 +180,59 @@ def run(
             progress(f"{outcome.setting}/{outcome.check}", finished / total)
             done(outcome)
     return sorted(outcomes, key=lambda outcome: known.index(f"{outcome.setting}/{outcome.check}"))
+
+
+def _mistaken(setting: str) -> Circuit:
+    warnings.simplefilter("ignore", UnusedElaboratable)
+    return mistaken_circuit(setting)
+
+
+def _look(number: int, circuit: Circuit) -> Finding:
+    planted = PLANTED[number]
+    answer = find(circuit, planted)
+    return Finding(planted.setting, planted.check.name, planted.mistake.name, _since_start(answer), answer.seconds)
+
+
+def find_mistakes(
+    wanted: Collection[str], progress: Progress = lambda what, share: None, *, processes: int | None = None
+) -> Sequence[Finding]:
+    """Have checks find the mistakes that are planted for them, each in the cycle in which it shows.
+
+    Parameters
+    ----------
+    wanted : collection of str
+        As of :func:`run`. Checks that no mistake is planted for are passed over.
+    progress : Progress
+    processes : int, optional
+        By default one for each core.
+
+    Returns
+    -------
+    sequence of Finding
+        In the order of `PLANTED`.
+
+    Raises
+    ------
+    KeyError
+        If there is no such check.
+    """
+    chosen = _chosen(wanted)
+    numbers = [number for number, planted in enumerate(PLANTED) if planted.name in chosen]
+    settings = list(dict.fromkeys(PLANTED[number].setting for number in numbers))
+    findings: dict[int, Finding] = {}
+    total, finished = len(numbers) + len(settings), 0
+    with ProcessPoolExecutor(processes or os.cpu_count() or 1) as pool:
+        circuits = {pool.submit(_mistaken, setting): setting for setting in settings}
+        jobs: dict[Future[Finding], int] = {}
+        for made in as_completed(circuits):
+            setting, circuit = circuits[made], made.result()
+            finished += 1
+            progress(f"circuit {setting}", finished / total)
+            for number in numbers:
+                if PLANTED[number].setting == setting:
+                    jobs[pool.submit(_look, number, circuit)] = number
+        for job in as_completed(jobs):
+            findings[jobs[job]] = finding = job.result()
+            finished += 1
+            progress(f"{finding.setting}/{finding.check} {finding.mistake}", finished / total)
+    return [findings[number] for number in numbers]

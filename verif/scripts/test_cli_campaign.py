@@ -201,11 +201,24 @@ def test_a_property_that_fails_or_is_put_to_no_test_fails_the_campaign(
     assert f'"proved": {str(outcome.proved).lower()}' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("depth, code, shown", [(6, 0, "found"), (None, 1, "MISSED")])
+def test_a_planted_mistake_that_no_check_finds_fails_the_campaign(
+    depth: int | None, code: int, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding = formal.Finding("restarted", "loads", "LOADED_TOO_SOON", depth, 1.5)
+    monkeypatch.setattr(formal, "find_mistakes", lambda *arguments, **options: [finding])
+    assert run(["campaign", "formal", "restarted/loads", "--mistakes"]) == code
+    assert shown in capsys.readouterr().out
+    assert run(["campaign", "formal", "--mistakes", "--json"]) == code
+    assert f'"passed": {str(depth is not None).lower()}' in capsys.readouterr().out
+
+
 def test_checks_can_be_named() -> None:
     checks = d1("campaign", "formal", "--list", "--json").json["checks"]
     assert {"narrow/insn_add", "pair/program_order", "narrow-registers/registers"} <= set(checks)
     refused(d1("campaign", "formal", "narrow/insn_adx"), 2, "narrow/insn_adx", "--list")
     refused(d1("campaign", "formal", "--depth", "3"), 2, "--depth 3", "6")
+    refused(d1("campaign", "formal", "--mistakes", "--depth", "9"), 2, "--depth", "--mistakes")
 
 
 @pytest.mark.parametrize("check, code, shown", [(None, 0, "proved"), ("lost", 1, "FAILS: lost in cycle 4")])

@@ -12,13 +12,17 @@ from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 
+from golden.isa import INSTRUCTIONS as TABLE
 from golden.layout import SRAM_BASE, Cause
 from verif.rtl.core.formal.environment import Channel, Check, Environment
 from verif.rtl.core.formal.instructions import SPECIFICATION, Instruction, Outcome, matches
 
 __all__ = [
-    "CODE", "INSTRUCTIONS", "LIVENESS", "LOADS", "PROGRAM_ORDER", "REGISTERS", "STORES", "TRAPS", "UNIQUE", "instruction_check",
+    "CODE", "INSTRUCTIONS", "LIVENESS", "LOADS", "PROGRAM_ORDER", "REGISTERS", "STORES", "TRAPS", "UNIQUE", "VECTORS",
+    "instruction_check",
 ]  # fmt: skip
+
+_VST = TABLE["vst"]
 
 #: Bits of ``order`` that are looked at.
 _ORDER_BITS = 6
@@ -263,6 +267,42 @@ def _registers(m: Module, environment: Environment) -> tuple[Any, Any]:
 
 
 REGISTERS = Check("registers", _registers)
+
+
+def _vectors(m: Module, environment: Environment) -> tuple[Any, Any]:
+    """An arbitrary vst stores of an arbitrary vector register what was written last before it in program order.
+
+    Of each line a byte is looked at.
+    """
+    core = environment.core
+    picked, register = environment.picked[:_ORDER_BITS], environment.register
+    value, latest, written, shown = Signal(8), Signal(_ORDER_BITS), Signal(), Signal()
+    newest: tuple[Any, Any, Any] = (value, latest, written)
+    late = []
+    for port in ("vector0", "vector1"):
+        valid, order, number, data = (getattr(core, f"xvfi_{port}_{field}") for field in ("valid", "order", "vd", "data"))
+        writes, newer = Signal(name=f"writes_{port}"), Signal(name=f"newer_{port}")
+        m.d.comb += [
+            writes.eq(valid & (order[:_ORDER_BITS] < picked) & (number == register)),
+            newer.eq(writes & (~newest[2] | (order[:_ORDER_BITS] >= newest[1]))),
+        ]
+        newest = (Mux(newer, data[:8], newest[0]), Mux(newer, order[:_ORDER_BITS], newest[1]), newest[2] | newer)
+        late.append(writes & shown)
+    m.d.sync += [value.eq(newest[0]), latest.eq(newest[1]), written.eq(newest[2])]
+    # It shows when it retires; SRAM may grant the write later.
+    known, stores, here = Signal(), Signal(), []
+    for channel, order in _numbered(environment):
+        names_it = ((channel.insn & _VST.mask) == _VST.match) & (channel.insn[20:25] == register)
+        here.append(channel.valid & (order == picked) & ~channel.trap & names_it)
+    m.d.comb += stores.eq(known | _any(here))
+    m.d.sync += known.eq(stores)
+    stored = stores & core.xvfi_write_valid & (core.xvfi_write_order[:_ORDER_BITS] == picked)
+    with m.If(stored):
+        m.d.sync += shown.eq(1)
+    return (stored & (core.xvfi_write_data[:8] != newest[0])) | _any(late), stored & newest[2]
+
+
+VECTORS = Check("vectors", _vectors)
 
 
 def _code(m: Module, environment: Environment) -> tuple[Any, Any]:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from amaranth.hdl import Assume, Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Assume, C, Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import NodeConfig, preset
-from golden.layout import THREAD_BLOCK, ThreadRegister
+from golden.layout import THREAD_BLOCK, THREAD_STRIDE, ThreadRegister
 from rtl.core.alu import Alu
 from rtl.core.csr import ThreadCsrs
 from rtl.core.divider import Divider
@@ -34,22 +34,27 @@ from rtl.frontend.entry import WORD_ADDRESS_BITS, window_words
 from rtl.frontend.icache import InstructionCache
 from rtl.frontend.predictor import BranchPredictor
 from verif.formal.circuit import Circuit
+from verif.rtl.core.formal.mistakes import MISTAKEN_BITS
 from verif.rtl.frontend.stub import Stub
 
-__all__ = ["NARROW", "PAIR", "START_CYCLE", "Channel", "Check", "Environment", "Surroundings"]
+__all__ = ["NARROW", "PAIR", "START_CYCLE", "TWO_THREADS", "Channel", "Check", "Environment", "Surroundings"]
 
-#: The smallest pipelined core, and one that issues two instructions at once.
+#: The smallest pipelined core, one that issues two instructions at once, and one of two threads.
 NARROW = preset("tiny").replace(name="narrow", threads=1, fetch_lines=2, fetch_bytes=8, decode_width=1, issue_width=1)
 PAIR = NARROW.replace(name="pair", decode_width=2, issue_width=2)
+TWO_THREADS = NARROW.replace(name="two-threads", threads=2)
 
-#: The cycle from reset in which the thread is started: the memories behind the registers have been cleared.
+#: The cycle from reset in which the first thread is started: the memories behind the registers have been cleared.
 START_CYCLE = 16
 
 #: Bits of what a check picks to look at: the number of an instruction, a register, an address.
 PICK_BITS = 32 + WORD_ADDRESS_BITS
 
-#: Opcodes of Xd1: custom-0 to custom-3.
-_CUSTOM = (0x0B, 0x2B, 0x5B, 0x7B)
+#: What a thread's CSRs give: four values, of which two are addresses of words, and whether there is such a register.
+_CSR_BITS = 4 * 64 - 4 + 1
+
+#: Opcodes of Xd1: vector accesses, SIMD and predicates; matrix unit and accumulators, network and thread.
+_VECTOR_OPCODES, _OTHER_OPCODES = (0x0B, 0x2B), (0x5B, 0x7B)
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,9 @@ class Surroundings:
         The scalar registers, of which an arbitrary one is kept and others read as anything; otherwise all operands are anything.
     arithmetic : bool
         The ALUs; otherwise results and comparisons are anything.
-    csrs : bool
-        The CSRs; otherwise they read as anything, and exist or not.
     vectors : bool
-        The SIMD and matrix pipes, before units that answer anything; otherwise programs have no Xd1 instruction.
+        The SIMD pipe, before a unit that answers anything, and the vector registers, of which an arbitrary one is kept. Of Xd1,
+        programs have vector accesses, SIMD operations and predicates; otherwise nothing.
     restarts : bool
         Packets write the control page at any time; otherwise only to start the thread, once.
     errors : bool
@@ -74,22 +78,21 @@ class Surroundings:
 
     registers: bool = False
     arithmetic: bool = True
-    csrs: bool = False
     vectors: bool = False
     restarts: bool = False
     errors: bool = False
 
 
 class Channel:
-    """A channel of RVFI: its fields as members."""
+    """A channel of RVFI of the thread that is followed: its fields as members."""
 
-    def __init__(self, core: Any, number: int):
-        self.valid = core.rvfi0_valid[number]
+    def __init__(self, environment: Environment, number: int):
+        self.valid = environment.rvfi_valid[number]
         self.number = number
-        self._core = core
+        self._environment = environment
 
     def __getattr__(self, field: str) -> Any:
-        return getattr(self._core, f"rvfi0_{field}").word_select(self.number, RVFI_FIELDS[field])
+        return getattr(self._environment, f"rvfi_{field}").word_select(self.number, RVFI_FIELDS[field])
 
 
 @dataclass(frozen=True)
@@ -148,10 +151,13 @@ class _Quotient(wiring.Component):
 
 
 class _OneRegister(Elaboratable):
-    """The memory of the scalar registers, of which the one that is picked is kept; others read as anything."""
+    """A memory of something for each register, which is kept for the picked one of the thread that is followed.
 
-    def __init__(self, environment: Environment, shape: Any, depth: int, init: Any):
-        self._environment, self._bits, self._depth = environment, shape, depth
+    Of others, read ports give ``free``, port by port.
+    """
+
+    def __init__(self, environment: Environment, free: Signal, shape: Any, depth: int, init: Any):
+        self._environment, self._free, self._bits, self._depth = environment, free, shape, depth
         self._ports: dict[str, list[Any]] = {"read": [], "write": []}
 
     def _port(self, kind: str) -> Any:
@@ -163,19 +169,20 @@ class _OneRegister(Elaboratable):
     def write_port(self) -> Any:
         return self._port("write")
 
-    def read_port(self, *, domain: str) -> Any:
-        assert domain == "comb"
+    def read_port(self, *, domain: str = "sync") -> Any:
+        self._domain = domain
         return self._port("read")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        value, number = Signal(self._bits), self._environment.register
+        value, number = Signal(self._bits), Cat(self._environment.register, self._environment.followed)
         for port in self._ports["write"]:
             with m.If(port.en & (port.addr == number)):
                 m.d.sync += value.eq(port.data)
         for place, port in enumerate(self._ports["read"]):
-            free = self._environment.operands.word_select(place, self._bits)
-            m.d.comb += port.data.eq(Mux(port.addr == number, value, free))
+            free = self._free.word_select(place, self._bits)
+            with m.If(port.en if self._domain == "sync" else 1):
+                m.d[self._domain] += port.data.eq(Mux(port.addr == number, value, free))
         return m
 
 
@@ -189,13 +196,13 @@ class _NoXvfi(Xvfi):
 class _AnyCsrs(ThreadCsrs):
     """CSRs that read as anything, with anything as handler and return address."""
 
-    def __init__(self, environment: Environment):
-        self._environment = environment
+    def __init__(self, environment: Environment, thread: int):
+        self._environment, self._thread = environment, thread
         super().__init__()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        free = self._environment.csrs
+        free = self._environment.csrs.word_select(self._thread, _CSR_BITS)
         m.d.comb += [
             Cat(self.read, self.vector[2:], self.exception_pc[2:], self.written, self.exists).eq(free),
         ]
@@ -203,14 +210,16 @@ class _AnyCsrs(ThreadCsrs):
 
 
 class Environment(wiring.Component):
-    """An observed core of one thread, which starts at an arbitrary place in cycle `START_CYCLE`, and its surroundings.
+    """An observed core and its surroundings. Its first thread starts at an arbitrary place in cycle `START_CYCLE`, others right
+    behind it.
 
-    Every input of this component is free in every cycle, but for what the ports' contracts ask.
+    Checks follow an arbitrary thread. Every input of this component is free in every cycle, but for what the ports' contracts
+    ask.
 
     Parameters
     ----------
     config : NodeConfig
-        With one thread.
+        With one or two threads.
     surroundings : Surroundings
     checks : sequence of Check
     core : callable
@@ -221,7 +230,7 @@ class Environment(wiring.Component):
     fails_<check>, reaches_<check> : Out(1)
         What :class:`Check` says.
     rvfi_* : Out
-        What the core shows, for traces of counterexamples.
+        What the core shows of the thread that is followed.
     """
 
     def __init__(
@@ -231,7 +240,7 @@ class Environment(wiring.Component):
         checks: Sequence[Check],
         core: Callable[[NodeConfig, Signal], Any] = lambda config, mistake: ObservedCore(config),
     ):
-        assert config.threads == 1
+        assert config.threads in (1, 2)
         self.config, self.surroundings, self.checks = config, surroundings, checks
         self.channels: list[Channel] = []
         self._core = core
@@ -242,7 +251,7 @@ class Environment(wiring.Component):
         super().__init__(
             {
                 "start_pc": In(64),
-                "mistake": In(5),
+                "mistake": In(MISTAKEN_BITS),
                 "pick": In(PICK_BITS),
                 "hit": In(1),
                 "words": In(32 * words),
@@ -250,8 +259,10 @@ class Environment(wiring.Component):
                 "word": In(range(words)),
                 "target": In(WORD_ADDRESS_BITS),
                 "operands": In(64 * 12),
+                "vectors": In(line * 7),
+                "orders": In(64 * 2),
                 "arithmetic": In(2 * (128 + 3)),
-                "csrs": In(4 * 64 - 4 + 1),
+                "csrs": In(_CSR_BITS * config.threads),
                 "product": In(64),
                 "quotient": In(64),
                 "divided": In(1),
@@ -288,7 +299,7 @@ class Environment(wiring.Component):
     @contextlib.contextmanager
     def _cut(self) -> Iterator[None]:
         word_bits = (window_words(self.config) - 1).bit_length()
-        operands, arithmetic = iter(range(1)), iter(range(2))
+        operands, arithmetic, threads = iter(range(1)), iter(range(2)), iter(range(self.config.threads))
 
         def cache(config: NodeConfig) -> Stub:
             stub: Any = Stub(InstructionCache(config))
@@ -319,22 +330,24 @@ class Environment(wiring.Component):
         cut: dict[str, Any] = {
             "rtl.frontend.frontend.InstructionCache": cache,
             "rtl.frontend.frontend.BranchPredictor": predictor,
-            "rtl.core.observation.core.Xvfi": _NoXvfi,
+            "rtl.core.core.MatrixPipe": lambda *a, **k: Stub(MatrixPipe(*a, **k)),
+            "rtl.core.core.ThreadCsrs": lambda: _AnyCsrs(self, next(threads)),
             "rtl.core.multiply_divide.Multiplier": lambda *a, **k: _Product(self, *a, **k),
             "rtl.core.multiply_divide.Divider": lambda *a, **k: _Quotient(self, *a, **k),
         }
-        if not self.surroundings.csrs:
-            cut["rtl.core.core.ThreadCsrs"] = lambda: _AnyCsrs(self)
         if self.surroundings.registers:
-            cut["rtl.core.scalar_registers.Memory"] = lambda **keywords: _OneRegister(self, **keywords)
+            cut["rtl.core.scalar_registers.Memory"] = lambda **keywords: _OneRegister(self, self.operands, **keywords)
         else:
             cut["rtl.core.core.ScalarRegisters"] = registers
         if not self.surroundings.arithmetic:
             cut["rtl.core.pipes.alu.Alu"] = alu
-        if not self.surroundings.vectors:
+        if self.surroundings.vectors:
+            cut["rtl.core.vector_registers.Memory"] = lambda **keywords: _OneRegister(self, self.vectors, **keywords)
+            cut["rtl.core.observation.xvfi.Memory"] = lambda **keywords: _OneRegister(self, self.orders, **keywords)
+        else:
             cut["rtl.core.core.SimdPipe"] = lambda *a, **k: Stub(SimdPipe(*a, **k))
             cut["rtl.core.core.VectorRegisters"] = lambda *a, **k: Stub(VectorRegisters(*a, **k))
-            cut["rtl.core.core.MatrixPipe"] = lambda *a, **k: Stub(MatrixPipe(*a, **k))
+            cut["rtl.core.observation.core.Xvfi"] = _NoXvfi
         with contextlib.ExitStack() as stack:
             for name, stub in cut.items():
                 stack.enter_context(patch(name, stub))
@@ -347,20 +360,22 @@ class Environment(wiring.Component):
         self.core, self.since, self.started = core, Signal(6), Signal()
         #: Chosen freely when the thread is started, and the same from then on.
         self.picked, self.first_pc = Signal(PICK_BITS), Signal(64)
-        #: A register, as a part of that.
+        #: A register and a thread, as parts of that.
         self.register = self.picked[-5:]
-        self.channels = [Channel(core, number) for number in range(rvfi_channels(self.config))]
+        self.followed = self.picked[-6] if self.config.threads > 1 else C(0, 0)
+        self.channels = [Channel(self, number) for number in range(rvfi_channels(self.config))]
         self._connect(m)
         self._connect_control(m)
-        if not self.surroundings.vectors:
-            for number in range(window_words(self.config)):
-                opcode = self.words.word_select(number, 32)[:7]
-                m.d.comb += Assume(Cat(opcode == custom for custom in _CUSTOM) == 0)
+        absent = _OTHER_OPCODES if self.surroundings.vectors else (*_VECTOR_OPCODES, *_OTHER_OPCODES)
+        for number in range(window_words(self.config)):
+            opcode = self.words.word_select(number, 32)[:7]
+            m.d.comb += Assume(Cat(opcode == custom for custom in absent) == 0)
         for check in self.checks:
             fails, reaches = check.build(m, self)
             m.d.comb += [getattr(self, f"fails_{check.name}").eq(fails), getattr(self, f"reaches_{check.name}").eq(reaches)]
-        m.d.comb += [self.rvfi_valid.eq(core.rvfi0_valid)]
-        m.d.comb += [getattr(self, f"rvfi_{field}").eq(getattr(core, f"rvfi0_{field}")) for field in RVFI_FIELDS]
+        for field in ("valid", *RVFI_FIELDS):
+            by_thread = Array(getattr(core, f"rvfi{thread}_{field}") for thread in range(self.config.threads))
+            m.d.comb += getattr(self, f"rvfi_{field}").eq(by_thread[self.followed])
         return m
 
     def _connect(self, m: Module) -> None:
@@ -386,24 +401,28 @@ class Environment(wiring.Component):
             ]
 
     def _connect_control(self, m: Module) -> None:
-        """The packet that starts the thread, and others."""
-        control, clock = self.core.control, Signal(range(START_CYCLE + 2))
-        starts = Signal()
-        start = (THREAD_BLOCK + ThreadRegister.PC) // 8
-        m.d.comb += starts.eq(clock == START_CYCLE)
-        with m.If(starts):
-            m.d.sync += [self.picked.eq(self.pick), self.first_pc.eq(self.start_pc)]
-        with m.If(~self.started):
+        """The packets that start the threads, one in each cycle, and others."""
+        control, threads = self.core.control, self.config.threads
+        clock, first, starts = Signal(range(START_CYCLE + threads + 1)), Signal(), Signal()
+        m.d.comb += first.eq(clock == START_CYCLE)
+        with m.If(clock != START_CYCLE + threads):
             m.d.sync += clock.eq(clock + 1)
-        with m.If(starts):
-            m.d.sync += self.started.eq(1)
+        with m.If(first):
+            m.d.sync += [self.picked.eq(self.pick), self.started.eq(1)]
         with m.If(self.started & (self.since != 63)):
             m.d.sync += self.since.eq(self.since + 1)
+        for thread in range(threads):
+            with m.If(clock == START_CYCLE + thread):
+                m.d.comb += [starts.eq(1), control.register.eq((THREAD_BLOCK + thread * THREAD_STRIDE + ThreadRegister.PC) // 8)]
+                if thread == 0:
+                    m.d.sync += self.first_pc.eq(self.start_pc)
+                else:
+                    with m.If(self.followed == thread):
+                        m.d.sync += self.first_pc.eq(self.start_pc)
         m.d.comb += [
             Assume(~starts | (self.start_pc[:2] == 0)),
             control.access.eq(starts),
             control.write.eq(starts),
-            control.register.eq(start),
             control.write_data.eq(self.start_pc),
         ]
         if self.surroundings.restarts:

@@ -22,8 +22,9 @@ from verif.rtl.core.formal.checks import (
     STORES,
     TRAPS,
     UNIQUE,
+    VECTORS,
 )
-from verif.rtl.core.formal.environment import NARROW, PAIR, START_CYCLE, Check, Environment, Surroundings
+from verif.rtl.core.formal.environment import NARROW, PAIR, START_CYCLE, TWO_THREADS, Check, Environment, Surroundings
 
 __all__ = ["FIRST_RETIREMENT", "SETTINGS", "Setting", "bound", "fails", "reaches"]
 
@@ -65,6 +66,9 @@ SETTINGS = {
         Setting("narrow-registers", NARROW, _OPERANDS, (REGISTERS,)),
         Setting("pair", PAIR, Surroundings(), (*INSTRUCTIONS.values(), *_GENERAL)),
         Setting("pair-registers", PAIR, _OPERANDS, (REGISTERS,)),
+        Setting("threads", TWO_THREADS, Surroundings(), (PROGRAM_ORDER,)),
+        Setting("threads-registers", TWO_THREADS, _OPERANDS, (REGISTERS,)),
+        Setting("vectors", NARROW, Surroundings(arithmetic=False, vectors=True), (VECTORS,)),
         Setting("restarted", NARROW, Surroundings(restarts=True, errors=True), (PROGRAM_ORDER, UNIQUE, LOADS)),
     )
 }
