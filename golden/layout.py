@@ -730,8 +730,10 @@ class ListState(IntEnum):
 #: The block of place p lies at LIST_BLOCK + p * LIST_STRIDE in the control page.
 LIST_BLOCK = 0xB00
 LIST_STRIDE = 0x20
-#: Write: start the list whose descriptor has this offset. Read: starts that found no free place, at most 65,535.
+#: Write: start the list whose descriptor has this offset. Reads 0.
 LIST_START = 0xC00
+#: Read: starts by packets that found no free place, at most 65,535. A write of any value clears it.
+LIST_IGNORED = 0xC08
 
 
 class ListRegister(IntEnum):

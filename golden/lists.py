@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from golden.layout import (
     LIST_BLOCK,
     LIST_DESCRIPTOR_BYTES,
+    LIST_IGNORED,
     LIST_READS,
     LIST_START,
     LIST_STRIDE,
@@ -341,7 +342,7 @@ class ListEngine:
 
     def read(self, register: int) -> int:
         """Value of the register at a byte offset in the control page; 0 where there is none."""
-        if register == LIST_START:
+        if register == LIST_IGNORED:
             return self._ignored
         number, offset = divmod(register - LIST_BLOCK, LIST_STRIDE)
         if number >= len(self._places):
@@ -359,6 +360,9 @@ class ListEngine:
         if register == LIST_START:
             if self._places and not self.start(value, None):
                 self._ignored = min(self._ignored + 1, _IGNORED_LIMIT)
+            return
+        if register == LIST_IGNORED:
+            self._ignored = 0
             return
         number, offset = divmod(register - LIST_BLOCK, LIST_STRIDE)
         if number < len(self._places) and offset == ListRegister.FAILURE:

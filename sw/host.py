@@ -41,6 +41,7 @@ from sw.backend import (
     write_blocks,
 )
 from sw.console import Console, Output, serves
+from sw.list_report import list_faults, list_faults_cleared
 from sw.routing import set_up_routes
 from sw.run_report import NodeOutput, NodeReport, RunReport, ThreadReport, TrapReport, node_report, thread_report
 from sw.run_state import RunState
@@ -187,7 +188,8 @@ def run_program(
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
 
     What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`). A semaphore that
-    overflowed makes the run fail, and so does a link that dies with packets on it; nodes forget it when it has been reported.
+    overflowed makes the run fail, and so does a link that dies with packets on it, a response that a node had to drop, a list
+    that has failed and a start of one that was ignored, in the nodes that run it; they forget it when it has been reported.
 
     Parameters
     ----------
@@ -242,6 +244,19 @@ def run_program(
     ended = reason == "ended"
     threads = () if ended else tuple(thread_report(snapshot) for snapshot in array.thread_states())
 
+    nodes, span = _look_at(array, chosen, state)
+    cycles = span if ended and span is not None else passed
+    texts = tuple(
+        NodeOutput(y, x, bytes(state.written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in state.written
+    )
+    return RunReport(reason, cycles, nodes, threads, texts, _losses(array, began), unanswered)
+
+
+def _look_at(array: ArrayBackend, sites: Sequence[Site], state: RunState) -> tuple[tuple[NodeReport, ...], int | None]:
+    """How each node has ended, and the cycles from the first start to the last stop, if any node answers.
+
+    What nodes remember of what went wrong they forget then.
+    """
     counters = (
         ControlRegister.STATUS,
         ControlRegister.TOHOST,
@@ -249,37 +264,30 @@ def run_program(
         ControlRegister.FIRST_START,
         ControlRegister.LAST_STOP,
     )
-    pages = _read_answering(array, [(x, y, CONTROL_PAGE_OFFSET, _NODE_REGISTERS_BYTES) for x, y in chosen])
-    values = {site: _values(page, counters) for site, page in zip(chosen, pages, strict=True) if page is not None}
+    pages = _read_answering(array, [(x, y, CONTROL_PAGE_OFFSET, _NODE_REGISTERS_BYTES) for x, y in sites])
+    values = {site: _values(page, counters) for site, page in zip(sites, pages, strict=True) if page is not None}
     answering = list(values)
-    threads_of = dict(
-        zip(
-            answering,
-            read_blocks(
-                array, [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in answering]
-            ),
-            strict=True,
-        )
-    )
+    blocks = [(x, y, CONTROL_PAGE_OFFSET + THREAD_BLOCK, THREAD_STRIDE * array.config.threads) for x, y in answering]
+    threads = dict(zip(answering, read_blocks(array, blocks), strict=True))
+    lists = dict(zip(answering, list_faults(array, answering), strict=True))
     forget = [
         (x, y, control_offset(ControlRegister.STATUS), bytes(8))
         for (x, y), (status, *_) in values.items()
         if status & _REMEMBERED
     ]
+    for site, faults in lists.items():
+        forget += list_faults_cleared(site, faults)
     if forget:
         write_blocks(array, forget)
     nodes = tuple(
-        node_report(site, values[site][:3], threads_of[site], state.exit_codes.get(site))
+        node_report(site, values[site][:3], threads[site], state.exit_codes.get(site), lists[site])
         if site in values
         else NodeReport(site[1], site[0], None, 0, None, answers=False)
-        for site in chosen
+        for site in sites
     )
-    first_start = min((each[3] for each in values.values()), default=0)
-    cycles = max(each[4] for each in values.values()) - first_start if ended and values else passed
-    texts = tuple(
-        NodeOutput(y, x, bytes(state.written[x, y]).decode(errors="replace")) for x, y in chosen if (x, y) in state.written
-    )
-    return RunReport(reason, cycles, nodes, threads, texts, _losses(array, began), unanswered)
+    if not values:
+        return nodes, None
+    return nodes, max(each[4] for each in values.values()) - min(each[3] for each in values.values())
 
 
 def _values(page: bytes, registers: Sequence[ControlRegister]) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from golden.layout import (
 )
 from golden.link_loss import LinkLoss, Waiting
 from sw.backend import Site, ThreadSnapshot
+from sw.list_report import ListFailure, ListFaults
 
 __all__ = ["NodeOutput", "NodeReport", "RunReport", "ThreadReport", "TrapReport", "node_report", "thread_report"]
 
@@ -83,6 +84,10 @@ class NodeReport:
         Ports of links that the node has seen go away.
     dropped : bool
         Whether it has dropped a packet, such as a response that could not go on.
+    failed_lists : tuple of ListFailure
+        Lists that have failed, the last one of each place, unless the program has cleared that.
+    ignored_lists : int
+        Starts of lists by packets that found no free place.
     answers : bool
         False if the host cannot reach it any more, so that nothing of the above is known.
     """
@@ -95,12 +100,26 @@ class NodeReport:
     overflowed_semaphore: int | None = None
     lost_links: tuple[str, ...] = ()
     dropped: bool = False
+    failed_lists: tuple[ListFailure, ...] = ()
+    ignored_lists: int = 0
     answers: bool = True
 
     @property
     def passed(self) -> bool:
         """Whether it ended with success."""
-        return self.exit_code == 0 and self.trap is None and self.overflowed_semaphore is None
+        return self.exit_code == 0 and self.trap is None and not self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What went wrong beside the threads, each as a sentence."""
+        faults = []
+        if self.overflowed_semaphore is not None:
+            faults.append(f"semaphore {self.overflowed_semaphore} overflowed: it was posted beyond {_MAX_COUNT:,}")
+        faults += map(str, self.failed_lists)
+        if self.ignored_lists:
+            times = "a start of a list was" if self.ignored_lists == 1 else f"{self.ignored_lists:,} starts of lists were"
+            faults.append(f"{times} ignored: all places were taken")
+        return tuple(faults)
 
     def __str__(self) -> str:
         if not self.answers:
@@ -111,9 +130,7 @@ class NodeReport:
             outcome = "did not end"
         else:
             outcome = f"exit code {self.exit_code}"
-        if self.overflowed_semaphore is not None:
-            outcome += f", and semaphore {self.overflowed_semaphore} overflowed: it was posted beyond {_MAX_COUNT:,}"
-        return f"node row {self.row}, column {self.column}: {outcome}"
+        return f"node row {self.row}, column {self.column}: {', and '.join((outcome, *self.faults))}"
 
 
 @dataclass(frozen=True)
@@ -196,14 +213,13 @@ class RunReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every node ended with success, and nothing was lost with a link."""
+        """Whether every node ended with success, and no packet was lost."""
         return self.reason == "ended" and all(node.passed for node in self.nodes) and not self.lost_packets
 
     @property
     def lost_packets(self) -> bool:
-        """Whether packets were lost with a link: on it, or responses on their way to it."""
-        noticed = self.links or any(node.lost_links for node in self.nodes)
-        return any(link.lost for link in self.links) or bool(noticed and any(node.dropped for node in self.nodes))
+        """Whether packets were lost: on a link that died, or responses that a node had to drop."""
+        return any(link.lost for link in self.links) or any(node.dropped for node in self.nodes)
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -221,7 +237,7 @@ class RunReport:
         dropped = [
             f"node row {node.row}, column {node.column} has dropped a response that could not go on"
             for node in self.nodes
-            if node.dropped and (noticed or links)
+            if node.dropped
         ]
         losses = [*links, *noticed, *dropped, *map(str, self.waiting)]
         if self.reason == "ended":
@@ -229,7 +245,7 @@ class RunReport:
             title = f"{len(failed)} of {len(self.nodes)} nodes failed" if failed else "every node passed"
             return "\n".join([f"{title}, but packets were lost" if self.lost_packets else title, *failed, *losses])
         title = f"{_TITLES[self.reason]} after {self.cycles} cycles"
-        failed = [str(node) for node in self.nodes if node.trap or node.overflowed_semaphore is not None or not node.answers]
+        failed = [str(node) for node in self.nodes if node.trap or node.faults or not node.answers]
         host = [f"the host waits in vain: {self.unanswered}"] if self.unanswered else []
         return "\n".join([title, *failed, *losses, *host, *map(str, self.threads)])
 
@@ -262,11 +278,11 @@ def thread_report(snapshot: ThreadSnapshot) -> ThreadReport:
     )
 
 
-def node_report(site: Site, values: tuple[int, ...], threads: bytes, asked: int | None) -> NodeReport:
+def node_report(site: Site, values: tuple[int, ...], threads: bytes, asked: int | None, lists: ListFaults) -> NodeReport:
     """A node's report from its registers.
 
     ``values`` are those of STATUS, TOHOST and RETIRED, ``threads`` the bytes of all its threads' registers, ``asked`` the exit
-    code with which it asked the host to end it.
+    code with which it asked the host to end it, ``lists`` what it remembers of lists.
     """
     x, y = site
     status, tohost, retired = values
@@ -290,4 +306,5 @@ def node_report(site: Site, values: tuple[int, ...], threads: bytes, asked: int 
     code = None if active or (stopped and not exited) else ended_with
     overflowed = status >> OVERFLOWED_SEMAPHORE_BIT & (1 << SEMAPHORE_ID_BITS) - 1 if status >> OVERFLOW_BIT & 1 else None
     lost = tuple(port.name.lower() for bit, port in enumerate(LINK_PORTS) if status >> LOST_LINKS_BIT + bit & 1)
-    return NodeReport(y, x, code, retired, trap, overflowed, lost, bool(status >> DROPPED_BIT & 1))
+    dropped = bool(status >> DROPPED_BIT & 1)
+    return NodeReport(y, x, code, retired, trap, overflowed, lost, dropped, lists.failures, lists.ignored)

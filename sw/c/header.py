@@ -10,9 +10,12 @@ from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
 from golden.layout import (
     BIAS_BITS,
     COORDINATE_BITS,
+    LIST_BLOCK,
     LIST_DESCRIPTOR_BYTES,
+    LIST_IGNORED,
     LIST_MAGIC,
     LIST_START,
+    LIST_STRIDE,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
     SEMAPHORE_STRIDE,
@@ -24,6 +27,7 @@ from golden.layout import (
     Flag,
     FormatKind,
     ListField,
+    ListRegister,
     ThreadRegister,
 )
 from sw.c.intrinsics import intrinsics
@@ -101,7 +105,10 @@ def header(config: NodeConfig) -> str:
         "THREAD_STRIDE": THREAD_STRIDE,
         "SEMAPHORE_BLOCK": CONTROL_PAGE_OFFSET + SEMAPHORE_BLOCK,
         "SEMAPHORE_STRIDE": SEMAPHORE_STRIDE,
+        "LIST_BLOCK": CONTROL_PAGE_OFFSET + LIST_BLOCK,
+        "LIST_STRIDE": LIST_STRIDE,
         "LIST_START": CONTROL_PAGE_OFFSET + LIST_START,
+        "LIST_IGNORED": CONTROL_PAGE_OFFSET + LIST_IGNORED,
         "LIST_DESCRIPTOR_BYTES": LIST_DESCRIPTOR_BYTES,
         "LIST_MAGIC": LIST_MAGIC,
     }
@@ -123,6 +130,8 @@ def header(config: NodeConfig) -> str:
         _defines("KIND_", _members(FormatKind)) + f"#define D1_BIAS_BITS {BIAS_BITS}\n",
         "/* Lowest bits of fields of a list's control word; d1_lists.h makes it. */",
         _defines("LIST_FIELD_", _members(ListField)),
+        "/* Registers of a place for lists, from D1_LIST_BLOCK + place * D1_LIST_STRIDE on. */",
+        _defines("LIST_", _members(ListRegister)),
         _HELPERS,
         *(each.text for each in intrinsics(config)),
         _BOTTOM,

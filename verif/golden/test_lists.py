@@ -13,6 +13,7 @@ from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES
 from golden.edge_memory import EdgeMemory
 from golden.layout import (
     LIST_DESCRIPTOR_BYTES,
+    LIST_IGNORED,
     LIST_READS,
     LIST_START,
     GlobalAddress,
@@ -235,15 +236,20 @@ def test_a_start_without_a_free_place_is_ignored_and_counted() -> None:
     endless = ListDescriptor(8, address(0, SOURCE), address(1, DESTINATION), (Dimension(1),), LISTS)
     for expected in (0, 0, 1, 2):
         start(array, endless)
-        assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_START) == expected
+        assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == expected
     assert array.read_register(0, 0, register(2, ListRegister.STATE)) == 0
+    assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_START) == 0
+    array.write_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED, 1)
+    assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == 0
+    start(array, endless)
+    assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == 1
 
 
 def test_a_node_without_lists_has_none_of_the_registers() -> None:
     array = GoldenArray(TINY.replace(lists=0), 1, 1)
     start(array, ListDescriptor(8, address(0, SOURCE), address(0, DESTINATION), (Dimension(1),)))
     assert array.run(100).cycles == 0
-    assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_START) == 0
+    assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == 0
     assert array.peek(0, 0, DESTINATION, 8) == bytes(8)
 
 

@@ -300,6 +300,31 @@ def test_macros_make_the_control_word(tmp_path: Path) -> None:
     assert run(compile_c(tmp_path, source, TINY)).passed
 
 
+FAILING_LIST = """
+#include <d1_lists.h>
+static D1List nothing;
+static volatile int failures;
+__attribute__((aligned(4), naked)) static void handler(void)
+{
+    __asm__ volatile("la t0, failures; lw t1, (t0); addi t1, t1, 1; sw t1, (t0); mret");
+}
+int main(void)
+{
+    d1_write_csr(D1_CSR_MTVEC, (uint64_t)handler);
+    d1_nlist(&nothing);
+    while (!failures);
+    FORGET
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("forget", [True, False])
+def test_a_program_can_forget_that_its_list_has_failed(forget: bool, tmp_path: Path) -> None:
+    program = compile_c(tmp_path, FAILING_LIST.replace("FORGET", "d1_list_forget_failure(0);" if forget else ""), TINY)
+    assert run(program).passed is forget
+
+
 def test_a_node_without_lists_refuses_their_header(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="this node has no list transfers"):
         compile_c(tmp_path, "#include <d1_lists.h>\nint main(void) { return 0; }", preset("small"))

@@ -9,21 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from golden.config import PRESETS, NodeConfig
+from golden.config import CONTROL_PAGE_OFFSET, PRESETS, NodeConfig
 from golden.layout import (
+    LIST_BLOCK,
+    LIST_START,
     SRAM_BASE,
     Cause,
     ControlRegister,
     DebugCommand,
     DebugRegister,
+    Kind,
+    ListRegister,
     control_offset,
     debug_offset,
     semaphore_offset,
 )
 from golden.mesh import GoldenArray
+from golden.packet import Packet
 from golden.program import Program, ProgramError
 from sw.assembler import assemble
 from sw.host import ArrayBackend, HostError, RunReport, load_program, read_blocks, run_program, start, write_blocks
+from sw.list_report import ListFailure
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "sw" / "examples"
 TINY = PRESETS["tiny"]
@@ -138,7 +144,7 @@ def test_report_is_valid_json_with_the_documented_keys() -> None:
     data = json.loads(json.dumps(report.as_dict()))
     assert data["passed"] is False
     known = {"row", "column", "exit_code", "retired", "trap", "overflowed_semaphore", "lost_links", "dropped", "answers"}
-    assert set(data["nodes"][0]) == known
+    assert set(data["nodes"][0]) == known | {"failed_lists", "ignored_lists"}
     assert set(data["nodes"][0]["trap"]) == {"thread", "pc", "cause", "value"}
 
 
@@ -182,6 +188,99 @@ def test_an_overflow_is_named_in_a_run_that_does_not_end() -> None:
     report = run("li t0, 65535\nspost 3, t0\nspost 3, t0\nli t1, 1\nswait 2, t1\nhalt zero")
     assert report.reason == "deadlock"
     assert "semaphore 3 overflowed" in report.summary()
+
+
+#: The node in column 0 starts lists in that of column 1 by packets, at offsets that the table names.
+STARTS = """
+_start: csrr t0, mnode
+        srli t0, t0, 21
+        bnez t0, done
+        la t0, table
+        li t1, (1 << 21) + LIST_START
+loop:   ld t2, (t0)
+        beqz t2, done
+        nsd t2, (t1)
+        addi t0, t0, 8
+        j loop
+done:   halt zero
+        .align 7
+blank:  .zero 128
+endless: .dword 0x104c01, to_0, to_1, endless - 0x80000000, 0, 0, 0, 0, 1 | 1 << 32, 0, 0, 0, 0, 0, 0, 0
+table:  .dword OFFSETS, 0
+        .equ to_0, (1 << 21) + 0x1000
+        .equ to_1, (1 << 21) + 0x1800
+""".replace("LIST_START", str(CONTROL_PAGE_OFFSET + LIST_START))
+
+
+def list_starts(*offsets: str) -> Program:
+    return assemble(STARTS.replace("OFFSETS", ", ".join(f"{offset} - 0x80000000" for offset in offsets)), config=TINY)
+
+
+def test_a_list_that_a_packet_starts_and_that_fails_makes_the_run_fail_and_is_named_once() -> None:
+    array = GoldenArray(TINY, 1, 2)
+    program = list_starts("blank")
+    report = run_program(array, program, 10_000)
+    assert (report.reason, report.passed) == ("ended", False)
+    offset = program.symbols["blank"] - SRAM_BASE
+    expected = (ListFailure(0, "DESCRIPTOR", None, offset, 1 << 21 | offset),)
+    assert [(node.passed, node.failed_lists) for node in report.nodes] == [(True, ()), (False, expected)]
+    assert report.summary() == (
+        "1 of 2 nodes failed\n"
+        f"node row 0, column 1: exit code 0, and the list that a packet started in place 0 failed, descriptor at {offset:#x}: "
+        f"DESCRIPTOR, there is no descriptor that the node can execute (offset {offset:#x} of row 0, column 1)"
+    )
+    assert json.loads(json.dumps(report.as_dict()))["nodes"][1]["failed_lists"][0]["cause"] == "DESCRIPTOR"
+    # Those that come later are not blamed for it.
+    assert run_program(array, assemble("halt zero"), 100).passed
+
+
+def test_starts_of_lists_that_are_ignored_make_the_run_fail_and_are_counted_once() -> None:
+    array = GoldenArray(TINY, 1, 2)
+    report = run_program(array, list_starts(*["endless"] * (TINY.lists + 2)), 3000)
+    assert (report.reason, report.passed) == ("limit", False)
+    assert [node.ignored_lists for node in report.nodes] == [0, 2]
+    assert "column 1: exit code 0, and 2 starts of lists were ignored: all places were taken" in report.summary()
+    assert run_program(array, assemble("halt zero"), 100).nodes[1].ignored_lists == 0
+
+
+#: A thread starts a list that fails; its handler clears FAILURE by a packet to its own node, and returns.
+CLEARED = """
+_start: la t0, handler
+        csrw mtvec, t0
+        la t0, blank
+        nlist t0
+        li s0, 0
+wait:   beqz s0, wait
+        halt zero
+handler: csrr t0, mnode
+        li t1, FAILURE
+        add t1, t1, t0
+        nsd zero, (t1)
+        li s0, 1
+        mret
+        .align 7
+blank:  .zero 128
+""".replace("FAILURE", str(CONTROL_PAGE_OFFSET + LIST_BLOCK + ListRegister.FAILURE))
+
+
+def test_a_program_that_clears_failures_of_its_lists_passes() -> None:
+    assert run(CLEARED).passed
+    report = run(CLEARED.replace("nsd zero, (t1)", ""))
+    assert not report.passed
+    assert report.nodes[0].failed_lists[0].thread == 0
+
+
+def test_a_response_that_was_dropped_makes_the_run_fail_whether_a_link_has_died_or_not() -> None:
+    array = GoldenArray(TINY, 1, 2)
+    # An answer to somebody beyond the edge.
+    array.send(Packet(Kind.READ_DATA, 5, 0, 0, data=bytes(TINY.line_bytes)))
+    report = run_program(array, assemble("halt zero"), 100)
+    assert (report.reason, report.passed) == ("ended", False)
+    assert [node.dropped for node in report.nodes] == [False, True]
+    assert report.summary() == (
+        "every node passed, but packets were lost\nnode row 0, column 1 has dropped a response that could not go on"
+    )
+    assert run_program(array, assemble("halt zero"), 100).passed
 
 
 def test_only_the_chosen_sites_run() -> None:

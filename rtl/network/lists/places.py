@@ -9,6 +9,7 @@ from golden.config import NodeConfig
 from golden.layout import (
     COORDINATE_BITS,
     LIST_BLOCK,
+    LIST_IGNORED,
     LIST_READS,
     LIST_START,
     LIST_STRIDE,
@@ -174,8 +175,11 @@ class ListPlaces(wiring.Component):
         m.d.sync += waiting.eq(start_written | (waiting & self.start))
         with m.If(waiting & ~self.start & ~any_free & ~ignored.all()):
             m.d.sync += ignored.eq(ignored + 1)
+        # Never in the same cycle: what waits to start a list holds up all writes.
+        with m.If(registers.write & (registers.register == LIST_IGNORED // 8)):
+            m.d.sync += ignored.eq(0)
 
-        shown = {LIST_START // 8: ignored}
+        shown = {LIST_IGNORED // 8: ignored}
         m.d.comb += [
             self.quiet.eq(~reports.any()),
             self.busy.eq(~free.all() | waiting | self.start | self.refused.valid),

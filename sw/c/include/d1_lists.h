@@ -50,4 +50,10 @@ static inline uint64_t d1_list_offset(const D1List *list)
     return (uint64_t)list - D1_SRAM_BASE;
 }
 
+/* Forget why the last list failed in a place of this node: a failure that is left there makes the run fail. */
+static inline void d1_list_forget_failure(unsigned place)
+{
+    d1_nsd((uint64_t)0, d1_window(d1_x(), d1_y(), D1_LIST_BLOCK + place * D1_LIST_STRIDE + D1_LIST_FAILURE));
+}
+
 #endif

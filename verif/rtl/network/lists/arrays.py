@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from golden.config import CONTROL_PAGE_OFFSET, preset
-from golden.layout import LIST_START, SRAM_BASE, ListRegister, ThreadRegister, semaphore_offset, thread_offset
+from golden.layout import LIST_IGNORED, SRAM_BASE, ListRegister, ThreadRegister, semaphore_offset, thread_offset
 from golden.mesh import GoldenArray
 from scripts.simulator import SimulatedArray, SimulatorLibrary
 from sw.assembler import assemble
@@ -34,7 +34,7 @@ class Observed:
 
 def observed(array: Array, x: int) -> Observed:
     registers = [register(place, which) for place in range(CONFIG.lists) for which in ListRegister]
-    registers.append(CONTROL_PAGE_OFFSET + LIST_START)
+    registers.append(CONTROL_PAGE_OFFSET + LIST_IGNORED)
     return Observed(
         array.peek(x, 0, 0, CONFIG.sram_bytes),
         [array.read_register(x, 0, offset) for offset in registers],

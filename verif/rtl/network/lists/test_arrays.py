@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden.config import CONTROL_PAGE_OFFSET, WINDOW_BYTES
-from golden.layout import LIST_START, SRAM_BASE, ListCause, ListRegister, ThreadRegister, ThreadState, thread_offset
+from golden.layout import LIST_IGNORED, LIST_START, SRAM_BASE, ListCause, ListRegister, ThreadRegister, ThreadState, thread_offset
 from golden.list_descriptor import Dimension, ListDescriptor
 from scripts.simulator import SimulatorLibrary, build
 from verif.golden.list_bench import DESTINATION, LISTS, SIZE, SOURCE, address, described, failure, register, start
@@ -158,7 +158,11 @@ def test_what_no_place_is_free_for_is_counted(library: SimulatorLibrary) -> None
     with pair(library) as (_, array):
         start(array, *[endless] * CONFIG.lists, GOOD, GOOD, GOOD)
         assert array.run(3000).reason == "limit"
-        assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_START) == 3
+        assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == 3
+        array.write_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED, 0)
+        assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == 0
+        start(array, GOOD)
+        assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == 1
         # An end can be put to it.
         array.poke(0, 0, LISTS, GOOD.pack())
         assert array.run(3000).reason == "ended"
