@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fpga.link import HostLinkClient
 from golden.config import CONTROL_PAGE_BYTES, CONTROL_PAGE_OFFSET, NodeConfig
+from golden.control_writes import check_control_write
 from golden.layout import (
     SEMAPHORE_ID_BITS,
     ControlRegister,
@@ -147,17 +148,20 @@ class BoardArray:
         golden.mesh.NetworkAccessError
             If a node or an offset is not there.
         ValueError
-            If coordinates or an offset do not fit into a global address.
+            If coordinates or an offset do not fit into a global address, or part of a block would do nothing in the control page
+            (:class:`golden.control_writes.ControlWriteError`).
         """
         packets: list[Packet] = []
         touched: dict[tuple[int, int], None] = {}
         for x, y, offset, data in blocks:
+            check_control_write(self.config, offset, len(data))
             packets += write_packets(self.config.line_bytes, GlobalAddress(x, y, offset), data, _HOST, _WRITE_TAG)
             touched[x, y] = None
         self._send_writes(packets, touched)
 
     def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
         """Write the same bytes into all nodes of a rectangle; returns when they have them: ``GoldenArray.multicast``."""
+        check_control_write(self.config, offset, len(data))
         target = GlobalAddress.rectangle(x, y, columns, rows, offset)
         packets = list(write_packets(self.config.line_bytes, target, data, _HOST, _WRITE_TAG, post))
         # Copies go along the host's row, and from there along the columns of the rectangle.

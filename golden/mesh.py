@@ -13,6 +13,7 @@ from typing import Literal
 
 from golden.clock import QUANTUM, Clock, run_round
 from golden.config import NodeConfig
+from golden.control_writes import check_control_write
 from golden.layout import GlobalAddress, Kind, NetworkError, Port, ThreadState
 from golden.link_loss import KillPlan, LinkLoss, without_link
 from golden.memory_model import MemoryModel
@@ -163,7 +164,8 @@ class GoldenArray:
         UnansweredError
             If the answer is lost.
         ValueError
-            If coordinates or offset do not fit into a global address.
+            If coordinates or offset do not fit into a global address, or part of it would do nothing in the control page
+            (:class:`golden.control_writes.ControlWriteError`).
         """
         self._write([(x, y, offset, data)])
 
@@ -179,6 +181,7 @@ class GoldenArray:
         line = self.config.line_bytes
         written = {}
         for x, y, offset, data in writes:
+            check_control_write(self.config, offset, len(data))
             position = 0
             while position < len(data):
                 target = GlobalAddress(x, y, offset + position)
@@ -229,8 +232,9 @@ class GoldenArray:
             If a node or the offset is not there, or multicasts are refused, because routing tables count. Other nodes may have
             been written then.
         ValueError
-            If there is no such address.
+            If there is no such address, or as ``write``.
         """
+        check_control_write(self.config, offset, len(data))
         before = len(self.host_inbox)
         target = GlobalAddress.rectangle(x, y, columns, rows, offset)
         for packet in write_packets(self.config.line_bytes, target, data, self.topology.host_link, post=post):

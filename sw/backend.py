@@ -79,7 +79,7 @@ class ArrayBackend(Protocol):
     def columns(self) -> int: ...
 
     def write(self, x: int, y: int, offset: int, data: bytes) -> None:
-        """Write bytes into a node's window."""
+        """Write bytes into a node's window; ValueError where that would do nothing in the control page."""
 
     def read(self, x: int, y: int, offset: int, length: int) -> bytes:
         """Read bytes of a node's window."""

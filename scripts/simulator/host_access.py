@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from golden.config import WINDOW_BYTES
+from golden.control_writes import check_control_write
 from golden.layout import ControlRegister, GlobalAddress, NetworkError, TrafficClass, control_offset, flit_bits
 from golden.mesh import NetworkAccessError
 from golden.packet import Packet, write_packets
@@ -62,7 +63,8 @@ class HostAccess(EngineHandle):
         SimulatorError
             If the network does not answer.
         ValueError
-            If coordinates or offset do not fit into a global address.
+            If coordinates or offset do not fit into a global address, or part of it would do nothing in the control page
+            (:class:`golden.control_writes.ControlWriteError`).
         """
         self.write_many([(x, y, offset, data)])
 
@@ -73,6 +75,8 @@ class HostAccess(EngineHandle):
     def write_many(self, writes: Iterable[tuple[int, int, int, bytes]]) -> None:
         """Any number of ``write`` as one stream of packets: each (x, y, offset, data), in this order; raises as ``write``."""
         buffers = [(x, y, offset, np.frombuffer(bytes(data), np.uint8)) for x, y, offset, data in writes]
+        for _, _, offset, data in buffers:
+            check_control_write(self.config, offset, len(data))
         self._access(buffers, write=True)
 
     def read_many(self, reads: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
@@ -83,6 +87,7 @@ class HostAccess(EngineHandle):
 
     def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
         """Write the same bytes into all nodes of a rectangle, and wait until all have them: ``GoldenArray.multicast``."""
+        check_control_write(self.config, offset, len(data))
         target, host = GlobalAddress.rectangle(x, y, columns, rows, offset), self.topology.host_link
         for packet in write_packets(self.config.line_bytes, target, data, host, _WRITE_TAG, post):
             self.send(packet)

@@ -22,7 +22,9 @@ from fpga.memory_node import memory_config
 from fpga.simulation.board import SimulatedBoard
 from fpga.simulation.rate import fastest_baud
 from golden.config import CONTROL_PAGE_OFFSET, preset
-from golden.layout import ControlRegister, control_offset
+from golden.layout import ControlRegister, GlobalAddress, control_offset
+from golden.layout import Port as GoldenPort
+from golden.packet import write_packets
 from sw.assembler import assemble
 from sw.host import run_program
 from verif.scripts.command import PATIENCE
@@ -85,7 +87,8 @@ def test_memory_without_a_core_passes_memtest_says_what_it_is_and_rests_when_idl
             # No threads, no accumulators, no other registers; and no node has this key.
             assert memory.descriptor >> 16 & 0xFF == 0
             assert memory.key != memory_config(preset("nano"), "ice40").key != preset("nano").key
-            array.write(0, 0, CONTROL_PAGE_OFFSET, bytes([0xFF]) * 64)
+            page_start = GlobalAddress(0, 0, CONTROL_PAGE_OFFSET)
+            link.send(write_packets(memory.line_bytes, page_start, bytes([0xFF]) * 64, (0, 0, GoldenPort.WEST)))
             page = array.read(0, 0, CONTROL_PAGE_OFFSET, 64)
             found = {n: page[n : n + 8] for n in range(0, 64, 8) if any(page[n : n + 8])}
             assert found == {ControlRegister.CONFIG: memory.descriptor.to_bytes(8, "little")}

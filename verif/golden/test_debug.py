@@ -23,6 +23,7 @@ from golden.layout import (
     DebugReason,
     DebugRegister,
     Event,
+    GlobalAddress,
     Kind,
     NetworkError,
     ThreadRegister,
@@ -32,7 +33,7 @@ from golden.layout import (
 )
 from golden.mesh import GoldenArray
 from golden.node import GoldenNode
-from golden.packet import Packet
+from golden.packet import Packet, write_packets
 from golden.thread import Thread
 from verif.golden.encoding import encode, program
 
@@ -131,7 +132,10 @@ def test_other_commands_are_ignored(value: int) -> None:
 def test_commands_of_one_packet_take_effect_in_the_order_of_the_registers() -> None:
     array = GoldenArray(TINY, 1, 1)
     first = (STOP, DebugControl.TRAP, 0, encode("csrrs", 5, Csr.DSCRATCH0, 0))
-    array.write(0, 0, debug_offset(0, DebugRegister.COMMAND), b"".join(value.to_bytes(8, "little") for value in first))
+    block = GlobalAddress(0, 0, debug_offset(0, DebugRegister.COMMAND))
+    data = b"".join(value.to_bytes(8, "little") for value in first)
+    for packet in write_packets(TINY.line_bytes, block, data, array.topology.host_link):
+        array.send(packet)
     thread = array.node(0, 0).threads[0]
     assert (thread.state, thread.debug.control, thread.debug.read(DebugRegister.STATUS)) == (
         ThreadState.STOPPED, DebugControl.TRAP, DebugReason.REQUEST,

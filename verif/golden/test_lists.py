@@ -247,7 +247,8 @@ def test_a_start_without_a_free_place_is_ignored_and_counted() -> None:
 
 def test_a_node_without_lists_has_none_of_the_registers() -> None:
     array = GoldenArray(TINY.replace(lists=0), 1, 1)
-    start(array, ListDescriptor(8, address(0, SOURCE), address(0, DESTINATION), (Dimension(1),)))
+    array.poke(0, 0, LISTS, ListDescriptor(8, address(0, SOURCE), address(0, DESTINATION), (Dimension(1),)).pack())
+    array.node(0, 0).write_register(LIST_START, LISTS)
     assert array.run(100).cycles == 0
     assert array.read_register(0, 0, CONTROL_PAGE_OFFSET + LIST_IGNORED) == 0
     assert array.peek(0, 0, DESTINATION, 8) == bytes(8)

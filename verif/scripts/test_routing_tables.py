@@ -26,7 +26,7 @@ from golden.layout import (
     thread_offset,
 )
 from golden.mesh import GoldenArray
-from golden.packet import Packet
+from golden.packet import Packet, write_packets
 from scripts.simulator import SimulatedArray, SimulatorLibrary
 from sw.assembler import assemble
 
@@ -116,8 +116,10 @@ def test_registers_of_the_table_equal_those_of_the_golden_node(arrays: tuple[Gol
     registers = range(ROUTE_BLOCK, 0x1000, 8)
     for register in rng.sample(registers, 60):
         value = rng.getrandbits(64) & (-2 if register == ROUTE_CONTROL else -1)
+        target = GlobalAddress(1, 1, CONTROL_PAGE_OFFSET + register)
         for array in arrays:
-            array.write_register(1, 1, CONTROL_PAGE_OFFSET + register, value)
+            for packet in write_packets(LINE, target, value.to_bytes(8, "little"), array.topology.host_link):
+                array.send(packet)
     golden, simulated = (
         [array.read_register(1, 1, CONTROL_PAGE_OFFSET + register) for register in registers] for array in arrays
     )
