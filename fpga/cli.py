@@ -21,6 +21,7 @@ from fpga.boards import BOARDS, Board, find_board
 from fpga.choice import Choice, choice_options, choose
 from fpga.errors import ToolMissing
 from fpga.report import BuildReport, PartArea, PathStep
+from sw.output_files import check_output_file
 
 __all__ = ["fpga"]
 
@@ -90,6 +91,8 @@ def build(board_name: str, seed: int, pnr: bool, depth: int, out: Path | None, a
     choice = choose(board_name, **named)
     if out is not None and not pnr:
         raise click.UsageError("--out needs a bitstream, which --no-pnr does not make")
+    if out is not None:
+        check_output_file(out)
     try:
         result = run_build(choice.board, choice.design, choice.settings, seed=seed, place=pnr, tell=_Progress())
     except ValueError as error:
@@ -161,7 +164,10 @@ def flash(board_name: str, seed: int, bitstream: Path | None, dry_run: bool, **n
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="How many seeds to build with.")
 @choice_options()
 @click.option(
-    "--write", "page", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Put the table into this page."
+    "--write",
+    "page",
+    type=click.Path(exists=True, dir_okay=False, writable=True, path_type=Path),
+    help="Put the table into this page.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def report(board_names: tuple[str, ...], measure: bool, seeds: int, page: Path | None, as_json: bool, **named: Any) -> None:

@@ -16,7 +16,7 @@ import click
 from golden.mesh import RunResult
 from golden.program import Program
 from scripts.d1.errors import CommandError
-from scripts.d1.options import ArrayShape
+from scripts.d1.options import ArrayShape, OutputFile
 from sw.run_state import RunState
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--checkpoint",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=OutputFile(),
         help="Write the state of everything to FILE while the program runs, to go on from with --resume (rtl only).",
     )
     @click.option(

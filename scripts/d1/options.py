@@ -15,6 +15,7 @@ import click
 from golden.config import PRESETS, ConfigError, NodeConfig, preset
 from golden.layout import COORDINATE_BITS
 from golden.topology import TOPOLOGIES, Topology, TopologyError, read_topology
+from sw.output_files import check_output_file
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,22 @@ class ArrayType(click.ParamType[ArrayShape]):
         if not (1 <= rows <= limit and 1 <= columns <= limit):
             self.fail(f"'{value}' is no array; rows and columns go from 1 to {limit}", param, ctx)
         return ArrayShape(rows, columns)
+
+
+class OutputFile(click.Path):
+    """A file that a subcommand writes when its work is done, converted into a Path; refused at once if it cannot be written."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or a usage error that says why no file can be there."""
+        path = super().convert(value, param, ctx)
+        try:
+            check_output_file(path)
+        except OSError as error:
+            self.fail(f"{path}: {error.strerror}", param, ctx)
+        return path
 
 
 @dataclass(frozen=True)
@@ -242,7 +259,7 @@ def pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--kanata",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=OutputFile(),
         help="Write where every instruction of a node was when, for the pipeline viewer Konata (rtl only); compressed if"
         " FILE ends in .gz.  [default: beside the file of --trace, with the suffix .kanata]",
     )

@@ -319,11 +319,37 @@ def test_elf_that_does_not_fit_is_refused_with_size_and_room(tmp_path: Path) -> 
     refused(d1("run", tmp_path / "large.elf", "--config", "tiny"), 2, "does not fit", "tiny", "20004")
 
 
-def test_output_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    source = tmp_path / "program.s"
-    source.write_text("halt zero\n")
-    refused(d1("asm", source, "-o", tmp_path / "none" / "out.elf"), 2, "out.elf", "No such file")
-    refused(d1("run", source, "--backend", "golden", "--trace", tmp_path / "none" / "trace"), 2, "trace", "No such file")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("asm", "SOURCE", "-o", "out.elf"),
+        ("cc", "CODE", "-o", "out.elf"),
+        ("run", "SOURCE", "--trace", "out"),
+        ("run", "SOURCE", "--kanata", "out"),
+        ("run", "SOURCE", "--waves", "out.vcd"),
+        ("run", "SOURCE", "--checkpoint", "out.d1c"),
+        ("bench", "arrays", "--plot", "out.svg"),
+        ("bench", "network", "--plot", "out.svg"),
+        ("campaign", "sizes", "--write", "out.md"),
+        ("fpga", "build", "ulx3s-25f", "--out", "out.bit"),
+    ],
+    ids=lambda words: " ".join((words[0], words[-2])),
+)
+def test_output_that_cannot_be_written_is_refused_before_anything_is_done(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "program.s").write_text("halt zero\n")
+    (tmp_path / "program.c").write_text("int main(void) { return 0; }\n")
+    files = {"SOURCE": str(tmp_path / "program.s"), "CODE": str(tmp_path / "program.c")}
+    *front, name = (files.get(word, word) for word in words)
+    outcome = d1(*front, tmp_path / "none" / name)
+    refused(outcome, 2, f"none/{name}: No such file or directory")
+    assert sum(not line.startswith(("d1: ", "see: ")) for line in outcome.stderr.splitlines()) == 0
+    (tmp_path / name).mkdir()
+    refused(d1(*front, tmp_path / name), 2, name, "is a directory" if "fpga" not in words else "")
+
+
+def test_a_folder_for_outputs_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(d1("verilog", "--config", "tiny", "--out", tmp_path / "file" / "inside"), 2, "file/inside: Not a directory")
 
 
 def test_empty_program_is_refused(tmp_path: Path) -> None:

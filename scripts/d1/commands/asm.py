@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from golden.config import NodeConfig
-from scripts.d1.options import ConfigType, reporting
+from scripts.d1.options import ConfigType, OutputFile, reporting
 from scripts.d1.report import print_json
 
 
 @click.command()
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="ELF file; SOURCE with .elf by default.")
+@click.option("-o", "--output", type=OutputFile(), help="ELF file; SOURCE with .elf by default.")
 @click.option(
     "--config",
     type=ConfigType(),

@@ -10,7 +10,7 @@ import click
 
 from golden.config import preset
 from scripts.d1.errors import ExitCode
-from scripts.d1.options import reporting
+from scripts.d1.options import OutputFile, reporting
 from scripts.d1.report import Stages, print_json, print_table
 from scripts.network.plots import FORMATS, plotting
 
@@ -34,9 +34,7 @@ _THREADS = (1, 2)
     help="Rows of nodes, up to which weak scaling goes.",
 )
 @click.option("--write-baselines", is_flag=True, help="Check the exact counts of what is measured in anew.")
-@click.option(
-    "--plot", "plots", type=click.Path(dir_okay=False, path_type=Path), multiple=True, help="Draw into this .svg or .png file."
-)
+@click.option("--plot", "plots", type=OutputFile(), multiple=True, help="Draw into this .svg or .png file.")
 @reporting
 @click.pass_context
 def arrays(

@@ -13,7 +13,7 @@ from golden.config import NodeConfig
 from scripts.d1 import network_baselines
 from scripts.d1.baselines import read_baselines
 from scripts.d1.errors import ExitCode
-from scripts.d1.options import ArrayShape, ArrayType, config_option, reporting
+from scripts.d1.options import ArrayShape, ArrayType, OutputFile, config_option, reporting
 from scripts.d1.report import Stages, print_json, print_table
 from scripts.network.build import build_harness
 from scripts.network.curves import CLASSES, Curve, Job, curves, full_links, zero_load
@@ -47,9 +47,7 @@ class Check:
 )
 @click.option("--channel-depth", type=int, help="Flits that a router keeps per link and class.  [default: the preset's]")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True, help="Of the random packets.")
-@click.option(
-    "--plot", "plots", type=click.Path(dir_okay=False, path_type=Path), multiple=True, help="Draw into this .svg or .png file."
-)
+@click.option("--plot", "plots", type=OutputFile(), multiple=True, help="Draw into this .svg or .png file.")
 @reporting
 @click.pass_context
 def network(

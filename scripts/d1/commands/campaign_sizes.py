@@ -10,7 +10,7 @@ import click
 
 from scripts.d1.campaigns import find_campaign
 from scripts.d1.errors import ExitCode
-from scripts.d1.options import reporting
+from scripts.d1.options import OutputFile, reporting
 from scripts.d1.report import Stages, print_json, print_table
 
 
@@ -28,7 +28,7 @@ from scripts.d1.report import Stages, print_json, print_table
 @click.option(
     "--write",
     "page",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=OutputFile(),
     help="Write the list as a Markdown page, with what is known of other sizes, and the record, verif/sizes/measured.json.",
 )
 @reporting

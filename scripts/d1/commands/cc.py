@@ -9,7 +9,7 @@ import click
 
 from golden.config import NodeConfig
 from scripts.d1.errors import CommandError
-from scripts.d1.options import config_option, reporting
+from scripts.d1.options import OutputFile, config_option, reporting
 from scripts.d1.report import Stages, print_json
 
 _EXTRA = "compiler arguments"
@@ -29,9 +29,7 @@ class _Command(click.Command):
 
 @click.command(cls=_Command)
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE...")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="ELF file; the first FILE with .elf by default."
-)
+@click.option("-o", "--output", type=OutputFile(), help="ELF file; the first FILE with .elf by default.")
 @config_option("d1")
 @click.option(
     "-O", "level", type=click.Choice(["0", "1", "2", "3", "s", "g"]), default="2", show_default=True, help="Optimisation."
@@ -64,6 +62,7 @@ def cc(
     from scripts.d1.compilers import find_compiler
     from sw.c.header import header
     from sw.elf import check_fits, load_elf
+    from sw.output_files import check_output_file
 
     if show_header:
         if files or as_json:
@@ -76,6 +75,7 @@ def cc(
         if file.suffix not in SOURCE_SUFFIXES:
             raise CommandError(f"{file} is no source for a C compiler; its name must end in one of {', '.join(SOURCE_SUFFIXES)}")
     target = output or files[0].with_suffix(".elf")
+    check_output_file(target)
     found = find_compiler(compiler)
     stages = Stages()
     with stages.stage(f"C runtime of '{config.name}', {found}") as stage:

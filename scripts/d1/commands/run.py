@@ -17,6 +17,7 @@ from scripts.d1.errors import ExitCode
 from scripts.d1.link_kills import LinkKill, check_kills, kill_link_option, unmade
 from scripts.d1.options import (
     ArrayShape,
+    OutputFile,
     PipelineView,
     arithmetic_option,
     backend_options,
@@ -44,9 +45,9 @@ ARRAY = ArrayShape(1, 1)
 @max_cycles_option
 @memory_option
 @kill_link_option
-@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write what every thread retires, disassembled.")
+@click.option("--trace", type=OutputFile(), help="Write what every thread retires, disassembled.")
 @pipeline_options
-@click.option("--waves", type=click.Path(dir_okay=False, path_type=Path), help="Write a VCD of every signal (rtl only).")
+@click.option("--waves", type=OutputFile(), help="Write a VCD of every signal (rtl only).")
 @checkpoint_options
 @ranks_option
 @reporting

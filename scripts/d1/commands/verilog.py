@@ -34,9 +34,11 @@ from scripts.d1.report import Stages, print_json
 def verilog(config: NodeConfig, folder: Path, sram: str, observe: bool, as_json: bool) -> None:
     """Write the node as Verilog, one module per file, and its ports as ports.md."""
     from rtl.export import TOP, export_node, port_table
+    from sw.output_files import check_output_folder
 
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"{folder} is a file; --out takes a folder")
+    check_output_folder(folder)
     if observe and config.core != "pipelined":
         raise CommandError(f"--observe shows pipelined cores; '{config.name}' has core = '{config.core}'")
     with Stages().stage(f"convert '{config.name}' to Verilog") as stage:
