@@ -24,6 +24,9 @@ _ET_EXEC = 2
 _EV_CURRENT = 1
 _EF_RISCV_RVC = 0x1
 
+#: How to compile for what every node executes.
+_BUILD_REMEDY = "build it with -march=rv64im_zicsr_zifencei -mabi=lp64"
+
 _PT_LOAD = 1
 _PF_RWX = 7
 
@@ -213,10 +216,7 @@ def _check_header(elf: ELFFile, path: Path) -> None:
         name = machine.removeprefix("EM_") if isinstance(machine, str) else f"machine {machine}"
         raise reject(f"the file is for {name}, but nodes execute RISC-V (EM_RISCV)", "build it for riscv64")
     if elf.elfclass != 64:
-        raise reject(
-            f"the file is of class ELF{elf.elfclass}, but nodes execute RV64",
-            "build it with -march=rv64im_zicsr_zifencei -mabi=lp64",
-        )
+        raise reject(f"the file is of class ELF{elf.elfclass}, but nodes execute RV64", _BUILD_REMEDY)
     if not elf.little_endian:
         raise reject("the file is big-endian, but nodes are little-endian", "build it for riscv64, not riscv64be")
     if elf["e_type"] != "ET_EXEC":
@@ -224,9 +224,7 @@ def _check_header(elf: ELFFile, path: Path) -> None:
         found = kind.get(elf["e_type"], f"of type {elf['e_type']}")
         raise reject(f"the file is {found}, not an executable (ET_EXEC)", "link it with -static -no-pie")
     if elf["e_flags"] & _EF_RISCV_RVC:
-        raise reject(
-            "the file uses compressed instructions, which nodes do not have", "build it with -march=rv64im_zicsr_zifencei"
-        )
+        raise reject("the file uses compressed instructions, which nodes do not have", _BUILD_REMEDY)
 
 
 def _segments(elf: ELFFile, path: Path, file_bytes: int) -> list[tuple[int, bytes]]:

@@ -160,6 +160,9 @@ def test_file_of_another_tool_is_loaded(tmp_path: Path) -> None:
     check_fits(program, preset("tiny"))
 
 
+FOR_NODES = "build it with -march=rv64im_zicsr_zifencei -mabi=lp64"
+
+
 @pytest.mark.parametrize(
     ("foreign", "reason"),
     [
@@ -168,10 +171,10 @@ def test_file_of_another_tool_is_loaded(tmp_path: Path) -> None:
         (ForeignElf(data=2), "the file is big-endian, but nodes are little-endian"),
         (ForeignElf(type=1), "the file is an object file, not an executable (ET_EXEC); link it"),
         (ForeignElf(type=3), "the file is position-independent or shared, not an executable"),
-        (ForeignElf(flags=1), "the file uses compressed instructions, which nodes do not have; build"),
+        (ForeignElf(flags=1), f"the file uses compressed instructions, which nodes do not have; {FOR_NODES}"),
         (ForeignElf(segments=[]), "the file has no loadable contents"),
         (ForeignElf(segments=[(0x8000_0000, b"", 1 << 40)]), "takes 1099511627776 bytes, but no node has more than 2097152"),
-        (ForeignElf(elf_class=1), "the file is of class ELF32, but nodes execute RV64"),
+        (ForeignElf(elf_class=1), f"the file is of class ELF32, but nodes execute RV64; {FOR_NODES}"),
     ],
 )
 def test_unfit_file_is_refused_with_reason_and_remedy(tmp_path: Path, foreign: ForeignElf, reason: str) -> None:
