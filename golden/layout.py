@@ -282,6 +282,13 @@ class ThreadRegister(IntEnum):
     """Read only. Instructions retired by this thread (minstret)."""
     WAIT = 0x30
     """Read only. While WAITING: the semaphore in bits 0-4, what the thread needs of it in bits 16-31. Else 0."""
+    UNHANDLED_ERRORS = 0x38
+    """Read only. Network errors since the last start for which the thread has taken no trap, at most MAX_UNHANDLED_ERRORS: the
+    one that is pending, and those that came while one was."""
+
+
+#: What a thread's unhandled network errors count to.
+MAX_UNHANDLED_ERRORS = 255
 
 
 SEMAPHORE_BLOCK = 0x200

@@ -411,6 +411,7 @@ class GoldenNode:
             ThreadRegister.EXIT_CODE: thread.exit_code,
             ThreadRegister.RETIRED: thread.minstret,
             ThreadRegister.WAIT: _wait_of(thread),
+            ThreadRegister.UNHANDLED_ERRORS: thread.unhandled_errors,
         }
         return values.get(field, 0)
 

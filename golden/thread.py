@@ -16,6 +16,7 @@ from golden.isa import INSTRUCTIONS, decode
 from golden.layout import (
     CSR_NUMBERS,
     INJECTED_CSRS,
+    MAX_UNHANDLED_ERRORS,
     MHPMCOUNTER_BASE,
     MHPMEVENT_BASE,
     MISA_VALUE,
@@ -97,6 +98,10 @@ class Thread:
         Counts since reset, which no instruction can write.
     network_error : int or None
         Global address of a failed request whose trap is still to be taken.
+    unhandled_errors : int
+        Failed requests since the last start for which no trap was taken.
+    handling_error : bool
+        A trap NETWORK_ERROR was taken, and neither ``mret`` nor a start has followed: a pending one waits for that.
     debug : DebugBlock
     """
 
@@ -118,6 +123,8 @@ class Thread:
         self.lines_loaded = 0
         self.lines_stored = 0
         self.network_error: int | None = None
+        self.unhandled_errors = 0
+        self.handling_error = False
         self.mstatus = _MSTATUS_MPP
         self.mtvec = self.mscratch = self.mepc = self.mcause = self.mtval = self.minstret = self.mflags = 0
         self.count_inhibit = self.cycle_offset = 0
@@ -148,6 +155,8 @@ class Thread:
         self.state = ThreadState.RUNNING
         self.exit_code = 0
         self.network_error = None
+        self.unhandled_errors = 0
+        self.handling_error = False
         self.blocked = None
         self.held = False
         self.debug.abandon()
@@ -165,7 +174,7 @@ class Thread:
         self.debug.abandon()
         if was_active:
             self.node.note_stop()
-        if state is ThreadState.HALTED and self.network_error is not None:
+        if state is ThreadState.HALTED:
             self._take_network_error()
 
     def suspend(self, reason: DebugReason) -> None:
@@ -180,7 +189,8 @@ class Thread:
             self.node.note_stop()
 
     def fail_request(self, address: int, register: int | None) -> None:
-        """A request failed: trap NETWORK_ERROR becomes pending, unless one is; a read's vector register is as before.
+        """A request failed: trap NETWORK_ERROR becomes pending, unless one is, and counts until it is taken. A read's vector
+        register is as before.
 
         Parameters
         ----------
@@ -192,6 +202,7 @@ class Thread:
         if register is not None and register in self._reads:
             self.v[register] = self._reads.pop(register)
             self._unblock(register)
+        self.unhandled_errors = min(self.unhandled_errors + 1, MAX_UNHANDLED_ERRORS)
         if self.network_error is None:
             self.network_error = address
         if self.state is ThreadState.HALTED:
@@ -268,9 +279,10 @@ class Thread:
         self._code.clear()
 
     def return_from_trap(self) -> None:
-        """MIE = MPIE; MPIE = 1."""
+        """MIE = MPIE; MPIE = 1; a pending NETWORK_ERROR may be taken."""
         enabled = _MSTATUS_MIE if self.mstatus & _MSTATUS_MPIE else 0
         self.mstatus = _MSTATUS_MPP | _MSTATUS_MPIE | enabled
+        self.handling_error = False
 
     def check_csr(self, number: int, writes: bool) -> None:
         """The instruction being bound is illegal if there is no such CSR, or it writes a read-only one."""
@@ -394,7 +406,7 @@ class Thread:
 
     def _ready(self) -> bool:
         """Whether an instruction can be executed now. Takes a pending NETWORK_ERROR, and wakes up if the wait is over."""
-        if self.network_error is not None and self.active:
+        if self.active:
             self._take_network_error()
         if self.state is ThreadState.WAITING:
             semaphore, needed = self.awaited
@@ -502,10 +514,13 @@ class Thread:
         return operation
 
     def _take_network_error(self) -> None:
-        """Trap NETWORK_ERROR; a thread that is HALTED becomes TRAPPED, whatever its mtvec."""
+        """Trap NETWORK_ERROR, if one is pending and none is handled; a HALTED thread becomes TRAPPED, whatever its mtvec."""
         address = self.network_error
-        assert address is not None
+        if address is None or self.handling_error:
+            return
         self.network_error = None
+        self.unhandled_errors -= 1
+        self.handling_error = True
         self.blocked = None
         self.held = False
         if self.state is ThreadState.WAITING:

@@ -188,8 +188,9 @@ def run_program(
     """Load a program into nodes, start thread 0 of each at its entry, run until all have ended, and report.
 
     What a program asks of the host by ``tohost`` and ``fromhost`` is done meanwhile (:mod:`sw.console`). A semaphore that
-    overflowed makes the run fail, and so does a link that dies with packets on it, a response that a node had to drop, a list
-    that has failed and a start of one that was ignored, in the nodes that run it; they forget it when it has been reported.
+    overflowed makes the run fail, and so does a network error for which a thread took no trap, a link that dies with packets on
+    it, a response that a node had to drop, a list that has failed and a start of one that was ignored, in the nodes that run it.
+    They forget it when it has been reported, errors when the thread starts again.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from golden.layout import (
     DROPPED_BIT,
     LINK_PORTS,
     LOST_LINKS_BIT,
+    MAX_UNHANDLED_ERRORS,
     OVERFLOW_BIT,
     OVERFLOWED_SEMAPHORE_BIT,
     SEMAPHORE_ID_BITS,
@@ -24,7 +25,16 @@ from golden.link_loss import LinkLoss, Waiting
 from sw.backend import Site, ThreadSnapshot
 from sw.list_report import ListFailure, ListFaults
 
-__all__ = ["NodeOutput", "NodeReport", "RunReport", "ThreadReport", "TrapReport", "node_report", "thread_report"]
+__all__ = [
+    "NodeOutput",
+    "NodeReport",
+    "RunReport",
+    "ThreadReport",
+    "TrapReport",
+    "UnhandledErrors",
+    "node_report",
+    "thread_report",
+]
 
 #: STATUS: the node's program ended by ``tohost``.
 _EXITED = 1 << 12
@@ -66,6 +76,26 @@ class TrapReport:
 
 
 @dataclass(frozen=True)
+class UnhandledErrors:
+    """Network errors for which a thread took no trap.
+
+    Attributes
+    ----------
+    thread : int
+    count : int
+        At most MAX_UNHANDLED_ERRORS.
+    """
+
+    thread: int
+    count: int
+
+    def __str__(self) -> str:
+        at_least = "at least " if self.count == MAX_UNHANDLED_ERRORS else ""
+        errors = "a network error" if self.count == 1 else f"{at_least}{self.count} network errors"
+        return f"{errors} of thread {self.thread} went unhandled: it took no trap for {'it' if self.count == 1 else 'them'}"
+
+
+@dataclass(frozen=True)
 class NodeReport:
     """How a node's program ended.
 
@@ -88,6 +118,8 @@ class NodeReport:
         Lists that have failed, the last one of each place, unless the program has cleared that.
     ignored_lists : int
         Starts of lists by packets that found no free place.
+    unhandled_errors : tuple of UnhandledErrors
+        Of each thread that has any.
     answers : bool
         False if the host cannot reach it any more, so that nothing of the above is known.
     """
@@ -102,6 +134,7 @@ class NodeReport:
     dropped: bool = False
     failed_lists: tuple[ListFailure, ...] = ()
     ignored_lists: int = 0
+    unhandled_errors: tuple[UnhandledErrors, ...] = ()
     answers: bool = True
 
     @property
@@ -111,10 +144,11 @@ class NodeReport:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What went wrong beside the threads, each as a sentence."""
+        """What went wrong beside exit codes and traps, each as a sentence."""
         faults = []
         if self.overflowed_semaphore is not None:
             faults.append(f"semaphore {self.overflowed_semaphore} overflowed: it was posted beyond {_MAX_COUNT:,}")
+        faults += map(str, self.unhandled_errors)
         faults += map(str, self.failed_lists)
         if self.ignored_lists:
             times = "a start of a list was" if self.ignored_lists == 1 else f"{self.ignored_lists:,} starts of lists were"
@@ -287,14 +321,18 @@ def node_report(site: Site, values: tuple[int, ...], threads: bytes, asked: int 
     x, y = site
     status, tohost, retired = values
     trap, active, stopped, first_code = None, False, False, 0
+    unhandled = []
     for thread in range(len(threads) // THREAD_STRIDE):
-        registers = struct.unpack_from("<6Q", threads, thread * THREAD_STRIDE)
-        pc, state, cause, value, exit_code = (
+        registers = struct.unpack_from("<8Q", threads, thread * THREAD_STRIDE)
+        pc, state, cause, value, exit_code, errors = (
             registers[register // 8]
             for register in (
-                ThreadRegister.PC, ThreadRegister.STATE, ThreadRegister.CAUSE, ThreadRegister.VALUE, ThreadRegister.EXIT_CODE
+                ThreadRegister.PC, ThreadRegister.STATE, ThreadRegister.CAUSE, ThreadRegister.VALUE, ThreadRegister.EXIT_CODE,
+                ThreadRegister.UNHANDLED_ERRORS,
             )
         )  # fmt: skip
+        if errors:
+            unhandled.append(UnhandledErrors(thread, errors))
         if thread == 0:
             first_code = exit_code
         if state == ThreadState.TRAPPED and trap is None:
@@ -307,4 +345,4 @@ def node_report(site: Site, values: tuple[int, ...], threads: bytes, asked: int 
     overflowed = status >> OVERFLOWED_SEMAPHORE_BIT & (1 << SEMAPHORE_ID_BITS) - 1 if status >> OVERFLOW_BIT & 1 else None
     lost = tuple(port.name.lower() for bit, port in enumerate(LINK_PORTS) if status >> LOST_LINKS_BIT + bit & 1)
     dropped = bool(status >> DROPPED_BIT & 1)
-    return NodeReport(y, x, code, retired, trap, overflowed, lost, dropped, lists.failures, lists.ignored)
+    return NodeReport(y, x, code, retired, trap, overflowed, lost, dropped, lists.failures, lists.ignored, tuple(unhandled))

@@ -15,6 +15,7 @@ from golden.layout import (
     DROPPED_BIT,
     LINK_PORTS,
     LOST_LINKS_BIT,
+    MAX_UNHANDLED_ERRORS,
     OVERFLOW_BIT,
     OVERFLOWED_SEMAPHORE_BIT,
     SEMAPHORE_BLOCK,
@@ -50,6 +51,7 @@ class ThreadStatus(wiring.Signature):
                 "exit_code": Out(64),
                 "retired": Out(64),
                 "wait": Out(32),
+                "unhandled_errors": Out(range(MAX_UNHANDLED_ERRORS + 1)),
                 "counted": Out(64),
                 "debug_control": Out(CONTROL_BITS),
                 "debug_status": Out(64),
@@ -190,6 +192,7 @@ class ControlPage(wiring.Component):
                 (ThreadRegister.EXIT_CODE, thread.exit_code),
                 (ThreadRegister.RETIRED, thread.retired),
                 (ThreadRegister.WAIT, thread.wait),
+                (ThreadRegister.UNHANDLED_ERRORS, thread.unhandled_errors),
             ):
                 registers[(THREAD_BLOCK + number * THREAD_STRIDE + register) // 8] = value
             for register, value in (

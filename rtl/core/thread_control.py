@@ -5,7 +5,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.layout import GLOBAL_ADDRESS_BITS, OFFSET_BITS, SEMAPHORE_VALUE_BITS, Cause, ThreadState
+from golden.layout import GLOBAL_ADDRESS_BITS, MAX_UNHANDLED_ERRORS, OFFSET_BITS, SEMAPHORE_VALUE_BITS, Cause, ThreadState
 from rtl.core.csr import TrapLayout
 
 __all__ = ["ThreadControl"]
@@ -38,6 +38,8 @@ class ThreadControl(wiring.Component):
         From the instruction in X.
     error : In(1), error_address : In
         A request of this thread has failed.
+    returns : In(1)
+        The instruction in X is an ``mret``, which commits: the next network error may be taken.
     in_slot : In(1)
         An instruction of this thread is in X that has not committed yet.
     next_pc : In(64)
@@ -55,6 +57,8 @@ class ThreadControl(wiring.Component):
     redirect : Out(1), redirect_target : Out(64), flush : Out(1)
         To fetch; what is issued in this cycle is dropped as well.
     exit_code : Out(64)
+    unhandled_errors : Out(8)
+        Failed requests since the last start for which no trap was taken.
     wait : Out(32)
         What the thread waits for, as register WAIT of the control page.
     busy : Out(1)
@@ -82,6 +86,7 @@ class ThreadControl(wiring.Component):
                 "park_amount": In(SEMAPHORE_VALUE_BITS),
                 "error": In(1),
                 "error_address": In(GLOBAL_ADDRESS_BITS),
+                "returns": In(1),
                 "in_slot": In(1),
                 "next_pc": In(64),
                 "vector": In(64),
@@ -95,6 +100,7 @@ class ThreadControl(wiring.Component):
                 "redirect_target": Out(64),
                 "flush": Out(1),
                 "exit_code": Out(64),
+                "unhandled_errors": Out(range(MAX_UNHANDLED_ERRORS + 1)),
                 "wait": Out(32),
                 "busy": Out(1),
             }
@@ -105,6 +111,8 @@ class ThreadControl(wiring.Component):
         state = self.state
         wait_sem, wait_amount = Signal(5, reset_less=True), Signal(SEMAPHORE_VALUE_BITS, reset_less=True)
         failed, failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS, reset_less=True)
+        # A network error was taken, and no mret or start has come since: the next one waits for it.
+        handling = Signal()
         # What is in X is from before the thread's end or start, or even from before a start.
         left_behind, replaced = Signal(), Signal()
 
@@ -113,12 +121,13 @@ class ThreadControl(wiring.Component):
         for number in range(len(self.semaphores)):
             with m.If(wait_sem == number):
                 m.d.comb += available.eq(self.semaphores[number])
-        wake, takes_errors = Signal(), Signal()
+        wake, pending, takes_errors = Signal(), Signal(), Signal()
         m.d.comb += [
-            takes_errors.eq(failed & (state != ThreadState.TRAPPED) & ~stopped),
+            pending.eq(failed & ~handling),
+            takes_errors.eq(pending & (state != ThreadState.TRAPPED) & ~stopped),
             self.run.eq(state == ThreadState.RUNNING),
             wake.eq(waiting & (available >= wait_amount)),
-            self.hold.eq((failed & ~self.injecting) | left_behind),
+            self.hold.eq((pending & ~self.injecting) | left_behind),
             self.wait.eq(Mux(waiting, Cat(wait_sem, C(0, 11), wait_amount), 0)),
             self.busy.eq(self.run | wake | takes_errors),
         ]
@@ -157,6 +166,13 @@ class ThreadControl(wiring.Component):
             m.d.sync += [left_behind.eq(1), replaced.eq(replaced | self.start)]
         with m.If(self.error & ~failed):
             m.d.sync += [failed.eq(1), failed_address.eq(self.error_address)]
+        unhandled = self.unhandled_errors
+        with m.If(self.error & ~takes_error & (unhandled != MAX_UNHANDLED_ERRORS)):
+            m.d.sync += unhandled.eq(unhandled + 1)
+        with m.If(takes_error & ~self.error):
+            m.d.sync += unhandled.eq(unhandled - 1)
+        with m.If(self.returns):
+            m.d.sync += handling.eq(0)
         with m.If(wake):
             m.d.sync += state.eq(ThreadState.RUNNING)
         with m.If(self.park):
@@ -168,11 +184,11 @@ class ThreadControl(wiring.Component):
         with m.If(self.halt):
             m.d.sync += [state.eq(ThreadState.HALTED), self.exit_code.eq(self.exit_operand)]
         with m.If(self.start):
-            m.d.sync += [state.eq(ThreadState.RUNNING), self.exit_code.eq(0), failed.eq(0)]
+            m.d.sync += [state.eq(ThreadState.RUNNING), self.exit_code.eq(0), failed.eq(0), unhandled.eq(0), handling.eq(0)]
         with m.If(self.taken.valid):
             m.d.sync += state.eq(Mux(has_handler, ThreadState.RUNNING, ThreadState.TRAPPED))
             with m.If(takes_error):
-                m.d.sync += failed.eq(0)
+                m.d.sync += [failed.eq(0), handling.eq(1)]
         ends_trapped = self.taken.valid & ~has_handler
         with m.If(self.stop | (self.exit & (self.run | waiting) & ~ends_trapped)):
             m.d.sync += state.eq(ThreadState.HALTED)

@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS
-from golden.layout import SEMAPHORE_VALUE_BITS, FormatKind, ThreadState
+from golden.layout import MAX_UNHANDLED_ERRORS, SEMAPHORE_VALUE_BITS, FormatKind, ThreadState
 from rtl.core.addresses import line_of
 from rtl.core.csr import FLAG_BITS
 from rtl.core.decoder import TRANSPOSE_OPERATIONS, transpose_group
@@ -77,7 +77,7 @@ class SequentialCore(wiring.Component):
             & ~(
                 (p.state == ThreadState.RUNNING)
                 | (p.waiting & (p.semaphores.covered | p.covered))
-                | (p.failed & (p.state != ThreadState.TRAPPED) & (p.state != ThreadState.STOPPED))
+                | (p.pending & (p.state != ThreadState.TRAPPED) & (p.state != ThreadState.STOPPED))
                 | p.debug.busy
                 | p.clearing
                 | p.registers.busy
@@ -361,7 +361,8 @@ class SequentialCore(wiring.Component):
             m.d.comb += raised.eq(p.simd_flags)
         wiring.connect(m, wiring.flipped(self.control), registers.control)
         m.d.comb += [
-            p.disturbed.eq(registers.event_waiting | (p.failed & ~debug.injecting)),
+            p.pending.eq(p.failed & ~p.handles_error),
+            p.disturbed.eq(registers.event_waiting | (p.pending & ~debug.injecting)),
             registers.boundary.eq(p.rests),
             registers.x.eq(self.x),
             registers.y.eq(self.y),
@@ -371,6 +372,7 @@ class SequentialCore(wiring.Component):
             registers.state.eq(p.state),
             registers.pc.eq(p.fetch.pc),
             # The instruction that waits is still there, and what it waits for still its result.
+            registers.unhandled_errors.eq(p.unhandled_errors),
             registers.wait.eq(Mux(p.waiting, Cat(rd, C(0, 11), amount), 0)),
             registers.semaphore_overflow.eq(semaphores.overflow),
             registers.overflowed_semaphore.eq(semaphores.overflowed),
@@ -409,10 +411,15 @@ class SequentialCore(wiring.Component):
                 semaphores.outside.sem.eq(network.post_sem),
                 semaphores.outside.amount.eq(network.post_amount),
             ]
-        with m.If(network.error_valid & ~network.error_tag[5:7].any() & ~p.failed):
+        comes = Signal()
+        m.d.comb += comes.eq(network.error_valid & ~network.error_tag[5:7].any())
+        with m.If(comes & ~p.failed):
             m.d.sync += [p.failed.eq(1), p.failed_address.eq(network.error_address)]
+        unhandled = p.unhandled_errors
+        with m.If(Mux(comes, ~p.takes_error & ~unhandled.all(), p.takes_error)):
+            m.d.sync += unhandled.eq(unhandled + Mux(comes, C(1, len(unhandled)), C(MAX_UNHANDLED_ERRORS, len(unhandled))))
         with m.If(registers.start):
-            m.d.sync += [p.state.eq(ThreadState.RUNNING), p.failed.eq(0)]
+            m.d.sync += [p.state.eq(ThreadState.RUNNING), p.failed.eq(0), p.handles_error.eq(0), unhandled.eq(0)]
             m.d.comb += [p.fetch.redirect.eq(1)]
         with m.If(registers.stop):
             m.d.sync += p.state.eq(ThreadState.HALTED)

@@ -28,7 +28,7 @@ def ready(m, p):
             with m.If(p.registers.start & p.registers.start_pc[:2].any()):
                 m.d.sync += p.asynchronous.eq(1)
                 traps(m, p, Cause.INSTRUCTION_MISALIGNED, Shown.PC)
-        with m.Elif(p.failed & (p.state != ThreadState.TRAPPED) & (p.state != ThreadState.STOPPED)):
+        with m.Elif(p.pending & (p.state != ThreadState.TRAPPED) & (p.state != ThreadState.STOPPED)):
             m.next = "NETWORK_ERROR"
         with m.Elif(p.waiting & p.covered):
             m.d.sync += p.state.eq(ThreadState.RUNNING)

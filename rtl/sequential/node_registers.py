@@ -16,6 +16,7 @@ from golden.layout import (
     CSR_NUMBERS,
     DEBUG_BLOCK,
     INJECTED_CSRS,
+    MAX_UNHANDLED_ERRORS,
     MISA_VALUE,
     OFFSET_BITS,
     SEMAPHORE_BLOCK,
@@ -87,7 +88,9 @@ class _Word(enum.IntEnum, shape=5):
     WAIT = _THREAD + ThreadRegister.WAIT // 8
     #: One word for both: the page alone shows the one, and asks for the other as one of the debug block.
     DATA = _THREAD + ThreadRegister.WAIT // 8
-    MHARTID = 23
+    #: One word for both: the page alone shows the one, and the core alone asks for the other.
+    UNHANDLED_ERRORS = _THREAD + ThreadRegister.UNHANDLED_ERRORS // 8
+    MHARTID = _THREAD + ThreadRegister.UNHANDLED_ERRORS // 8
     MTVEC = 24
     MEPC = 25
     MFORMAT = 26
@@ -171,7 +174,7 @@ class NodeRegisters(wiring.Component):
     -------
     x, y : In(13); cycle : In(64); links : In(4)
     control : In(ControlPort)
-    semaphores : In(semaphores x 16), state : In(ThreadState), wait : In(32), pc : In(64)
+    semaphores : In(semaphores x 16), state : In(ThreadState), wait : In(32), unhandled_errors : In(8), pc : In(64)
         What the page shows that is not here.
     semaphore_overflow : In(1), overflowed_semaphore : In(5), clear_overflow : Out(1)
         Levels that STATUS shows, and a strobe: a write of STATUS clears them, as it clears what STATUS has of drops and links.
@@ -229,6 +232,7 @@ class NodeRegisters(wiring.Component):
                 "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, config.semaphores)),
                 "state": In(ThreadState),
                 "wait": In(32),
+                "unhandled_errors": In(range(MAX_UNHANDLED_ERRORS + 1)),
                 "pc": In(64),
                 "semaphore_overflow": In(1),
                 "overflowed_semaphore": In(SEMAPHORE_ID_BITS),
@@ -509,7 +513,7 @@ class NodeRegisters(wiring.Component):
         in_node, in_thread, in_semaphores, in_debug = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             in_node.eq((register[4:] == 0) & ~register[:4].all()),
-            in_thread.eq((register[thread_bits:] == THREAD_BLOCK // 8 >> thread_bits) & ~register[:3].all()),
+            in_thread.eq(register[thread_bits:] == THREAD_BLOCK // 8 >> thread_bits),
             in_semaphores.eq(register[semaphore_bits:] == SEMAPHORE_BLOCK // 8 >> semaphore_bits),
             in_debug.eq((register[thread_bits:] == DEBUG_BLOCK // 8 >> thread_bits) & ~(register[2] & register[:2].any())),
         ]
@@ -611,7 +615,8 @@ class NodeRegisters(wiring.Component):
             (at(_Word.MCOUNTINHIBIT) & self._of_core, Cat(self._cycle_stopped, C(0, 1), self._instret_stopped)),
             (at(_Word.STATE), self.state),
             (at(_Word.WAIT) & ~self._of_core, Cat(self.wait[:5], C(0, 11), self.wait[16:])),
-            (at(_Word.MHARTID), Cat(C(0, 2), self.x, self.y)),
+            (at(_Word.UNHANDLED_ERRORS) & ~self._of_core, self.unhandled_errors),
+            (at(_Word.MHARTID) & self._of_core, Cat(C(0, 2), self.x, self.y)),
             (at(_Word.MSTATUS), Cat(C(0, 3), self._enable, C(0, 3), self._enable_before, C(0, 3), C(3, 2))),
             (at(_Word.MFLAGS), self._flags),
             (self._copies & at(_Word.CAUSE), self._cause),

@@ -4,7 +4,7 @@
 from amaranth.hdl import Signal
 from amaranth.lib import enum
 
-from golden.layout import GLOBAL_ADDRESS_BITS, ThreadState
+from golden.layout import GLOBAL_ADDRESS_BITS, MAX_UNHANDLED_ERRORS, ThreadState
 from rtl.core.csr import FLAG_BITS
 from rtl.core.format_table import FormatLayout, FormatTable
 from rtl.core.predicate_registers import PredicateRegisters
@@ -83,6 +83,9 @@ class Parts:
         # can have come since.
         self.rests = Signal()
         self.failed, self.failed_address = Signal(), Signal(GLOBAL_ADDRESS_BITS, reset_less=True)
+        # A network error was taken, and no mret or start has come since: the next one waits for it. One is pending that does not.
+        self.handles_error, self.pending = Signal(), Signal()
+        self.takes_error, self.unhandled_errors = Signal(), Signal(range(MAX_UNHANDLED_ERRORS + 1))
         self.clearing = Signal(init=1)
         # A trap: why, what it shows, and that no instruction has taken it.
         self.cause, self.shown, self.asynchronous = Signal(6), Signal(Shown), Signal()

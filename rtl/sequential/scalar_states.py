@@ -118,6 +118,7 @@ def ask_registers(m, p):
             with m.Elif(decoded.csr):
                 m.next = "WRITE"
             with m.Elif(decoded.mret):
+                m.d.sync += p.handles_error.eq(0)
                 m.next = "JUMP"
             with m.Else():
                 # What is injected may have ended the program, but not its thread.
@@ -136,7 +137,8 @@ def trap(m, p):
             registers.cause.eq(Cause.NETWORK_ERROR),
             registers.operand.eq(p.failed_address),
         ]
-        m.d.sync += p.failed.eq(0)
+        m.d.comb += p.takes_error.eq(1)
+        m.d.sync += [p.failed.eq(0), p.handles_error.eq(1)]
         m.next = "HANDLER"
     with m.State("SHOW"):
         m.d.comb += [

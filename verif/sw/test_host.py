@@ -144,7 +144,7 @@ def test_report_is_valid_json_with_the_documented_keys() -> None:
     data = json.loads(json.dumps(report.as_dict()))
     assert data["passed"] is False
     known = {"row", "column", "exit_code", "retired", "trap", "overflowed_semaphore", "lost_links", "dropped", "answers"}
-    assert set(data["nodes"][0]) == known | {"failed_lists", "ignored_lists"}
+    assert set(data["nodes"][0]) == known | {"failed_lists", "ignored_lists", "unhandled_errors"}
     assert set(data["nodes"][0]["trap"]) == {"thread", "pc", "cause", "value"}
 
 
