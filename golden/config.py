@@ -28,7 +28,7 @@ CONTROL_PAGE_BYTES = 0x1000
 CORES = ("pipelined", "sequential")
 
 #: Version of the instruction set and of the control page, reported by every node.
-ISA_VERSION = 5
+ISA_VERSION = 6
 
 
 class ConfigError(ValueError):

@@ -73,7 +73,8 @@ def run(
 
     A program names nodes by a table of 16-bit numbers at the symbol d1_placement: how many, then row and column of each.
     Thread 0 of each node starts at the program's entry. It ends with the halt instruction or by a store to tohost. The
-    exit code is 0 only if every node ended with success, which means exit code 0 and no trap.
+    exit code is 0 only if every node ended with success, which means exit code 0 and no trap, and lost nothing: no network error
+    without a trap, failed list, ignored start of a list, post to a full semaphore, or dropped response.
 
     What a program writes through the host, as Spike has it, appears as it comes, and is in the JSON object as "console".
     Then follows what each thread has counted, "counters" in JSON: instructions by pipe, and the cycles that it issued nothing in,

@@ -43,7 +43,8 @@ class OneThread(wiring.Component):
     -------
     write, start, stop, misaligned : In
         Packets, one at a time.
-    error : In(1), others_exit : In(1), posts : In(1)
+    error : In(1), returns : In(1), others_exit : In(1), posts : In(1)
+        A jump ``returns`` from a handler.
     offers : In(2)
         Instructions that could be issued.
     gathers : In(1), outcome : In(3), stays : In(1)
@@ -63,6 +64,7 @@ class OneThread(wiring.Component):
                 "stop": In(1),
                 "misaligned": In(1),
                 "error": In(1),
+                "returns": In(1),
                 "others_exit": In(1),
                 "posts": In(1),
                 "offers": In(2),
@@ -148,6 +150,7 @@ class OneThread(wiring.Component):
             control.park_amount.eq(1),
             control.semaphores[0].eq(self.posts),
             control.error.eq(self.error),
+            control.returns.eq(leaves_as(Outcome.JUMPS) & self.returns),
             control.in_slot.eq(first | gathering),
             control.vector.eq(Mux(self.has_handler, 4, 0)),
         ]

@@ -285,7 +285,7 @@ def ends(both: Debugged) -> None:
 
 
 def network_errors(both: Debugged) -> None:
-    """A network error stays pending while instructions are injected, and is what a step takes."""
+    """A network error stays pending while instructions are injected, and is what a step takes, but not before a ``mret``."""
     _prepare(both, handler=True)
     both.set_register(0, 12, _NOWHERE)
     for command in (STEP, RESUME):
@@ -296,8 +296,18 @@ def network_errors(both: Debugged) -> None:
         both.place(0, SRAM_BASE + 4)
         assert _go(both, command)[:2] == (STOPPED, _HANDLER)
         assert both.golden.read(thread_offset(0, ThreadRegister.CAUSE)) == Cause.NETWORK_ERROR
-    both.inject(0, encode("nsd", 0, 12))
-    both.seen.run(400)
+        both.inject(0, encode("mret"))
+    both.write_debug(0, DebugRegister.CONTROL, 0)
+    for unhandled in (0, 1, 2):
+        both.inject(0, encode("nsd", 0, 12))
+        both.seen.run(400)
+        if not unhandled:
+            assert _go(both, STEP)[:2] == (STOPPED, _HANDLER)
+        for each in (both.seen, both.golden):
+            assert each.read(thread_offset(0, ThreadRegister.UNHANDLED_ERRORS)) == unhandled
+    both.place(0, SRAM_BASE + 4)
+    assert _go(both, STEP)[:2] == (STOPPED, SRAM_BASE + 8)
+    both.inject(0, encode("mret"))
     assert _now(both)[0] is STOPPED
     both.write(thread_offset(0, ThreadRegister.STATE), 0)
     both.run()

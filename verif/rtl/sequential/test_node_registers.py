@@ -84,7 +84,7 @@ class Model:
         self.undeliverable = 0
         self.overflowed: int | None = None
         self.state = ThreadState.HALTED
-        self.cycle = self.pc = self.wait = 0
+        self.cycle = self.pc = self.wait = self.unhandled_errors = 0
         self.semaphores = [0] * semaphores
         #: mcountinhibit as written, and IR as it holds for the next instruction that retires.
         self.inhibit = self.inhibits_instret = 0
@@ -141,6 +141,7 @@ class Model:
             ThreadRegister.EXIT_CODE: self.exit_code,
             ThreadRegister.RETIRED: self.csrs[Csr.MINSTRET],
             ThreadRegister.WAIT: self.wait,
+            ThreadRegister.UNHANDLED_ERRORS: self.unhandled_errors,
         }
         places = (ThreadState.RUNNING, ThreadState.WAITING, ThreadState.TRAPPED)
         status = sum(1 << 4 * place for place, state in enumerate(places) if state == self.state)
@@ -302,7 +303,9 @@ class Driver:
             model.semaphores[number] = value
             put(registers.semaphores[number], value)
             model.wait = rng.getrandbits(5) | rng.getrandbits(16) << 16
+            model.unhandled_errors = rng.getrandbits(8)
         put(registers.wait, model.wait)
+        put(registers.unhandled_errors, model.unhandled_errors)
         put(registers.state, model.state)
         put(registers.cycle, model.cycle)
         was = model.state
@@ -733,6 +736,7 @@ def test_reset_clears_memory() -> None:
         model = driver.model
         driver = Driver(context, RESETTABLE, cycle=5)
         driver.model.overflowed, driver.model.semaphores, driver.model.wait = model.overflowed, model.semaphores, model.wait
+        driver.model.unhandled_errors = model.unhandled_errors
         registers = [*ControlRegister, *(THREAD_BLOCK + register for register in ThreadRegister)]
         # The page is asked at once, and has to wait.
         await driver.run(host=[("read", int(register)) for register in registers])
