@@ -84,6 +84,10 @@ class NodeConfig:
         two, at most ``matrix_m * matrix_n``. A pass takes a cycle, or two from four passes on (``matrix_step_cycles``).
     lists : int
         List transfers that a node has under way at a time: 0, 2, 4 or 8. With 0 there are none, and ``nlist`` is illegal.
+    vector_queue : int
+        Vector and matrix instructions of a thread that wait for operands, or for their unit, behind issue, in each of two queues
+        of a pipelined core: 0, 2, 4 or 8. With 0 there are no queues, and they wait at issue with all that comes behind. Results
+        do not depend on it.
     core : str
         ``pipelined``, or ``sequential``: one instruction at a time, for nodes with one thread and narrow links, on which area
         counts. Results do not depend on it.
@@ -113,6 +117,7 @@ class NodeConfig:
     simd_passes: int = 1
     matrix_passes: int = 1
     lists: int = 0
+    vector_queue: int = 0
     core: str = "pipelined"
 
     def __post_init__(self) -> None:
@@ -130,6 +135,7 @@ class NodeConfig:
             "link_passes": (1, 2, 4),
             "route_bits": (0, 3, 4, 5),
             "lists": (0, 2, 4, 8),
+            "vector_queue": (0, 2, 4, 8),
             "simd_passes": (1, 2, 4, 8, 16),
             "matrix_passes": (1, 2, 4, 8, 16, 32, 64),
         }
@@ -262,19 +268,20 @@ class NodeConfig:
 PRESETS: dict[str, NodeConfig] = {
     config.name: config
     for config in (
-        NodeConfig(name="d1", fetch_lines=16, channel_depth=8, lists=4),
+        NodeConfig(name="d1", fetch_lines=16, channel_depth=8, lists=4, vector_queue=4),
         NodeConfig(
             name="medium", line_bytes=32, sram_blocks=4, sram_ways=2, bank_lines=512, threads=4, semaphores=16,
-            fetch_lines=8, fetch_bytes=16, decode_width=4, btb_entries=16, lists=4,
+            fetch_lines=8, fetch_bytes=16, decode_width=4, btb_entries=16, lists=4, vector_queue=4,
         ),
         NodeConfig(
             name="small", line_bytes=16, sram_blocks=4, sram_ways=1, bank_lines=512, threads=2, fetch_lines=8,
             fetch_bytes=16, decode_width=3, issue_width=1, btb_entries=8, accumulators=4, semaphores=8, route_bits=4,
+            vector_queue=2,
         ),
         NodeConfig(
             name="tiny", line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=256, threads=2, fetch_lines=4,
             fetch_bytes=8, decode_width=2, btb_entries=4, accumulators=2, semaphores=8, route_bits=4, simd_passes=2,
-            lists=4,
+            lists=4, vector_queue=2,
         ),
         NodeConfig(
             name="nano", line_bytes=16, sram_blocks=1, sram_ways=1, bank_lines=1024, threads=1, fetch_lines=2,

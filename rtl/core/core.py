@@ -21,16 +21,18 @@ from rtl.core.pipes.alu import AluPipe
 from rtl.core.pipes.bundles import in_window
 from rtl.core.pipes.control import ControlPipe
 from rtl.core.pipes.load import LoadPipe
-from rtl.core.pipes.matrix import MatrixPipe
-from rtl.core.pipes.simd import SimdPipe
+from rtl.core.pipes.matrix import MatrixNames, MatrixOperands, MatrixPipe
+from rtl.core.pipes.simd import SimdNames, SimdOperands, SimdPipe
 from rtl.core.pipes.store import StorePipe
 from rtl.core.ports import core_members
 from rtl.core.predicate_registers import PredicateRegisters
+from rtl.core.queue_hazards import ThreadQueueHazards
 from rtl.core.random_lanes import RANDOM_BITS, random_name
 from rtl.core.retirement import Retirement
 from rtl.core.scalar_registers import ScalarRegisters
 from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
+from rtl.core.vector_queue import VectorQueue
 from rtl.core.vector_registers import VectorRegisters
 from rtl.frontend.entry import QueueEntry
 from rtl.frontend.frontend import FrontEnd
@@ -41,7 +43,7 @@ __all__ = ["Core"]
 
 
 class Core(wiring.Component):
-    """Up to four threads, their front end, six pipes, the registers, the matrix and SIMD macros, semaphores, control page.
+    """Up to four threads, front end, six pipes, queues, the registers, the matrix and SIMD macros, semaphores, control page.
 
     Members
     -------
@@ -69,7 +71,7 @@ class Core(wiring.Component):
         m.submodules.control_pipe = self._control = ControlPipe(config)
         m.submodules.load_pipe = self._load = LoadPipe(config)
         m.submodules.store_pipe = self._store = StorePipe(config)
-        m.submodules.simd_pipe = self._simd = SimdPipe(config)
+        m.submodules.simd_pipe = self._simd = SimdPipe(config, self._observe)
         m.submodules.matrix_pipe = self._matrix = MatrixPipe(config, self._observe)
         self._pipes = [getattr(self, f"_{name}") for name in PIPES]
         m.submodules.multiply_divide = self._multiply_divide = MultiplyDivide(config)
@@ -105,6 +107,7 @@ class Core(wiring.Component):
             m.d.sync += [self._clear_number.eq(self._clear_number + 1), self._clearing.eq(self._clear_number != 15)]
 
         self._connect_memory(m)
+        self._connect_execution(m)
         self._connect_macros(m)
         self._connect_multiply_divide(m)
         self._connect_kills(m)
@@ -136,6 +139,7 @@ class Core(wiring.Component):
                     | self._simd.busy
                     | self._multiply_divide.busy
                     | self._matrix.busy
+                    | Cat(queue.busy for queue in self._queues.values()).any()
                     | self._page.busy
                     | (self._links != self.links)
                     | self._clearing
@@ -155,6 +159,39 @@ class Core(wiring.Component):
         wiring.connect(m, wiring.flipped(self.load1), self._matrix.load1)
         wiring.connect(m, wiring.flipped(self.store), self._store.write)
 
+    def _connect_execution(self, m):
+        """What the SIMD and matrix pipes execute: what their queues give them, or without queues what is in X."""
+        config, self._queues = self.config, {}
+        executing = ("executes", "good", "thread", "names", "operands")
+        layouts = {
+            "simd": (SimdNames(), SimdOperands(self._observe)),
+            "matrix": (MatrixNames(), MatrixOperands(config, self._observe)),
+        }
+        for name, (names, operands) in layouts.items():
+            pipe = self._pipes[PIPES.index(name)]
+            if not config.vector_queue:
+                m.d.comb += [
+                    pipe.executes.eq(pipe.x_valid),
+                    pipe.good.eq(pipe.x_good),
+                    pipe.thread.eq(pipe.x.thread),
+                    pipe.names.eq(pipe.x_names),
+                    pipe.operands.eq(pipe.x_operands),
+                ]
+                continue
+            queue = VectorQueue(threads=config.threads, entries=config.vector_queue, names=names, operands=operands)
+            m.submodules[f"{name}_queue"] = self._queues[name] = queue
+            m.d.comb += [
+                queue.issue.eq(pipe.issue_valid),
+                queue.issue_thread.eq(pipe.issue.thread),
+                queue.in_x.eq(pipe.x_valid),
+                queue.x_thread.eq(pipe.x.thread),
+                queue.x_good.eq(pipe.x_good),
+                queue.x_names.eq(pipe.x_names),
+                queue.x_operands.eq(pipe.x_operands),
+                queue.done.eq(pipe.done),
+                *(getattr(pipe, member).eq(getattr(queue, member)) for member in executing),
+            ]
+
     def _connect_macros(self, m):
         store, simd, matrix, formats = self._store, self._simd, self._matrix, self._formats
         self._simd_flags, self._convert_flags = Signal(FLAG_BITS), Signal(FLAG_BITS)
@@ -170,7 +207,7 @@ class Core(wiring.Component):
         with m.Elif(store.draw):
             m.d.comb += thread.eq(store.x.thread)
         with m.Else():
-            m.d.comb += thread.eq(simd.x.thread)
+            m.d.comb += thread.eq(simd.thread)
         m.submodules.random = Instance(
             random_name(self.config),
             i_clk=ClockSignal(),
@@ -211,7 +248,7 @@ class Core(wiring.Component):
             o_converted=store.converted,
             o_convert_flags=self._convert_flags,
         )
-        insn = simd.x.entry.insn
+        insn = simd.names.insn
         self._simd_operands = [Signal(8 * self.config.line_bytes, name=f"simd_{name}") for name in "abc"]
         self._mask = Signal(self.config.line_bytes)
         m.submodules.simd = Instance(
@@ -389,6 +426,7 @@ class Core(wiring.Component):
         m.submodules.allocation = allocation = Allocation(config.threads, width)
         m.submodules.scalars = scalars = ScalarRegisters(config, reads=2 * len(PIPES), writes=2 * len(PIPES) + len(self._late))
         load, store, simd, matrix = self._load, self._store, self._simd, self._matrix
+        vector_pipes = (("simd", simd), ("matrix", matrix))
 
         stays = {name: Signal(name=f"{name}_stays") for name in PIPES}
         for name, pipe in zip(PIPES, self._pipes, strict=True):
@@ -396,14 +434,18 @@ class Core(wiring.Component):
         for thread in range(config.threads):
             m.submodules[f"grouping{thread}"] = grouping = Grouping(config)
             front, control, debug = self._frontend.threads[thread], self._controls[thread], self._debugs[thread]
+            goes_on = {name: pipe.good & ~pipe.done & (pipe.thread == thread) for name, pipe in vector_pipes}
             staying = {name: stays[name] & self._mine(pipe, thread) for name, pipe in zip(PIPES, self._pipes, strict=True)}
-            in_store, in_matrix = store.x.entry.decoded, matrix.x.entry.decoded
+            in_store = store.x.entry.decoded
             mine = slice(thread * config.accumulators, (thread + 1) * config.accumulators)
             storing = Signal(config.accumulators, name=f"storing{thread}")
             with m.If(staying["store"] & in_store.accumulator_store):
                 m.d.comb += storing.eq(1 << store.x.entry.insn[7:12][: ceil_log2(config.accumulators)])
             scalars_busy = self._late_registers(m, thread)
             state = grouping.state
+            queued_accumulators, queued_reading, queued_simd = self._connect_queues(
+                m, thread, grouping, goes_on, allocation.choices
+            )
             m.d.comb += [
                 *(head.eq(shown) for head, shown in zip(grouping.heads, front.heads, strict=True)),
                 grouping.valid.eq(front.valid & Cat(C(1, 1), (~debug.single).replicate(width - 1))),
@@ -417,18 +459,16 @@ class Core(wiring.Component):
                 state.scalars.eq(scalars_busy),
                 state.vectors.eq(self._vectors.busy[thread]),
                 state.predicates.eq(self._predicates.busy[thread]),
-                state.accumulators_busy.eq(matrix.accumulators_busy[mine]),
+                state.accumulators_busy.eq(matrix.accumulators_busy[mine] | queued_accumulators),
                 state.accumulators_closed.eq(matrix.accumulators_closed[mine] | storing),
                 state.reading.eq(
-                    staying["load"]
-                    | (staying["matrix"] & (in_matrix.step_memory | in_matrix.accumulator_load))
-                    | matrix.reads_later[thread]
+                    staying["load"] | (goes_on["matrix"] & matrix.names.memory) | matrix.reads_later[thread] | queued_reading
                 ),
                 state.writing.eq(staying["store"]),
                 state.gathering.eq(staying["load"] & load.gathers),
-                state.held_operands.eq((staying["simd"] & simd.x.entry.decoded.transpose) | (staying["matrix"] & in_matrix.step)),
-                state.occupying.eq(Cat(staying.values()).any()),
-                state.simd_pending.eq(simd.pending[thread]),
+                state.held_operands.eq((goes_on["simd"] & simd.names.transpose) | (goes_on["matrix"] & matrix.names.step)),
+                state.occupying.eq(Cat(*staying.values(), *(queue.remains[thread] for queue in self._queues.values())).any()),
+                state.simd_pending.eq(simd.pending[thread] | queued_simd),
                 state.ungranted.load.eq(staying["load"] & load.read.req & ~load.read.grant),
                 state.ungranted.store.eq(staying["store"] & store.write.req & ~store.write.grant),
                 state.ungranted.matrix.eq(matrix.ungranted[thread]),
@@ -456,11 +496,13 @@ class Core(wiring.Component):
                 m.d.comb += allocation.random[thread][slot].eq(
                     head.decoded.stochastic | (head.decoded.csr & (head.insn[20:32] == Csr.MSEED))
                 )
+        if config.vector_queue:
+            simd_draws = self._draws_later(m)
+        else:
+            simd_draws = stays["simd"] & simd.x.entry.decoded.stochastic
         m.d.comb += [
             allocation.free.eq(~Cat(stays.values())),
-            allocation.random_free.eq(
-                ~((stays["simd"] & simd.x.entry.decoded.stochastic) | (stays["store"] & store.x.entry.decoded.stochastic))
-            ),
+            allocation.random_free.eq(~(simd_draws | (stays["store"] & store.x.entry.decoded.stochastic))),
             scalars.clear.eq(self._clearing),
             scalars.clear_number.eq(self._clear_number),
         ]
@@ -520,6 +562,45 @@ class Core(wiring.Component):
                 front.target.eq(Mux(control.redirect, control.redirect_target, in_window(branch.follows))),
             ]
 
+    def _connect_queues(self, m, thread, grouping, goes_on, choices):
+        """Connects a thread's part of the queues with its hazards. Returns the accumulators of what has not begun, whether that
+        reads SRAM, and whether there are SIMD operations among it."""
+        if not self._queues:
+            return 0, 0, 0
+        m.submodules[f"queue_hazards{thread}"] = hazards = ThreadQueueHazards(self.config)
+        members = ("unstarted", "unstarted_names", "waiting", "oldest", "full")
+        for name, queue in self._queues.items():
+            mine = getattr(hazards, name)
+            m.d.comb += [
+                *(mine[member].eq(getattr(queue, member)[thread]) for member in members),
+                mine.executes.eq(goes_on[name]),
+                mine.executing.eq(queue.names),
+                queue.ready[thread].eq(getattr(hazards, f"{name}_ready")),
+            ]
+        state = grouping.state
+        m.d.comb += [
+            hazards.vectors.eq(state.vectors),
+            hazards.predicates.eq(state.predicates),
+            hazards.accumulators_closed.eq(state.accumulators_closed),
+            state.queued.eq(hazards.hazards),
+        ]
+        for name, queue in self._queues.items():
+            choice = choices[PIPES.index(name)]
+            with m.If(choice.thread == thread):
+                m.d.comb += queue.issue_ready.eq(grouping.there.bit_select(choice.slot, 1))
+        return hazards.accumulators, hazards.reading, hazards.hazards.simd_waits
+
+    def _draws_later(self, m):
+        """A stochastic SIMD operation that has been issued will draw its random bits later than in this cycle."""
+        simd, holds, draws_now = self._simd, Signal(name="simd_holds_random"), Signal()
+        issued, in_x = simd.issue.entry.decoded, simd.x.entry.decoded
+        m.d.comb += draws_now.eq((simd.done & simd.operands.stochastic) | (simd.x_valid & simd.killed & in_x.stochastic))
+        with m.If(simd.issue_valid & issued.stochastic):
+            m.d.sync += holds.eq(1)
+        with m.Elif(draws_now):
+            m.d.sync += holds.eq(0)
+        return holds & ~draws_now
+
     def _late_registers(self, m, thread):
         """Scalar registers of a thread whose results come later than the end of X."""
         load, control = self._load, self._control
@@ -553,16 +634,17 @@ class Core(wiring.Component):
         def register(port: data.View, valid, number, thread):
             return [port.valid.eq(valid), port.number.eq(number), port.thread.eq(thread)]
 
-        # Of an instruction that is killed they may be read as well: whatever was in X before has left it.
-        insn, thread = simd.issue.entry.insn, simd.issue.thread
-        # A transpose goes on to read its group while it is in X.
-        partner = Mux(simd.issue.entry.decoded.transpose, insn[15:20] | 1, insn[20:25])
+        # Of an instruction that is killed they may be read as well: whatever was executed before has ended.
+        begins = self._begins(m)
+        insn, thread = begins.insn, begins.thread
+        # A transpose goes on to read its group while it executes.
+        partner = Mux(begins.transpose, insn[15:20] | 1, insn[20:25])
         for read, number, following in ((first, insn[15:20], simd.reread_first), (second, partner, simd.reread_second)):
-            m.d.comb += register(read, simd.issue_valid, number, thread)
+            m.d.comb += register(read, begins.reads, number, thread)
             with m.If(simd.reread):
-                m.d.comb += register(read, 1, following, simd.x.thread)
+                m.d.comb += register(read, 1, following, simd.thread)
         m.d.comb += [
-            *register(third, simd.issue_valid, insn[7:12], thread),
+            *register(third, begins.reads, insn[7:12], thread),
             *register(of_load, load.issue_valid, load.issue.entry.insn[20:25], load.issue.thread),
             *register(of_store, store.issue_valid, store.issue.entry.insn[20:25], store.issue.thread),
             *register(of_a, 1, matrix.vs1_address[:5], matrix.vs1_address[5:]),
@@ -579,13 +661,19 @@ class Core(wiring.Component):
             fails = pipe.first & (pipe.killed | (pipe.bad if pipe is not load else 0))
             if pipe is load:
                 fails = fails | pipe.trap.valid
-            m.d.comb += [
-                *register(
+            if pipe is simd and self._queues:
+                # What waits has reserved nothing yet.
+                fails = fails & self._queues["simd"].direct
+            if pipe is simd:
+                m.d.comb += register(vectors.reserve[number], begins.good & begins.writes_vd, insn[7:12], thread)
+            else:
+                m.d.comb += register(
                     vectors.reserve[number],
                     pipe.issue_valid & issued.entry.decoded.writes_vd,
                     issued.entry.insn[7:12],
                     issued.thread,
-                ),
+                )
+            m.d.comb += [
                 *register(vectors.release[number], fails & in_x.decoded.writes_vd, in_x.insn[7:12], pipe.x.thread),
             ]
         tag = data.View(data.StructLayout({"number": 5, "thread": 2, "read": 1}), self.network.error_tag)
@@ -611,23 +699,55 @@ class Core(wiring.Component):
                 vectors.write_data[1].eq(self.network.rx_data),
             ]
 
+    def _begins(self, m):
+        """The SIMD or predicate operation that executes from the next cycle on, and reads its operands in this one. It is
+        ``good`` if it does not leave X killed; what is issued in this cycle may be found to be killed then."""
+        simd = self._simd
+        layout = data.StructLayout({"reads": 1, "good": 1, "thread": 2, **SimdNames().members})
+        begins = Signal(layout, name="simd_begins")
+        issued = simd.issue.entry
+        names = [name for name in SimdNames().members if name != "insn"]
+        m.d.comb += [
+            begins.reads.eq(simd.issue_valid),
+            begins.good.eq(simd.issue_valid),
+            begins.thread.eq(simd.issue.thread),
+            begins.insn.eq(issued.insn),
+            *(begins[name].eq(issued.decoded[name]) for name in names),
+        ]
+        if self._queues:
+            queue = self._queues["simd"]
+            m.d.comb += [begins.reads.eq(queue.begins_from_issue), begins.good.eq(queue.begins_from_issue)]
+            for thread in range(self.config.threads):
+                with m.If(queue.begins.valid & (queue.begins.thread == thread)):
+                    m.d.comb += [
+                        begins.reads.eq(1),
+                        begins.good.eq(queue.begins.good),
+                        begins.thread.eq(thread),
+                        *(begins[name].eq(queue.oldest[thread][name]) for name in ("insn", *names)),
+                    ]
+        self._simd_begins = begins
+        return begins
+
     def _connect_predicates(self, m):
         predicates, simd, control = self._predicates, self._simd, self._control
-        insn, issued = simd.x.entry.insn, simd.issue
+        insn, begins = simd.names.insn, self._simd_begins
+        killed = simd.killed & simd.x.entry.decoded.writes_pd
+        if self._queues:
+            killed = killed & self._queues["simd"].direct
         m.d.comb += [
-            predicates.thread.eq(simd.x.thread),
-            predicates.read[0].eq(Mux(simd.x.entry.decoded.predicate, insn[15:18], insn[29:32])),
+            predicates.thread.eq(simd.thread),
+            predicates.read[0].eq(Mux(simd.operands.predicate, insn[15:18], insn[29:32])),
             predicates.read[1].eq(insn[20:23]),
             predicates.other_thread.eq(control.x.thread),
             predicates.other_read.eq(control.x.entry.insn[15:18]),
             control.predicate.eq(predicates.other_data),
             self._mask.eq(predicates.read_data[0]),
             simd.predicate.eq(predicates.read_data),
-            predicates.reserve.valid.eq(simd.issue_valid & issued.entry.decoded.writes_pd),
-            predicates.reserve.number.eq(issued.entry.insn[7:10]),
-            predicates.reserve.thread.eq(issued.thread),
-            predicates.release.valid.eq(simd.killed & simd.x.entry.decoded.writes_pd),
-            predicates.release.number.eq(insn[7:10]),
+            predicates.reserve.valid.eq(begins.good & begins.writes_pd),
+            predicates.reserve.number.eq(begins.insn[7:10]),
+            predicates.reserve.thread.eq(begins.thread),
+            predicates.release.valid.eq(killed),
+            predicates.release.number.eq(simd.x.entry.insn[7:10]),
             predicates.release.thread.eq(simd.x.thread),
             predicates.write.valid.eq(simd.predicate_write.valid),
             predicates.write.number.eq(simd.predicate_write.number),
@@ -658,11 +778,9 @@ class Core(wiring.Component):
         for csr in self._csrs[1:]:
             with m.If(csr.write_formats):
                 m.d.comb += formats.value.eq(csr.written)
-        for number, pipe in enumerate((self._simd, self._store)):
-            m.d.comb += [
-                formats.named_thread[number].eq(pipe.x.thread),
-                formats.named_number[number].eq(pipe.x.entry.insn[20:24]),
-            ]
+        named = ((self._simd.thread, self._simd.names.insn), (self._store.x.thread, self._store.x.entry.insn))
+        for number, (thread, insn) in enumerate(named):
+            m.d.comb += [formats.named_thread[number].eq(thread), formats.named_number[number].eq(insn[20:24])]
 
     def _connect_network(self, m):
         names = ("tx_valid", "tx_read", "tx_address", "tx_mask", "tx_data", "tx_post", "tx_sem", "tx_tag")

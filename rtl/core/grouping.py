@@ -15,7 +15,7 @@ from rtl.core.event_counts import StallLayout
 from rtl.core.predicate_registers import PREDICATES
 from rtl.frontend.entry import QueueEntry
 
-__all__ = ["PIPES", "Grouping", "PipeKind", "ThreadHazards"]
+__all__ = ["PIPES", "Grouping", "PipeKind", "QueueHazards", "ThreadHazards"]
 
 #: The pipes. A plain integer operation goes to ``alu`` or to ``control``, whichever is free.
 PIPES = ("alu", "control", "load", "store", "simd", "matrix")
@@ -28,13 +28,34 @@ class PipeKind(data.StructLayout):
         super().__init__(dict.fromkeys(PIPES, 1))
 
 
+class QueueHazards(data.StructLayout):
+    """What of a thread's vector and matrix instructions has not begun, and so holds back others that are younger.
+
+    ``writes``, ``reads``: vector registers that SIMD operations will write, and those that they have yet to read;
+    ``step_reads``: those that matrix steps have. ``predicates`` that SIMD operations will write. ``full``: the queue takes no
+    further instruction; ``starved``: its oldest one waits for an operand. ``simd_waits``: SIMD operations have not begun.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                **dict.fromkeys(("writes", "reads", "step_reads"), 32),
+                "predicates": PREDICATES,
+                "full": data.StructLayout({"simd": 1, "matrix": 1}),
+                "starved": data.StructLayout({"simd": 1, "matrix": 1}),
+                "simd_waits": 1,
+            }
+        )
+
+
 class ThreadHazards(data.StructLayout):
     """What of a thread's instructions under way holds back others.
 
     ``scalars``, ``vectors``, ``predicates``: registers that wait for a result. ``accumulators_busy`` are not to be stored yet,
     ``accumulators_closed`` not to be operated on. ``reading``: an SRAM read of the thread has not been granted yet, or comes
     later. ``writing``: a write, likewise. ``gathering``: a gather is in X. ``held_operands``: an instruction in X still reads
-    vector registers. ``occupying``: something stays in X. ``simd_pending``: a SIMD operation may still raise flags.
+    vector registers; with queues, ``queued.reads`` and ``queued.step_reads`` say which instead. ``occupying``: something stays in
+    X, or behind it in a queue. ``simd_pending``: a SIMD operation may still raise flags.
     ``ungranted``: accesses to SRAM that wait for their grant, by pipe. ``loading``: the register of that one in the load pipe, a
     scalar or a vector.
     """
@@ -55,6 +76,7 @@ class ThreadHazards(data.StructLayout):
                 "simd_pending": 1,
                 "ungranted": data.StructLayout({"load": 1, "store": 1, "matrix": 1}),
                 "loading": data.StructLayout({"scalar": 1, "vector": 1, "number": 5}),
+                **({"queued": QueueHazards()} if config.vector_queue else {}),
             }
         )
 
@@ -64,16 +86,19 @@ class _Slot:
     """Signals of one of the oldest instructions.
 
     ``free``: nothing under way holds it back. What does: ``for_operand``, ``for_accumulator`` among others, ``for_network``.
+    ``there``: vector registers, predicates and accumulators that it operates on wait for nothing.
     ``reads``, ``writes``: SRAM. ``holds``: it may go on reading vector registers.
     """
 
     SIGNALS: ClassVar = (
-        "free", "for_operand", "for_accumulator", "for_network", "serial", "gather", "reads", "writes", "accumulator", "holds",
+        "free", "there", "for_operand", "for_accumulator", "for_network", "serial", "gather", "reads", "writes", "accumulator",
+        "holds",
     )  # fmt: skip
 
     decoded: data.View
     insn: Signal
     free: Signal
+    there: Signal
     for_operand: Signal
     for_accumulator: Signal
     for_network: Signal
@@ -105,6 +130,23 @@ def _touches_vector(slot, register):
     )
 
 
+def _names_vector(slot, registers):
+    """Whether one of the single vector registers that an instruction reads is among some."""
+    decoded, insn = slot.decoded, slot.insn
+    return (decoded.reads_vs1 & registers.bit_select(insn[15:20], 1)) | (decoded.reads_vs2 & registers.bit_select(insn[20:25], 1))
+
+
+def _names_predicate(slot, predicates):
+    """Whether an instruction reads or writes one of some predicates."""
+    decoded, insn = slot.decoded, slot.insn
+    return (
+        (decoded.reads_pm & predicates.bit_select(insn[29:32], 1))
+        | (decoded.reads_ps1 & predicates.bit_select(insn[15:18], 1))
+        | (decoded.reads_ps2 & predicates.bit_select(insn[20:23], 1))
+        | (decoded.writes_pd & predicates.bit_select(insn[7:10], 1))
+    )
+
+
 class Grouping(wiring.Component):
     """Hazards of one thread, without a register.
 
@@ -116,6 +158,12 @@ class Grouping(wiring.Component):
     have been; one cycle never has both. Instructions that change what others depend on in other ways (CSRs, format descriptors,
     semaphores, ``fence.i``, ``halt``, traps on purpose) are issued alone, when nothing of the thread stays in X. A gather is
     issued last, and nothing else until it leaves X.
+
+    Where the configuration has queues, SIMD, predicate and matrix operations do not wait here for vector registers, predicates
+    and accumulators that are under way, but in their queue, as long as it is not full. For those that are in a queue, others wait
+    here: who reads or writes what they will write, and who writes what they have yet to read. So whatever a queued instruction
+    finds under way is older. A stochastic operation waits here for its operands, since it has the generators of random bits from
+    its issue on.
 
     Members
     -------
@@ -130,6 +178,8 @@ class Grouping(wiring.Component):
     division_room : In(1)
         No division is under way.
     ready : Out(issue_width)
+    there : Out(issue_width), if the configuration has queues
+        A SIMD, predicate or matrix operation could execute at once, as far as vector registers, predicates and accumulators go.
     kinds : Out(issue_width x PipeKind)
     stall : Out(StallLayout)
         Why nothing is issued in this cycle, if nothing is.
@@ -139,9 +189,11 @@ class Grouping(wiring.Component):
         self.config = config
         width = config.issue_width
         lists = {"list_room": In(1)} if config.lists else {}
+        queues = {"there": Out(width)} if config.vector_queue else {}
         super().__init__(
             {
                 **lists,
+                **queues,
                 "heads": In(QueueEntry()).array(width),
                 "valid": In(width),
                 "runs": In(1),
@@ -162,6 +214,8 @@ class Grouping(wiring.Component):
             before = slots[:number]
             together = ~Cat(self._conflict(older, slot) for older in before).any() if before else 1
             m.d.comb += self.ready[number].eq(self.valid[number] & self.runs & slot.free & together)
+            if self.config.vector_queue:
+                m.d.comb += self.there[number].eq(slot.there)
         self._explain(m, slots[0])
         return m
 
@@ -171,10 +225,11 @@ class Grouping(wiring.Component):
         awaits_load = (loading.scalar & _touches_scalar(oldest, loading.number)) | (
             loading.vector & _touches_vector(oldest, loading.number)
         )
+        matrix_taken = self.state.queued.full.matrix if self.config.vector_queue else 1
         for_bank = (
             (ungranted.load & (self.state.gathering | oldest.serial | oldest.writes | kind.load | awaits_load))
             | (ungranted.store & (oldest.serial | oldest.reads | kind.store | oldest.for_accumulator))
-            | (ungranted.matrix & (oldest.serial | oldest.writes | kind.matrix))
+            | (ungranted.matrix & (oldest.serial | oldest.writes | (kind.matrix & matrix_taken)))
         )
         with m.If(~self.valid[0] | ~self.runs):
             m.d.comb += stall.fetch.eq(1)
@@ -221,11 +276,6 @@ class Grouping(wiring.Component):
             | (decoded.reads_rs2 & state.scalars.bit_select(rs2, 1))
             | (decoded.writes_rd & state.scalars.bit_select(rd, 1))
         )
-        waits_for_vector = (
-            (decoded.reads_vs1 & state.vectors.bit_select(rs1, 1))
-            | (decoded.reads_vs2 & state.vectors.bit_select(rs2, 1))
-            | (decoded.writes_vd & (state.vectors.bit_select(rd, 1) | state.held_operands))
-        )
         # The other registers of a transpose's group; they start at a multiple of the group's size.
         waits_for_group = Signal(name=f"waits_for_group{number}")
         with m.If(decoded.transpose), m.Switch(insn[25:29]):
@@ -233,17 +283,45 @@ class Grouping(wiring.Component):
                 group = transpose_group(config, bits)
                 with m.Case(operation):
                     m.d.comb += waits_for_group.eq(state.vectors.word_select(rs1[ceil_log2(group) :], group).any())
-        waits_for_predicate = (
-            (decoded.reads_pm & state.predicates.bit_select(insn[29:32], 1))
-            | (decoded.reads_ps1 & state.predicates.bit_select(rs1[:3], 1))
-            | (decoded.reads_ps2 & state.predicates.bit_select(rs2[:3], 1))
-            | (decoded.writes_pd & state.predicates.bit_select(rd[:3], 1))
-        )
         accumulator = rd[: ceil_log2(config.accumulators)]
-        m.d.comb += slot.for_accumulator.eq(
-            (decoded.accumulator_store & state.accumulators_busy.bit_select(accumulator, 1))
-            | (decoded.matrix_slot & state.accumulators_closed.bit_select(accumulator, 1))
+        closed = decoded.matrix_slot & state.accumulators_closed.bit_select(accumulator, 1)
+        m.d.comb += slot.there.eq(
+            ~(
+                _names_vector(slot, state.vectors)
+                | (decoded.writes_vd & state.vectors.bit_select(rd, 1))
+                | waits_for_group
+                | _names_predicate(slot, state.predicates)
+                | closed
+            )
         )
+        busy_accumulator = decoded.accumulator_store & state.accumulators_busy.bit_select(accumulator, 1)
+        no_room = 0
+        if config.vector_queue:
+            queued = state.queued
+            behind = Signal(name=f"behind{number}")
+            full = (kind.simd & queued.full.simd) | (kind.matrix & queued.full.matrix)
+            starved = (kind.simd & queued.starved.simd) | (kind.matrix & queued.starved.matrix)
+            with m.If(kind.simd):
+                m.d.comb += behind.eq(
+                    (decoded.writes_vd & queued.step_reads.bit_select(rd, 1))
+                    | (decoded.stochastic & (queued.simd_waits | ~slot.there))
+                )
+            with m.Elif(kind.matrix):
+                m.d.comb += behind.eq(_names_vector(slot, queued.writes))
+            with m.Else():
+                named = queued.writes | queued.reads | queued.step_reads
+                m.d.comb += behind.eq(
+                    ~slot.there
+                    | _names_vector(slot, queued.writes)
+                    | (decoded.writes_vd & named.bit_select(rd, 1))
+                    | _names_predicate(slot, queued.predicates)
+                )
+            waits_for_vector = behind | (full & starved)
+            no_room = full
+            m.d.comb += slot.for_accumulator.eq(busy_accumulator)
+        else:
+            waits_for_vector = ~slot.there | (decoded.writes_vd & state.held_operands)
+            m.d.comb += slot.for_accumulator.eq(busy_accumulator | closed)
         waits_for_memory = (slot.reads & state.writing) | (slot.writes & state.reading)
         waits_for_others = slot.serial & (state.occupying | state.reading | (decoded.csr & state.simd_pending))
         waits_for_divider = decoded.divide & ~self.division_room
@@ -253,16 +331,9 @@ class Grouping(wiring.Component):
         m.d.comb += [
             slot.for_network.eq((remote & ~room) | (decoded.vector_load & self.response_waiting)),
             slot.for_operand.eq(
-                state.gathering
-                | waits_for_scalar
-                | waits_for_vector
-                | waits_for_group
-                | waits_for_predicate
-                | slot.for_accumulator
-                | waits_for_memory
-                | waits_for_others
+                state.gathering | waits_for_scalar | waits_for_vector | slot.for_accumulator | waits_for_memory | waits_for_others
             ),
-            slot.free.eq(~(slot.for_operand | waits_for_divider | slot.for_network)),
+            slot.free.eq(~(slot.for_operand | waits_for_divider | no_room | slot.for_network)),
         ]
         return slot
 
@@ -276,6 +347,9 @@ class Grouping(wiring.Component):
             | (his.post_rs2 & _touches_scalar(younger, older.insn[20:25]))
         )
         vector = his.writes_vd & _touches_vector(younger, older_rd)
+        if self.config.vector_queue:
+            # Operands of what is queued are read later.
+            vector |= mine.writes_vd & his.simd & _touches_vector(older, rd)
         predicate = his.writes_pd & (mine.reads_pm | mine.reads_ps1 | mine.reads_ps2 | mine.writes_pd)
         return (
             scalar

@@ -13,13 +13,17 @@ from golden.layout import Event
 from scripts.d1.instruction_facts import Label, Register, ResultKind, Write, late_result, registers
 from scripts.d1.kanata import DETAIL, KanataFile
 
-__all__ = ["STAGES", "WAITS", "Issue", "ObservedCycle", "PipelineFollower"]
+__all__ = ["FIRST_QUEUED_PIPE", "STAGES", "WAITS", "Execution", "Issue", "ObservedCycle", "PipelineFollower"]
 
 #: Stages of X by pipe, in the order of ``rtl.core.grouping.PIPES``.
 X_STAGES = ("Xalu", "Xctl", "Xld", "Xst", "Xsimd", "Xmat")
 
-#: Stages in the order in which an instruction passes them; it may leave out those in lower case, and what lies behind X.
-STAGES = ("F", "b", "D", "q", "I", *X_STAGES, "M", "W")
+#: Of pipes from this one on, instructions may leave X before they execute, where nodes have queues for them.
+FIRST_QUEUED_PIPE = X_STAGES.index("Xsimd")
+
+#: Stages in the order in which an instruction passes them; it may leave out those in lower case, and what lies behind X. From Q
+#: it comes back to that of its pipe.
+STAGES = ("F", "b", "D", "q", "I", *X_STAGES, "Q", "M", "W")
 
 #: What the second lane shows: why a thread's oldest instruction was not issued, or that it was held up in X.
 WAITS: dict[int, str] = {
@@ -38,6 +42,15 @@ class Issue(NamedTuple):
     pipe: int
     thread: int
     slot: int
+
+
+class Execution(NamedTuple):
+    """A pipe with queues executes the oldest instruction of a thread there, and will in the next cycle, because of SRAM."""
+
+    pipe: int
+    thread: int
+    stays: bool = False
+    waits: bool = False
 
 
 class ObservedCycle(NamedTuple):
@@ -62,6 +75,8 @@ class ObservedCycle(NamedTuple):
         thread has made it void; it retires or traps; it traps.
     stalls : sequence of int
         Per thread, the :class:`golden.layout.Event` that counts this cycle as lost, or 0.
+    executions : sequence of Execution
+        What executes in pipes with queues, be it in X or behind it.
     """
 
     cycle: int
@@ -77,6 +92,7 @@ class ObservedCycle(NamedTuple):
     commits: int = 0
     traps: int = 0
     stalls: Sequence[int] = (0, 0, 0, 0)
+    executions: Sequence[Execution] = ()
 
 
 class _Instruction:
@@ -134,6 +150,8 @@ class PipelineFollower:
     first, cycles : int
         Only instructions that are fetched in ``cycles`` cycles are written, from the first one on that is fetched in cycle
         ``first`` or later.
+    queues : bool
+        The node has queues of vector instructions.
 
     Members
     -------
@@ -144,7 +162,13 @@ class PipelineFollower:
     """
 
     def __init__(
-        self, file: KanataFile, threads: int, symbols: Mapping[str, int] | None = None, first: int = 0, cycles: int | None = None
+        self,
+        file: KanataFile,
+        threads: int,
+        symbols: Mapping[str, int] | None = None,
+        first: int = 0,
+        cycles: int | None = None,
+        queues: bool = False,
     ):
         self._file = file
         self._threads = [_Thread() for _ in range(threads)]
@@ -154,6 +178,13 @@ class PipelineFollower:
         self._end: int | None = None
         #: What is in X, by pipe.
         self._pipes: list[_Instruction | None] = [None] * len(X_STAGES)
+        #: What has committed in pipes with queues and not been executed, by pipe and thread.
+        self._queues = {
+            (pipe, thread): deque[_Instruction]()
+            for pipe in range(FIRST_QUEUED_PIPE, len(X_STAGES))
+            for thread in range(threads)
+            if queues
+        }
         #: What the results that are to come belong to.
         self._awaited: dict[Write, _Instruction] = {}
         #: What enters X in the next cycle, what waits in the front end from then on unless it goes on, and what ends.
@@ -176,7 +207,8 @@ class PipelineFollower:
         now = observed.cycle
         decoded, issued = self._taken(observed)
         follows = now == self._last + 1
-        going_on = {id(each) for each in (*decoded, *(each for each, _ in issued))} if follows else set()
+        begun = [queue[0] for each in observed.executions if (queue := self._queues[each.pipe, each.thread])]
+        going_on = {id(each) for each in (*decoded, *(each for each, _ in issued), *begun)} if follows else set()
         written = [(self._awaited.pop(write, None), write) for write in writes]
         writing = {id(each) for each, write in written if write.kind is not ResultKind.SCALAR} if follows else set()
         self._settle(going_on, writing, follows)
@@ -221,6 +253,9 @@ class PipelineFollower:
         for held in self._pipes:
             if held is not None:
                 self._ending.append((held, "under way when the run ended" if held.commit < 0 else ""))
+        for queue in self._queues.values():
+            self._ending += [(each, "") for each in queue]
+            queue.clear()
         self._pipes = [None] * len(X_STAGES)
         self._settle(set(), set(), False)
 
@@ -306,7 +341,26 @@ class PipelineFollower:
             if stays:
                 continue
             self._pipes[pipe] = None
-            self._leave(instruction, bool(observed.killed & bit))
+            if (pipe, instruction.thread) in self._queues and instruction.commit >= 0:
+                self._queues[pipe, instruction.thread].append(instruction)
+                self._settling.append((instruction, "Q"))
+            else:
+                self._leave(instruction, bool(observed.killed & bit))
+        for execution in observed.executions:
+            self._execute_queued(execution, now)
+
+    def _execute_queued(self, execution: Execution, now: int) -> None:
+        """What executes in a pipe with queues: it may have been in X for its first cycle, or it comes out of the queue."""
+        queue = self._queues[execution.pipe, execution.thread]
+        instruction = queue[0]
+        self._settling = [each for each in self._settling if each[0] is not instruction]
+        if instruction.stage == "Q":
+            self._enter(instruction, X_STAGES[execution.pipe], now)
+        held = _WAITS_FOR_SRAM if execution.waits else _OCCUPIES
+        self._wait(instruction, held if execution.stays else "", now)
+        if not execution.stays:
+            queue.popleft()
+            self._leave(instruction, False)
 
     def _commit(self, instruction: _Instruction, now: int) -> None:
         thread = self._threads[instruction.thread]

@@ -14,7 +14,7 @@ import numpy as np
 from scripts.d1.instruction_facts import ResultKind, Write
 from scripts.d1.kanata import KanataFile
 from scripts.d1.options import PipelineView
-from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower
+from scripts.d1.pipeline import FIRST_QUEUED_PIPE, Execution, Issue, ObservedCycle, PipelineFollower
 from scripts.simulator import SimulatedArray
 
 __all__ = ["PipelineTrace"]
@@ -48,7 +48,9 @@ class PipelineTrace:
         self._node = view.column, view.row
         self._late_channels = array.config.issue_width
         self._file = KanataFile(view.path)
-        self._follower = PipelineFollower(self._file, array.config.threads, symbols, view.first, view.cycles)
+        self._follower = PipelineFollower(
+            self._file, array.config.threads, symbols, view.first, view.cycles, queues=bool(array.config.vector_queue)
+        )
         array.observe(rvfi=True, xvfi={"vector", "predicate"}, view=True, node=self._node)
 
     def __enter__(self) -> PipelineTrace:
@@ -125,4 +127,9 @@ def _observed(records: _Records) -> Iterator[ObservedCycle]:
             commits=shown["commit"],
             traps=shown["trap"],
             stalls=shown["stall"],
+            executions=[
+                Execution(pipe, byte >> 4 & 3, bool(byte & 1), bool(byte & 2))
+                for pipe, byte in enumerate(shown.get("execute", ()), start=FIRST_QUEUED_PIPE)
+                if byte & 0x80
+            ],
         )

@@ -40,7 +40,7 @@ RVFI = np.dtype(
 XVFI_KINDS = ("vector", "predicate", "read", "write", "send", "matrix")
 
 #: Ports of the view any of which makes a record: nothing else happens without them.
-_VIEW_ACTIVE = ("fetch_count", "inject", "decode", "correct", "redirect", "issue", "valid", "stall")
+_VIEW_ACTIVE = ("fetch_count", "inject", "decode", "correct", "redirect", "issue", "valid", "stall", "execute")
 
 Ports = tuple[tuple[str, int], ...]
 
@@ -77,9 +77,14 @@ def streams(outputs: Sequence[tuple[str, int]]) -> tuple[Stream, ...]:
         elif first == "view" or first.rstrip("0123456789") == "rvfi":
             found.setdefault(first, []).append((name, bits))
     return tuple(
-        Stream(name, tuple(ports), tuple(f"view_{port}" for port in _VIEW_ACTIVE) if name == "view" else (f"{name}_valid",))
-        for name, ports in found.items()
+        Stream(name, tuple(ports), _view_active(ports) if name == "view" else (f"{name}_valid",)) for name, ports in found.items()
     )
+
+
+def _view_active(ports: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    """The ports any of which makes a record. Not every node has all."""
+    names = {name for name, _ in ports}
+    return tuple(name for port in _VIEW_ACTIVE if (name := f"view_{port}") in names)
 
 
 def _field(port: npt.NDArray[np.uint8], low: int, bits: int) -> npt.NDArray[np.uint64]:
@@ -147,7 +152,7 @@ def view_records(stream: Stream, cycles: npt.NDArray[np.void]) -> npt.NDArray[np
     bits = {name.removeprefix("view_"): count for name, count in stream.ports}
     layout: list[Any] = list(_HEAD)
     for name, count in bits.items():
-        if name in ("decode", "issue", "stall"):
+        if name in ("decode", "issue", "stall", "execute"):
             layout.append((name, "u1", count // 8))
         elif name == "fetch_words":
             layout.append((name, "<u4", count // 32))

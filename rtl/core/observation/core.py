@@ -165,6 +165,9 @@ class ObservedCore(Core):
         store, simd, matrix, vectors = self._store, self._simd, self._matrix, self._vectors
         for number, (name, pipe, writer) in enumerate(zip(PIPES, self._pipes, xvfi.writers, strict=True)):
             decoded = pipe.x.entry.decoded
+            if name in ("simd", "matrix"):
+                self._connect_executing(m, name, pipe, xvfi, number, orders[number])
+                continue
             m.d.comb += [
                 xvfi.orders[number].eq(orders[number]),
                 xvfi.first[number].eq(pipe.first | (self._load.gathers if name == "load" else 0)),
@@ -216,10 +219,32 @@ class ObservedCore(Core):
             for field in xvfi.layouts[port].members:
                 m.d.comb += getattr(self, f"xvfi_{port}_{field}").eq(xvfi.ports[port][field])
 
+    def _connect_executing(self, m, name, pipe, xvfi, number, order):
+        """Of a register, only the operation that executes is known to be the next writer: others may be queued behind it."""
+        held, writer = Signal(64, name=f"held_order_{name}", reset_less=True), xvfi.writers[number]
+        m.d.comb += [
+            pipe.x_order.eq(Mux(pipe.first, order, held)),
+            xvfi.orders[number].eq(pipe.operands.order),
+            xvfi.first[number].eq(1),
+            writer.valid.eq(pipe.good),
+            writer.thread.eq(pipe.thread),
+            writer.accumulator.eq(1),
+        ]
+        m.d.sync += held.eq(pipe.x_order)
+        names = pipe.names
+        if name == "matrix":
+            m.d.comb += writer.number.eq(names.accumulator)
+        else:
+            m.d.comb += [
+                writer.number.eq(names.insn[7:12]),
+                writer.vector.eq(names.writes_vd),
+                writer.predicate.eq(names.writes_pd),
+            ]
+
     def _connect_reads(self, m, events):
         load, matrix = self._load, self._matrix
         fails = load.killed | (load.commit.valid & load.commit.trap)
-        of_matrix = Mux(matrix.due.valid, matrix.due.thread, matrix.x.thread)
+        of_matrix = Mux(matrix.due.valid, matrix.due.thread, matrix.thread)
         for event, port, wanted, thread in (
             (events.read0, load.read, ~fails, load.x.thread),
             (events.read1, matrix.load0, 1, of_matrix),
@@ -271,6 +296,11 @@ class ObservedCore(Core):
             "trap": Cat(pipe.commit.valid & pipe.commit.trap for pipe in self._pipes),
             "stall": Cat(self._stall(csr) for csr in self._csrs),
         }
+        if self._queues:
+            shown["execute"] = Cat(
+                Mux(pipe.good, Cat(~pipe.done, ~pipe.done & refused.get(name, 0), C(0, 2), pipe.thread, C(0, 1), C(1, 1)), 0)
+                for name, pipe in (("simd", self._simd), ("matrix", matrix))
+            )
         m.d.sync += [getattr(self, f"view_{name}").eq(value) for name, value in shown.items()]
 
     @staticmethod

@@ -33,9 +33,9 @@ class Xvfi(wiring.Component):
     Members
     -------
     writers : In(6 x WriterLayout), orders : In(6 x 64)
-        What retires, by pipe, with its number.
+        What retires, by pipe, with its number; in the pipes of SIMD and matrix operations, what executes.
     first : In(6)
-        Pipes whose instruction is in its first cycle in X, or has not committed since.
+        Pipes whose instruction is in its first cycle in X, or has not committed since, or whose number is there at any time.
     events : In, by port of XVFI
         What happens in this cycle, as the port is to show it. ``order`` is that of the pipe in X for reads of the load pipe and
         for writes and requests; for all else it is found here, and ignored.

@@ -9,7 +9,10 @@ from golden.layout import OFFSET_BITS, SRAM_BASE
 from rtl.core.csr import TrapLayout
 from rtl.frontend.entry import QueueEntry
 
-__all__ = ["CommitLayout", "IssueLayout", "ScalarWriteLayout", "commit", "enter_x", "in_window", "pipe_members", "write_scalar"]
+__all__ = [
+    "CommitLayout", "IssueLayout", "ScalarWriteLayout", "commit", "enter_x", "execution_members", "in_window", "pipe_members",
+    "write_scalar",
+]  # fmt: skip
 
 
 class IssueLayout(data.StructLayout):
@@ -84,6 +87,37 @@ def pipe_members() -> dict:
         "trap": Out(TrapLayout()),
         "writes": Out(data.ArrayLayout(ScalarWriteLayout(), 2)),
         "commit": Out(CommitLayout()),
+    }
+
+
+def execution_members(names: data.StructLayout, operands: data.StructLayout, *, observe: bool) -> dict:
+    """Members of pipes whose instructions may execute behind X, when they have left it.
+
+    Such a pipe consists of two halves: X, in which instructions commit, and the part that executes them. What lies in between,
+    :class:`rtl.core.vector_queue.VectorQueue` or, where the configuration has no queues, nothing, is outside of it.
+
+    Members
+    -------
+    x_good : Out(1), x_names : Out(names), x_operands : Out(operands)
+        The instruction in X is not killed, and does not trap; what is kept of it.
+    x_order : In(64), if observed
+        Its number.
+    executes : In(1), good : In(1), thread : In(2), names : In(names), operands : In(operands)
+        The instruction that executes, which may be that in X; and then it may still be killed or trap, if it is not ``good``.
+    done : Out(1)
+        This is its last cycle. Without queues, it stays in X until then.
+    """
+    return {
+        "x_good": Out(1),
+        "x_names": Out(names),
+        "x_operands": Out(operands),
+        **({"x_order": In(64)} if observe else {}),
+        "executes": In(1),
+        "good": In(1),
+        "thread": In(2),
+        "names": In(names),
+        "operands": In(operands),
+        "done": Out(1),
     }
 
 

@@ -10,7 +10,7 @@ from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction, Unit
 from golden.simd import transpose_group
 
-__all__ = ["Named", "UnderWay", "named", "pipe_of", "ready"]
+__all__ = ["Named", "UnderWay", "has_operands", "named", "pipe_of", "ready"]
 
 _PIPES = {
     Unit.ALU: "alu",
@@ -73,7 +73,8 @@ class Named:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """What of the thread's instructions is under way, and what the threads share. Fields as in the hardware's ThreadState."""
+    """What of the thread's instructions is under way, and what the threads share. Fields as in the hardware's
+    ThreadHazards; those of queues, of which ``full`` and ``starved`` name pipes, say nothing where there are none."""
 
     scalars: frozenset[int] = frozenset()
     vectors: frozenset[int] = frozenset()
@@ -81,6 +82,12 @@ class UnderWay:
     accumulators_busy: frozenset[int] = frozenset()
     accumulators_closed: frozenset[int] = frozenset()
     flags: frozenset[str] = frozenset()
+    queued_writes: frozenset[int] = frozenset()
+    queued_reads: frozenset[int] = frozenset()
+    queued_step_reads: frozenset[int] = frozenset()
+    queued_predicates: frozenset[int] = frozenset()
+    full: frozenset[str] = frozenset()
+    starved: frozenset[str] = frozenset()
     network_room: bool = True
     list_room: bool = True
     division_room: bool = True
@@ -129,18 +136,46 @@ def pipe_of(instruction: Named) -> str:
     return _PIPES.get(row.unit, "control")
 
 
-def _waits(instruction: Named, state: UnderWay) -> bool:
-    """Whether something that is under way holds it back."""
+def has_operands(instruction: Named, state: UnderWay) -> bool:
+    """Whether no vector register, predicate or accumulator that it operates on waits for anything that has begun."""
     i = instruction
-    vectors = i.vectors_read | i.vectors_written
+    return not (
+        (i.vectors_read | i.vectors_written) & state.vectors
+        or (i.predicates_read | i.predicates_written) & state.predicates
+        or (i.unit(Unit.MATRIX) and i.accumulator in state.accumulators_closed)
+    )
+
+
+def _waits_for_vectors(config: NodeConfig, instruction: Named, state: UnderWay) -> bool:
+    """Whether vector registers, predicates or accumulators hold it back at issue."""
+    i, there = instruction, has_operands(instruction, state)
+    if not config.vector_queue:
+        return not there or bool(i.vectors_written and "held_operands" in state.flags)
+    pipe = pipe_of(i)
+    if pipe == "simd":
+        draws = i.row is not None and i.row.mnemonic.endswith(".s")
+        behind = i.vectors_written & state.queued_step_reads or (draws and ("simd_waits" in state.flags or not there))
+    elif pipe == "matrix":
+        behind = i.vectors_read & state.queued_writes
+    else:
+        reserved = state.queued_writes | state.queued_reads | state.queued_step_reads
+        behind = (
+            not there
+            or i.vectors_read & state.queued_writes
+            or i.vectors_written & reserved
+            or (i.predicates_read | i.predicates_written) & state.queued_predicates
+        )
+    return bool(behind or pipe in state.full & state.starved)
+
+
+def _waits(config: NodeConfig, instruction: Named, state: UnderWay) -> bool:
+    """Whether something that is under way holds it back, other than a full queue."""
+    i = instruction
     return (
         "gathering" in state.flags
         or bool((i.scalars_read | i.scalars_written) & state.scalars)
-        or bool(vectors & state.vectors)
-        or bool(i.vectors_written and "held_operands" in state.flags)
-        or bool((i.predicates_read | i.predicates_written) & state.predicates)
+        or _waits_for_vectors(config, i, state)
         or (i.unit(Unit.ACCUMULATOR_STORE) and i.accumulator in state.accumulators_busy)
-        or (i.unit(Unit.MATRIX) and i.accumulator in state.accumulators_closed)
         or (i.reads_memory and "writing" in state.flags)
         or (i.writes_memory and "reading" in state.flags)
         or (i.alone and bool({"occupying", "reading"} & state.flags))
@@ -151,7 +186,7 @@ def _waits(instruction: Named, state: UnderWay) -> bool:
     )
 
 
-def _apart(older: Named, younger: Named) -> bool:
+def _apart(config: NodeConfig, older: Named, younger: Named) -> bool:
     """Whether they may not be issued in the same cycle."""
     vectors = younger.vectors_read | younger.vectors_written
     transposes = younger.row is not None and "part" in younger.row.operands
@@ -165,15 +200,19 @@ def _apart(older: Named, younger: Named) -> bool:
         or bool(older.vectors_written and transposes)
         or bool(older.predicates_written and (younger.predicates_read or younger.predicates_written))
         or bool(older.goes_on_reading_vectors and younger.vectors_written)
+        or bool(config.vector_queue and older.unit(Unit.SIMD) and older.vectors_read & younger.vectors_written)
         or (older.accumulator is not None and older.accumulator == younger.accumulator)
         or (older.reads_memory and younger.writes_memory)
         or (older.writes_memory and younger.reads_memory)
     )
 
 
-def ready(oldest: Sequence[Named], state: UnderWay) -> list[bool]:
+def ready(config: NodeConfig, oldest: Sequence[Named], state: UnderWay) -> list[bool]:
     """Which of a thread's oldest instructions may be issued in this cycle, if all that are older are."""
+    full = state.full if config.vector_queue else frozenset()
     return [
-        not _waits(instruction, state) and not any(_apart(older, instruction) for older in oldest[:place])
+        not _waits(config, instruction, state)
+        and pipe_of(instruction) not in full
+        and not any(_apart(config, older, instruction) for older in oldest[:place])
         for place, instruction in enumerate(oldest)
     ]

@@ -17,18 +17,22 @@ from golden.config import NodeConfig, preset
 from golden.isa import INSTRUCTIONS, Unit
 from rtl.core.decoder import Decoder
 from rtl.core.grouping import PIPES, Grouping
-from verif.rtl.core.hazards import UnderWay, named, pipe_of, ready
+from verif.rtl.core.hazards import UnderWay, has_operands, named, pipe_of, ready
 from verif.rtl.simulate import Simulation, property_settings
 
 CONFIGS = {
     **{f"tiny, {width} at a time": preset("tiny").replace(issue_width=width) for width in (1, 2, 4)},
     "tiny without lists": preset("tiny").replace(lists=0),
+    "tiny without queues": preset("tiny").replace(vector_queue=0),
     # Groups of other sizes, and more accumulators.
     "d1": preset("d1"),
 }
 
 #: What may be under way, with a bit each.
 FLAGS = ("reading", "writing", "gathering", "held_operands", "occupying", "simd_pending")
+
+#: Pipes with queues.
+QUEUES = ("simd", "matrix")
 
 
 class Decoded(wiring.Component):
@@ -85,15 +89,21 @@ def states(config: NodeConfig) -> st.SearchStrategy[UnderWay]:
         return st.one_of(st.just(frozenset()), st.just(frozenset()), st.frozensets(numbers, max_size=most))
 
     accumulator = st.integers(0, config.accumulators - 1)
-    mostly = st.sampled_from((True, True, True, False))
+    mostly, registers = st.sampled_from((True, True, True, False)), st.one_of(REGISTERS, st.integers(0, 31))
     return st.builds(
         UnderWay,
         scalars=some(REGISTERS.filter(bool)),
-        vectors=some(st.one_of(REGISTERS, st.integers(0, 31))),
+        vectors=some(registers),
         predicates=some(st.integers(0, 7)),
         accumulators_busy=some(accumulator),
         accumulators_closed=some(accumulator),
-        flags=some(st.sampled_from((*FLAGS, "response_waiting")), most=2),
+        flags=some(st.sampled_from((*FLAGS, "response_waiting", "simd_waits")), most=2),
+        queued_writes=some(registers),
+        queued_reads=some(registers),
+        queued_step_reads=some(registers),
+        queued_predicates=some(st.integers(0, 7)),
+        full=some(st.sampled_from(QUEUES), most=2),
+        starved=some(st.sampled_from(QUEUES), most=2),
         network_room=mostly,
         list_room=mostly,
         division_room=mostly,
@@ -121,6 +131,14 @@ def show(context: Any, dut: Any, case: Case) -> tuple[list[bool], list[str]]:
         grouping.state,
         {name: bits(getattr(state, name)) for name in registers} | {name: name in state.flags for name in FLAGS},
     )
+    if grouping.config.vector_queue:
+        queued = {name: bits(getattr(state, f"queued_{name}")) for name in ("writes", "reads", "step_reads", "predicates")}
+        context.set(
+            grouping.state.queued,
+            queued
+            | {name: {pipe: pipe in getattr(state, name) for pipe in QUEUES} for name in ("full", "starved")}
+            | {"simd_waits": "simd_waits" in state.flags},
+        )
     context.set(grouping.response_waiting, "response_waiting" in state.flags)
     context.set(grouping.network_room, state.network_room)
     if grouping.config.lists:
@@ -144,9 +162,12 @@ def test_what_the_contract_forbids_waits_and_what_it_allows_does_not(name: str) 
         async def check(context: Any) -> None:
             for case in chosen:
                 oldest = [named(config, word) for word in case.words]
-                expected = ready(oldest, case.state) if case.runs else [False] * len(oldest)
+                expected = ready(config, oldest, case.state) if case.runs else [False] * len(oldest)
                 about = [instruction.row.mnemonic if instruction.row else "illegal" for instruction in oldest]
                 assert show(context, dut, case) == (expected, [pipe_of(instruction) for instruction in oldest]), about
+                if config.vector_queue:
+                    there = context.get(dut.grouping.there)
+                    assert [bool(there >> n & 1) for n in range(len(oldest))] == [has_operands(o, case.state) for o in oldest]
 
         simulation.run(check)
 
@@ -181,22 +202,23 @@ KINDS = {
 SOME = [*KINDS.values(), *(INSTRUCTIONS[name] for name in ("fence.i", "ecall", "ebreak", "vtrn.e32", "mzero"))]
 
 
+@pytest.mark.parametrize("name", ["tiny, 2 at a time", "tiny without queues"])
 @pytest.mark.parametrize("registers", [(0, 4, 5), (1, 2, 3), (2, 1, 1)], ids=["other", "the same", "crossed"])
-def test_all_pairs_of_instructions(registers: tuple[int, int, int]) -> None:
+def test_all_pairs_of_instructions(registers: tuple[int, int, int], name: str) -> None:
     """One of each kind behind one of each kind, whose registers are 1, 2 and 3."""
-    config, simulation = CONFIGS["tiny, 2 at a time"], SIMULATIONS["tiny, 2 at a time"]
+    config, simulation = CONFIGS[name], SIMULATIONS[name]
     olders, youngers = [word(row, 1, 2, 3) for row in SOME], [word(row, *registers) for row in SOME]
 
     async def check(context: Any) -> None:
         for case in (Case((older, younger), UnderWay()) for older in olders for younger in youngers):
             pair = [named(config, word) for word in case.words]
             about = [instruction.row.mnemonic if instruction.row else "illegal" for instruction in pair]
-            assert show(context, simulation.component, case)[0] == ready(pair, case.state), about
+            assert show(context, simulation.component, case)[0] == ready(config, pair, case.state), about
 
     simulation.run(check)
 
 
-@pytest.mark.parametrize("name", ["tiny, 1 at a time", "tiny without lists"])
+@pytest.mark.parametrize("name", ["tiny, 1 at a time", "tiny without lists", "tiny without queues"])
 def test_all_instructions_behind_each_thing_that_can_be_under_way(name: str) -> None:
     config, simulation = CONFIGS[name], SIMULATIONS[name]
     things = [
@@ -204,7 +226,14 @@ def test_all_instructions_behind_each_thing_that_can_be_under_way(name: str) -> 
         UnderWay(network_room=False),
         UnderWay(list_room=False),
         UnderWay(division_room=False),
-        *(UnderWay(flags=frozenset({flag})) for flag in (*FLAGS, "response_waiting")),
+        *(UnderWay(flags=frozenset({flag})) for flag in (*FLAGS, "response_waiting", "simd_waits")),
+        *(UnderWay(full=frozenset({pipe})) for pipe in QUEUES),
+        *(UnderWay(full=frozenset({pipe}), starved=frozenset({pipe})) for pipe in QUEUES),
+        *(UnderWay(starved=frozenset({pipe})) for pipe in QUEUES),
+        *(UnderWay(queued_writes=frozenset({number})) for number in (1, 2, 3, 8, 9)),
+        *(UnderWay(queued_reads=frozenset({number})) for number in (1, 2, 3, 8, 9)),
+        *(UnderWay(queued_step_reads=frozenset({number})) for number in (1, 2, 3, 8, 9)),
+        *(UnderWay(queued_predicates=frozenset({number})) for number in (1, 2, 3, 5)),
         *(UnderWay(scalars=frozenset({number})) for number in (1, 2, 3, 8)),
         *(UnderWay(vectors=frozenset({number})) for number in (1, 3, 7, 8, 9, 10, 11, 12, 15, 16)),
         *(UnderWay(predicates=frozenset({number})) for number in (0, 1, 2, 3, 5)),
@@ -217,6 +246,6 @@ def test_all_instructions_behind_each_thing_that_can_be_under_way(name: str) -> 
             instruction = named(config, insn)
             for state in things:
                 seen, _ = show(context, simulation.component, Case((insn,) * config.issue_width, state))
-                assert seen[:1] == ready([instruction], state), (instruction.row, state)
+                assert seen[:1] == ready(config, [instruction], state), (instruction.row, state)
 
     simulation.run(check)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Unit
 from golden.layout import Event
 from verif.rtl.core.hazards import Named, UnderWay, named, pipe_of, ready
@@ -34,7 +35,7 @@ WAITING = st.builds(
 )
 
 
-def awaits_grant(oldest: Named, state: UnderWay, waiting: Waiting) -> bool:
+def awaits_grant(config: NodeConfig, oldest: Named, state: UnderWay, waiting: Waiting) -> bool:
     """Whether the instruction has to wait for such an access: its pipe, its result, its accumulator, or its place in order."""
     transposes = oldest.row is not None and "part" in oldest.row.operands
     # A transpose counts as if it read all registers.
@@ -43,17 +44,19 @@ def awaits_grant(oldest: Named, state: UnderWay, waiting: Waiting) -> bool:
         "vector": waiting.register in oldest.vectors_read | oldest.vectors_written or transposes,
         "none": False,
     }[waiting.kind]
-    closed = oldest.unit(Unit.MATRIX) and oldest.accumulator in state.accumulators_closed
+    closed = not config.vector_queue and oldest.unit(Unit.MATRIX) and oldest.accumulator in state.accumulators_closed
     closed = closed or (oldest.unit(Unit.ACCUMULATOR_STORE) and oldest.accumulator in state.accumulators_busy)
     holds = {
         "load": "gathering" in state.flags or oldest.writes_memory or touched,
         "store": oldest.reads_memory or closed,
         "matrix": oldest.writes_memory,
     }
-    return any(oldest.alone or pipe_of(oldest) == pipe or holds[pipe] for pipe in waiting.pipes)
+    # A matrix operation finds a place in its queue, whatever its pipe waits for.
+    taken = {"load", "store", *(state.full if config.vector_queue else {"matrix"})}
+    return any(oldest.alone or (pipe_of(oldest) == pipe and pipe in taken) or holds[pipe] for pipe in waiting.pipes)
 
 
-def cause(oldest: Named, case: Case, waiting: Waiting) -> Event:
+def cause(config: NodeConfig, oldest: Named, case: Case, waiting: Waiting) -> Event:
     """The first cause that applies."""
     state = case.state
     if not case.runs:
@@ -62,10 +65,11 @@ def cause(oldest: Named, case: Case, waiting: Waiting) -> Event:
         return Event.CREDIT
     if oldest.unit(Unit.VECTOR_LOAD) and "response_waiting" in state.flags:
         return Event.CREDIT
-    if awaits_grant(oldest, state, waiting):
+    if awaits_grant(config, oldest, state, waiting):
         return Event.BANK
     of_thread = replace(state, flags=state.flags - {"response_waiting"}, network_room=True, list_room=True, division_room=True)
-    return Event.STRUCTURAL if ready([oldest], of_thread) == [True] else Event.OPERAND
+    of_thread = replace(of_thread, full=state.full & state.starved)
+    return Event.STRUCTURAL if ready(config, [oldest], of_thread) == [True] else Event.OPERAND
 
 
 def shown_cause(context: Any, grouping: Any, waiting: Waiting) -> str:
@@ -88,7 +92,7 @@ def test_a_cycle_without_an_issue_has_the_first_cause_that_applies_and_no_other(
             for case, waiting in chosen:
                 oldest = named(config, case.words[0])
                 show(context, dut, case)
-                expected = cause(oldest, case, waiting).name.lower()
+                expected = cause(config, oldest, case, waiting).name.lower()
                 about = oldest.row.mnemonic if oldest.row else "illegal"
                 assert shown_cause(context, dut.grouping, waiting) == expected, (about, case.state, waiting)
 
@@ -112,14 +116,16 @@ def test_a_thread_without_an_instruction_waits_for_fetch() -> None:
 def test_an_accumulator_is_waited_for_in_the_name_of_the_bank_while_its_store_waits_for_it(
     pipe: str | None, expected: str
 ) -> None:
-    dut = SIMULATIONS["tiny, 1 at a time"].component
+    simulation = SIMULATIONS["tiny without queues"]
+    dut = simulation.component
     waiting = Waiting(frozenset({pipe} if pipe else ()), "none", 1)
 
     async def check(context: Any) -> None:
-        show(context, dut, Case((INSTRUCTIONS["mzero"].match | 1 << 7,), UnderWay(accumulators_closed=frozenset({1}))))
+        words = (INSTRUCTIONS["mzero"].match | 1 << 7,) * dut.grouping.config.issue_width
+        show(context, dut, Case(words, UnderWay(accumulators_closed=frozenset({1}))))
         assert shown_cause(context, dut.grouping, waiting) == expected
 
-    SIMULATIONS["tiny, 1 at a time"].run(check)
+    simulation.run(check)
 
 
 @pytest.mark.parametrize("mnemonic, network, lists", [("nlist", True, False), ("nwrite", False, True)])
