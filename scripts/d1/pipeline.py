@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from golden.isa import decode
@@ -21,9 +21,8 @@ X_STAGES = ("Xalu", "Xctl", "Xld", "Xst", "Xsimd", "Xmat")
 #: Of pipes from this one on, instructions may leave X before they execute, where nodes have queues for them.
 FIRST_QUEUED_PIPE = X_STAGES.index("Xsimd")
 
-#: Stages in the order in which an instruction passes them; it may leave out those in lower case, and what lies behind X. From Q
-#: it comes back to that of its pipe.
-STAGES = ("F", "b", "D", "q", "I", *X_STAGES, "Q", "M", "W")
+#: Stages in the order in which an instruction passes them; it may leave out those in lower case, and what lies behind X.
+STAGES = ("F", "b", "D", "q", "I", *X_STAGES, "Q", "E", "M", "W")
 
 #: What the second lane shows: why a thread's oldest instruction was not issued, or that it was held up in X.
 WAITS: dict[int, str] = {
@@ -45,7 +44,8 @@ class Issue(NamedTuple):
 
 
 class Execution(NamedTuple):
-    """A pipe with queues executes the oldest instruction of a thread there, and will in the next cycle, because of SRAM."""
+    """A pipe with queues executes the oldest instruction that a thread has there. ``stays``: it will in the next cycle as well;
+    ``waits``: since SRAM does not grant."""
 
     pipe: int
     thread: int
@@ -77,6 +77,8 @@ class ObservedCycle(NamedTuple):
         Per thread, the :class:`golden.layout.Event` that counts this cycle as lost, or 0.
     executions : sequence of Execution
         What executes in pipes with queues, be it in X or behind it.
+    starved : sequence of int
+        Of each pipe with queues, mask of threads whose oldest instruction that has not begun waits for an operand.
     """
 
     cycle: int
@@ -93,13 +95,27 @@ class ObservedCycle(NamedTuple):
     traps: int = 0
     stalls: Sequence[int] = (0, 0, 0, 0)
     executions: Sequence[Execution] = ()
+    starved: Sequence[int] = ()
 
 
 class _Instruction:
     """One instruction under way. ``number`` is that in the file, None if it is not written there; ``pc`` is None of what a
     debugger injects."""
 
-    __slots__ = ("commit", "held", "number", "order", "pc", "sequence", "stage", "thread", "trapped", "waited", "word")
+    __slots__ = (
+        "commit",
+        "held",
+        "number",
+        "order",
+        "pc",
+        "producer",
+        "sequence",
+        "stage",
+        "thread",
+        "trapped",
+        "waited",
+        "word",
+    )
 
     def __init__(self, thread: int, sequence: int, pc: int | None, word: int):
         self.thread = thread
@@ -116,6 +132,8 @@ class _Instruction:
         self.commit = -1
         self.order = -1
         self.trapped = False
+        #: Who wrote last what it reads, by number in the file.
+        self.producer: int | None = None
 
 
 class _Thread:
@@ -348,6 +366,12 @@ class PipelineFollower:
                 self._leave(instruction, bool(observed.killed & bit))
         for execution in observed.executions:
             self._execute_queued(execution, now)
+        begun = {(each.pipe, each.thread) for each in observed.executions}
+        for (pipe, number), queue in self._queues.items():
+            if queue and (pipe, number) not in begun:
+                starved = bool(observed.starved) and bool(observed.starved[pipe - FIRST_QUEUED_PIPE] >> number & 1)
+                self._wait(queue[0], WAITS[Event.OPERAND] if starved else "", now)
+                queue[0].waited |= starved
 
     def _execute_queued(self, execution: Execution, now: int) -> None:
         """What executes in a pipe with queues: it may have been in X for its first cycle, or it comes out of the queue."""
@@ -355,7 +379,8 @@ class PipelineFollower:
         instruction = queue[0]
         self._settling = [each for each in self._settling if each[0] is not instruction]
         if instruction.stage == "Q":
-            self._enter(instruction, X_STAGES[execution.pipe], now)
+            self._enter(instruction, "E", now)
+            self._show_producer(instruction)
         held = _WAITS_FOR_SRAM if execution.waits else _OCCUPIES
         self._wait(instruction, held if execution.stays else "", now)
         if not execution.stays:
@@ -364,7 +389,9 @@ class PipelineFollower:
 
     def _commit(self, instruction: _Instruction, now: int) -> None:
         thread = self._threads[instruction.thread]
-        for register in registers(instruction.word)[1]:
+        reads, writes = registers(instruction.word)
+        instruction.producer = self._last_writer(instruction.thread, reads)
+        for register in writes:
             thread.writers[register] = instruction.number
         if instruction.pc is None:
             instruction.commit = 0
@@ -427,11 +454,17 @@ class PipelineFollower:
     def _show_producer(self, instruction: _Instruction) -> None:
         """An arrow to an instruction that has waited for an operand, from the last one that writes what it reads."""
         if instruction.waited and instruction.number is not None:
-            reads, _ = registers(instruction.word)
-            writers = self._threads[instruction.thread].writers
-            producer = max((number for register in reads if (number := writers.get(register)) is not None), default=None)
+            producer = instruction.producer
+            if instruction.commit < 0:
+                producer = self._last_writer(instruction.thread, registers(instruction.word)[0])
             if producer is not None:
                 self._file.depend(instruction.number, producer)
+                instruction.waited = False
+
+    def _last_writer(self, thread: int, reads: Iterable[Register]) -> int | None:
+        """Of those that have written these registers last, the last one, by its number in the file."""
+        writers = self._threads[thread].writers
+        return max((number for register in reads if (number := writers.get(register)) is not None), default=None)
 
     # -- the file -----------------------------------------------------------------------------------------------------
 

@@ -132,4 +132,5 @@ def _observed(records: _Records) -> Iterator[ObservedCycle]:
                 for pipe, byte in enumerate(shown.get("execute", ()), start=FIRST_QUEUED_PIPE)
                 if byte & 0x80
             ],
+            starved=shown.get("starved", ()),
         )

@@ -40,7 +40,7 @@ RVFI = np.dtype(
 XVFI_KINDS = ("vector", "predicate", "read", "write", "send", "matrix")
 
 #: Ports of the view any of which makes a record: nothing else happens without them.
-_VIEW_ACTIVE = ("fetch_count", "inject", "decode", "correct", "redirect", "issue", "valid", "stall", "execute")
+_VIEW_ACTIVE = ("fetch_count", "inject", "decode", "correct", "redirect", "issue", "valid", "stall", "execute", "starved")
 
 Ports = tuple[tuple[str, int], ...]
 
@@ -152,7 +152,7 @@ def view_records(stream: Stream, cycles: npt.NDArray[np.void]) -> npt.NDArray[np
     bits = {name.removeprefix("view_"): count for name, count in stream.ports}
     layout: list[Any] = list(_HEAD)
     for name, count in bits.items():
-        if name in ("decode", "issue", "stall", "execute"):
+        if name in ("decode", "issue", "stall", "execute", "starved"):
             layout.append((name, "u1", count // 8))
         elif name == "fetch_words":
             layout.append((name, "<u4", count // 32))

@@ -301,6 +301,9 @@ class ObservedCore(Core):
                 Mux(pipe.good, Cat(~pipe.done, ~pipe.done & refused.get(name, 0), C(0, 2), pipe.thread, C(0, 1), C(1, 1)), 0)
                 for name, pipe in (("simd", self._simd), ("matrix", matrix))
             )
+            shown["starved"] = Cat(
+                Cat(*(queue.waiting & ~queue.ready), C(0, 8 - self.config.threads)) for queue in self._queues.values()
+            )
         m.d.sync += [getattr(self, f"view_{name}").eq(value) for name, value in shown.items()]
 
     @staticmethod

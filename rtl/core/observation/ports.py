@@ -52,6 +52,7 @@ VIEW_MEANINGS = {
     "trap": "pipes where it traps",
     "stall": "per thread, 8 bits: the event that it counts for the cycle, or 0",
     "execute": "of simd and matrix, 8 bits: it executes (bit 7), its thread (bits 4 and 5), it goes on (bit 0), for SRAM (bit 1)",
+    "starved": "of simd and matrix, 8 bits: threads of which the oldest that has not begun waits for an operand",
 }
 
 
@@ -105,7 +106,7 @@ def view_ports(config: NodeConfig) -> dict[str, int]:
         "issue": 8 * pipes,
         **masks,
         "stall": 8 * threads,
-        **({"execute": 16} if config.vector_queue else {}),
+        **({"execute": 16, "starved": 16} if config.vector_queue else {}),
     }
 
 

@@ -21,6 +21,7 @@ from rtl.core.grouping import PIPES
 from rtl.core.observation.core import ObservedCore
 from rtl.core.pipes.load import LoadPipe
 from rtl.core.pipes.store import StorePipe
+from rtl.core.vector_queue import VectorQueue
 
 __all__ = ["Mistake", "MistakenByColumn", "MistakenNode"]
 
@@ -61,6 +62,16 @@ class Mistake(IntEnum):
     STORE_ACCESS_FAULT_FIRST = 18
     #: CSRs read as those of the next thread.
     OTHER_THREADS_CSRS = 19
+    #: Operands of queued operations are overwritten before they are read.
+    QUEUED_READS_FORGOTTEN = 20
+    #: What queued operations will write is read as it was, or written before.
+    QUEUED_WRITES_FORGOTTEN = 21
+    #: Of a full queue, the operation of a certain place goes first.
+    QUEUE_OUT_OF_ORDER = 22
+    #: A full queue takes another one.
+    QUEUE_OVERRUN = 23
+    #: What is alone is executed while operations are queued.
+    QUEUES_NOT_AWAITED = 24
 
 
 class _MistakenLoadPipe(LoadPipe):
@@ -92,6 +103,21 @@ class _MistakenStorePipe(StorePipe):
         return m
 
 
+class _MistakenVectorQueue(VectorQueue):
+    """Queues that can lose their order when they are full."""
+
+    def __init__(self, wrong: Value, **sizes: Any):
+        self._wrong = wrong
+        super().__init__(**sizes)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = super().elaborate(platform)
+        for thread in range(self.threads):
+            with m.If(self._wrong & self.unstarted[thread][:-1].all()):
+                m.d.comb += self.oldest[thread].eq(self.unstarted_names[thread][1])
+        return m
+
+
 class _MistakenCore(Core):
     """A core that overrides what its parts tell each other. ``mistake`` is a signal of the node around it."""
 
@@ -101,15 +127,18 @@ class _MistakenCore(Core):
 
     def elaborate(self, platform: Any) -> Module:
         load, store = self._makes(Mistake.ACCESS_FAULT_FIRST), self._makes(Mistake.STORE_ACCESS_FAULT_FIRST)
+        swapped = self._makes(Mistake.QUEUE_OUT_OF_ORDER)
         with (
             patch.object(rtl.core.core, "LoadPipe", lambda config: _MistakenLoadPipe(config, load)),
             patch.object(rtl.core.core, "StorePipe", lambda config: _MistakenStorePipe(config, store)),
+            patch.object(rtl.core.core, "VectorQueue", lambda **sizes: _MistakenVectorQueue(swapped, **sizes)),
         ):
             m = super().elaborate(platform)
         self._spoil_operands(m)
         self._spoil_waiting(m)
         self._spoil_redirections(m)
         self._spoil_system(m)
+        self._spoil_queues(m)
         return m
 
     def _makes(self, mistake: IntEnum) -> Value:
@@ -174,6 +203,20 @@ class _MistakenCore(Core):
             following = self._csrs[(thread + 1) % self.config.threads]
             with m.If(self._makes(Mistake.OTHER_THREADS_CSRS) & self._mine(self._control, thread)):
                 m.d.comb += self._control.csr_read.eq(following.read)
+
+    def _spoil_queues(self, m: Any) -> None:
+        if not self._queues:
+            return
+        for thread in range(self.config.threads):
+            queued = m.submodules[f"grouping{thread}"].state.queued
+            with m.If(self._makes(Mistake.QUEUED_READS_FORGOTTEN)):
+                m.d.comb += [queued.reads.eq(0), queued.step_reads.eq(0)]
+            with m.If(self._makes(Mistake.QUEUED_WRITES_FORGOTTEN)):
+                m.d.comb += queued.writes.eq(0)
+            with m.If(self._makes(Mistake.QUEUE_OVERRUN)):
+                m.d.comb += queued.full.eq(0)
+            with m.If(self._makes(Mistake.QUEUES_NOT_AWAITED)):
+                m.d.comb += m.submodules[f"grouping{thread}"].state.occupying.eq(0)
 
 
 class _MistakenObservedCore(_MistakenCore, ObservedCore):

@@ -63,6 +63,11 @@ PROGRAMS = {
     Mistake.MRET_WITHOUT_UNSTACKING: "li a0, 0x88\n csrc mstatus, a0\n ld a1, 0(zero)\n csrr a0, mstatus\n",
     Mistake.STORE_ACCESS_FAULT_FIRST: "li a0, 1\n sd a1, 0(a0)\n csrr a0, mcause\n",
     Mistake.OTHER_THREADS_CSRS: "csrw mscratch, s0\n csrr a0, mscratch\n",
+    Mistake.QUEUED_READS_FORGOTTEN: "vexp2.f32 v9, v1\n vadd.f32 v10, v9, v2\n vld v2, 0(s3)\n vst v10, 0(s1)\n vld v11, 0(s1)\n",
+    Mistake.QUEUED_WRITES_FORGOTTEN: "vexp2.f32 v9, v1\n vadd.f32 v10, v9, v2\n vst v10, 0(s1)\n vld v11, 0(s1)\n",
+    Mistake.QUEUE_OUT_OF_ORDER: "vexp2.f32 v9, v1\n" + "".join(f"vadd.i32 v10, v9, v{n}\n vxor v9, v10, v2\n" for n in range(4)),
+    Mistake.QUEUE_OVERRUN: "vexp2.f32 v9, v1\n" + "".join(f"vadd.i32 v9, v9, v{n}\n" for n in range(1, 8)),
+    Mistake.QUEUES_NOT_AWAITED: "li a0, 0x45\n vexp2.f32 v9, v1\n vcvt.x0.f32 v10, v9, f12\n setfmt f12, a0\n",
 }  # fmt: skip
 
 #: What RVFI does not show: causes of traps, CSRs, what memory holds and in which order it is accessed, all that is not scalar.
@@ -77,6 +82,11 @@ NOT_IN_RVFI = {
     Mistake.MRET_WITHOUT_UNSTACKING,
     Mistake.STORE_ACCESS_FAULT_FIRST,
     Mistake.OTHER_THREADS_CSRS,
+    Mistake.QUEUED_READS_FORGOTTEN,
+    Mistake.QUEUED_WRITES_FORGOTTEN,
+    Mistake.QUEUE_OUT_OF_ORDER,
+    Mistake.QUEUE_OVERRUN,
+    Mistake.QUEUES_NOT_AWAITED,
 }
 
 
