@@ -19,6 +19,7 @@ from golden.config import PRESETS, ConfigError, NodeConfig, preset
         ({"sram_blocks": 17}, "sram_blocks = 17 is outside of 1 to 16"),
         ({"simd_passes": 16, "line_bytes": 16}, "simd_passes = 16 is more than the 4 units that lines of 16 bytes have"),
         ({"route_bits": 2}, "route_bits = 2 is not one of 0, 3, 4, 5"),
+        ({"vector_queue": 3}, "vector_queue = 3 is not one of 0, 2, 4, 8"),
         ({"bank_lines": 65_536}, "do not fit below the control page"),
         ({"core": "serial"}, "core = 'serial' is not one of pipelined, sequential"),
         ({"core": "sequential"}, "threads = 4 is not 1, which is all that a sequential core has"),

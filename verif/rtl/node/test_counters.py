@@ -89,10 +89,28 @@ CASES = {
     "such a branch whose operand is still on its way there": Case(
         "addi s2, s2, 1\n bnez s2, target", 2, {Event.INTEGER: 3, Event.FETCH: 3}
     ),
-    # Lines 0 and 2 are in one bank: each step takes two cycles, and what comes next waits for the second one.
+    # An operation may be used nine cycles behind its issue. The second one waits for that in its queue, and only what is to be
+    # alone waits for both.
+    "scalars behind SIMD operations that wait": Case(
+        "vadd.i32 v1, v2, v3\n vadd.i32 v1, v1, v3\n add t1, s1, s1\n add t2, s1, s1", 3,
+        {Event.INTEGER: 3, Event.SIMD: 2, Event.OPERAND: 15},
+    ),
+    # The queue has two places. The fourth one waits for six cycles until the second has its operand, and for another one until
+    # that has left the queue; then for nine more each.
+    "a queue that is full": Case(
+        "vadd.i32 v1, v2, v3\n" + 3 * "vadd.i32 v1, v1, v3\n" + "add t1, s1, s1", 4,
+        {Event.INTEGER: 2, Event.SIMD: 4, Event.OPERAND: 6 + 25, Event.STRUCTURAL: 1},
+    ),
+    # What is written waits for operands of the one in the queue, and of it alone.
+    "a load behind an operation that has to read its register": Case(
+        "vadd.i32 v1, v2, v3\n vadd.i32 v4, v1, v5\n vld v6, (s2)\n vld v5, (s2)", 3,
+        {Event.INTEGER: 1, Event.SIMD: 2, Event.LOAD: 2, Event.OPERAND: 8 + 7},
+    ),
+    # Lines 0 and 2 are in one bank: each step takes two cycles, and what comes next waits for the second one. In the second cycle
+    # of the first step all is granted.
     "a bank that both operands want": Case(
         "mstep.bf16.mm m0, (t3), (t4)\n mstep.bf16.mm m1, (t3), (t4)", 2,
-        {Event.INTEGER: 1, Event.MATRIX: 2, Event.BANK: 2},
+        {Event.INTEGER: 1, Event.MATRIX: 2, Event.BANK: 1, Event.OPERAND: 1},
         before="addi t3, s2, 0\n addi t4, s2, 32",
     ),
     "loads, stores and what needs no memory": Case(
