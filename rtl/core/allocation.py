@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which threads' instructions go to which pipes in a cycle."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.core.grouping import PIPES, PipeKind
+from rtl.core.turn_order import TurnOrder
 
 __all__ = ["Allocation", "ChoiceLayout"]
 
@@ -20,10 +21,14 @@ class ChoiceLayout(data.StructLayout):
 class Allocation(wiring.Component):
     """Threads choose in turn, each as many of its oldest instructions as find their pipes free, in order.
 
-    Whose turn it is goes round with every cycle in which anybody is ready. So in any ``threads`` such cycles every thread chooses
-    first once, and an instruction that stays ready is issued at the latest in that cycle, if its pipe is free in it. The others
-    follow in the order of their numbers in one round, against it in the next: so each of two threads goes before the other as
-    often as behind it, wherever the rest of the threads may be.
+    Their order is that of :class:`rtl.core.turn_order.TurnOrder`: who wants to issue, and could not, goes before all who could.
+    So while a thread waits for what threads share, each of the others takes it away in at most one cycle, and in the first cycle
+    thereafter in which it is free the thread has it; however long a pipe, the divider or room in the network is taken each time,
+    and whatever rhythm it comes free in.
+
+    An oldest instruction that draws random bits keeps the generators for itself while its pipe is not free: others could draw in
+    another pipe, so that the two would never be free together. What else it may need beside its pipe only those can take who
+    have the same pipe.
 
     Parameters
     ----------
@@ -35,6 +40,8 @@ class Allocation(wiring.Component):
     -------
     ready : In(threads x width)
         The instruction may be issued if all older ones are.
+    wants : In(threads)
+        Of the oldest instruction, nothing but what threads share keeps it from being issued.
     kinds : In(threads x width x PipeKind)
     random : In(threads x width)
         It uses the generators of random bits, which serve one instruction at a time.
@@ -53,6 +60,7 @@ class Allocation(wiring.Component):
         super().__init__(
             {
                 "ready": In(data.ArrayLayout(width, threads)),
+                "wants": In(threads),
                 "kinds": In(data.ArrayLayout(data.ArrayLayout(PipeKind(), width), threads)),
                 "random": In(data.ArrayLayout(width, threads)),
                 "free": In(len(PIPES)),
@@ -65,18 +73,16 @@ class Allocation(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         threads, width = self.threads, self.width
-        first, backwards = Signal(range(threads)), Signal()
-        if threads > 1:
-            with m.If(Cat(self.ready[thread].any() for thread in range(threads)).any()):
-                m.d.sync += Cat(first, backwards).eq(Cat(first, backwards) + 1)
+        m.submodules.order = order = TurnOrder(threads)
+        m.d.comb += [
+            order.advance.eq(self.wants.any()),
+            *(order.passed[thread].eq(self.wants[thread] & (self.take[thread] == 0)) for thread in range(threads)),
+        ]
 
         # The threads' requests in the order in which they choose.
         request_layout = data.StructLayout({"ready": width, "kinds": data.ArrayLayout(PipeKind(), width), "random": width})
         requests = [Signal(request_layout, name=f"request{place}") for place in range(threads)]
-        numbers = [Signal.like(first, name=f"number{place}") for place in range(threads)]
-        for place, number in enumerate(numbers):
-            m.d.comb += number.eq(Mux(backwards, first - place, first + place))
-        for request, number in zip(requests, numbers, strict=True):
+        for request, number in zip(requests, order.numbers, strict=True):
             with m.Switch(number):
                 for thread in range(threads):
                     with m.Case(thread):
@@ -88,7 +94,7 @@ class Allocation(wiring.Component):
 
         alu, control = PIPES.index("alu"), PIPES.index("control")
         free, random_free = self.free, self.random_free
-        for place, (request, number) in enumerate(zip(requests, numbers, strict=True)):
+        for place, (request, number) in enumerate(zip(requests, order.numbers, strict=True)):
             goes, granted = 1, []
             for slot in range(width):
                 kind = Signal(PipeKind(), name=f"kind{place}_{slot}")
@@ -107,7 +113,7 @@ class Allocation(wiring.Component):
                 random_still_free = Signal(name=f"random_free{place}_{slot}")
                 m.d.comb += [
                     still_free.eq(free & ~(pipes & grant.replicate(len(PIPES)))),
-                    random_still_free.eq(random_free & ~(grant & request.random[slot])),
+                    random_still_free.eq(random_free & ~(request.random[slot] & (grant if slot else request.ready[slot]))),
                 ]
                 for index in range(len(PIPES)):
                     choice = self.choices[index]

@@ -475,13 +475,15 @@ class Core(wiring.Component):
                 state.loading.scalar.eq(state.ungranted.load & load.x.entry.decoded.load & load.x.entry.insn[7:12].any()),
                 state.loading.vector.eq(state.ungranted.load & load.x.entry.decoded.vector_load),
                 state.loading.number.eq(load.x.entry.insn[7:12]),
-                grouping.response_waiting.eq(self.network.rx_valid),
+                # Only one that a load keeps from its port: a stream of responses would keep out loads for ever.
+                grouping.response_waiting.eq(self.network.rx_valid & ~self.network.rx_ready),
                 grouping.network_room.eq(self.network.tx_room),
                 grouping.division_room.eq(
                     ~self._multiply_divide.divides & ~(self._control.x_valid & self._control.x.entry.decoded.divide)
                 ),
                 *((grouping.list_room.eq(self.lists.room & ~store.list_in_x),) if config.lists else ()),
                 allocation.ready[thread].eq(grouping.ready),
+                allocation.wants[thread].eq(grouping.wants),
                 allocation.kinds[thread].eq(grouping.kinds),
                 front.take.eq(allocation.take[thread]),
             ]

@@ -173,13 +173,16 @@ class Grouping(wiring.Component):
         The thread may issue at all.
     state : In(ThreadHazards)
     response_waiting : In(1)
-        A read response waits for the vector registers' write port: no load may claim it.
+        A read response waits, since a load has the vector registers' write port: no further load may claim it.
     network_room : In(1), and where the configuration has lists list_room : In(1)
     division_room : In(1)
         No division is under way.
     ready : Out(issue_width)
     there : Out(issue_width), if the configuration has queues
         A SIMD, predicate or matrix operation could execute at once, as far as vector registers, predicates and accumulators go.
+    wants : Out(1)
+        Nothing of the thread's own holds back its oldest instruction: it waits for nothing but what the threads share, which are
+        pipes, generators of random bits, divider, rooms and the write port.
     kinds : Out(issue_width x PipeKind)
     stall : Out(StallLayout)
         Why nothing is issued in this cycle, if nothing is.
@@ -202,6 +205,7 @@ class Grouping(wiring.Component):
                 "network_room": In(1),
                 "division_room": In(1),
                 "ready": Out(width),
+                "wants": Out(1),
                 "kinds": Out(data.ArrayLayout(PipeKind(), width)),
                 "stall": Out(StallLayout()),
             }
@@ -216,6 +220,7 @@ class Grouping(wiring.Component):
             m.d.comb += self.ready[number].eq(self.valid[number] & self.runs & slot.free & together)
             if self.config.vector_queue:
                 m.d.comb += self.there[number].eq(slot.there)
+        m.d.comb += self.wants.eq(self.valid[0] & self.runs & ~slots[0].for_operand)
         self._explain(m, slots[0])
         return m
 

@@ -10,7 +10,7 @@ from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Instruction, Unit
 from golden.simd import transpose_group
 
-__all__ = ["Named", "UnderWay", "has_operands", "named", "pipe_of", "ready"]
+__all__ = ["Named", "UnderWay", "has_operands", "named", "pipe_of", "ready", "wants"]
 
 _PIPES = {
     Unit.ALU: "alu",
@@ -168,10 +168,10 @@ def _waits_for_vectors(config: NodeConfig, instruction: Named, state: UnderWay) 
     return bool(behind or pipe in state.full & state.starved)
 
 
-def _waits(config: NodeConfig, instruction: Named, state: UnderWay) -> bool:
-    """Whether something that is under way holds it back, other than a full queue."""
+def wants(config: NodeConfig, instruction: Named, state: UnderWay) -> bool:
+    """Whether nothing of its own thread that is under way holds it back, other than a full queue."""
     i = instruction
-    return (
+    return not (
         "gathering" in state.flags
         or bool((i.scalars_read | i.scalars_written) & state.scalars)
         or _waits_for_vectors(config, i, state)
@@ -180,7 +180,14 @@ def _waits(config: NodeConfig, instruction: Named, state: UnderWay) -> bool:
         or (i.writes_memory and "reading" in state.flags)
         or (i.alone and bool({"occupying", "reading"} & state.flags))
         or (i.unit(Unit.CSR) and "simd_pending" in state.flags)
-        or (i.unit(Unit.DIVIDE) and not state.division_room)
+    )
+
+
+def _lacks(instruction: Named, state: UnderWay) -> bool:
+    """Whether something that the threads share, other than its pipe, is not free for it."""
+    i = instruction
+    return (
+        (i.unit(Unit.DIVIDE) and not state.division_room)
         or (i.unit(Unit.NETWORK) and not (state.list_room if i.mnemonic("nlist") else state.network_room))
         or (i.unit(Unit.VECTOR_LOAD) and "response_waiting" in state.flags)
     )
@@ -211,7 +218,8 @@ def ready(config: NodeConfig, oldest: Sequence[Named], state: UnderWay) -> list[
     """Which of a thread's oldest instructions may be issued in this cycle, if all that are older are."""
     full = state.full if config.vector_queue else frozenset()
     return [
-        not _waits(config, instruction, state)
+        wants(config, instruction, state)
+        and not _lacks(instruction, state)
         and pipe_of(instruction) not in full
         and not any(_apart(config, older, instruction) for older in oldest[:place])
         for place, instruction in enumerate(oldest)

@@ -17,7 +17,7 @@ from golden.config import NodeConfig, preset
 from golden.isa import INSTRUCTIONS, Unit
 from rtl.core.decoder import Decoder
 from rtl.core.grouping import PIPES, Grouping
-from verif.rtl.core.hazards import UnderWay, has_operands, named, pipe_of, ready
+from verif.rtl.core.hazards import UnderWay, has_operands, named, pipe_of, ready, wants
 from verif.rtl.simulate import Simulation, property_settings
 
 CONFIGS = {
@@ -168,6 +168,7 @@ def test_what_the_contract_forbids_waits_and_what_it_allows_does_not(name: str) 
                 if config.vector_queue:
                     there = context.get(dut.grouping.there)
                     assert [bool(there >> n & 1) for n in range(len(oldest))] == [has_operands(o, case.state) for o in oldest]
+                assert context.get(dut.grouping.wants) == (case.runs and wants(config, oldest[0], case.state)), about
 
         simulation.run(check)
 
@@ -184,6 +185,7 @@ def test_instructions_that_are_not_there_are_not_ready() -> None:
             show(context, dut, case)
             context.set(dut.grouping.valid, (1 << count) - 1)
             assert context.get(dut.ready) == (1 << count) - 1
+            assert context.get(dut.grouping.wants) == (count > 0)
 
     SIMULATIONS["tiny, 4 at a time"].run(check)
 
@@ -247,5 +249,9 @@ def test_all_instructions_behind_each_thing_that_can_be_under_way(name: str) -> 
             for state in things:
                 seen, _ = show(context, simulation.component, Case((insn,) * config.issue_width, state))
                 assert seen[:1] == ready(config, [instruction], state), (instruction.row, state)
+                assert context.get(simulation.component.grouping.wants) == wants(config, instruction, state), (
+                    instruction.row,
+                    state,
+                )
 
     simulation.run(check)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from golden.config import NodeConfig
 from golden.isa import INSTRUCTIONS, Unit
 from golden.layout import Event
-from verif.rtl.core.hazards import Named, UnderWay, named, pipe_of, ready
+from verif.rtl.core.hazards import Named, UnderWay, named, pipe_of, wants
 from verif.rtl.core.test_grouping import CONFIGS, REGISTERS, SIMULATIONS, Case, cases, show
 from verif.rtl.simulate import property_settings
 
@@ -67,9 +67,7 @@ def cause(config: NodeConfig, oldest: Named, case: Case, waiting: Waiting) -> Ev
         return Event.CREDIT
     if awaits_grant(config, oldest, state, waiting):
         return Event.BANK
-    of_thread = replace(state, flags=state.flags - {"response_waiting"}, network_room=True, list_room=True, division_room=True)
-    of_thread = replace(of_thread, full=state.full & state.starved)
-    return Event.STRUCTURAL if ready(config, [oldest], of_thread) == [True] else Event.OPERAND
+    return Event.STRUCTURAL if wants(config, oldest, state) else Event.OPERAND
 
 
 def shown_cause(context: Any, grouping: Any, waiting: Waiting) -> str:
