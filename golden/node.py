@@ -127,6 +127,8 @@ class GoldenNode:
         self._overflowed: int | None = None
         self._response_lost = False
         self._lost_links = 0
+        #: Threads that wait or have waited, in the order in which they began.
+        self._waiters: list[Thread] = []
         self._first_start = 0
         self._last_stop = 0
         self._requests_sent = 0
@@ -207,6 +209,20 @@ class GoldenNode:
             if self._overflowed is None:
                 self._overflowed = semaphore
         self.semaphores[semaphore] = total
+
+    def queue_waiter(self, thread: Thread) -> None:
+        """A thread begins to wait for a semaphore."""
+        if thread in self._waiters:
+            self._waiters.remove(thread)
+        self._waiters.append(thread)
+
+    def next_waiter(self, semaphore: int) -> Thread | None:
+        """Of the threads that wait for a semaphore, and whose amount it holds, the one that has waited longest."""
+        value = self.semaphores[semaphore]
+        for thread in self._waiters:
+            if thread.state is ThreadState.WAITING and thread.awaited[0] == semaphore and thread.awaited[1] <= value:
+                return thread
+        return None
 
     def send(self, packet: Packet) -> None:
         """A thread sends a request; it leaves at the next ``flush``."""

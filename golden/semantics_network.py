@@ -151,11 +151,14 @@ def _nlist(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operatio
 
 
 def _swait(thread: Thread, fields: Fields, pc: int) -> tuple[Operation, Operation]:
-    x, rs1, semaphore, semaphores = thread.x, fields.rs1, thread.semaphore(fields.rd), thread.node.semaphores
+    x, rs1, semaphore, node = thread.x, fields.rs1, thread.semaphore(fields.rd), thread.node
+    semaphores = node.semaphores
 
     def complete() -> int | None:
         needed = x[rs1] & _SEMAPHORE_MASK
-        if semaphores[semaphore] < needed:
+        # What a waiting thread is covered for is due to it; who has been woken has waited longest of all.
+        due_to_another = not thread.woken and node.next_waiter(semaphore) is not None
+        if semaphores[semaphore] < needed or due_to_another:
             thread.wait_for(semaphore, needed)
             return None
         semaphores[semaphore] -= needed

@@ -131,6 +131,8 @@ class Thread:
         self.events = EventCounts() if self.config.core == "pipelined" else None
         #: Semaphore and count that the thread waits for, meaningful while it is WAITING.
         self.awaited: tuple[int, int] = (0, 0)
+        #: Whether the next instruction is the swait that the thread has just been woken for.
+        self.woken = False
         #: Vector register whose nread the next instruction needs.
         self.blocked: int | None = None
         #: Whether the next instruction is an nlist that found no free place.
@@ -270,8 +272,9 @@ class Thread:
         self.v[register] = None
 
     def wait_for(self, semaphore: int, needed: int) -> None:
-        """Become WAITING until the semaphore holds what is needed."""
+        """Become WAITING until the semaphore holds what is needed, behind all threads that wait already."""
         self.awaited = (semaphore, needed)
+        self.node.queue_waiter(self)
         self.state = ThreadState.WAITING
 
     def forget_code(self) -> None:
@@ -397,8 +400,9 @@ class Thread:
         node = self.node
         executed = 0
         while executed < budget and self._ready():
-            if node.observed or self.debug.stepping:
+            if node.observed or self.debug.stepping or self.woken:
                 executed += self._step()
+                self.woken = False
             else:
                 executed += self._burst(budget - executed)
             node.flush()
@@ -409,10 +413,10 @@ class Thread:
         if self.active:
             self._take_network_error()
         if self.state is ThreadState.WAITING:
-            semaphore, needed = self.awaited
-            if self.node.semaphores[semaphore] < needed:
+            if self.node.next_waiter(self.awaited[0]) is not self:
                 return False
             self.state = ThreadState.RUNNING
+            self.woken = True
         return self.state is ThreadState.RUNNING and self.blocked is None and not self.held
 
     def _burst(self, budget: int) -> int:

@@ -34,6 +34,7 @@ from rtl.core.semaphores import Semaphores
 from rtl.core.thread_control import ThreadControl
 from rtl.core.vector_queue import VectorQueue
 from rtl.core.vector_registers import VectorRegisters
+from rtl.core.waiters import Waiters
 from rtl.frontend.entry import QueueEntry
 from rtl.frontend.frontend import FrontEnd
 from rtl.matrix.array import matrix_name
@@ -79,6 +80,7 @@ class Core(wiring.Component):
         m.submodules.predicates = self._predicates = PredicateRegisters(config)
         m.submodules.formats = self._formats = FormatTable(config, readers=2)
         m.submodules.semaphores = self._semaphores = Semaphores(config)
+        m.submodules.waiters = self._waiters = Waiters(config.threads)
         m.submodules.control_page = self._page = ControlPage(config)
         self._csrs = [ThreadCsrs() for _ in threads]
         self._controls = [ThreadControl(config.semaphores) for _ in threads]
@@ -290,7 +292,7 @@ class Core(wiring.Component):
         return pipe.x.thread == thread
 
     def _connect_threads(self, m):
-        control_pipe, store, page = self._control, self._store, self._page
+        control_pipe, store, page, waiters = self._control, self._store, self._page, self._waiters
         # What is injected does not retire.
         injecting = Cat(debug.injecting for debug in self._debugs)
         self._retires = {name: Signal(name=f"{name}_retires") for name in PIPES}
@@ -331,6 +333,11 @@ class Core(wiring.Component):
                 control.next_pc.eq(front.next_pc),
                 control.vector.eq(csr.vector),
                 control.semaphores.eq(self._semaphores.values),
+                control.wake.eq(waiters.wake[thread]),
+                waiters.numbers[thread].eq(control.wait_sem),
+                waiters.covered[thread].eq(control.covered),
+                waiters.parks[thread].eq(control.park),
+                waiters.forget[thread].eq(control.redirect | Cat(retired.values()).any()),
                 front.run.eq(control.run),
                 csr.number.eq(control_pipe.csr_number),
                 csr.operand.eq(control_pipe.csr_operand),
@@ -375,7 +382,9 @@ class Core(wiring.Component):
         m.d.comb += [
             self._frontend.flush.eq(control_pipe.flush | Cat(control.flush for control in self._controls).any()),
             self._frontend.update.eq(control_pipe.update),
-            control_pipe.covered.eq(semaphores.covered),
+            waiters.thread.eq(control_pipe.x.thread),
+            waiters.number.eq(control_pipe.semaphore),
+            control_pipe.covered.eq(semaphores.covered & ~waiters.due_to_another),
             store.tohost.eq(page.tohost),
             semaphores.number.eq(control_pipe.semaphore),
             semaphores.amount.eq(control_pipe.amount),

@@ -47,6 +47,10 @@ class ThreadControl(wiring.Component):
     vector : In(64)
         mtvec.
     semaphores : In
+    covered : Out(1), wait_sem : Out(5)
+        The thread is WAITING, and the semaphore holds what it waits for; which one it waits for, or has waited for last.
+    wake : In(1)
+        Be RUNNING; only where ``covered``.
     state : Out(ThreadState)
     run : Out(1)
         RUNNING.
@@ -91,6 +95,9 @@ class ThreadControl(wiring.Component):
                 "next_pc": In(64),
                 "vector": In(64),
                 "semaphores": In(data.ArrayLayout(SEMAPHORE_VALUE_BITS, semaphores)),
+                "covered": Out(1),
+                "wait_sem": Out(5),
+                "wake": In(1),
                 "state": Out(ThreadState, init=ThreadState.HALTED),
                 "run": Out(1),
                 "hold": Out(1),
@@ -121,15 +128,16 @@ class ThreadControl(wiring.Component):
         for number in range(len(self.semaphores)):
             with m.If(wait_sem == number):
                 m.d.comb += available.eq(self.semaphores[number])
-        wake, pending, takes_errors = Signal(), Signal(), Signal()
+        pending, takes_errors = Signal(), Signal()
         m.d.comb += [
             pending.eq(failed & ~handling),
             takes_errors.eq(pending & (state != ThreadState.TRAPPED) & ~stopped),
             self.run.eq(state == ThreadState.RUNNING),
-            wake.eq(waiting & (available >= wait_amount)),
+            self.wait_sem.eq(wait_sem),
+            self.covered.eq(waiting & (available >= wait_amount)),
             self.hold.eq((pending & ~self.injecting) | left_behind),
             self.wait.eq(Mux(waiting, Cat(wait_sem, C(0, 11), wait_amount), 0)),
-            self.busy.eq(self.run | wake | takes_errors),
+            self.busy.eq(self.run | self.wake | takes_errors),
         ]
 
         misaligned_start = self.start & self.start_pc[:2].any()
@@ -173,7 +181,7 @@ class ThreadControl(wiring.Component):
             m.d.sync += unhandled.eq(unhandled - 1)
         with m.If(self.returns):
             m.d.sync += handling.eq(0)
-        with m.If(wake):
+        with m.If(self.wake):
             m.d.sync += state.eq(ThreadState.RUNNING)
         with m.If(self.park):
             m.d.sync += [

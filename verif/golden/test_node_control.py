@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from golden.config import CONTROL_PAGE_OFFSET, preset
+from golden.config import CONTROL_PAGE_OFFSET, NodeConfig, preset
 from golden.layout import (
     SEMAPHORE_BLOCK,
     SRAM_BASE,
@@ -27,7 +27,7 @@ from golden.packet import Packet
 from golden.program import Program, ProgramError
 from verif.golden.encoding import encode, program, run_words
 
-TINY = preset("tiny")
+TINY, D1 = preset("tiny"), preset("d1")
 LINE = TINY.line_bytes
 HALT = encode("halt", 0)
 SPIN = encode("jal", 0, 0)
@@ -119,6 +119,64 @@ def test_spost_wakes_another_thread() -> None:
     assert [thread.state for thread in node.threads] == [ThreadState.HALTED] * 2
     assert node.threads[1].exit_code == 7
     assert node.semaphores[1] == 0
+
+
+def waiting(amounts: dict[int, int], *words: int, config: NodeConfig = D1) -> GoldenNode:
+    """A node whose threads have begun, in this order, to wait for so much of semaphore 3; ``words`` follow at SRAM_BASE + 8."""
+    node = GoldenNode(config)
+    node.load(program([encode("swait", 3, 5), HALT, *words]))
+    for thread, amount in amounts.items():
+        node.threads[thread].x[5] = amount
+        node.threads[thread].start(SRAM_BASE)
+        node.run()
+    assert [node.threads[thread].state for thread in amounts] == [ThreadState.WAITING] * len(amounts)
+    return node
+
+
+def test_of_those_who_are_covered_the_one_that_waits_longest_takes() -> None:
+    node = waiting({2: 1, 0: 3, 1: 1})
+    for through in ([2], [2, 1]):
+        node.post(3, 1)
+        node.run()
+        assert [n for n in (2, 0, 1) if node.threads[n].state is ThreadState.HALTED] == through
+    node = waiting({2: 1, 0: 3, 1: 1})
+    node.post(3, 3)
+    node.run()
+    assert [node.threads[n].state for n in (2, 0, 1)] == [ThreadState.HALTED, ThreadState.WAITING, ThreadState.HALTED]
+    assert node.semaphores[3] == 1
+
+
+def test_a_running_thread_does_not_take_what_a_waiting_one_is_covered_for() -> None:
+    """It posts what the other waits for, and asks for it at once."""
+    words = encode("spost", 3, 5), encode("swait", 3, 5), encode("spost", 3, 5), HALT
+    node = waiting({1: 2}, *words, config=TINY)
+    node.threads[0].x[5] = 2
+    node.threads[0].start(SRAM_BASE + 8)
+    node.run()
+    assert [(thread.state, thread.minstret) for thread in node.threads] == [
+        (ThreadState.WAITING, 1),
+        (ThreadState.HALTED, 2),
+    ]
+
+
+def test_a_running_thread_takes_what_is_too_little_for_those_who_wait() -> None:
+    node = waiting({1: 2}, encode("spost", 3, 5), encode("swait", 3, 5), HALT, config=TINY)
+    node.threads[0].x[5] = 1
+    node.threads[0].start(SRAM_BASE + 8)
+    node.run()
+    assert [thread.state for thread in node.threads] == [ThreadState.HALTED, ThreadState.WAITING]
+    assert node.semaphores[3] == 0
+
+
+def test_nothing_is_kept_for_a_thread_that_goes_elsewhere() -> None:
+    """It is stopped while it is covered; what it waited for is free for all then."""
+    node = waiting({1: 1}, encode("swait", 3, 5), HALT, config=TINY)
+    node.post(3, 1)
+    node.write_register(field(1, ThreadRegister.STATE), 0)
+    node.threads[0].x[5] = 1
+    node.threads[0].start(SRAM_BASE + 8)
+    node.run()
+    assert (node.threads[0].state, node.semaphores[3]) == (ThreadState.HALTED, 0)
 
 
 def test_posts_saturate_and_report_it() -> None:

@@ -29,7 +29,7 @@ class ControlPipe(wiring.Component):
     update : Out(BranchUpdate)
         What the predictor learns.
     halt, park, flush, mret, breaks : Out(1)
-        halt: ends with exit code rs1. park: waits for ``semaphore`` to reach ``amount``. flush: fence.i. breaks: stops at an
+        halt: ends with exit code rs1. park: waits for ``amount`` of ``semaphore``. flush: fence.i. breaks: stops at an
         ``ebreak``, which does not retire.
     injected : In(1), stops_at_ebreak : In(1)
         A debugger injects the instruction in X: its thread redirects to where it jumps, and nowhere else. ``ebreak`` stops.
@@ -42,7 +42,7 @@ class ControlPipe(wiring.Component):
     set_format : Out(1)
         Write the format descriptor that the instruction names with ``csr_operand``.
     semaphore : Out(5), amount : Out(16), take, post : Out(1), covered : In(1)
-        Change of a semaphore, and whether it holds the amount.
+        Change of a semaphore, and whether it holds the amount and that is not due to another thread.
     predicate : In(line_bytes)
         The predicate ps1 of the instruction in X.
     """

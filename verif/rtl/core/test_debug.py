@@ -149,6 +149,7 @@ class OneThread(wiring.Component):
             control.park.eq(leaves_as(Outcome.PARKS)),
             control.park_amount.eq(1),
             control.semaphores[0].eq(self.posts),
+            control.wake.eq(control.covered),
             control.error.eq(self.error),
             control.returns.eq(leaves_as(Outcome.JUMPS) & self.returns),
             control.in_slot.eq(first | gathering),

@@ -26,6 +26,10 @@ class StarvationMistake(IntEnum):
     PASSED_OVER_FORGOTTEN = 1
     #: No vector load is issued while there is a read response.
     RESPONSES_FIRST = 2
+    #: A swait takes what a waiting thread is covered for, or has been woken for.
+    WAITERS_NOT_HEEDED = 3
+    #: What a thread was woken for stays due to it when it goes elsewhere.
+    WOKEN_FOR_EVER = 4
 
 
 class StarvingAllocation(Allocation):
@@ -56,7 +60,15 @@ class _StarvingCore(Core):
         for thread in range(self.config.threads):
             with m.If(self._makes(StarvationMistake.RESPONSES_FIRST)):
                 m.d.comb += m.submodules[f"grouping{thread}"].response_waiting.eq(self.network.rx_valid)
+            with m.If(self._makes(StarvationMistake.WOKEN_FOR_EVER)):
+                m.d.comb += self._waiters.forget[thread].eq(self._controls[thread].park | self._takes(thread))
+        with m.If(self._makes(StarvationMistake.WAITERS_NOT_HEEDED)):
+            m.d.comb += self._control.covered.eq(self._semaphores.covered)
         return m
+
+    def _takes(self, thread: int) -> Value:
+        """The thread's swait takes what it asks for."""
+        return self._control.take & self._mine(self._control, thread)
 
     def _makes(self, mistake: StarvationMistake) -> Value:
         return self._mistake == mistake

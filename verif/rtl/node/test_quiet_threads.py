@@ -124,7 +124,7 @@ stop:   .dword 0
 _MODULE = re.compile(r"module \\?(\S+) ?\(")
 _ASSIGNED = re.compile(r"(?:^|\s)(\\\S+ |[\w$]+)(?:\[[^\]]*\])? <= ")
 _OWN_MODULE = re.compile(r"\.(?:control|csrs|debug|queue|buffer)(\d)\b")
-_OWN_REGISTER = re.compile(r"(?:late_registers|busy|at_home|waited)(\d)$|threads__(\d)__")
+_OWN_REGISTER = re.compile(r"(?:late_registers|busy|at_home|waited|woken)(\d)$|threads__(\d)__")
 _RETIREMENT = re.compile(r"retirement__(\d+)__")
 
 #: Registers with a bit for each thread, by module.
@@ -228,8 +228,50 @@ def test_threads_have_the_same_flip_flops(flip_flops: list[list[FlipFlop]]) -> N
     names = [sorted(re.sub(r"\d", "", f"{each.module} {each.name}") for each in mine) for mine in flip_flops]
     assert all(mine == names[0] for mine in names)
     assert {part_of(each) for each in flip_flops[1]} == {
-        "d1_node", "core", "control", "csrs", "events", "debug", "queue", "buffer", "fetch", "cache", "vectors", "predicates"
+        "d1_node", "core", "control", "csrs", "events", "debug", "queue", "buffer", "fetch", "cache", "vectors", "predicates",
+        "waiters",
     }  # fmt: skip
+
+
+#: Thread 0 works at once, each other one when it has its one of a semaphore.
+CONTENTION = """
+_start: csrr t0, mhartid
+        andi t0, t0, 3
+        li s1, 1
+        beqz t0, works
+        swait 3, s1
+works:  addi a0, a0, 1
+        j works
+"""
+
+
+def test_of_threads_that_wait_for_a_semaphore_a_post_wakes_the_one_that_can_take(
+    tmp_path: Path, flip_flops: list[list[FlipFlop]]
+) -> None:
+    library = build(CONFIG, "macro", "vcd", quick=True)
+    program = assemble(CONTENTION, config=CONFIG)
+    with SimulatedArray(CONFIG, 1, 1, library=library) as array:
+        load_program(array, program)
+        for thread in (0, 2, 1, 3):
+            start(array, 0, 0, thread, program.entry)
+            array.run(SETTLING)
+        path = tmp_path / "waves.vcd"
+        array.open_waves(path)
+        array.run(20)
+        array.write_register(0, 0, semaphore_offset(3), 1)
+        array.run(WATCHED)
+        array.close_waves()
+        assert array.node_state(0, 0).waiting == 0b1010
+        for left in (0b1000, 0):
+            array.write_register(0, 0, semaphore_offset(3), 1)
+            array.run(SETTLING)
+            assert array.node_state(0, 0).waiting == left
+
+    changes = edges(path, [each for mine in flip_flops for each in mine])
+    toggling = [{each.name: changes[each][:4] for each in mine if changes[each]} for mine in flip_flops]
+    assert toggling[2], "the one that has waited longest goes on"
+    assert not toggling[1]
+    assert not toggling[3]
 
 
 @pytest.mark.parametrize("rotation", range(CONFIG.threads))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from golden.config import NodeConfig, preset
-from golden.layout import SRAM_BASE
+from golden.layout import SRAM_BASE, ControlRegister, ThreadRegister, ThreadState, control_offset, semaphore_offset, thread_offset
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.assembler import assemble
 from sw.host import load_program, start
@@ -61,6 +61,12 @@ lines:  .zero LINE_BYTES
 #: Cycles after which a thread counts as starved: many times what all bounds allow.
 LIMIT = 20_000
 
+#: The one of which there is one.
+SEMAPHORE = 2
+
+#: Packets between a post and a start: with some of them the start comes before the thread has taken.
+FILLERS = range(10)
+
 
 @dataclass(frozen=True)
 class Contest:
@@ -98,7 +104,15 @@ def responses(config: NodeConfig) -> Iterator[Contest]:
             yield Contest(loop, "vld v20, 0(s2)\n", 6, delay=delay)
 
 
-CONTESTS = {"divider": divisions, "responses": responses}
+def semaphores(config: NodeConfig) -> Iterator[Contest]:
+    """Each other thread has the semaphore once before the last one at most, and hands it on within 8 cycles and what it does."""
+    for fill in range(6):
+        for delay in range(30, 36):
+            loop = f"swait {SEMAPHORE}, s4\n{nops(fill)}spost {SEMAPHORE}, s4\n"
+            yield Contest(loop, loop, config.threads * (8 + fill), delay=delay)
+
+
+CONTESTS = {"divider": divisions, "responses": responses, "semaphores": semaphores}
 
 
 def cycles_taken(library: SimulatorLibrary, contest: Contest, rows: int = 1, y: int = 0) -> int | None:
@@ -111,6 +125,7 @@ def cycles_taken(library: SimulatorLibrary, contest: Contest, rows: int = 1, y: 
         load_program(array, program, [(0, y)])
         for thread in range(config.threads):
             start(array, 0, y, thread, program.entry)
+        array.write_register(0, y, semaphore_offset(SEMAPHORE), 1)
         if array.run(LIMIT).reason != "ended":
             return None
         return int.from_bytes(array.peek(0, y, program.symbols["took"] - SRAM_BASE, 8), "little")
@@ -126,12 +141,39 @@ def test_nobody_waits_longer_than_for_all_others_once(config: NodeConfig, name: 
         assert took <= contest.bound_cycles, contest
 
 
+def left_waiting(library: SimulatorLibrary, fillers: int, rows: int = 1, y: int = 0) -> bool:
+    """Two threads wait; the first is covered, and started elsewhere a little later, behind so many packets that do nothing.
+
+    Whether the second one waits for ever, though it is covered then.
+    """
+    program = assemble(f"_start: li s4, 1\n swait {SEMAPHORE}, s4\n halt s4\n over: halt zero\n", config=library.config)
+    with SimulatedArray(library.config, rows, 1, library=library) as array:
+        load_program(array, program, [(0, y)])
+        for thread in (0, 1):
+            start(array, 0, y, thread, program.entry)
+            array.run(200)
+        elsewhere = thread_offset(0, ThreadRegister.PC), program.symbols["over"]
+        nothing = control_offset(ControlRegister.CONFIG), 0
+        registers = [(semaphore_offset(SEMAPHORE), 1), *[nothing] * fillers, elsewhere]
+        array.write_many([(0, y, offset, value.to_bytes(8, "little")) for offset, value in registers])
+        array.run(400)
+        value = array.read_register(0, y, semaphore_offset(SEMAPHORE))
+        state = array.read_register(0, y, thread_offset(1, ThreadRegister.STATE))
+        return value == 1 and state == ThreadState.WAITING
+
+
+def test_what_a_thread_was_woken_for_is_free_for_others_when_it_goes_elsewhere() -> None:
+    assert not any(left_waiting(build(TINY, quick=True), fillers) for fillers in FILLERS)
+
+
 def starved(mistake: StarvationMistake) -> bool:
-    """Whether a thread waits longer than it may in the node that makes the mistake."""
+    """Whether a thread waits longer than it may, or for ever, in the node that makes the mistake."""
     library, rows = build(TINY, node=StarvingNode, quick=True), len(StarvationMistake)
     contests = [contest for of_kind in CONTESTS.values() for contest in of_kind(TINY)]
     taken = ((cycles_taken(library, contest, rows, mistake), contest.bound_cycles) for contest in contests)
-    return any(cycles is None or cycles > bound for cycles, bound in taken)
+    return any(cycles is None or cycles > bound for cycles, bound in taken) or any(
+        left_waiting(library, fillers, rows, mistake) for fillers in FILLERS
+    )
 
 
 def test_threads_starve_if_the_core_forgets_who_waits() -> None:
