@@ -16,7 +16,7 @@ from golden.layout import Event
 from scripts.d1.instruction_facts import ResultKind, Write
 from scripts.d1.kanata import KanataFile, may_be_replaced
 from scripts.d1.options import beside
-from scripts.d1.pipeline import Issue, ObservedCycle, PipelineFollower
+from scripts.d1.pipeline import Execution, Issue, ObservedCycle, PipelineFollower
 from sw.assembler import assemble
 from verif.scripts.command import d1, refused
 from verif.scripts.kanata_reader import ShownInstruction, read_kanata
@@ -243,6 +243,37 @@ def test_whatever_is_fetched_ends_once_and_what_retires_is_numbered_as_the_progr
             assert f"number {number} of thread {thread}, cycle {cycle + 1} of the log" in each.detail
             (in_x,) = [span for stage, span in each.stages.items() if stage.startswith("X")]
             assert in_x == (cycle, machine.left[thread][number - 1] + 1)
+
+
+def test_what_waits_in_a_queue_is_shown_there_with_what_it_waits_for(tmp_path: Path) -> None:
+    """Two SIMD operations, of which the second needs what the first writes, and a step that SRAM does not grant at once."""
+    code = words("vadd.f32 v3, v1, v2", "vadd.f32 v4, v3, v2", "mstep.bf16.mm m0, (a0), (a1)")
+    starved = (1, 0)
+    first, second, step = follow(
+        tmp_path / "trace.kanata",
+        [
+            ObservedCycle(0, fetch=(0, BASE, code)),
+            ObservedCycle(1, decode=(3,)),
+            ObservedCycle(2, issues=[Issue(SIMD, 0, 0)]),
+            ObservedCycle(3, issues=[Issue(SIMD, 0, 0), Issue(MATRIX, 0, 1)], commits=1 << SIMD, executions=[Execution(SIMD, 0)]),
+            ObservedCycle(4, commits=1 << SIMD | 1 << MATRIX, starved=starved, executions=[Execution(MATRIX, 0, True, True)]),
+            ObservedCycle(5, starved=starved, executions=[Execution(MATRIX, 0)]),
+            (ObservedCycle(6, starved=starved), [Write(0, ResultKind.VECTOR, 3)]),
+            ObservedCycle(7),
+            ObservedCycle(8, executions=[Execution(SIMD, 0)]),
+            ObservedCycle(9),
+            (ObservedCycle(10), [Write(0, ResultKind.VECTOR, 4)]),
+        ],
+        queues=True,
+    )
+    assert [(stage.name, stage.start, stage.end) for stage in first.lanes[0]][-3:] == [("Xsimd", 3, 4), ("M", 4, 6), ("W", 6, 7)]
+    assert [(stage.name, stage.start, stage.end) for stage in second.lanes[0]][-6:] == [
+        ("I", 3, 4), ("Xsimd", 4, 5), ("Q", 5, 8), ("E", 8, 9), ("M", 9, 10), ("W", 10, 11)
+    ]  # fmt: skip
+    assert [(stage.name, stage.start, stage.end) for stage in second.lanes[1]] == [("operand", 4, 7)]
+    assert second.producers == [first.number]
+    assert [(stage.name, stage.start, stage.end) for stage in step.lanes[0]][-2:] == [("I", 3, 4), ("Xmat", 4, 6)]
+    assert [(stage.name, stage.start, stage.end) for stage in step.lanes[1]] == [("bank", 4, 5)]
 
 
 def cycles_of(count: int) -> list[ObservedCycle]:
