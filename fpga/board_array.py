@@ -13,6 +13,7 @@ from fpga.link import HostLinkClient
 from golden.config import CONTROL_PAGE_BYTES, CONTROL_PAGE_OFFSET, NodeConfig
 from golden.control_writes import check_control_write
 from golden.layout import (
+    ROUTE_ENABLE,
     SEMAPHORE_ID_BITS,
     ControlRegister,
     GlobalAddress,
@@ -26,7 +27,9 @@ from golden.layout import (
     thread_offset,
 )
 from golden.mesh import NetworkAccessError
+from golden.multicast import ROUTE_CONTROL_OFFSET, multicast_targets
 from golden.packet import Packet, write_packets
+from golden.topology import Topology
 
 __all__ = ["BoardArray", "BoardOutcome", "BoardThread"]
 
@@ -162,10 +165,18 @@ class BoardArray:
     def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
         """Write the same bytes into all nodes of a rectangle; returns when they have them: ``GoldenArray.multicast``."""
         check_control_write(self.config, offset, len(data))
-        target = GlobalAddress.rectangle(x, y, columns, rows, offset)
-        packets = list(write_packets(self.config.line_bytes, target, data, _HOST, _WRITE_TAG, post))
+        rectangle = GlobalAddress.rectangle(x, y, columns, rows, offset)
+        tables = bool(self.config.route_bits and self.read_register(*_HOST[:2], ROUTE_CONTROL_OFFSET) & ROUTE_ENABLE)
+        targets, beyond = multicast_targets(Topology(self.rows, self.columns), tables, rectangle)
+        packets = [
+            packet
+            for target in targets
+            for packet in write_packets(self.config.line_bytes, target, data, _HOST, _WRITE_TAG, post)
+        ]
         # Copies go along the host's row, and from there along the columns of the rectangle.
         self._send_writes(packets, [(i, j) for i, j in self._sites() if i < x + columns and j < y + rows])
+        if beyond:
+            raise NetworkAccessError(rectangle, NetworkError.UNREACHABLE)
 
     def read_many(self, blocks: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
         """Read blocks (x, y, offset, length); raises as :meth:`write_many`."""

@@ -90,6 +90,11 @@ class GlobalAddress:
                 raise ValueError(f"{name} = {count} is outside of 1 to {1 << RECTANGLE_SIDE_BITS}")
         return cls(x, y, offset, upper=columns - 1 | rows - 1 << RECTANGLE_SIDE_BITS)
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Columns and rows of the rectangle that the address names with exit LOCAL; a node's own is one of 1x1."""
+        return (self.upper & (1 << RECTANGLE_SIDE_BITS) - 1) + 1, (self.upper >> RECTANGLE_SIDE_BITS) + 1
+
     @classmethod
     def unpack(cls, value: int) -> GlobalAddress:
         """The inverse of ``int()``; ValueError if the value has more than 64 bits or the exit is no port."""

@@ -14,9 +14,10 @@ from typing import Literal
 from golden.clock import QUANTUM, Clock, run_round
 from golden.config import NodeConfig
 from golden.control_writes import check_control_write
-from golden.layout import GlobalAddress, Kind, NetworkError, Port, ThreadState
+from golden.layout import ROUTE_ENABLE, GlobalAddress, Kind, NetworkError, Port, ThreadState
 from golden.link_loss import KillPlan, LinkLoss, without_link
 from golden.memory_model import MemoryModel
+from golden.multicast import ROUTE_CONTROL_OFFSET, multicast_targets
 from golden.node import GoldenNode
 from golden.packet import Packet, write_packets
 from golden.topology import STEPS, Link, Topology, normal_link
@@ -214,7 +215,10 @@ class GoldenArray:
         return [self.read(*each) for each in reads]
 
     def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
-        """Write the same bytes into all nodes of a rectangle, by packets that the network copies.
+        """Write the same bytes into all live nodes of a rectangle.
+
+        The network copies the packets on their way. Where it would not, because routing tables count or sites of the rectangle
+        have no node, each live node gets packets of its own, with the same result; it takes the host as many more packets.
 
         Parameters
         ----------
@@ -229,20 +233,25 @@ class GoldenArray:
         Raises
         ------
         NetworkAccessError
-            If a node or the offset is not there, or multicasts are refused, because routing tables count. Other nodes may have
-            been written then.
+            If the rectangle reaches beyond the array, a node cannot be reached, or the offset is not there. Other nodes may have
+            been written then. Dead nodes are no error.
         ValueError
             If there is no such address, or as ``write``.
         """
         check_control_write(self.config, offset, len(data))
+        rectangle, host = GlobalAddress.rectangle(x, y, columns, rows, offset), self.topology.host_link
+        tables = bool(self.config.route_bits and self.read_register(*host[:2], ROUTE_CONTROL_OFFSET) & ROUTE_ENABLE)
+        targets, beyond = multicast_targets(self.topology, tables, rectangle)
         before = len(self.host_inbox)
-        target = GlobalAddress.rectangle(x, y, columns, rows, offset)
-        for packet in write_packets(self.config.line_bytes, target, data, self.topology.host_link, post=post):
-            self.send(packet)
+        for target in targets:
+            for packet in write_packets(self.config.line_bytes, target, data, host, post=post):
+                self.send(packet)
         answers = self.host_inbox[before:]
         del self.host_inbox[before:]
         if answers:
             raise NetworkAccessError(GlobalAddress.unpack(answers[0].failed_address), NetworkError(answers[0].sem))
+        if beyond:
+            raise NetworkAccessError(rectangle, NetworkError.UNREACHABLE)
 
     def write_register(self, x: int, y: int, offset: int, value: int) -> None:
         """Write a 64-bit register of the control page, given its offset in the window, a multiple of 8; raises as ``write``."""

@@ -11,8 +11,9 @@ import numpy as np
 
 from golden.config import WINDOW_BYTES
 from golden.control_writes import check_control_write
-from golden.layout import ControlRegister, GlobalAddress, NetworkError, TrafficClass, control_offset, flit_bits
+from golden.layout import ROUTE_ENABLE, ControlRegister, GlobalAddress, NetworkError, TrafficClass, control_offset, flit_bits
 from golden.mesh import NetworkAccessError
+from golden.multicast import ROUTE_CONTROL_OFFSET, multicast_targets
 from golden.packet import Packet, write_packets
 from scripts.simulator.build import STUCK_CYCLES
 from scripts.simulator.errors import UnansweredAccess
@@ -86,11 +87,20 @@ class HostAccess(EngineHandle):
         return [buffer.tobytes() for *_, buffer in buffers]
 
     def multicast(self, x: int, y: int, columns: int, rows: int, offset: int, data: bytes, post: int | None = None) -> None:
-        """Write the same bytes into all nodes of a rectangle, and wait until all have them: ``GoldenArray.multicast``."""
+        """Write the same bytes into all live nodes of a rectangle, and wait until they have them: ``GoldenArray.multicast``."""
         check_control_write(self.config, offset, len(data))
-        target, host = GlobalAddress.rectangle(x, y, columns, rows, offset), self.topology.host_link
-        for packet in write_packets(self.config.line_bytes, target, data, host, _WRITE_TAG, post):
-            self.send(packet)
+        rectangle, host = GlobalAddress.rectangle(x, y, columns, rows, offset), self.topology.host_link
+        tables = bool(self.config.route_bits and self.read_register(*host[:2], ROUTE_CONTROL_OFFSET) & ROUTE_ENABLE)
+        targets, beyond = multicast_targets(self.topology, tables, rectangle)
+        for target in targets:
+            for packet in write_packets(self.config.line_bytes, target, data, host, _WRITE_TAG, post):
+                self.send(packet)
+        if targets != [rectangle]:
+            # Of a node's own packets, the last one has come, or its error, before the answer to a later read.
+            self.read_many([(target.x, target.y, control_offset(ControlRegister.CONFIG), 8) for target in targets])
+            if beyond:
+                raise NetworkAccessError(rectangle, NetworkError.UNREACHABLE)
+            return
         # Copies and their errors pass nodes between the host's and the rectangle, and are there before answers to later reads.
         across, down = (
             range(min(start, at), max(start + count - 1, at) + 1)

@@ -25,6 +25,7 @@ from fpga.frames import CHECK_BYTES, HEADER_BYTES, flit_bytes
 from fpga.link import HostLinkClient, open_port
 from golden.config import ISA_VERSION, NodeConfig, preset
 from golden.layout import (
+    ROUTE_ENABLE,
     SRAM_BASE,
     ControlRegister,
     DebugCommand,
@@ -35,6 +36,7 @@ from golden.layout import (
     semaphore_offset,
 )
 from golden.mesh import GoldenArray, NetworkAccessError
+from golden.multicast import ROUTE_CONTROL_OFFSET
 from sw.assembler import assemble
 from sw.host import ArrayBackend, BatchBackend, run_program
 from verif.fpga.board_model import GoldenBoard, serve_terminal
@@ -128,6 +130,14 @@ def test_a_board_answers_as_the_golden_array_does() -> None:
             with pytest.raises((NetworkAccessError, ValueError)) as caught:
                 wrong()
             seen.append((type(caught.value), str(caught.value)))
+        # Where tables count, here with entries for dimension order, no packet is copied.
+        for x in range(2):
+            array.write_register(x, 0, ROUTE_CONTROL_OFFSET, ROUTE_ENABLE)
+        array.multicast(0, 0, 2, 1, 0x2F8, bytes(range(40)), post=2)
+        seen += [array.read(x, 0, 0x2F0, 60) for x in range(2)]
+        seen += [array.read_register(x, 0, semaphore_offset(2)) for x in range(2)]
+        with pytest.raises(NetworkAccessError, match="no such node"):
+            array.multicast(0, 0, 3, 1, 0, bytes(8))
         # After an error the array goes on.
         seen.append(array.read(1, 0, 0x100, 120))
         return seen

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from golden.config import CONTROL_PAGE_OFFSET, preset
@@ -25,8 +26,10 @@ from golden.layout import (
     thread_offset,
 )
 from golden.mesh import GoldenArray, NetworkAccessError
+from golden.multicast import ROUTE_CONTROL_OFFSET
 from golden.packet import Packet
 from golden.topology import Topology
+from sw.routing import RoutingError, set_up_routes
 from verif.golden.encoding import encode
 
 TINY = preset("tiny")
@@ -217,6 +220,46 @@ def test_what_the_host_cannot_write_to_a_rectangle_is_an_error() -> None:
         array.multicast(0, 0, 2, 2, TINY.sram_bytes, bytes(1))
     with pytest.raises(ValueError, match="columns = 0"):
         array.multicast(0, 0, 0, 2, 0, bytes(1))
+    assert not array.host_inbox
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    dead=st.sets(st.sampled_from([site for site in SITES if site != (0, 0)]), max_size=3),
+    tables=st.booleans(),
+    corner=st.sampled_from(SITES),
+    columns=st.integers(1, COLUMNS),
+    rows=st.integers(1, ROWS),
+    offset=st.integers(0, 5 * LINE),
+    data=st.binary(max_size=3 * LINE),
+    post=st.sampled_from([None, 0, 3]),
+)
+def test_the_host_writes_to_the_live_nodes_of_a_rectangle_as_a_multicast_would(
+    dead: set[tuple[int, int]],
+    tables: bool,
+    corner: tuple[int, int],
+    columns: int,
+    rows: int,
+    offset: int,
+    data: bytes,
+    post: int | None,
+) -> None:
+    array = GoldenArray(TINY, topology=Topology(ROWS, COLUMNS, dead_nodes=frozenset(dead)))
+    whole, (x, y) = array_of(), corner
+    try:
+        set_up_routes(array)
+    except RoutingError:
+        assume(False)
+    if tables:
+        for site in array.topology.sites():
+            array.write_register(*site, ROUTE_CONTROL_OFFSET, ROUTE_ENABLE)
+    reaches_beyond = x + columns > COLUMNS or y + rows > ROWS
+    for each, refuses in ((whole, reaches_beyond and data), (array, reaches_beyond)):
+        with pytest.raises(NetworkAccessError, match="no such node") if refuses else contextlib.nullcontext():
+            each.multicast(x, y, columns, rows, offset, data, post)
+    for site in array.topology.sites():
+        assert array.peek(*site, 0, 8 * LINE) == whole.peek(*site, 0, 8 * LINE)
+        assert array.node(*site).semaphores == whole.node(*site).semaphores
     assert not array.host_inbox
 
 

@@ -84,6 +84,9 @@ def _start_jobs(array: SimulatedArray) -> None:
         waits = array.topology == TOPOLOGIES["rows"] and n == 7
         work = job(rng.randrange(900, 1300), send_to=rng.choice(sites) if n % 3 == 0 else None, wait=waits)
         array.write(x, y, START, work.to_bytes(8, "little"))
+    if array.topology == TOPOLOGIES["dies"]:
+        # One of these sites has no node.
+        array.multicast(4, 0, 2, 2, 128, rng.randbytes(40))
     for memory in array.topology.memories:
         array.memory(*memory.link).write(64, rng.randbytes(100))
         for n in range(4):
