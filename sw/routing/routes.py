@@ -23,7 +23,7 @@ from golden.config import NodeConfig
 from golden.layout import LINK_PORTS, ROUTE_COORDINATE_BITS, RouteEntry
 from golden.topology import Topology
 from sw.routing.balance import choose_ways
-from sw.routing.errors import RoutingError
+from sw.routing.errors import RoutingError, UnreachableNodes
 from sw.routing.mesh import NONE, Integers, Mesh, dimension_order_sides
 
 #: Rows and columns that the largest routing tables cover.
@@ -53,8 +53,10 @@ def compute_routes(topology: Topology) -> Routes | None:
 
     Raises
     ------
+    UnreachableNodes
+        If nodes cannot be reached from the host; the message names them.
     RoutingError
-        If nodes cannot be reached from the host; the message names them. Or if no routing table covers the array.
+        If no routing table covers the array.
     """
     if topology.is_whole:
         return None
@@ -88,10 +90,11 @@ def _require_connected(mesh: Mesh) -> None:
         return
     x, y, port = mesh.topology.host_link
     names = "; ".join(mesh.named(int(number)) for number in lost[:_NAMED])
-    more = f"; and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-    raise RoutingError(
+    more = f"; and {len(lost) - _NAMED} more, which d1 array --json lists" if len(lost) > _NAMED else ""
+    raise UnreachableNodes(
         f"{len(lost)} of {len(mesh.sites)} nodes cannot be reached from the host at the {port.name.lower()} link of node x={x}, "
-        f"y={y}: {names}{more}. List them in dead_nodes to leave them out"
+        f"y={y}: {names}{more}. List them in dead_nodes to leave them out",
+        [mesh.sites[number] for number in lost],
     )
 
 

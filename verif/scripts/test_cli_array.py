@@ -72,8 +72,23 @@ def test_array_tells_the_same_as_json(hole: Path) -> None:
     assert Topology.from_dict(facts["topology"]) == HOLE
     assert (facts["passed"], facts["nodes"], facts["routes"], facts["error"]) == (True, 11, "tables", None)
     assert facts["proof"]["pairs"] == 11 * 11 + 2 * 11
+    assert facts["unreachable"] == []
     whole = d1("array", "2x3", "--json").json
     assert (whole["routes"], whole["route_bits"], whole["proof"]["worst_hops"]) == ("dimension order", 0, 3)
+
+
+def test_json_names_every_node_that_is_lost_and_the_message_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "cut.json"
+    path.write_text(Topology(8, 8, dead_nodes=frozenset((3, y) for y in range(8))).to_json())
+    outcome = d1("array", str(path), "--json")
+    assert outcome.code == 2
+    assert outcome.json["unreachable"] == [{"row": y, "column": x} for y in range(8) for x in range(4, 8)]
+    assert "and 12 more, which d1 array --json lists" in outcome.json["error"]
+    source = tmp_path / "program.s"
+    source.write_text("_start: halt zero\n")
+    refused(
+        d1("run", str(source), "--array", str(path), "--backend", "golden", "--config", "tiny"), 2, "which d1 array --json lists"
+    )
 
 
 def test_array_that_is_cut_in_two_is_refused_with_what_is_lost(tmp_path: Path) -> None:
@@ -82,7 +97,9 @@ def test_array_that_is_cut_in_two_is_refused_with_what_is_lost(tmp_path: Path) -
     outcome = d1("array", str(path))
     assert outcome.code == 2
     assert "2 of 4 nodes cannot be reached from the host at the west link of node x=0, y=0: x=1, y=0; x=1, y=1." in outcome.stderr
-    assert d1("array", str(path), "--json").json["passed"] is False
+    facts = d1("array", str(path), "--json").json
+    assert facts["passed"] is False
+    assert facts["unreachable"] == [{"row": 0, "column": 1}, {"row": 1, "column": 1}]
     source = tmp_path / "program.s"
     source.write_text("_start: halt zero\n")
     refused(d1("run", str(source), "--array", str(path), "--backend", "golden"), 2, "x=1, y=0; x=1, y=1")

@@ -11,7 +11,7 @@ import click
 from golden.config import PRESETS
 from golden.edge_memory import EdgeMemory
 from golden.layout import Port
-from golden.topology import Link, Topology
+from golden.topology import Link, Site, Topology
 from scripts.d1.errors import CommandError, ExitCode
 from scripts.d1.options import ArrayShape, ArrayType, reporting
 from scripts.d1.report import Stages, print_json, print_table
@@ -30,16 +30,17 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
     "bytes_per_cycle": 64}]}. All but rows and columns may be left out.
 
     Where nodes or links are dead, routes are computed around them. It is proved that every packet arrives and that no packets can
-    wait for each other in a circle. Ends with 2 if nodes cannot be reached from the host.
+    wait for each other in a circle. Ends with 2 if nodes cannot be reached from the host; "unreachable" in JSON lists them all.
     """
     from scripts.d1.array_map import LEGEND, draw
-    from sw.routing import MAX_ROUTED_SIDE, RoutingError, compute_routes, prove
+    from sw.routing import MAX_ROUTED_SIDE, RoutingError, UnreachableNodes, compute_routes, prove
 
     if max(array.rows, array.columns) > MAX_ROUTED_SIDE:
         raise CommandError(f"'{array}' is too large to be shown; arrays of up to {MAX_ROUTED_SIDE} rows and columns are")
     topology = array.topology
     facts: dict[str, Any] = {"array": array.size, "nodes": topology.nodes, "topology": topology.as_dict()}
     error = proof = None
+    lost: tuple[Site, ...] = ()
     with Stages().stage(f"routes of {array}") as stage:
         try:
             routes = compute_routes(topology)
@@ -49,10 +50,12 @@ def array(ctx: click.Context, array: ArrayShape, as_json: bool) -> None:
             facts["route_bits"] = _route_bits(topology) if routes is not None else 0
         except RoutingError as failure:
             error = str(failure)
+            lost = failure.sites if isinstance(failure, UnreachableNodes) else ()
             stage.note = "FAILED"
     facts["passed"] = proof is not None
     facts["proof"] = None if proof is None else dataclasses.asdict(proof)
     facts["error"] = error
+    facts["unreachable"] = [{"row": y, "column": x} for x, y in lost]
     if as_json:
         print_json(facts)
     else:
