@@ -14,7 +14,7 @@ from golden.config import NodeConfig
 from golden.layout import SRAM_BASE
 from sw.assembler import assemble
 from sw.collectives import GROUP_BYTES, collectives_source
-from sw.host import ArrayBackend, load_program, read_blocks, run_program, write_blocks
+from sw.host import ArrayBackend, all_sites, load_program, read_blocks, run_program, write_blocks
 
 __all__ = ["COLLECTIVES", "CollectiveResult", "run_collective"]
 
@@ -41,8 +41,8 @@ _start: la      s0, parameters
         sd      t0, 0(a1)
         mv      a0, s1
         li      a2, 1
-        ld      a3, 0(s0)
-        ld      a4, 8(s0)
+        ld      a3, 40(s0)
+        ld      a4, 48(s0)
         jal     d1_broadcast
         la      t0, beginning
         ld      t0, 0(t0)
@@ -105,7 +105,9 @@ class CollectiveResult:
 
 
 def run_collective(array: ArrayBackend, name: str, columns: int, rows: int, lines: int = 0) -> CollectiveResult:
-    """Run on the rectangle of so many columns and rows in the north-west corner of an array at rest.
+    """Run on the live nodes of the rectangle of so many columns and rows in the north-west corner of an array at rest.
+
+    Where nodes are dead, routing tables must count already.
 
     Parameters
     ----------
@@ -129,9 +131,9 @@ def run_collective(array: ArrayBackend, name: str, columns: int, rows: int, line
     if not (1 <= columns <= array.columns and 1 <= rows <= array.rows):
         raise ValueError(f"{rows} rows, {columns} columns are not in an array of {array.rows}x{array.columns}")
     program = assemble(_source(array.config, name, lines), "collective.s", array.config)
-    sites = [(x, y) for y in range(rows) for x in range(columns)]
+    sites = [(x, y) for x, y in all_sites(array) if x < columns and y < rows]
     load_program(array, program, sites)
-    parameters = struct.pack("<5Q", 0, 0, columns, rows, lines)
+    parameters = struct.pack("<7Q", 0, 0, columns, rows, lines, *sites[0])
     write_blocks(array, [(x, y, program.symbols["parameters"] - SRAM_BASE, parameters) for x, y in sites])
     report = run_program(array, program, _MAX_CYCLES, sites, load=False)
     if not report.passed:
@@ -148,7 +150,7 @@ def _source(config: NodeConfig, name: str, lines: int) -> str:
     vector = lines * config.line_bytes
     arguments = {
         "barrier": "",
-        "broadcast": f"li a2, {lines}\nld a3, 0(s0)\nld a4, 8(s0)",
+        "broadcast": f"li a2, {lines}\nld a3, 40(s0)\nld a4, 48(s0)",
     }.get(name, f"la a2, data + {3 * vector}\nli a3, {lines}")
     return _SOURCE.format(
         ahead=_AHEAD_CYCLES,

@@ -5,7 +5,7 @@
 :mod:`~sw.collectives.reference` says what sums are. ``docs/collectives.md`` tells how to call them.
 """
 
-from sw.collectives.group import GROUP_BYTES
+from sw.collectives.group_layout import GROUP_BYTES
 from sw.collectives.semaphores import CollectiveError, CollectiveSemaphores
 from sw.collectives.source import ENTRY_POINTS, collectives_source
 

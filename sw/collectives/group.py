@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups: what a node knows of a rectangle that it belongs to, and the routine that finds it out."""
+"""Groups: the routine by which a node finds out what it has to know of a rectangle that it belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import IntEnum
 
 from golden.config import CONTROL_PAGE_OFFSET, NodeConfig
 from golden.layout import COORDINATE_BITS, OFFSET_BITS, RECTANGLE_SIDE_BITS, ROUTE_CONTROL, ROUTE_ENABLE, UPPER_BITS
+from sw.collectives.group_layout import X_SHIFT, Y_SHIFT, Group
+from sw.collectives.live_group import group_of_live_nodes, live_sites
 
-__all__ = ["GROUP_BYTES", "X_SHIFT", "Y_SHIFT", "Group", "group_source"]
-
-#: Bytes of a group, which starts at a double word.
-GROUP_BYTES = 128
-
-#: Shifts of the coordinates in a global address.
-X_SHIFT, Y_SHIFT = OFFSET_BITS, OFFSET_BITS + COORDINATE_BITS
+__all__ = ["group_source"]
 
 #: At most so many nodes tell the one in the middle themselves that they have come to a barrier, which takes a post per cycle.
 #: More nodes are sooner when they tell the middle of their row, although that costs the time of a node once.
@@ -25,36 +20,6 @@ _DIRECT_NODES = 16
 #: awaits then come from one side, and no sooner than it can take them.
 _HALVED_SIDES = 26
 assert _HALVED_SIDES > _DIRECT_NODES + 1, "the nodes that tell the middle themselves are not halved"
-
-
-class Group(IntEnum):
-    """Offsets in a group. Addresses of nodes have offset 0."""
-
-    OWN = 0
-    #: Barrier: how many posts the node awaits before it tells the next one, whose address follows; that of the node in the middle
-    #: is negative.
-    AWAITED = 8
-    UP = 16
-    #: Nodes that are to be told that the barrier is over, without multicasts: the first one of each direction. They end before
-    #: the node itself.
-    NORTH = 24
-    SOUTH = 32
-    WEST = 40
-    EAST = 48
-    #: Corners.
-    NORTH_WEST = 56
-    SOUTH_EAST = 64
-    #: Sums: where lines go on, negative if they do not, and where they come in, 0 if they do not.
-    ROW_NEXT = 72
-    COLUMN_NEXT = 80
-    FROM_WEST = 88
-    FROM_NORTH = 96
-    #: Lines of each inbox.
-    LINES = 104
-    #: All nodes.
-    RECTANGLE = 112
-    #: Not 0 if multicasts do not reach them.
-    TREE = 120
 
 
 def group_source(config: NodeConfig) -> Iterator[str]:
@@ -67,6 +32,8 @@ def group_source(config: NodeConfig) -> Iterator[str]:
     yield from [f"slli t1, t0, {64 - Y_SHIFT}", f"srli t1, t1, {64 - COORDINATE_BITS}", "sub t1, t1, a1", "bgeu t1, a3, 9f"]
     yield from [f"srli t2, t0, {Y_SHIFT}", "sub t2, t2, a2", "bgeu t2, a4, 9f", "bltz a6, 9f"]
     yield from _multicasts(config)
+    if config.route_bits:
+        yield from live_sites(config)
     yield from [f"sd t0, {Group.OWN}(a0)", f"sd a6, {Group.LINES}(a0)"]
     yield from [*_gathering(), f"ld a6, {Group.LINES}(a0)"]
     yield from ["addi a3, a3, -1", "addi a4, a4, -1"]
@@ -85,6 +52,8 @@ def group_source(config: NodeConfig) -> Iterator[str]:
     yield from ["7:", f"sd t4, {Group.ROW_NEXT}(a0)", f"sd t5, {Group.COLUMN_NEXT}(a0)", f"sd t6, {Group.FROM_NORTH}(a0)"]
     yield from ["bnez t1, 8f", "li a5, 0", "8:", f"sd a5, {Group.FROM_WEST}(a0)", "li a0, 0", "ret"]
     yield from ["9:", "li a0, -1", "ret"]
+    if config.route_bits:
+        yield from group_of_live_nodes(config)
 
 
 def _multicasts(config: NodeConfig) -> Iterator[str]:

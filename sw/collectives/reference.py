@@ -19,17 +19,19 @@ __all__ = ["all_reduce_reference"]
 Codes = npt.NDArray[np.generic]
 
 
-def all_reduce_reference(vectors: Codes) -> Codes:
+def all_reduce_reference(vectors: Codes, live: npt.NDArray[np.bool_] | None = None) -> Codes:
     """The sum that ``d1_all_reduce_f32`` or ``d1_all_reduce_bf16`` leaves in every node.
 
     Each row is added up from west to east, one node after the other, then these sums from north to south: with two rows of three
-    nodes ((a00 + a01) + a02) + ((a10 + a11) + a12). Every addition is rounded to nearest, ties to even, in the format of the
-    vectors.
+    nodes ((a00 + a01) + a02) + ((a10 + a11) + a12). Sites without a node are left out, and so are rows without any. Every
+    addition is rounded to nearest, ties to even, in the format of the vectors.
 
     Parameters
     ----------
     vectors : array of rows x columns x elements
         Codes: uint32 for FP32, uint16 for BF16.
+    live : array of rows x columns, optional
+        Which sites have a node; all of them if left out.
 
     Raises
     ------
@@ -45,5 +47,10 @@ def all_reduce_reference(vectors: Codes) -> Codes:
             f"vectors of shape {vectors.shape} and type {vectors.dtype} are not rows x columns x elements of uint32 (FP32) "
             "or uint16 (BF16)"
         )
+    live = np.ones(vectors.shape[:2], np.bool_) if live is None else live
+    if live.shape != vectors.shape[:2] or not live.any():
+        raise CollectiveError(
+            f"live of shape {live.shape} does not name nodes of {vectors.shape[0]} rows x {vectors.shape[1]} columns"
+        )
     add = sums[vectors.dtype]
-    return reduce(add, [reduce(add, row) for row in vectors])
+    return reduce(add, [reduce(add, row[there]) for row, there in zip(vectors, live, strict=True) if there.any()])

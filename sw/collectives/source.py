@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from golden.config import NodeConfig
 from golden.layout import COORDINATE_BITS, OFFSET_BITS
-from sw.collectives.group import X_SHIFT, Y_SHIFT, Group, group_source
+from sw.collectives.group import group_source
+from sw.collectives.group_layout import X_SHIFT, Y_SHIFT, Group
 from sw.collectives.semaphores import CollectiveSemaphores
 
 __all__ = ["ENTRY_POINTS", "collectives_source"]
@@ -48,7 +49,7 @@ def collectives_source(config: NodeConfig, semaphores: CollectiveSemaphores | No
     lines = [
         *(f".globl {label}" for label in ENTRY_POINTS),
         *group_source(config),
-        *_barrier(semaphores),
+        *_barrier(config, semaphores),
         *_broadcast(config, semaphores),
         *_all_reduce(config, semaphores, "f32"),
         *_all_reduce(config, semaphores, "bf16"),
@@ -65,22 +66,28 @@ def _gather(semaphores: CollectiveSemaphores) -> list[str]:
     ]
 
 
-def _barrier(semaphores: CollectiveSemaphores) -> Iterator[str]:
+def _barrier(config: NodeConfig, semaphores: CollectiveSemaphores) -> Iterator[str]:
     """a0 group, which stays."""
     # How many lines of instructions it touches does not depend on where the routines lie.
     yield from [".balign 64", "d1_barrier:", f"ld t3, {Group.TREE}(a0)", "li t6, 1", *_gather(semaphores)]
     yield from [f"swait {semaphores.down}, t6", "bnez t3, 3f", "li a0, 0", "ret"]
     yield from ["2:", "bnez t3, 4f", f"npost (t2), {semaphores.down}", f"swait {semaphores.down}, t6", "li a0, 0", "ret"]
+    if config.route_bits:
+        # Heads first, for the same reason as below.
+        yield from [".Ltell_heads:", f"addi t0, a0, {Group.HEADS}", *_tell_listed(semaphores.down)]
+        yield from [".Ltell_others:", f"addi t0, a0, {Group.OTHERS}", *_tell_listed(semaphores.down), "li a0, 0", "ret"]
     # The column first: what is told there is told on.
     yield from [
         "4:",
+        *["bltz t3, .Ltell_heads"] * bool(config.route_bits),
         f"ld t0, {Group.OWN}(a0)",
         f"ld t2, {Group.NORTH}(a0)",
         f"ld t3, {Group.SOUTH}(a0)",
         f"li t4, {1 << Y_SHIFT}",
     ]
     yield from _tell(semaphores.down)
-    yield from ["3:", f"ld t0, {Group.OWN}(a0)", f"ld t2, {Group.WEST}(a0)", f"ld t3, {Group.EAST}(a0)", f"li t4, {1 << X_SHIFT}"]
+    yield from ["3:", *["bltz t3, .Ltell_others"] * bool(config.route_bits)]
+    yield from [f"ld t0, {Group.OWN}(a0)", f"ld t2, {Group.WEST}(a0)", f"ld t3, {Group.EAST}(a0)", f"li t4, {1 << X_SHIFT}"]
     yield from _tell(semaphores.down)
     yield from ["li a0, 0", "ret"]
 
@@ -90,6 +97,20 @@ def _tell(semaphore: int) -> list[str]:
     up = ["beq t2, t0, 7f", "6:", f"npost (t2), {semaphore}", "add t2, t2, t4", "bne t2, t0, 6b", "7:"]
     down = ["beq t3, t0, 9f", "8:", f"npost (t3), {semaphore}", "sub t3, t3, t4", "bne t3, t0, 8b", "9:"]
     return up + down
+
+
+def _tell_listed(semaphore: int) -> list[str]:
+    """Post at all nodes of the list at t0, up to a negative entry."""
+    return [
+        "j 6f",
+        "5:",
+        f"slli t1, t1, {X_SHIFT}",
+        f"npost (t1), {semaphore}",
+        "6:",
+        "lw t1, 0(t0)",
+        "addi t0, t0, 4",
+        "bgez t1, 5b",
+    ]
 
 
 def _broadcast(config: NodeConfig, semaphores: CollectiveSemaphores) -> Iterator[str]:
@@ -104,20 +125,37 @@ def _broadcast(config: NodeConfig, semaphores: CollectiveSemaphores) -> Iterator
             f"srli t0, t0, {Y_SHIFT}",
         ]
         yield from [f"bltu {order.format('t1', 'a3')}, 9f", f"bltu {order.format('t0', 'a4')}, 9f"]
+    if config.route_bits:
+        yield from [f"ld t0, {Group.TREE}(a0)", "bgez t0, 1f", f"ld t0, {Group.NORTH_WEST}(a0)", f"srli t1, t0, {Y_SHIFT}"]
+        yield from [
+            "sub t1, a4, t1",
+            "slli t1, t1, 2",
+            "add t1, t1, a0",
+            f"lwu t1, {Group.LIVE}(t1)",
+            f"slli t0, t0, {64 - Y_SHIFT}",
+        ]
+        yield from [
+            f"srli t0, t0, {64 - COORDINATE_BITS}",
+            "sub t0, a3, t0",
+            "srl t1, t1, t0",
+            "andi t1, t1, 1",
+            "beqz t1, 9f",
+            "1:",
+        ]
     yield from [f"slli a3, a3, {X_SHIFT}", f"slli a4, a4, {Y_SHIFT}", "add a3, a3, a4"]
     # Nobody writes into a buffer whose node is not ready for it.
-    yield from [f"ld t3, {Group.TREE}(a0)", f"ld t4, {Group.OWN}(a0)", "bnez t3, 8f", "beqz a2, 5f", *_gather(semaphores)]
+    yield from [f"ld t3, {Group.TREE}(a0)", f"ld t4, {Group.OWN}(a0)", "mv a7, a1", "beqz a2, 5f", *_gather(semaphores)]
     yield from ["bne a3, t4, 4f", "li t6, 1", f"swait {semaphores.down}, t6", "j 3f"]
     yield from ["2:", "beq a3, t4, 3f", f"npost (a3), {semaphores.down}", "j 4f"]
-    yield from ["3:", *_offset("t6", "a1"), "add t2, t2, t6", "mv t0, a2"]
+    # To all, or to the top of those that there are; else from neighbour to neighbour, beginning here.
+    yield from ["3:", "bgtz t3, 4f", *_offset("t6", "a1"), "add t2, t2, t6", "mv t0, a2"]
     for batch in _BATCHES:
         yield from ["6:", f"li t6, {batch}", "bltu t0, t6, 7f", f"addi t0, t0, -{batch}"]
         yield from (f"vld.p v{each}, (a1), {config.line_bytes}" for each in range(batch))
         yield from (f"nwrite.sp v{each}, (t2)+, {semaphores.down}" for each in range(batch))
         yield from [*["j 6b"] * (batch == _BATCHES[0]), "7:"]
-    yield from ["4:", *_take("a2", "t6", semaphores.down), "5:", "li a0, 0", "ret"]
-    yield from ["8:", "mv a7, ra", "mv a4, a0", "jal d1_barrier"]
-    yield from ["mv a0, a4", "mv t6, a3", "mv a5, a2", "mv a2, a1", "jal a6, .Lspread", "li a0, 0", "jr a7"]
+    yield from ["4:", "bnez t3, 8f", *_take("a2", "t6", semaphores.down), "5:", "li a0, 0", "ret"]
+    yield from ["8:", "mv t6, a3", "mv a5, a2", "mv a2, a7", "jal a6, .Lspread", "li a0, 0", "ret"]
     yield from ["9:", "li a0, -1", "ret"]
 
 
@@ -153,9 +191,10 @@ def _all_reduce(config: NodeConfig, semaphores: CollectiveSemaphores, lanes: str
             yield from (f"vld.p v{each}, ({inbox}), {line}" for each in coming)
             yield from (f"vadd.{lanes} v{mine}, v{theirs}, v{mine}" for mine, theirs in zip(own, coming, strict=True))
             yield "1:"
-        # On to the next node, or, as the sum is complete, to all; without multicasts, into the own memory first.
+        # On to the next node, or, as the sum is complete, to all or to the top of those that there are; without multicasts, into
+        # the own memory first.
         for target, branch, semaphore in (
-            ("t2", "bltz t2", semaphores.row), ("t3", "bltz t3", semaphores.column), ("a4", "bnez a6", semaphores.down)
+            ("t2", "bltz t2", semaphores.row), ("t3", "bltz t3", semaphores.column), ("a4", "bgtz a6", semaphores.down)
         ):  # fmt: skip
             yield f"{branch}, 2f"
             yield from (f"nwrite.sp v{each}, ({target})+, {semaphore}" for each in own)
@@ -170,7 +209,7 @@ def _all_reduce(config: NodeConfig, semaphores: CollectiveSemaphores, lanes: str
 
 def _spread(config: NodeConfig, semaphores: CollectiveSemaphores) -> Iterator[str]:
     """Without multicasts: a2 buffer, a5 lines, t6 the node that has them, a6 the way back; along its column, and from there along
-    the rows.
+    the rows. Where sites have no node, from the top, which gets them as the others do.
 
     a2 is behind the lines afterwards; a0, a1, a3 and a7 stay.
     """
@@ -180,7 +219,13 @@ def _spread(config: NodeConfig, semaphores: CollectiveSemaphores) -> Iterator[st
         return [f"slli {register}, {address}, {64 - Y_SHIFT}", f"srli {register}, {register}, {64 - COORDINATE_BITS}"]
 
     # t0 to t3 become the addresses in north, south, west and east, or stay negative.
-    yield from [".Lspread:", f"ld t4, {Group.OWN}(a0)", "lui t2, 0x80000", "mv t3, t2", *place("a4", "t4"), *place("t5", "t6")]
+    yield ".Lspread:"
+    if config.route_bits:
+        yield from [f"ld t0, {Group.TREE}(a0)", "bgez t0, 1f"]
+        sides = (Group.NORTH, Group.SOUTH, Group.WEST, Group.EAST)
+        yield from (f"ld t{number}, {side}(a0)" for number, side in enumerate(sides))
+        yield from ["li t6, 1", "j 5f", "1:"]
+    yield from [f"ld t4, {Group.OWN}(a0)", "lui t2, 0x80000", "mv t3, t2", *place("a4", "t4"), *place("t5", "t6")]
     yield from [f"ld t0, {Group.NORTH_WEST}(a0)", *place("t0", "t0"), f"ld t1, {Group.SOUTH_EAST}(a0)", *place("t1", "t1")]
     yield from ["bltu t5, a4, 1f", "bgeu t0, a4, 1f", f"li t2, {1 << X_SHIFT}", "sub t2, t4, t2"]
     yield from ["1:", "bltu a4, t5, 2f", "bgeu a4, t1, 2f", f"li t3, {1 << X_SHIFT}", "add t3, t4, t3"]
@@ -190,7 +235,7 @@ def _spread(config: NodeConfig, semaphores: CollectiveSemaphores) -> Iterator[st
     yield from ["3:", "lui t1, 0x80000", "bltu a4, t5, 4f"]
     yield from [f"ld t5, {Group.SOUTH_EAST}(a0)", f"srli t5, t5, {Y_SHIFT}", "bgeu a4, t5, 4f"]
     yield from [f"li t1, {1 << Y_SHIFT}", "add t1, t4, t1"]
-    yield from ["4:", "sub t6, t6, t4", "and t5, t0, t1", "and t5, t5, t2", "and t5, t5, t3", "bltz t5, 8f"]
+    yield from ["4:", "sub t6, t6, t4", "5:", "and t5, t0, t1", "and t5, t5, t2", "and t5, t5, t3", "bltz t5, 8f"]
     yield from _offset("a4", "a2")
     yield from (f"add t{number}, t{number}, a4" for number in range(4))
     for batch in _BATCHES:

@@ -2,6 +2,8 @@
 /*
  * Barriers, broadcasts and sums over rectangles of nodes; docs/collectives.md has the contract.
  *
+ * Sites of a rectangle without a node are left out where routing tables lead around them.
+ *
  * One thread of every node of the rectangle makes the same calls in the same order, with the same arguments. Groups, inboxes and
  * buffers lie at the same addresses in all of them, as static variables of a program that all nodes run do; inboxes and buffers
  * start at a line. The last four semaphores of the node belong to these calls, and v0 to v15 change in them. All return 0, or -1 if
@@ -14,7 +16,7 @@
 
 /* What a node knows of a rectangle. */
 typedef struct {
-    uint64_t words[16];
+    uint64_t words[64];
 } d1_group_t;
 
 /* Bytes of the inboxes for sums that take so many lines at a time. */
