@@ -19,8 +19,10 @@ from golden.config import CONTROL_PAGE_BYTES, CONTROL_PAGE_OFFSET, WINDOW_BYTES,
 from golden.layout import GlobalAddress, Kind, NetworkError, Port
 from rtl.interfaces import CoreNetworkPort, flit_stream
 from rtl.memory.sram import Sram
+from rtl.network import interface as interface_module
 from rtl.network.interface import NetworkInterface
 from rtl.network.router import eject_stream
+from rtl.network.server import RequestServer, server_members
 from verif.bench import bench_parameters, bench_rng, check_property, run_bench, start
 from verif.rtl.network.flits import CONFIGS, NARROW_CONFIGS, pack, unpack
 
@@ -123,6 +125,39 @@ PROPERTIES = (
 @pytest.mark.parametrize("name", [*NARROW_CONFIGS, *SEQUENTIAL_CONFIGS])
 def test_interface_behind_narrow_links(name: str) -> None:
     run_bench(Surroundings(INTERFACE_CONFIGS[name]), tests=PROPERTIES, parameters={"config": name})
+
+
+class EarlyPosts(wiring.Component):
+    """A server of requests that posts when a WRITE is offered to SRAM, whenever that takes it: a planted mistake."""
+
+    def __init__(self, config: NodeConfig):
+        self.config = config
+        super().__init__(server_members(config))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.server = server = RequestServer(self.config)
+        for name, member in self.signature.members.items():
+            if member.is_signature:
+                wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(server, name))
+        m.d.comb += [server.x.eq(self.x), server.y.eq(self.y)]
+        m.d.comb += [getattr(self, name).eq(getattr(server, name)) for name in ("received", "dropped", "busy")]
+        flit, posted = self.requests.payload.flit, Signal()
+        early = Signal()
+        m.d.comb += early.eq(server.write.req & flit.post & ~posted)
+        m.d.sync += [
+            posted.eq((posted | early) & ~self.requests.ready),
+            self.post_valid.eq(early),
+            self.post_sem.eq(flit.sem),
+        ]
+        return m
+
+
+def test_a_post_before_its_data_is_written_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interface_module, "RequestServer", EarlyPosts)
+    name = next(iter(CONFIGS))
+    with pytest.raises(pytest.fail.Exception, match="post before the end of the cycle of its write"):
+        run_bench(Surroundings(CONFIGS[name]), tests=("a_post_comes_after_its_data_is_written",), parameters={"config": name})
 
 
 def config_under_test() -> NodeConfig:
