@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints of ``d1 run``: its options, what is written while a program runs, and what it goes on from."""
+"""Checkpoints of ``d1 run`` and ``d1 matmul``: their options, what is written while a program runs, and what it goes on from."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scripts.simulator import SimulatedArray
     from scripts.simulator.checkpoint import Checkpoint
 
-__all__ = ["CheckpointChoice", "Checkpointer", "checkpoint_options", "program_digest", "resumed"]
+__all__ = ["CheckpointChoice", "Checkpointer", "checkpoint_options", "program_digest", "program_facts", "resumed"]
 
 DEFAULT_INTERVAL_CYCLES = 10_000_000
 
@@ -37,12 +37,20 @@ class CheckpointChoice:
     resume: Path | None
 
 
-def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--checkpoint``, ``--checkpoint-every`` and ``--resume``, passed as ``checkpoints``.
+def checkpoint_options(goes_on: str, said: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--checkpoint``, ``--checkpoint-every`` and ``--resume``, passed as ``checkpoints``, of a command with ``--backend``.
 
-    The command has the options ``config``, ``array``, ``arithmetic``, ``memory`` and ``backend``.
+    Parameters
+    ----------
+    goes_on : str
+        What --resume does.
+    said : sequence of str
+        Options that a checkpoint says, so that nobody gives them beside it.
     """
+    return functools.partial(_with_options, goes_on, said)
 
+
+def _with_options(goes_on: str, said: Sequence[str], command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--checkpoint",
         type=OutputFile(),
@@ -57,7 +65,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--resume",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Go on with PROGRAM from a checkpoint, which says what array it is.",
+        help=goes_on,
     )
     @click.pass_context
     @functools.wraps(command)
@@ -75,8 +83,8 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
             if path is not None and backend != "rtl":
                 raise click.UsageError(f"{name} is the state of simulated hardware, and --backend is {backend}; leave one out")
         if resume is not None:
-            for name in ("config", "array", "arithmetic", "memory"):
-                if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            for name in said:
+                if ctx.get_parameter_source(name.replace("-", "_")) is click.core.ParameterSource.COMMANDLINE:
                     raise click.UsageError(f"--{name} is what --resume {resume} says; leave it out")
         choice = CheckpointChoice(checkpoint, checkpoint_every or DEFAULT_INTERVAL_CYCLES, resume)
         return command(checkpoints=choice, backend=backend, **others)
@@ -101,11 +109,18 @@ def resumed(checkpoint: Checkpoint, program: Program) -> tuple[ArrayShape, RunSt
         If the checkpoint is not one of this program's run.
     """
     run = checkpoint.run
+    if run is not None and "product" in run:
+        raise CommandError(f"{checkpoint.path} is a matrix product; d1 matmul --resume goes on with it")
     if run is None or "program" not in run:
         raise CommandError(f"{checkpoint.path} holds an array, but no run of a program; d1 run --checkpoint writes one that does")
     if run["program"] != program_digest(program):
         raise CommandError(f"{checkpoint.path} is a run of another program; give the one that it was written with")
     return ArrayShape.of(checkpoint.topology, run["array"]), RunState.from_dict(run)
+
+
+def program_facts(program: Program, shape: ArrayShape) -> dict[str, Any]:
+    """What a checkpoint says of the run of a program."""
+    return {"program": program_digest(program), "array": str(shape)}
 
 
 class Checkpointer:
@@ -116,8 +131,8 @@ class Checkpointer:
     path : Path
     every : int
         Cycles.
-    program : Program
-    shape : ArrayShape
+    facts : mapping
+        What the checkpoint says of the run beside its state, as JSON has it.
     state : RunState
         Of the run, which keeps it up to date.
 
@@ -127,10 +142,10 @@ class Checkpointer:
         Cycle of the last checkpoint.
     """
 
-    def __init__(self, path: Path, every: int, program: Program, shape: ArrayShape, state: RunState):
+    def __init__(self, path: Path, every: int, facts: Mapping[str, Any], state: RunState):
         self.path = path
         self._every = every
-        self._facts = {"program": program_digest(program), "array": str(shape)}
+        self._facts = facts
         self._state = state
         self._due: int | None = None
         self.written_cycle: int | None = None

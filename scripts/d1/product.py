@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +17,18 @@ from golden.layout import FormatDescriptor, FormatKind
 from golden.matrix import matmul
 from golden.topology import Topology
 from scripts.d1.backends import OpenedArray, open_array
+from scripts.d1.checkpoints import CheckpointChoice, Checkpointer, program_digest
 from scripts.d1.errors import CommandError, ExitCode
 from scripts.d1.memory import require_memory
-from scripts.d1.operand_formats import BF16, bias_of, name_of
+from scripts.d1.operand_formats import BF16, bias_of, chosen_format, name_of
 from scripts.d1.options import ArrayShape
 from scripts.d1.report import Stages
+from scripts.simulator.checkpoint import Checkpoint, read_checkpoint
 from sw.backend import topology_of
 from sw.kernels.live_grid import live_grid
-from sw.kernels.matmul import plan, run_matmul
-from sw.kernels.product import MatmulError, MatmulFailed, MatmulResult
-from sw.kernels.spread import plan_spread, run_spread
+from sw.kernels.matmul import MatmulPlan, plan, run_matmul
+from sw.kernels.product import MatmulError, MatmulFailed, MatmulResult, ProductState
+from sw.kernels.spread import SpreadPlan, plan_spread, run_spread
 
 #: BF16 operands are +-1.f x 2**e with e uniform in this range: over seven orders of magnitude, products over fourteen.
 EXPONENTS = (-12, 12)
@@ -50,8 +54,8 @@ def random_operand(
 
 
 @dataclass(frozen=True)
-class ProductReport:
-    """What a product gave.
+class Product:
+    """A product of random operands.
 
     Attributes
     ----------
@@ -59,7 +63,60 @@ class ProductReport:
     a_format, b_format : FormatDescriptor
         Formats of A and B.
     spread : bool
-        Whether each node had one block of each operand and nothing else of them.
+        Whether each node has one block of each operand, and gets all else from other nodes while it computes.
+    """
+
+    m: int
+    n: int
+    k: int
+    seed: int
+    a_format: FormatDescriptor = BF16
+    b_format: FormatDescriptor = BF16
+    spread: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The product as JSON has it."""
+        return {
+            "m": self.m,
+            "n": self.n,
+            "k": self.k,
+            "seed": self.seed,
+            "format_a": name_of(self.a_format),
+            "bias_a": bias_of(self.a_format),
+            "format_b": name_of(self.b_format),
+            "bias_b": bias_of(self.b_format),
+            "spread": self.spread,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Product:
+        """The inverse of ``as_dict``."""
+        a_format, b_format = (chosen_format(side, values[f"format_{side}"], values[f"bias_{side}"]) for side in ("a", "b"))
+        return cls(values["m"], values["n"], values["k"], values["seed"], a_format, b_format, values["spread"])
+
+    def plan(self, config: NodeConfig, topology: Topology, stages: Stages) -> MatmulPlan | SpreadPlan:
+        """How an array computes it; CommandError if it cannot."""
+        try:
+            with stages.stage("plan") as stage:
+                grid = live_grid(topology)
+                make = plan_spread if self.spread else plan
+                rows, columns = len(grid), len(grid[0])
+                work = make(config, rows, columns, self.m, self.n, self.k, self.a_format, self.b_format, sites=grid)
+                stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
+                if not topology.is_whole:
+                    stage.note += f", {len(work.nodes)} of {topology.nodes} nodes used"
+                return work
+        except MatmulError as error:
+            raise CommandError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class ProductReport:
+    """What a product gave.
+
+    Attributes
+    ----------
+    product : Product
     array : dict
         What ran: config, array, backend, arithmetic and the like.
     description : str
@@ -68,21 +125,18 @@ class ProductReport:
     mismatches : int or None
         Elements whose bits differ from the golden model's; None if they were not compared.
     node_cycles_per_second : float
-        Cycles x nodes over the time that the run took.
+        Cycles x nodes over the time that they took in this process.
+    notes : tuple of str
+        Lines for the user at the end.
     """
 
-    m: int
-    n: int
-    k: int
-    seed: int
-    a_format: FormatDescriptor
-    b_format: FormatDescriptor
-    spread: bool
+    product: Product
     array: dict[str, Any]
     description: str
     result: MatmulResult
     mismatches: int | None
     node_cycles_per_second: float
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -100,15 +154,7 @@ class ProductReport:
         """The report as JSON has it."""
         return {
             "passed": self.passed,
-            "m": self.m,
-            "n": self.n,
-            "k": self.k,
-            "seed": self.seed,
-            "format_a": name_of(self.a_format),
-            "bias_a": bias_of(self.a_format),
-            "format_b": name_of(self.b_format),
-            "bias_b": bias_of(self.b_format),
-            "spread": self.spread,
+            **self.product.as_dict(),
             **self.array,
             "cycles": self.result.cycles,
             "utilisation": self.result.utilisation,
@@ -132,12 +178,13 @@ class ProductReport:
         per_node = ", ".join(f"{100 * each:.2f} %" for each in self.result.utilisation_per_node[:8])
         more = len(self.result.utilisation_per_node) - 8
         counted = "cycles" if self.array["backend"] != "golden" else "cycles (the model counts one per instruction)"
+        elements = self.product.m * self.product.n
         if self.mismatches is None:
             equal = "not compared"
         elif self.mismatches:
-            equal = f"NO: {self.mismatches} of {self.m * self.n} elements differ"
+            equal = f"NO: {self.mismatches} of {elements} elements differ"
         else:
-            equal = f"yes, all {self.m * self.n} elements"
+            equal = f"yes, all {elements} elements"
         of_peak = []
         if self.utilisation_of_peak is not None and self.utilisation_of_peak != self.result.utilisation:
             most = f"one step in {preset(self.array['config']).matrix_step_cycles} cycles"
@@ -158,24 +205,17 @@ class ProductReport:
 
 
 def run_product(
+    product: Product,
     config: NodeConfig,
     shape: ArrayShape,
-    m: int,
-    n: int,
-    k: int,
     *,
     backend: str,
     arithmetic: str,
-    seed: int,
     verify: bool,
     stages: Stages,
-    a_format: FormatDescriptor = BF16,
-    b_format: FormatDescriptor = BF16,
-    spread: bool = False,
+    checkpoints: CheckpointChoice | None = None,
 ) -> ProductReport:
     """Make an array, multiply random operands on it, and compare with the golden model.
-
-    With ``spread``, each node has one block of A, B and C, and gets all else from other nodes while it computes.
 
     Raises
     ------
@@ -183,76 +223,87 @@ def run_product(
         If the product or the array does not fit, or a node did not end with success.
     """
     require_memory(config, shape)
-    _plan(config, shape.topology, m, n, k, stages, a_format, b_format, spread)
-    with open_array(config, shape, backend, arithmetic, stages) as opened:
-        return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format, spread)
+    work = product.plan(config, shape.topology, stages)
+    return _run(product, config, shape, work, ProductState(), None, backend, arithmetic, verify, stages, checkpoints)
 
 
-def run_product_on(
-    opened: OpenedArray,
-    m: int,
-    n: int,
-    k: int,
-    *,
-    seed: int,
-    verify: bool,
-    stages: Stages,
-    a_format: FormatDescriptor = BF16,
-    b_format: FormatDescriptor = BF16,
-    spread: bool = False,
-) -> ProductReport:
+def resume_product(checkpoints: CheckpointChoice, *, verify: bool, stages: Stages) -> ProductReport:
+    """Go on with a product from its checkpoint; otherwise as :func:`run_product`.
+
+    Raises
+    ------
+    scripts.simulator.checkpoint.CheckpointError
+        If there is no checkpoint in the file.
+    CommandError
+        If it is not one of a product as it would be planned now.
+    """
+    assert checkpoints.resume is not None
+    saved = read_checkpoint(checkpoints.resume)
+    run = saved.run
+    if run is None or "product" not in run:
+        held = "a run of a program; d1 run --resume goes on with it" if run and "program" in run else "no matrix product"
+        raise CommandError(f"{saved.path} holds {held}. d1 matmul --checkpoint writes one that d1 matmul goes on with")
+    product, shape = Product.from_dict(run["product"]), ArrayShape.of(saved.topology, run["array"])
+    require_memory(saved.config, shape)
+    work = product.plan(saved.config, shape.topology, stages)
+    if run["plan"] != _digest(work):
+        raise CommandError(f"{saved.path} is a product as another version planned it; go on with that one, or begin anew")
+    state = ProductState.from_dict(run)
+    return _run(product, saved.config, shape, work, state, saved, "rtl", saved.arithmetic, verify, stages, checkpoints)
+
+
+def run_product_on(product: Product, opened: OpenedArray, *, verify: bool, stages: Stages) -> ProductReport:
     """Multiply random operands on an array that is open already; raises as :func:`run_product`."""
-    array = opened.array
-    _plan(array.config, topology_of(array), m, n, k, stages, a_format, b_format, spread)
-    return _multiply(opened, m, n, k, seed, verify, stages, a_format, b_format, spread)
+    product.plan(opened.array.config, topology_of(opened.array), stages)
+    return _multiply(product, opened, ProductState(), verify, stages)
 
 
-def _plan(
+def _digest(work: MatmulPlan | SpreadPlan) -> str:
+    """Hexadecimal digest of a plan: the program, which nodes run it, and where operands and results lie in them."""
+    places = work.offsets if isinstance(work, SpreadPlan) else {"a": work.a, "b": work.b, "c": work.c}
+    facts = (program_digest(work.program), [node.site for node in work.nodes], sorted(places.items()))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _run(
+    product: Product,
     config: NodeConfig,
-    topology: Topology,
-    m: int,
-    n: int,
-    k: int,
-    stages: Stages,
-    a_format: FormatDescriptor,
-    b_format: FormatDescriptor,
-    spread: bool,
-) -> None:
-    """Refuse a product that does not fit, before anything is built or loaded."""
-    try:
-        with stages.stage("plan") as stage:
-            grid = live_grid(topology)
-            make = plan_spread if spread else plan
-            work = make(config, len(grid), len(grid[0]), m, n, k, a_format, b_format, sites=grid)
-            stage.note = f"{work.total_steps:,} matrix steps, {work.lines_sent:,} lines to exchange"
-            if not topology.is_whole:
-                stage.note += f", {len(work.nodes)} of {topology.nodes} nodes used"
-    except MatmulError as error:
-        raise CommandError(str(error)) from None
-
-
-def _multiply(
-    opened: OpenedArray,
-    m: int,
-    n: int,
-    k: int,
-    seed: int,
+    shape: ArrayShape,
+    work: MatmulPlan | SpreadPlan,
+    state: ProductState,
+    saved: Checkpoint | None,
+    backend: str,
+    arithmetic: str,
     verify: bool,
     stages: Stages,
-    a_format: FormatDescriptor,
-    b_format: FormatDescriptor,
-    spread: bool,
+    checkpoints: CheckpointChoice | None,
 ) -> ProductReport:
-    rng = np.random.default_rng(seed)
+    """On an array of its own, which takes the state of a checkpoint if one is given, and writes others if asked for."""
+    checkpointer = None
+    if checkpoints is not None and checkpoints.path is not None:
+        facts = {"product": product.as_dict(), "plan": _digest(work), "array": str(shape)}
+        checkpointer = Checkpointer(checkpoints.path, checkpoints.every, facts, state)
+    with open_array(config, shape, backend, arithmetic, stages, resume=saved, checkpointer=checkpointer) as opened:
+        report = _multiply(product, opened, state, verify, stages)
+    # What there is to say of checkpoints is known once the array is closed.
+    return replace(report, notes=tuple(opened.notes))
+
+
+def _multiply(product: Product, opened: OpenedArray, state: ProductState, verify: bool, stages: Stages) -> ProductReport:
+    m, n, k = product.m, product.n, product.k
+    a_format, b_format = product.a_format, product.b_format
+    rng = np.random.default_rng(product.seed)
     a, b = random_operand(rng, m, k, a_format), random_operand(rng, k, n, b_format)
     titles = {
         "load": "boot: program and operands, by packets through one link",
         "run": f"multiply {m}x{k} by {k}x{n} on {opened.description}",
         "read": "read the result back, by packets",
     }
+    passed = state.passed
     try:
         with stages.follow(titles) as tell:
-            result = (run_spread if spread else run_matmul)(opened.array, a, b, tell, a_format, b_format)
+            multiply = run_spread if product.spread else run_matmul
+            result = multiply(opened.array, a, b, tell, a_format, b_format, state)
     except MatmulFailed as error:
         raise CommandError(str(error), ExitCode.FAILED) from None
     mismatches = None
@@ -262,7 +313,5 @@ def _multiply(
             mismatches = int(np.count_nonzero(expected != result.c))
             stage.note = "all bits equal" if mismatches == 0 else f"{mismatches} elements differ"
     nodes = len(result.steps_per_node)
-    speed = result.cycles * nodes / result.seconds if result.seconds else 0.0
-    return ProductReport(
-        m, n, k, seed, a_format, b_format, spread, opened.as_dict(), opened.description, result, mismatches, speed
-    )
+    speed = (result.cycles - passed) * nodes / result.seconds if result.seconds else 0.0
+    return ProductReport(product, opened.as_dict(), opened.description, result, mismatches, speed)

@@ -38,7 +38,7 @@ from sw.kernels.operands import BF16, Operands
 from sw.kernels.packing import Fp32Codes, OperandCodes, pack_a, pack_b, tiles, unpack_c
 from sw.kernels.partition import Grid, Part
 from sw.kernels.placement import place
-from sw.kernels.product import MatmulError, MatmulResult, Progress, check_operands, planned_operands, run_loaded
+from sw.kernels.product import MatmulError, MatmulResult, ProductState, Progress, check_operands, planned_operands, run_loaded
 
 #: How often two regions are read in the same cycle, relative to the operands of a step. Code is mostly in the line buffers.
 _CONFLICTS = {("a", "b"): 1.0, ("program", "a"): 0.1, ("program", "b"): 0.1}
@@ -365,6 +365,7 @@ def run_matmul(
     progress: Progress | None = None,
     a_format: FormatDescriptor = BF16,
     b_format: FormatDescriptor = BF16,
+    state: ProductState | None = None,
 ) -> MatmulResult:
     """Compute C = A.B on an array whose nodes are at rest, by packets alone. Dead nodes are left out (:func:`live_grid`).
 
@@ -377,6 +378,9 @@ def run_matmul(
         Told about the stages "load", "run" and "read".
     a_format, b_format : FormatDescriptor
         Formats of A and B: BF16, CFP8_143 or CFP8_152.
+    state : ProductState, optional
+        Kept up to date while the product runs. One that was started already goes on: operands are those of then, and the array
+        is in its state of that time.
 
     Raises
     ------
@@ -390,9 +394,13 @@ def run_matmul(
     grid = live_grid(topology_of(array))
     work = plan(array.config, len(grid), len(grid[0]), m, n, k, a_format, b_format, sites=grid)
     tell: Progress = progress or (lambda stage, done, total: None)
-    _load(array, work, a_codes, b_codes, tell)
+    state = state or ProductState()
+    if not state.started:
+        _load(array, work, a_codes, b_codes, tell)
     busiest = work.steps * max(node.tiles for node in work.nodes) + work.lines_sent
-    return run_loaded(array, work.program, [node.site for node in work.nodes], busiest, lambda: _read(array, work, tell), tell)
+    return run_loaded(
+        array, work.program, [node.site for node in work.nodes], busiest, lambda: _read(array, work, tell), tell, state
+    )
 
 
 def _load(array: ArrayBackend, work: MatmulPlan, a_codes: OperandCodes, b_codes: OperandCodes, tell: Progress) -> None:

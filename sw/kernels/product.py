@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from golden.topology import Site
 from sw.host import ArrayBackend, RunReport, control_registers, run_program
 from sw.kernels.operands import CODE_BYTES, Operands
 from sw.kernels.packing import Fp32Codes, OperandCodes
+from sw.run_state import RunState
 
 #: Called with a stage's name, and how much of how much is done.
 Progress = Callable[[str, int, int], None]
@@ -34,6 +36,28 @@ class MatmulFailed(RuntimeError):
     def __init__(self, report: RunReport):
         super().__init__(report.summary())
         self.report = report
+
+
+@dataclass
+class ProductState(RunState):
+    """Where the run of a product stands: a run that goes on from it loads nothing.
+
+    Members
+    -------
+    counted : list of list of int
+        What each node had counted before the run.
+    """
+
+    counted: list[list[int]] = field(default_factory=list)
+
+    def as_dict(self, further: int = 0) -> dict[str, Any]:
+        """As of any run."""
+        return super().as_dict(further) | {"counted": self.counted}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ProductState:
+        """As of any run."""
+        return cls(**vars(RunState.from_dict(values)), counted=values["counted"])
 
 
 @dataclass(frozen=True)
@@ -123,7 +147,13 @@ def check_operands(a_codes: OperandCodes, b_codes: OperandCodes, a_format: Forma
 
 
 def run_loaded(
-    array: ArrayBackend, program: Program, sites: Sequence[Site], work: int, read: Callable[[], Fp32Codes], tell: Progress
+    array: ArrayBackend,
+    program: Program,
+    sites: Sequence[Site],
+    work: int,
+    read: Callable[[], Fp32Codes],
+    tell: Progress,
+    state: ProductState,
 ) -> MatmulResult:
     """Run a product that is loaded already, read its result, and say what it took.
 
@@ -139,6 +169,8 @@ def run_loaded(
         Gives C once the run is over.
     tell : callable
         Told about the stage "run".
+    state : ProductState
+        Kept up to date while it runs; a run that was started already goes on.
 
     Raises
     ------
@@ -153,16 +185,17 @@ def run_loaded(
         ControlRegister.LINES_LOADED,
         ControlRegister.LINES_STORED,
     )
-    before = control_registers(array, sites, counters)
+    if not state.started:
+        state.counted = [list(each) for each in control_registers(array, sites, counters)]
     started, worked = time.perf_counter(), time.process_time()
-    report = run_program(array, program, _CYCLES_BEYOND + _CYCLES_PER_STEP * work, sites, load=False)
+    report = run_program(array, program, _CYCLES_BEYOND + _CYCLES_PER_STEP * work, sites, load=False, state=state)
     seconds, processor_seconds = time.perf_counter() - started, time.process_time() - worked
     tell("run", 1, 1)
     if not report.passed:
         raise MatmulFailed(report)
     after = control_registers(array, sites, counters)
     steps, packets, conflicts, loaded, stored = (
-        [late[i] - early[i] for early, late in zip(before, after, strict=True)] for i in range(len(counters))
+        [late[i] - early[i] for early, late in zip(state.counted, after, strict=True)] for i in range(len(counters))
     )
     times = control_registers(array, sites, (ControlRegister.FIRST_START, ControlRegister.LAST_STOP))
     cycles = [stop - start for start, stop in times]

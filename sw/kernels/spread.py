@@ -24,7 +24,7 @@ from sw.kernels.matmul_source import BlockShape
 from sw.kernels.operands import BF16
 from sw.kernels.packing import Fp32Codes, OperandCodes, pack_a, pack_b, unpack_c
 from sw.kernels.placement import place
-from sw.kernels.product import MatmulError, MatmulResult, Progress, check_operands, planned_operands, run_loaded
+from sw.kernels.product import MatmulError, MatmulResult, ProductState, Progress, check_operands, planned_operands, run_loaded
 from sw.kernels.spread_cut import SpreadGrid, candidates
 from sw.kernels.spread_source import ARRIVED, SEMAPHORES, THREADS, spread_source
 from sw.kernels.spread_tables import NodeTables
@@ -160,6 +160,7 @@ def run_spread(
     progress: Progress | None = None,
     a_format: FormatDescriptor = BF16,
     b_format: FormatDescriptor = BF16,
+    state: ProductState | None = None,
 ) -> MatmulResult:
     """Compute C = A.B with operands spread over an array whose nodes are at rest. Dead nodes are left out (:func:`live_grid`).
 
@@ -170,11 +171,13 @@ def run_spread(
     sites = live_grid(topology_of(array))
     work = plan_spread(array.config, len(sites), len(sites[0]), m, n, k, a_format, b_format, sites=sites)
     tell: Progress = progress or (lambda stage, done, total: None)
-    _load(array, work, a_codes, b_codes, tell)
+    state = state or ProductState()
+    if not state.started:
+        _load(array, work, a_codes, b_codes, tell)
     lines = work.lines_sent
     result = run_loaded(
         array, work.program, [node.site for node in work.nodes], work.total_steps + lines,
-        lambda: _read(array, work, m, n, tell), tell,
+        lambda: _read(array, work, m, n, tell), tell, state,
     )  # fmt: skip
     # Nodes count what their threads send; lists ask for a line with a packet each.
     return dataclasses.replace(result, packets=result.packets + lines)

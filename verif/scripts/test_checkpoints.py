@@ -343,7 +343,7 @@ def talking(tmp_path: Path) -> Path:
 
 
 def without_times(report: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in report.items() if "seconds" not in name and name != "simulator_cached"}
+    return {name: value for name, value in report.items() if "second" not in name and name != "simulator_cached"}
 
 
 def test_d1_run_goes_on_in_another_process(talking: Path, tmp_path: Path) -> None:
@@ -388,6 +388,51 @@ def test_d1_run_refuses_what_does_not_belong_together(talking: Path, tmp_path: P
     )
     refused(d1("run", other, "--resume", file), 2, "a run of another program")
     refused(d1("run", talking, "--resume", file, "--waves", tmp_path / "a.vcd"), 2, "another simulator", "in both runs")
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("spread", [(), ("--spread",)])
+def test_d1_matmul_goes_on_in_another_process(spread: tuple[str, ...], tmp_path: Path) -> None:
+    build(CONFIG, "macro")
+    file = tmp_path / "product.d1c"
+    shape = ("--m", "33", "--n", "17", "--k", "70", "--seed", "5", "--format-b", "1-4-3", "--bias-b", "9")
+    product = (*shape, *spread, "--config", "tiny", "--array", "2x2")
+    whole = d1("matmul", *product, "--json")
+    assert whole.code == 0, whole
+    written = d1("matmul", *product, "--checkpoint", file, "--checkpoint-every", str(whole.json["cycles"] * 2 // 3), "--json")
+    assert "checkpoint of cycle" in written.stderr
+    assert without_times(written.json) == without_times(whole.json)
+    resumed = d1("matmul", "--resume", file, "--json")
+    assert resumed.code == 0, resumed
+    assert without_times(resumed.json) == without_times(whole.json)
+    assert "33x70 by 70x17, BF16 by" in d1("matmul", "--resume", file, "--no-verify").stdout.replace("bf16", "BF16")
+
+
+@pytest.mark.rtl
+def test_d1_matmul_refuses_what_does_not_belong_together(
+    talking: Path, tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(CONFIG, "macro")
+    product, run_ = tmp_path / "product.d1c", tmp_path / "run.d1c"
+    small = ("--m", "9", "--n", "9", "--k", "20", "--config", "tiny", "--array", "1x1")
+    refused(d1("matmul", *small, "--checkpoint-every", "5"), 2, "belongs to --checkpoint FILE")
+    refused(d1("matmul", *small, "--backend", "golden", "--checkpoint", product), 2, "--backend is golden")
+    refused(d1("matmul", "--resume", product), 2, "cannot read the checkpoint")
+    refused(d1("matmul", "--resume", talking), 2, "is no checkpoint")
+    refused(d1("matmul", "--resume", saved), 2, "holds no matrix product")
+    assert d1("matmul", *small, "--checkpoint", product, "--checkpoint-every", "60").code == 0
+    for option in (("--m", "9"), ("--bias-a", "3"), ("--array", "1x1"), ("--seed", "1"), ("--spread",)):
+        refused(d1("matmul", "--resume", product, *option), 2, f"{option[0]} is what --resume", "leave it out")
+    refused(d1("run", talking, "--resume", product), 2, "is a matrix product; d1 matmul --resume goes on with it")
+    d1("run", talking, "--config", "tiny", "--checkpoint", run_, "--checkpoint-every", "500", "--max-cycles", "900")
+    refused(d1("matmul", "--resume", run_), 2, "holds a run of a program; d1 run --resume goes on with it")
+    contents = product.read_bytes()
+    for damaged in (contents[:-9], contents[: len(contents) // 2] + b"?" + contents[len(contents) // 2 + 1 :]):
+        product.write_bytes(damaged)
+        refused(d1("matmul", "--resume", product), 2)
+    product.write_bytes(contents)
+    monkeypatch.setattr("scripts.d1.product._digest", lambda work: "other")
+    assert run(["matmul", "--resume", str(product)]) == 2
 
 
 def test_accesses_must_be_over(standin: SimulatorLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

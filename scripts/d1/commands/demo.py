@@ -28,12 +28,12 @@ def demo(ctx: click.Context, arithmetic: str, as_json: bool) -> None:
     The simulator is built once and cached. The array is booted by packets through one edge link, the nodes exchange tiles
     over the mesh, and every bit of the result is compared with the golden model.
     """
-    from scripts.d1.product import run_product
+    from scripts.d1.product import Product, run_product
 
     start = time.monotonic()
     report = run_product(
-        preset(CONFIG), ARRAY, LENGTH, LENGTH, LENGTH,
-        backend="rtl", arithmetic=arithmetic, seed=SEED, verify=True, stages=Stages(),
+        Product(LENGTH, LENGTH, LENGTH, SEED), preset(CONFIG), ARRAY,
+        backend="rtl", arithmetic=arithmetic, verify=True, stages=Stages(),
     )  # fmt: skip
     seconds = time.monotonic() - start
     if as_json:

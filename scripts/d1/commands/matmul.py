@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from golden.config import NodeConfig, preset
+from scripts.d1.checkpoints import CheckpointChoice, checkpoint_options
 from scripts.d1.errors import ExitCode
 from scripts.d1.operand_formats import chosen_format, describe, format_options
 from scripts.d1.options import (
@@ -40,6 +41,13 @@ LENGTH = click.IntRange(1, 10**15)
 @click.option("--spread", is_flag=True, help="Each node begins with one block of A and of B; all else comes while it computes.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random operands.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare every bit with the golden model.")
+@checkpoint_options(
+    "Go on with a product from a checkpoint, which says all of it but --verify.",
+    (
+        *("m", "n", "k", "format-a", "bias-a", "format-b", "bias-b"),
+        *("config", "array", "arithmetic", "spread", "seed"),
+    ),
+)
 @ranks_option
 @reporting
 @click.pass_context
@@ -60,6 +68,7 @@ def matmul(
     spread: bool,
     seed: int,
     verify: bool,
+    checkpoints: CheckpointChoice,
     as_json: bool,
 ) -> None:
     """Multiply random matrices A (m x k) and B (k x n), each BF16 or CFP8, on an array of nodes.
@@ -70,35 +79,33 @@ def matmul(
     With --spread, A and B are spread over the nodes as well, a block of each in each node, and list transfers bring what a node
     needs of other blocks while it computes. Without it, a panel of an operand is in one of the nodes that need it, whole, and is
     sent to the others at the start.
+
+    A long product writes checkpoints with --checkpoint, from which --resume goes on to the same bits and cycles.
     """
     from scripts.d1.boards import open_board
-    from scripts.d1.product import run_product, run_product_on
+    from scripts.d1.product import Product, resume_product, run_product, run_product_on
 
     check_board_options(backend, baud)
     a_format, b_format = chosen_format("a", format_a, bias_a), chosen_format("b", format_b, bias_b)
+    product = Product(m, n, k, seed, a_format, b_format, spread)
     stages = Stages()
     if is_port(backend):
         with open_board(backend, baud, config, array, stages) as opened:
-            report = run_product_on(
-                opened,
-                m,
-                n,
-                k,
-                seed=seed,
-                verify=verify,
-                stages=stages,
-                a_format=a_format,
-                b_format=b_format,
-                spread=spread,
-            )
+            report = run_product_on(product, opened, verify=verify, stages=stages)
+    elif checkpoints.resume:
+        report = resume_product(checkpoints, verify=verify, stages=stages)
     else:
         report = run_product(
-            config or preset(CONFIG), array or ARRAY, m, n, k, backend=backend, arithmetic=arithmetic, seed=seed,
-            verify=verify, stages=stages, a_format=a_format, b_format=b_format, spread=spread,
+            product, config or preset(CONFIG), array or ARRAY, backend=backend, arithmetic=arithmetic, verify=verify,
+            stages=stages, checkpoints=checkpoints,
         )  # fmt: skip
     if as_json:
         print_json(report.as_dict())
     else:
-        title = f"C = A.B, {m}x{k} by {k}x{n}, {describe(a_format)} by {describe(b_format)}"
+        product = report.product
+        shapes = f"{product.m}x{product.k} by {product.k}x{product.n}"
+        title = f"C = A.B, {shapes}, {describe(product.a_format)} by {describe(product.b_format)}"
         print_table(title, ("what", "value"), report.rows())
+    for note in report.notes:
+        click.echo(note, err=True)
     ctx.exit(ExitCode.PASSED if report.passed else ExitCode.FAILED)

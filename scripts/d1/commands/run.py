@@ -48,7 +48,9 @@ ARRAY = ArrayShape(1, 1)
 @click.option("--trace", type=OutputFile(), help="Write what every thread retires, disassembled.")
 @pipeline_options
 @click.option("--waves", type=OutputFile(), help="Write a VCD of every signal (rtl only).")
-@checkpoint_options
+@checkpoint_options(
+    "Go on with PROGRAM from a checkpoint, which says what array it is.", ("config", "array", "arithmetic", "memory")
+)
 @ranks_option
 @reporting
 @click.pass_context
@@ -89,7 +91,7 @@ def run(
     """
     from scripts.d1.backends import open_array, show_progress
     from scripts.d1.boards import open_board
-    from scripts.d1.checkpoints import Checkpointer, resumed
+    from scripts.d1.checkpoints import Checkpointer, program_facts, resumed
     from scripts.d1.counters import print_counters
     from scripts.d1.output import ProgramOutput
     from scripts.d1.programs import load_program_file
@@ -119,7 +121,9 @@ def run(
             topology = shape.topology
             check_memory_files(memory, topology)
             check_kills(kill_link, topology, state.passed)
-            checkpointer = Checkpointer(checkpoints.path, checkpoints.every, contents, shape, state) if checkpoints.path else None
+            checkpointer = None
+            if checkpoints.path:
+                checkpointer = Checkpointer(checkpoints.path, checkpoints.every, program_facts(contents, shape), state)
             opening = open_array(
                 config,
                 shape,
