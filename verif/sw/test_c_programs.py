@@ -333,8 +333,8 @@ def test_a_node_without_lists_refuses_their_header(tmp_path: Path) -> None:
 # -- the matrix product ---------------------------------------------------------------------------------------------------
 
 
-def check_product(array: ArrayBackend, program: Program, rows: int, columns: int, depth: int) -> None:
-    """C is what the golden model makes of A and B, bit for bit."""
+def check_product(array: ArrayBackend, program: Program, rows: int, columns: int, depth: int) -> float:
+    """C is what the golden model makes of A and B, bit for bit. Returns steps per cycle, as the program counts both."""
 
     def matrix(name: str, height: int, width: int, kind: type[np.unsignedinteger]) -> np.ndarray:
         size = height * width * np.dtype(kind).itemsize
@@ -346,7 +346,11 @@ def check_product(array: ArrayBackend, program: Program, rows: int, columns: int
     assert len(np.unique(a)) > 100
     c = matrix("c", rows, columns, np.uint32)
     assert (c == matmul(a, b)).all()
-    assert re.fullmatch(rf"{rows} x {columns} x {depth}: \d+ cycles .* {np.bitwise_xor.reduce(c, None):#010x}\n", text(report))
+    told = rf"{rows} x {columns} x {depth}: (\d+) cycles for (\d+) steps, .* {np.bitwise_xor.reduce(c, None):#010x}\n"
+    match = re.fullmatch(told, text(report))
+    assert match is not None, text(report)
+    cycles, steps = map(int, match.groups())
+    return steps / cycles
 
 
 @COMPILER
@@ -369,7 +373,9 @@ def test_the_matrix_product_in_c_takes_other_shapes(tmp_path: Path) -> None:
 @pytest.mark.rtl
 def test_the_matrix_product_in_c_has_the_same_bits_on_hardware(simulator: SimulatorLibrary, tmp_path: Path) -> None:
     with SimulatedArray(TINY, 1, 1, library=simulator) as array:
-        check_product(array, compile_c(tmp_path, EXAMPLES / "matmul.c", TINY), 16, 16, 32)
+        busy = check_product(array, compile_c(tmp_path, EXAMPLES / "matmul.c", TINY), 16, 16, 32)
+    # Zig makes it 0.41: tiles are small, and their number of steps least. Compilers differ, but by less than that.
+    assert busy > 0.33
 
 
 # -- programs that know nothing of nodes ----------------------------------------------------------------------------------
