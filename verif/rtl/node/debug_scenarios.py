@@ -315,13 +315,16 @@ def network_errors(both: Debugged) -> None:
 
 
 def waiting_injection(both: Debugged) -> None:
-    """An injected instruction that waits for ever holds up commands; a start and a write to STATE end it."""
+    """An injected instruction that waits for ever holds up commands; a start and a write to STATE end it.
+
+    A store does, which waits at issue; a SIMD operation would wait in its queue, where there is one.
+    """
     _prepare(both)
     both.set_register(0, 12, _SILENCE)
     both.inject(0, encode("nread", 5, 12))
     before = both.pc(0)
     for field in (ThreadRegister.STATE, ThreadRegister.PC):
-        both.write_debug(0, DebugRegister.INSTRUCTION, encode("vadd.i32", 6, 5, 5))
+        both.write_debug(0, DebugRegister.INSTRUCTION, encode("vst", 5, 0, 12))
         both.golden.run()
         assert both.seen.run(30_000) == "stopped"
         for command in (STOP, RESUME, STEP):
@@ -347,7 +350,7 @@ def exits(both: Debugged) -> None:
     both.write(control_offset(ControlRegister.TOHOST_ADDRESS), exit_at)
     both.set_register(0, 12, _SILENCE)
     both.inject(0, encode("nread", 5, 12))
-    both.write_debug(0, DebugRegister.INSTRUCTION, encode("vadd.i32", 6, 5, 5))
+    both.write_debug(0, DebugRegister.INSTRUCTION, encode("vst", 5, 0, 12))
     if both.config.threads > 1:
         both.start(1, SRAM_BASE + 0x100)
         both.golden.run()
