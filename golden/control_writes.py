@@ -87,7 +87,8 @@ def _groups(config: NodeConfig) -> dict[str, list[int]]:
     for register in (ThreadRegister.PC, ThreadRegister.STATE):
         groups[f"{register.name} of threads"] = [THREAD_BLOCK + number * THREAD_STRIDE + register for number in threads]
     groups["semaphores"] = [SEMAPHORE_BLOCK + number * SEMAPHORE_STRIDE for number in range(config.semaphores)]
-    for debug in (DebugRegister.COMMAND, DebugRegister.CONTROL, DebugRegister.INSTRUCTION, DebugRegister.DATA):
+    # A debug block may be written as a whole: STATUS lies within it, and ignores that.
+    for debug in DebugRegister:
         groups[f"debug {debug.name}"] = [DEBUG_BLOCK + number * DEBUG_STRIDE + debug for number in threads]
     if config.route_bits:
         # It is laid out for the largest table, and may be written by whole rows of that.
