@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from golden.config import preset
-from golden.layout import SRAM_BASE, ThreadRegister, thread_offset
+from golden.layout import SRAM_BASE, ControlRegister, ThreadRegister, control_offset, thread_offset
 from golden.matrix import matmul
-from golden.topology import TOPOLOGIES, Topology
+from golden.topology import TOPOLOGIES, Site, Topology
 from scripts.d1.baselines import FOLDER, record
 from scripts.d1.product import random_operand
 from scripts.simulator import SimulatedArray, build
@@ -38,6 +38,30 @@ _IDLE_CYCLES = 200_000
 
 #: A loop that does not end.
 _LOOP = "_start: addi a0, a0, 1\n j _start\n"
+
+#: Cycles before the array is saturated, and for which it is simulated then.
+_WARM_CYCLES, _SATURATED_CYCLES = 500, 4_000
+
+#: A loop that does not end either: 64 matrix steps over operands in SRAM, of a line each, and all over again. The line between A
+#: and B puts the two of a step into different banks, and with fewer steps in a round the loop's own instructions cost steps.
+_UNROLLED = 8
+_STEPS = """
+        .globl  _start
+_start: la      s0, left
+        la      s1, right
+1:      mv      a0, s0
+        mv      a1, s1
+        li      t0, 64
+2:      {steps}
+        addi    t0, t0, -{unrolled}
+        bnez    t0, 2b
+        j       1b
+        .data
+        .balign 64
+left:   .zero   {operand_bytes}
+        .zero   {line_bytes}
+right:  .zero   {operand_bytes}
+"""
 
 
 @dataclass(frozen=True)
@@ -159,6 +183,69 @@ def idle_figures(case: ArrayCase, threads: int) -> dict[str, Any]:
             "peak_bytes": _peak_bytes(),
             "load": [before, os.getloadavg()[0]],
         }
+
+
+def saturated_figures(case: ArrayCase, threads: int, cycles: int = _SATURATED_CYCLES) -> dict[str, Any]:
+    """How fast the array of a case is simulated while all threads of all nodes make matrix steps with operands from SRAM.
+
+    ``steps_per_cycle`` is what a matrix unit makes meanwhile, the mean over all nodes; ``node_cycles_per_second`` counts
+    nodes that were evaluated, which are all of them.
+
+    Raises
+    ------
+    AssertionError
+        If a node was not evaluated in every cycle.
+    """
+    config = preset(case.config)
+    source = _STEPS.format(
+        steps="mstep.bf16.pp m0, (a0)+, (a1)+\n" * _UNROLLED,
+        unrolled=_UNROLLED,
+        operand_bytes=64 * config.line_bytes,
+        line_bytes=config.line_bytes,
+    )
+    program = assemble(source, config=config)
+    sites = list(case.topology.sites())
+    rng = np.random.default_rng(1)
+    operands = random_operand(rng, 64, config.line_bytes // 2).tobytes()
+    start = program.entry.to_bytes(8, "little")
+    steps = control_offset(ControlRegister.MATRIX_STEPS)
+    before = os.getloadavg()[0]
+    with make_array(case, threads) as array:
+        load_program(array, program, sites)
+        for x, y in sites:
+            for name in ("left", "right"):
+                array.poke(x, y, program.symbols[name] - SRAM_BASE, operands)
+        # Those that are farthest from the host begin first, so that nobody's traffic delays them for long.
+        array.write_many(
+            (x, y, thread_offset(thread, ThreadRegister.PC), start)
+            for x, y in reversed(sites)
+            for thread in range(config.threads)
+        )
+        array.run(_WARM_CYCLES)
+        made, evaluated = _steps(array, sites, steps), array.node_cycles
+        started, worked, first = time.perf_counter(), time.process_time(), array.cycle
+        passed = array.run(cycles).cycles
+        seconds, processor_seconds = time.perf_counter() - started, time.process_time() - worked
+        evaluated = array.node_cycles - evaluated
+        assert evaluated == passed * len(sites), f"{evaluated} evaluations of {len(sites)} nodes in {passed} cycles"
+        made = _steps(array, sites, steps) - made
+        return {
+            "threads": array.threads,
+            "seconds": seconds,
+            "processor_seconds": processor_seconds,
+            "cycles": passed,
+            "cycles_per_second": passed / seconds,
+            "cycles_per_processor_second": passed / processor_seconds,
+            "node_cycles_per_second": evaluated / seconds,
+            "steps_per_cycle": made / ((array.cycle - first) * len(sites)),
+            "peak_bytes": _peak_bytes(),
+            "load": [before, os.getloadavg()[0]],
+        }
+
+
+def _steps(array: SimulatedArray, sites: list[Site], register: int) -> int:
+    """Matrix steps that all nodes have made so far."""
+    return sum(int.from_bytes(each, "little") for each in array.read_many([(*site, register, 8) for site in sites]))
 
 
 def alone(function: Any, *arguments: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.d1.array_baselines import CASES, DIE, FILE, PROMISED, SMALL, WEAK_SCALING, ArrayCase, measure
+from scripts.d1.array_baselines import CASES, DIE, FILE, PROMISED, SMALL, WEAK_SCALING, ArrayCase, measure, saturated_figures
 from scripts.d1.baselines import read_baselines, record
 from verif.scripts.command import d1, refused
 
@@ -67,3 +67,10 @@ def test_command_measures_a_part_and_compares_it() -> None:
 
 def test_plot_that_is_no_picture_is_refused() -> None:
     refused(d1("bench", "arrays", "--plot", "arrays.txt"), 2, "arrays.txt", ".svg or .png")
+
+
+@pytest.mark.rtl
+def test_a_saturated_array_makes_steps_in_all_nodes_and_cycles() -> None:
+    figures = saturated_figures(ArrayCase("tiny", "2x2", 8, 8, 16), 1, cycles=1000)
+    assert figures["cycles"] == 1000
+    assert figures["steps_per_cycle"] > 0.8

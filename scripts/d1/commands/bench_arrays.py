@@ -43,9 +43,10 @@ def arrays(
     """Measure matrix products whose operands are spread over the nodes of an array: cycles, how busy the matrix units are, and
     the speed and memory of the simulator.
 
-    Every result is compared with the golden model bit for bit. Weak scaling gives each node a block of 128 x 128, or 256 x 256,
-    of each matrix. All together take a quarter of an hour or more; --only and --largest take a part. Ends with 1 if a cycle count
-    differs from its checked-in baseline.
+    The die is simulated with a product, saturated (all threads of all nodes make matrix steps without end), and with one busy
+    node. Every result is compared with the golden model bit for bit. Weak scaling gives each node a block of 128 x 128, or
+    256 x 256, of each matrix. All together take a quarter of an hour or more; --only and --largest take a part. Ends with 1 if a
+    cycle count differs from its checked-in baseline.
     """
     from scripts.d1 import array_baselines as cases
     from scripts.d1.array_plots import plot
@@ -79,7 +80,10 @@ def arrays(
         with stages.stage(f"{cases.DIE.array} with one busy node, {threads} threads") as stage:
             idle = cases.alone(cases.idle_figures, cases.DIE, threads)
             stage.note = f"{idle['cycles_per_second']:,.0f} cycles/s"
-        die[str(threads)] = {"busy": busy, "idle": idle}
+        with stages.stage(f"{cases.DIE.array} saturated, {threads} threads") as stage:
+            saturated = cases.alone(cases.saturated_figures, cases.DIE, threads)
+            stage.note = f"{saturated['cycles_per_second']:,.0f} cycles/s"
+        die[str(threads)] = {"busy": busy, "saturated": saturated, "idle": idle}
     if write_baselines:
         known |= {name: each["record"] for name, each in measured.items()}
         write({case.name: known[case.name] for case in cases.CASES if case.name in known}, cases.FILE)
@@ -98,7 +102,7 @@ def arrays(
         if die:
             print_table(
                 f"simulation of {cases.DIE.array}",
-                ("threads", "busy", "one busy node", "memory"),
+                ("threads", "product", "saturated", "node-cycles/s", "steps per cycle", "one busy node", "memory"),
                 [_die_row(*each) for each in die.items()],
             )
     ctx.exit(ExitCode.PASSED if passed else ExitCode.FAILED)
@@ -126,10 +130,13 @@ def _row(name: str, each: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _die_row(threads: str, each: dict[str, Any]) -> tuple[str, ...]:
-    busy, idle = each["busy"], each["idle"]
+    busy, saturated, idle = each["busy"], each["saturated"], each["idle"]
     return (
         threads,
         f"{busy['cycles_per_second']:,.0f} cycles/s",
+        f"{saturated['cycles_per_second']:,.0f} cycles/s",
+        f"{saturated['node_cycles_per_second']:,.0f}",
+        f"{saturated['steps_per_cycle']:.3f}",
         f"{idle['cycles_per_second']:,.0f} cycles/s",
-        f"{max(busy['peak_bytes'], idle['peak_bytes']) / (1 << 20):,.0f} MiB",
+        f"{max(each['peak_bytes'] for each in (busy, saturated, idle)) / (1 << 20):,.0f} MiB",
     )
