@@ -29,10 +29,14 @@ CONFIG = NodeConfig(line_bytes=16, sram_blocks=2, sram_ways=2, bank_lines=16, se
 #: Cycles for each flit in which all of them are out if nobody holds them up, and those of an empty history.
 _DRAIN, _LEAST = 8, 24
 
+
+def flit(kind: Kind, x: int, y: int, exit: int, columns: int, rows: int, post: int, mask: int) -> dict[str, int]:
+    """What a history says of a flit; a name is what hypothesis shows of it."""
+    return {"kind": kind, "x": x, "y": y, "exit": exit, "upper": columns | rows << 7, "post": post, "mask": mask}
+
+
 _FLITS = st.builds(
-    lambda kind, x, y, exit, columns, rows, post, mask: {
-        "kind": kind, "x": x, "y": y, "exit": exit, "upper": columns | rows << 7, "post": post, "mask": mask,
-    },
+    flit,
     st.sampled_from(tuple(Kind)), st.integers(0, 2), st.integers(0, 2), st.sampled_from((0, 0, 0, *range(8))),
     st.integers(0, 2), st.integers(0, 2), st.integers(0, 1), st.integers(0, (1 << CONFIG.line_bytes) - 1),
 )  # fmt: skip
