@@ -262,14 +262,14 @@ def queues() -> Iterator[str]:
     """Operations that wait in queues, which get full, and instructions that touch the same registers, accumulators, memory."""
     yield operands() + "csrr a2, mnode\n li a3, SRAM_BASE\n sub a3, s0, a3\n add a2, a2, a3\n li a1, 8\n"
     waiting = (
-        "vadd.f32 v10, v9, v2", "vmadd.bf16 v10, v2, v9", "vlt.f32 p4, v9, v2", "vtrn.e32 v10, v8, 1", "mstepz.bf16 m0, v9, v2",
+        "vadd.f32 v10, v9, v2", "vmadd.bf16 v10, v2, v9", "vlt.f32 p4, v9, v2", "vtrn.e32 v10, v16, 1", "mstepz.bf16 m0, v9, v2",
         "vcvt.bf16.f32.s v10, v9, v2",
     )  # fmt: skip
     younger = (
         "vld v2, 0(s0)", "vld v10, 0(s0)", "vst v10, 0(s1)", "nread v2, (a2)", "nread v10, (a2)", "vldx.8 v11, (s0), v10",
         "vadd.i32 v2, v1, v3", "vadd.f32 v11, v10, v3, p4", "mstep.bf16 m0, v10, v2", "mstep.bf16.mm m0, (s1), (s2)",
         "mst.f32 m0, (s3)", "mld.f32 m0, (s3)", "mzero m0", "pmv.x.p a0, p4", "pmv.p.x p4, s0", "csrr a0, mflags",
-        "vst v7, 0(s1)", "vtrn.e32 v2, v8, 0", "mst.x.s m0, (s3), f1", "csrwi mseed, 5",
+        "vst v7, 0(s1)", "vtrn.e32 v2, v16, 0", "mst.x.s m0, (s3), f1", "csrwi mseed, 5",
     )  # fmt: skip
     for slow, first, second in itertools.product(("vexp2.f32 v9, v1", "nread v9, (a2)", "vld v9, 0(s0)"), waiting, younger):
         yield f"{slow}\n {first}\n {second}\n vxor v13, v10, v2\n"
