@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from golden.config import NodeConfig, preset
-from golden.layout import SRAM_BASE, ControlRegister, ThreadRegister, ThreadState, control_offset, semaphore_offset, thread_offset
+from golden.layout import SRAM_BASE, ThreadRegister, ThreadState, semaphore_offset, thread_offset
 from scripts.simulator import SimulatedArray, SimulatorLibrary, build
 from sw.assembler import assemble
 from sw.host import load_program, start
@@ -142,7 +142,7 @@ def test_nobody_waits_longer_than_for_all_others_once(config: NodeConfig, name: 
 
 
 def left_waiting(library: SimulatorLibrary, fillers: int, rows: int = 1, y: int = 0) -> bool:
-    """Two threads wait; the first is covered, and started elsewhere a little later, behind so many packets that do nothing.
+    """Two threads wait; the first is covered, and started elsewhere a little later, behind so many packets that mean nothing.
 
     Whether the second one waits for ever, though it is covered then.
     """
@@ -153,7 +153,7 @@ def left_waiting(library: SimulatorLibrary, fillers: int, rows: int = 1, y: int 
             start(array, 0, y, thread, program.entry)
             array.run(200)
         elsewhere = thread_offset(0, ThreadRegister.PC), program.symbols["over"]
-        nothing = control_offset(ControlRegister.CONFIG), 0
+        nothing = library.config.sram_bytes - 8, 0
         registers = [(semaphore_offset(SEMAPHORE), 1), *[nothing] * fillers, elsewhere]
         array.write_many([(0, y, offset, value.to_bytes(8, "little")) for offset, value in registers])
         array.run(400)
