@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -37,6 +38,16 @@ LINE = TINY.line_bytes
 FULL = (1 << LINE) - 1
 ROWS, COLUMNS = 4, 5
 SITES = [(x, y) for y in range(ROWS) for x in range(COLUMNS)]
+
+#: What the host writes to which rectangle.
+HOST_MULTICASTS: dict[str, Any] = {
+    "corner": st.sampled_from(SITES),
+    "columns": st.integers(1, COLUMNS),
+    "rows": st.integers(1, ROWS),
+    "offset": st.integers(0, 5 * LINE),
+    "data": st.binary(max_size=3 * LINE),
+    "post": st.sampled_from([None, 0, 3]),
+}
 
 
 def array_of() -> GoldenArray:
@@ -187,12 +198,7 @@ def test_a_dead_node_takes_from_a_multicast_what_lies_behind_it(
 
 @settings(max_examples=40, deadline=None)
 @given(
-    corner=st.sampled_from(SITES),
-    columns=st.integers(1, COLUMNS),
-    rows=st.integers(1, ROWS),
-    offset=st.integers(0, 5 * LINE),
-    data=st.binary(max_size=3 * LINE),
-    post=st.sampled_from([None, 0, 3]),
+    **HOST_MULTICASTS,
 )
 def test_the_host_writes_bytes_to_a_rectangle(
     corner: tuple[int, int], columns: int, rows: int, offset: int, data: bytes, post: int | None
@@ -227,12 +233,7 @@ def test_what_the_host_cannot_write_to_a_rectangle_is_an_error() -> None:
 @given(
     dead=st.sets(st.sampled_from([site for site in SITES if site != (0, 0)]), max_size=3),
     tables=st.booleans(),
-    corner=st.sampled_from(SITES),
-    columns=st.integers(1, COLUMNS),
-    rows=st.integers(1, ROWS),
-    offset=st.integers(0, 5 * LINE),
-    data=st.binary(max_size=3 * LINE),
-    post=st.sampled_from([None, 0, 3]),
+    **HOST_MULTICASTS,
 )
 def test_the_host_writes_to_the_live_nodes_of_a_rectangle_as_a_multicast_would(
     dead: set[tuple[int, int]],

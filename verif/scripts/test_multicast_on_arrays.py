@@ -172,11 +172,20 @@ def test_copies_behind_a_dead_node_are_answered_as_on_golden_nodes(tiny_macro: S
 
 
 @pytest.mark.rtl
-def test_the_hosts_multicast_is_done_when_it_returns(tiny_macro: SimulatorLibrary) -> None:
+@pytest.mark.parametrize(
+    "dead, beyond",
+    [(frozenset(), (3, 1, 1, 3)), (frozenset({(1, 1), (3, 2)}), (2, 0, 3, 3))],
+    ids=["by-one-packet", "where-tables-count"],
+)
+def test_the_hosts_multicast_is_done_when_it_returns(
+    dead: frozenset[tuple[int, int]], beyond: tuple[int, int, int, int], tiny_macro: SimulatorLibrary
+) -> None:
     rng = random.Random(7)
-    topology = Topology(3, 4, host=(3, 1, Port.EAST))
+    topology = Topology(3, 4, dead_nodes=dead, host=(3, 1, Port.EAST))
     golden = GoldenArray(CONFIG, topology=topology)
     with SimulatedArray(CONFIG, topology=topology, library=tiny_macro, threads=1) as simulated:
+        for array in (golden, simulated) if dead else ():
+            set_up_routes(array)
         for _ in range(20):
             x, y, offset = rng.randrange(4), rng.randrange(3), rng.randrange(8 * LINE)
             rectangle = x, y, rng.randrange(1, 5 - x), rng.randrange(1, 4 - y)
@@ -188,35 +197,7 @@ def test_the_hosts_multicast_is_done_when_it_returns(tiny_macro: SimulatorLibrar
         for site in topology.sites():
             posts = [array.read_register(*site, semaphore_offset(2)) for array in (golden, simulated)]
             assert posts[0] == posts[1]
-        for wrong in ((3, 1, 1, 3, 0, bytes(LINE)), (0, 0, 4, 3, CONFIG.sram_bytes, bytes(LINE))):
-            messages = []
-            for array in (golden, simulated):
-                with pytest.raises(NetworkAccessError) as failure:
-                    array.multicast(*wrong)
-                messages.append(str(failure.value).split("failed")[1])
-            assert messages[0] == messages[1]
-        assert not simulated.host_inbox
-
-
-@pytest.mark.rtl
-def test_the_hosts_multicast_reaches_every_live_node_where_tables_count(tiny_macro: SimulatorLibrary) -> None:
-    rng = random.Random(8)
-    topology = Topology(3, 4, dead_nodes=frozenset({(1, 1), (3, 2)}), host=(3, 1, Port.EAST))
-    golden = GoldenArray(CONFIG, topology=topology)
-    with SimulatedArray(CONFIG, topology=topology, library=tiny_macro, threads=1) as simulated:
-        for array in (golden, simulated):
-            set_up_routes(array)
-        for _ in range(10):
-            x, y, offset = rng.randrange(4), rng.randrange(3), rng.randrange(8 * LINE)
-            rectangle = x, y, rng.randrange(1, 5 - x), rng.randrange(1, 4 - y)
-            data, post = rng.randbytes(rng.randrange(1, 4 * LINE)), rng.choice((None, 2))
-            for array in (golden, simulated):
-                array.multicast(*rectangle, offset, data, post)
-            assert all(simulated.peek(*site, 0, 12 * LINE) == golden.peek(*site, 0, 12 * LINE) for site in topology.sites())
-        for site in topology.sites():
-            posts = [array.read_register(*site, semaphore_offset(2)) for array in (golden, simulated)]
-            assert posts[0] == posts[1]
-        for wrong in ((2, 0, 3, 3, 0, bytes(LINE)), (0, 0, 4, 3, CONFIG.sram_bytes, bytes(LINE))):
+        for wrong in ((*beyond, 0, bytes(LINE)), (0, 0, 4, 3, CONFIG.sram_bytes, bytes(LINE))):
             messages = []
             for array in (golden, simulated):
                 with pytest.raises(NetworkAccessError) as failure:

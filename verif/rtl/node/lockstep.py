@@ -21,10 +21,8 @@ from golden.isa import decode
 from golden.layout import (
     COUNTER_BLOCK,
     COUNTER_STRIDE,
-    OVERFLOWED_SEMAPHORE_BIT,
     PIPE_EVENTS,
     SEMAPHORE_BLOCK,
-    SEMAPHORE_ID_BITS,
     SEMAPHORE_STRIDE,
     SRAM_BASE,
     THREAD_BLOCK,
@@ -41,6 +39,7 @@ from scripts.simulator import SimulatedArray
 from scripts.simulator.build import SimulatorLibrary
 from scripts.simulator.library import RETIREMENT
 from sw.disassembler import disassemble
+from verif.rtl.node.timed import TIMED_BITS
 
 __all__ = ["RETIREMENT", "ArrayProgram", "BadProgram", "Difference", "GoldenRun", "Outcome", "run"]
 
@@ -64,9 +63,6 @@ _NODE_REGISTERS = (
     ControlRegister.STATUS, ControlRegister.MATRIX_STEPS, ControlRegister.RETIRED, ControlRegister.REQUESTS_SENT,
     ControlRegister.LINES_LOADED, ControlRegister.LINES_STORED,
 )  # fmt: skip
-
-#: Bits of registers that depend on time: which of several semaphores overflows first.
-_TIMED_BITS: dict[int, int] = {ControlRegister.STATUS: (1 << SEMAPHORE_ID_BITS) - 1 << OVERFLOWED_SEMAPHORE_BIT}
 
 _RECEIVED = control_offset(ControlRegister.REQUESTS_RECEIVED)
 
@@ -407,7 +403,7 @@ def _registers(site: Site, program: ArrayProgram, golden: GoldenRun, array: Simu
     pages = [a.read(*site, CONTROL_PAGE_OFFSET, CONTROL_PAGE_BYTES) for a in (golden.array, array)]
     wanted, seen = (np.frombuffer(page, "<u8") for page in pages)
     for name, offset in _exact_registers(site, program, golden):
-        if int(wanted[offset // 8] ^ seen[offset // 8]) & ~_TIMED_BITS.get(offset, 0):
+        if int(wanted[offset // 8] ^ seen[offset // 8]) & ~TIMED_BITS.get(offset, 0):
             return Difference(
                 f"node x={site[0]} y={site[1]} {name} is {int(seen[offset // 8]):#x}, expected {int(wanted[offset // 8]):#x}"
             )

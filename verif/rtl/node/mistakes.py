@@ -19,6 +19,7 @@ from rtl.core.addresses import in_sram
 from rtl.core.core import Core
 from rtl.core.grouping import PIPES
 from rtl.core.observation.core import ObservedCore
+from rtl.core.pipes.bundles import in_window
 from rtl.core.pipes.load import LoadPipe
 from rtl.core.pipes.store import StorePipe
 from rtl.core.vector_queue import VectorQueue
@@ -72,6 +73,10 @@ class Mistake(IntEnum):
     QUEUE_OVERRUN = 23
     #: What is alone is executed while operations are queued.
     QUEUES_NOT_AWAITED = 24
+    #: A branch that is found at issue to go elsewhere goes one instruction too far.
+    CORRECTED_ASTRAY = 25
+    #: What is issued together with such a branch, behind it, goes on.
+    CORRECTION_IGNORED = 26
 
 
 class _MistakenLoadPipe(LoadPipe):
@@ -189,6 +194,11 @@ class _MistakenCore(Core):
         branches = self._control.x.entry.decoded.branch
         with m.If(self._makes(Mistake.BRANCH_NOT_REDIRECTED) & branches):
             m.d.comb += [control.jump.eq(0) for control in self._controls]
+        with m.If(self._makes(Mistake.CORRECTION_IGNORED)):
+            m.d.comb += self._control.issue.corrected.eq(0)
+        for control, front in zip(self._controls, self._frontend.threads, strict=True):
+            with m.If(self._makes(Mistake.CORRECTED_ASTRAY) & front.redirect & ~control.redirect):
+                m.d.comb += front.target.eq(in_window(m.submodules.branch.follows + 1))
         with m.If(self._makes(Mistake.ISSUED_IN_SPITE_OF_REDIRECTION)):
             choices = m.submodules.allocation.choices
             m.d.comb += [pipe.issue_valid.eq(choice.valid) for pipe, choice in zip(self._pipes, choices, strict=True)]
@@ -224,7 +234,7 @@ class _MistakenObservedCore(_MistakenCore, ObservedCore):
 
 
 class MistakenNode(wiring.Component):
-    """A node with a further input ``mistake``, In(4): the :class:`Mistake` that its core makes; observed, if wanted."""
+    """A node with a further input ``mistake``, In(MISTAKE_BITS): the :class:`Mistake` that its core makes; observed, if asked."""
 
     def __init__(self, config: NodeConfig, *, observe: bool = False):
         self.config = config

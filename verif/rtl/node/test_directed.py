@@ -10,6 +10,7 @@ import pytest
 
 from golden.config import NodeConfig, preset
 from golden.layout import (
+    OVERFLOWED_SEMAPHORE_BIT,
     SRAM_BASE,
     Cause,
     ControlRegister,
@@ -192,7 +193,7 @@ def test_node(config: NodeConfig, test: str) -> None:
     run_node_bench(config, __name__, tests=[test])
 
 
-@pytest.mark.parametrize("test", ["exiting", "sharing"])
+@pytest.mark.parametrize("test", ["exiting", "sharing", "overflowing"])
 def test_threads(test: str) -> None:
     run_node_bench(CONFIG, __name__, tests=[test])
 
@@ -432,3 +433,31 @@ async def sharing(dut: Any) -> None:
             await host.step()
         assert len(host.retired[1]) > before
     await host.finish()
+
+
+@cocotb.test()
+async def overflowing(dut: Any) -> None:
+    """Which of two threads' semaphores overflows first is a matter of time, and all that is allowed to differ."""
+    await start(dut)
+    both = Comparison(dut, bench_config())
+    await both.reset()
+    posts = "li a0, 0xffff\n spost {0}, a0\n spost {0}, a0\n swait {0}, a0\n halt zero\n"
+    program = assemble(
+        "_start: li t0, 1\n" + "div t0, t0, t0\n" * 8 + posts.format(0) + "second:" + "nop\n" * 30 + posts.format(1),
+        config=bench_config(),
+    )
+    for address, contents in program.segments:
+        both.write(address - SRAM_BASE, contents)
+    for thread, entry in enumerate((program.entry, program.symbols["second"])):
+        both.start_thread(thread, entry)
+    await both.run()
+    both.compare_execution(range(2))
+    await both.compare_registers()
+    first = [
+        status >> OVERFLOWED_SEMAPHORE_BIT
+        for status in (
+            await both.host.read_register(control_offset(ControlRegister.STATUS)),
+            both.golden.read_register(ControlRegister.STATUS),
+        )
+    ]
+    assert first == [1, 0]

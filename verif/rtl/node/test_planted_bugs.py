@@ -32,6 +32,12 @@ CONFIG = preset("tiny")
 _MISPREDICTED = "".join(
     nops(n % 3) + "mv a1, s0\n beq a1, s0, 1f\n addi a0, a0, 1\n addi a0, a0, 2\n 1: addi a2, a0, 1\n" for n in range(6)
 )
+#: The same, with operands that have been in registers for some time, and at times, thanks to a division, with what is behind the
+#: branch decoded before it is issued.
+_CORRECTED = "mv a1, s0\n" + "".join(
+    nops(3 + n % 4) + "div a3, s0, s1\n" * (n % 3) + "beq a1, s0, 1f\n addi a0, a0, 1\n addi a0, a0, 2\n 1: addi a2, a0, 1\n"
+    for n in range(12)
+)
 _TRAPS = "".join(nops(n % 3) + "ld a0, 0(zero)\n addi a1, a1, 1\n addi a2, a2, 1\n" for n in range(6))
 #: Code of the thread's own that is replaced, in lines of all sets of the instruction cache: where other code has the same set,
 #: the old line may be gone before it is called.
@@ -68,6 +74,8 @@ PROGRAMS = {
     Mistake.QUEUE_OUT_OF_ORDER: "vexp2.f32 v9, v1\n" + "".join(f"vadd.i32 v10, v9, v{n}\n vxor v9, v10, v2\n" for n in range(4)),
     Mistake.QUEUE_OVERRUN: "vexp2.f32 v9, v1\n" + "".join(f"vadd.i32 v9, v9, v{n}\n" for n in range(1, 8)),
     Mistake.QUEUES_NOT_AWAITED: "li a0, 0x45\n vexp2.f32 v9, v1\n vcvt.x0.f32 v10, v9, f12\n setfmt f12, a0\n",
+    Mistake.CORRECTED_ASTRAY: _CORRECTED,
+    Mistake.CORRECTION_IGNORED: _CORRECTED,
 }  # fmt: skip
 
 #: What RVFI does not show: causes of traps, CSRs, what memory holds and in which order it is accessed, all that is not scalar.
