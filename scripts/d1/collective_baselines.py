@@ -23,7 +23,7 @@ FILE = FOLDER / "collectives.json"
 BARRIER_BOUNDS = {"d1": (55, 1), "tiny": (78, 1)}
 
 #: The same where sites of the rectangle have no node.
-LIVE_BARRIER_BOUNDS = {"d1": (88, 5), "tiny": (138, 6)}
+LIVE_BARRIER_BOUNDS = {"d1": (88, 5), "tiny": (131, 6)}
 
 
 @dataclass(frozen=True)

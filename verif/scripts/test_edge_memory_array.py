@@ -173,7 +173,7 @@ def cycles_per_line(library: SimulatorLibrary, memory: EdgeMemory, under_way: in
 @pytest.mark.parametrize("latency, hops", [(20, 0), (100, 0), (100, 3)])
 def test_reads_under_way_share_a_round_trip(tiny_macro: SimulatorLibrary, latency: int, hops: int) -> None:
     memory = east(hops + 1, latency=latency)
-    trip = latency + 5 + 2 * hops
+    trip = latency + 6 + 2 * hops
     assert cycles_per_line(tiny_macro, memory, 1) == trip
     assert cycles_per_line(tiny_macro, memory, 4) == pytest.approx(trip / 4, rel=0.03)
 
