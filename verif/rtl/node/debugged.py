@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from golden.config import NodeConfig
 from golden.instruction import Retirement
+from golden.isa import Unit, decode
 from golden.layout import (
     DEBUG_BUSY,
     DEBUG_CAUSE,
@@ -34,6 +35,9 @@ _CSRS = tuple(csr for csr in Csr if csr not in (Csr.MCYCLE, Csr.DSCRATCH0))
 _EXCHANGE = encode("csrrw", 10, Csr.DSCRATCH0, 10)
 
 _LIMIT_POLLS, _LIMIT_CYCLES = 400, 20_000
+
+#: In these the node has answered what an injected instruction asked of it.
+_REQUEST_CYCLES = 200
 
 
 class StatusFields:
@@ -182,6 +186,10 @@ class Debugged:
         self.write_debug(thread, DebugRegister.INSTRUCTION, word)
         self.golden.run()
         self.settle(thread)
+        row = decode(word)
+        if row is not None and row.unit is Unit.NETWORK:
+            # The instruction does not wait for what it asked for, which may fail.
+            self.seen.run(_REQUEST_CYCLES)
         self.check_thread(thread, f"after {disassemble(word)} was injected")
         return self.status(thread)
 

@@ -203,11 +203,7 @@ def test_injected_instructions_do_what_those_of_the_golden_node_do(library: Simu
         for thread in set(range(config.threads)) - {stopped}:
             both.start(thread, entry(thread))
         for word in injected:
-            row = decode(word)
             both.inject(stopped, word)
-            # Nobody waits for what requests do.
-            if row is not None and row.unit is Unit.NETWORK:
-                both.seen.run(200)
             # What is relative to a PC outside of SRAM's window is not defined.
             if both.pc(stopped) >> OFFSET_BITS != SRAM_BASE >> OFFSET_BITS:
                 both.place(stopped, entry(stopped))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from golden.config import preset
 from golden.layout import LINK_PORTS, Port, RouteEntry
 from golden.topology import TOPOLOGIES, Site, Topology
-from sw.routing import Proof, RoutingError, compute_routes, prove, require_tables
+from sw.routing import Proof, RoutingError, UnreachableNodes, compute_routes, prove, require_tables
 from sw.routing.mesh import NONE, Mesh
 from verif.sw.routing.check import routed_or_refused
 from verif.sw.routing.faults import faulty_arrays, random_faults, single_links, single_nodes
@@ -94,9 +94,13 @@ def test_the_named_die_is_routed_within_seconds() -> None:
     assert proof.busiest_link < 2 * prove(Topology(20, 18), None).busiest_link
 
 
-def test_many_nodes_that_cannot_be_reached_are_not_all_named() -> None:
-    with pytest.raises(RoutingError, match=r"40 of 72 nodes .* x=0, y=4; .* x=3, y=6; and 20 more\. List them in dead_nodes"):
+def test_of_many_nodes_that_cannot_be_reached_twenty_are_named_and_all_listed() -> None:
+    lost = [(x, y) for y in range(4, 9) for x in range(8)]
+    named = "; ".join(f"x={x}, y={y}" for x, y in lost[:20])
+    wanted = rf"40 of 72 nodes .*: {named}; and 20 more, which d1 array --json lists\. List them in dead_nodes"
+    with pytest.raises(UnreachableNodes, match=wanted) as refused:
         compute_routes(Topology(9, 8, dead_links=frozenset((x, 3, Port.SOUTH) for x in range(8))))
+    assert refused.value.sites == tuple(lost)
 
 
 def test_tables_that_are_too_small_are_refused() -> None:
