@@ -6,9 +6,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from scripts.d1.array_baselines import CASES, DIE, FILE, PROMISED, SMALL, WEAK_SCALING, ArrayCase, measure, saturated_figures
+from scripts.d1.array_baselines import (
+    CASES,
+    DIE,
+    FILE,
+    PROMISED,
+    SMALL,
+    WEAK_SCALING,
+    ArrayCase,
+    alone,
+    figures,
+    measure,
+    saturated_figures,
+)
 from scripts.d1.baselines import read_baselines, record
 from verif.scripts.command import d1, refused
 
@@ -57,10 +70,10 @@ def test_documents_have_the_baselines() -> None:
 def test_command_measures_a_part_and_compares_it() -> None:
     outcome = d1("bench", "arrays", "--only", "weak-scaling", "--largest", "1", "--json")
     assert outcome.code == 0, outcome
-    figures: dict[str, Any] = outcome.json
-    assert figures["passed"] is True
-    assert list(figures["products"]) == [each[0].name for each in WEAK_SCALING.values()]
-    for name, measured in figures["products"].items():
+    measured_all: dict[str, Any] = outcome.json
+    assert measured_all["passed"] is True
+    assert list(measured_all["products"]) == [each[0].name for each in WEAK_SCALING.values()]
+    for name, measured in measured_all["products"].items():
         assert (measured["nodes"], measured["as_baseline"], measured["record"]) == (1, True, read_baselines(FILE)[name])
         assert {"cycles_per_second", "node_cycles_per_second", "peak_bytes", "utilisation", "load"} <= set(measured)
 
@@ -70,7 +83,13 @@ def test_plot_that_is_no_picture_is_refused() -> None:
 
 
 @pytest.mark.rtl
+def test_memory_is_that_of_the_process_that_measures_and_of_none_that_started_it() -> None:
+    large = np.ones(1 << 26)
+    assert alone(figures, SMALL[0])["peak_bytes"] < large.nbytes
+
+
+@pytest.mark.rtl
 def test_a_saturated_array_makes_steps_in_all_nodes_and_cycles() -> None:
-    figures = saturated_figures(ArrayCase("tiny", "2x2", 8, 8, 16), 1, cycles=1000)
-    assert figures["cycles"] == 1000
-    assert figures["steps_per_cycle"] > 0.8
+    used = saturated_figures(ArrayCase("tiny", "2x2", 8, 8, 16), 1, cycles=1000)
+    assert used["cycles"] == 1000
+    assert used["steps_per_cycle"] > 0.8
